@@ -1,0 +1,1 @@
+"""What every other package may use: errors, the schema base, and files that are never half written."""

@@ -1,0 +1,22 @@
+"""The version of this software."""
+
+import subprocess
+from pathlib import Path
+
+VERSION = "0.1.0"
+
+
+def code_version() -> str:
+    """The version, with the git commit where the source is a checkout ("+changes" if files differ from it)."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return VERSION
+    commands = (["git", "rev-parse", "--short=12", "HEAD"], ["git", "status", "--porcelain", "--untracked-files=no"])
+    try:
+        commit, changes = (
+            subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+            for command in commands
+        )
+    except (OSError, subprocess.SubprocessError):
+        return VERSION
+    return f"{VERSION} ({commit}{'+changes' if changes else ''})"

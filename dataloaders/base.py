@@ -1,0 +1,101 @@
+"""What every dataloader is: epochs of training batches, and evaluation batches for a held-out set."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from common.schema import Options
+from dataloaders.batch import Batch, EvalBatch
+from dataloaders.windows import Int, Windows, gather_padded
+from datasets import Heldout, Split
+
+
+class DataloaderOptions(Options):
+    """Options that every dataloader has."""
+
+    train_batch_size: int = Field(512, ge=1, description="windows in a training batch")
+
+
+class Dataloader(ABC):
+    """Turns a split into batches. Draws come from the generator that is handed in, never from global state."""
+
+    code: ClassVar[str]
+    Options: ClassVar[type[DataloaderOptions]]
+
+    def __init__(self, options: DataloaderOptions, split: Split) -> None:
+        self.options = options
+        self.split = split
+        self.data = split.data
+        self.windows = self.training_windows()
+
+    @abstractmethod
+    def training_windows(self) -> Windows:
+        """The windows that one epoch visits."""
+
+    @abstractmethod
+    def training_batch(self, windows: Windows, generator: torch.Generator) -> Batch:
+        """Input and labels of these windows."""
+
+    @abstractmethod
+    def inputs(self, user: Int, start: Int, end: Int) -> Batch:
+        """The model's input for predicting what follows `items[start:end]` of each user."""
+
+    @property
+    def max_len(self) -> int:
+        """The longest sequence that a model will see, in items."""
+        return 0
+
+    @property
+    def pad_counts(self) -> bool:
+        """Whether PAD is used as if it were an item."""
+        return False
+
+    def batches_per_epoch(self) -> int:
+        """Number of training batches in an epoch (the last may be smaller)."""
+        return -(-len(self.windows) // self.options.train_batch_size)
+
+    def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
+        """One pass over the windows in an order drawn from `generator`."""
+        order = torch.randperm(len(self.windows), generator=generator).numpy()
+        size = self.options.train_batch_size
+        for first in range(0, len(order), size):
+            yield self.training_batch(self.windows.take(order[first : first + size]), generator)
+
+    def evaluation(self, heldout: Heldout, batch_size: int) -> Iterator[EvalBatch]:
+        """The held-out users, those with histories of similar length together (less padding; the result is the same)."""
+        rows = np.argsort(heldout.input_end - heldout.input_start, kind="stable")
+        for first in range(0, len(rows), batch_size):
+            yield self._evaluation_batch(heldout, rows[first : first + batch_size])
+
+    def _evaluation_batch(self, heldout: Heldout, rows: Int) -> EvalBatch:
+        start, end = heldout.input_start[rows], heldout.input_end[rows]
+        first, last = heldout.target_offsets[rows], heldout.target_offsets[rows + 1]
+        target_items = self.data.items[heldout.targets]
+        return EvalBatch(
+            rows=torch.from_numpy(rows),
+            inputs=self.inputs(heldout.users[rows], start, end),
+            targets=as_int64(gather_padded(target_items, first, last, int((last - first).max(initial=1)))),
+            seen=as_int64(gather_padded(self.data.items, start, end, int((end - start).max(initial=0)))),
+        )
+
+    def training_item_counts(self) -> NDArray[np.int64]:
+        """How often each item occurs in the training interactions: int64 [num_items + 1], 0 for PAD."""
+        starts, ends = self.split.train_start, self.split.train_end
+        change = np.zeros(self.data.num_interactions + 1, dtype=np.int64)
+        filled = ends > starts
+        np.add.at(change, starts[filled], 1)
+        np.add.at(change, ends[filled], -1)
+        training = np.cumsum(change[:-1]) > 0
+        return np.bincount(np.asarray(self.data.items)[training], minlength=self.data.num_items + 1)
+
+
+def as_int64(array: NDArray) -> torch.Tensor:
+    """A tensor of int64 with the array's values."""
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.int64))

@@ -1,0 +1,66 @@
+"""What a dataloader hands to a model: one batch of arrays."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Model input (and, in training, labels) for B windows. Every sequence is left-padded with item 0 (PAD).
+
+    Attributes
+    ----------
+    users : int64 [B], 0-based user indices
+    items : int64 [B, L], the input items
+    weights : float32 [B, L], weight of each input item; exactly 0 where an entry doesn't count
+    targets : int64 [B, T], the items to predict; PAD where there is none (None in evaluation)
+    target_weights : float32 [B, T], weight of each target in the loss
+    timestamps : int64 [B, L], seconds UTC, where the model asks for them
+    """
+
+    users: Tensor
+    items: Tensor
+    weights: Tensor | None = None
+    targets: Tensor | None = None
+    target_weights: Tensor | None = None
+    timestamps: Tensor | None = None
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on `device` (itself, if it is there already)."""
+        return _moved(self, device)
+
+
+@dataclass(frozen=True)
+class EvalBatch:
+    """B held-out users: what the model sees, what it must find, and what it must not be credited for.
+
+    Attributes
+    ----------
+    rows : int64 [B], indices into the Heldout set
+    inputs : the model's input
+    targets : int64 [B, T], PAD where a user has fewer targets
+    seen : int64 [B, S], the user's items before the targets, PAD where fewer
+    """
+
+    rows: Tensor
+    inputs: Batch
+    targets: Tensor
+    seen: Tensor
+
+    def to(self, device: torch.device) -> EvalBatch:
+        """The same batch on `device`."""
+        return EvalBatch(
+            self.rows.to(device), self.inputs.to(device), self.targets.to(device), self.seen.to(device)
+        )
+
+
+def _moved(batch: Batch, device: torch.device) -> Batch:
+    if batch.items.device == device:
+        return batch
+    fields = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)}
+    return Batch(**{name: None if value is None else value.to(device, non_blocking=True) for name, value in fields.items()})

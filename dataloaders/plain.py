@@ -1,0 +1,38 @@
+"""Users and their histories as they are, for models without windows (popularity)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+import torch
+
+from dataloaders.base import Dataloader, DataloaderOptions, as_int64
+from dataloaders.batch import Batch
+from dataloaders.windows import Int, Windows, gather_padded, sliding_windows
+
+
+class PlainDataloaderOptions(DataloaderOptions):
+    """Options of dataloader `plain`."""
+
+    max_len: int = Field(50, ge=1, description="the most recent items of a user that a batch holds")
+
+
+class PlainDataloader(Dataloader):
+    """One window a user, of its most recent items."""
+
+    code = "plain"
+    Options = PlainDataloaderOptions
+    options: PlainDataloaderOptions
+
+    @property
+    def max_len(self) -> int:
+        return self.options.max_len
+
+    def training_windows(self) -> Windows:
+        return sliding_windows(self.split.train_start, self.split.train_end, self.options.max_len, None)
+
+    def training_batch(self, windows: Windows, generator: torch.Generator) -> Batch:
+        return self.inputs(windows.user, windows.start, windows.end)
+
+    def inputs(self, user: Int, start: Int, end: Int) -> Batch:
+        items = gather_padded(self.data.items, start, end, self.options.max_len)
+        return Batch(users=torch.from_numpy(user), items=as_int64(items))

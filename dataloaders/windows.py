@@ -1,0 +1,56 @@
+"""Windows over users' histories and the gathers that turn them into padded arrays: index arithmetic, no loop."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """N windows: `items[start:end]` of user `user`; all int64 [N], positions in the flat arrays, end exclusive."""
+
+    user: Int
+    start: Int
+    end: Int
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def take(self, rows: Int) -> "Windows":
+        """The windows at `rows`, in that order."""
+        return Windows(self.user[rows], self.start[rows], self.end[rows])
+
+
+def sliding_windows(starts: Int, ends: Int, max_len: int, step: int | None) -> Windows:
+    """The windows of at most `max_len` items that end at each user's last training item and every `step` before it.
+
+    A user's windows end at `end`, `end - step`, ... as long as `max_len` items are left; there is at least one a user,
+    however short, and none for a user without items. `step` of 0 or None gives just the last window.
+
+    Parameters
+    ----------
+    starts, ends : int64 [users], a user's training interactions in the flat arrays, end exclusive
+    max_len : items in a window
+    step : distance of consecutive windows' ends, in items (`train_window`)
+    """
+    lengths = ends - starts
+    counts = np.ones_like(lengths)
+    if step:
+        counts += np.maximum(lengths - max_len, 0) // step
+    counts[lengths <= 0] = 0
+    user = np.repeat(np.arange(len(starts), dtype=np.int64), counts)
+    nth = np.arange(len(user), dtype=np.int64) - np.repeat(np.cumsum(counts) - counts, counts)
+    end = ends[user] - nth * (step or 0)
+    return Windows(user, np.maximum(starts[user], end - max_len), end)
+
+
+def gather_padded(flat: NDArray, start: Int, end: Int, length: int) -> NDArray:
+    """The last `length` values of each `flat[start:end]`, left-padded with 0: [N, length] of flat's type."""
+    positions = (end - length)[:, None] + np.arange(length)  # [N, length]
+    inside = positions >= start[:, None]
+    if not len(flat):
+        return np.zeros(positions.shape, dtype=flat.dtype)
+    return np.where(inside, flat[np.maximum(positions, 0)], flat.dtype.type(0))

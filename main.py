@@ -1,0 +1,40 @@
+"""Train, compare and measure sequential recommenders: `python main.py --help`."""
+
+import os
+import sys
+
+import options
+from common.errors import UserError
+
+
+def run(argv: list[str]) -> int:
+    """Do what the command line asks for; returns the exit code."""
+    try:
+        request = options.parse(argv)
+        import runs  # here, since it imports torch: a wrong command line is told at once
+
+        return runs.run(request) or 0
+    except options.HelpRequested as asked:
+        print(asked.text)
+        return asked.exit_code
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def main() -> int:
+    """`run` on the process's own command line; a reader that closed our output (`| head`) is no error."""
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""What every model is: it owns its loss and its scores, and the trainer never asks which model it has."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from common.schema import Options
+
+if TYPE_CHECKING:
+    from dataloaders.batch import Batch
+
+
+@dataclass(frozen=True)
+class Dimensions:
+    """The sizes that a model is built for.
+
+    Attributes
+    ----------
+    num_items, num_users : items are 1..num_items, users 0..num_users - 1
+    max_len : the longest sequence that a batch holds
+    pad_counts : PAD is used as if it were an item (a fault of released code, kept by option)
+    """
+
+    num_items: int
+    num_users: int
+    max_len: int
+    pad_counts: bool = False
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of training that ends by saturation.
+
+    Attributes
+    ----------
+    name : shown in logs and tables
+    recover_len : how many of a window's last positions the loss covers; None = all that there are
+    dropout_scale : factor on the model's input dropout
+    """
+
+    name: str = "training"
+    recover_len: int | None = None
+    dropout_scale: float = 1.0
+
+
+class Model(nn.Module, ABC):
+    """A recommender. Subclasses declare their options, their dataloader and their trainer.
+
+    `needs` names what the data must have: "timestamps", "ratings". A run whose data lacks it is refused.
+    """
+
+    code: ClassVar[str]
+    Options: ClassVar[type[Options]]
+    dataloader_code: ClassVar[str]
+    trainer_code: ClassVar[str] = "generic"
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, options: Any, dimensions: Dimensions) -> None:
+        super().__init__()
+        self.options = options
+        self.dimensions = dimensions
+        self.stage = Stage()
+
+    def begin_stage(self, stage: Stage) -> None:
+        """Training enters `stage`."""
+        self.stage = stage
+
+    @abstractmethod
+    def loss(self, batch: Batch, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """The scalar to minimise on a training batch, and its named parts (detached) for the log.
+
+        `step` counts the optimizer steps of the run before this one; `generator` is on the model's device.
+        """
+
+    @abstractmethod
+    def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
+        """How much each user is expected to want each item: [B, num_items + 1], column 0 (PAD) meaningless;
+        or, for `candidates` int64 [B, C], just theirs: [B, C]."""
+
+    def num_parameters(self) -> int:
+        """Number of trainable values."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+
+class FittedModel(Model):
+    """A model whose parameters follow from the training interactions without gradient steps."""
+
+    trainer_code = "fit"
+
+    @abstractmethod
+    def fit(self, items: Tensor, offsets: Tensor) -> None:
+        """Learn from users' training items: `items[offsets[u]:offsets[u + 1]]`, int64, in time order."""
+
+    def loss(self, batch: Batch, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """There is none; trainer `fit` doesn't ask for it."""
+        raise TypeError(f"model {self.code} is fitted, not trained by gradients: use trainer_code fit")
+
+
+def pick(scores: Tensor, candidates: Tensor | None) -> Tensor:
+    """The scores of `candidates` [B, C] out of [B, V + 1], or all of them."""
+    return scores if candidates is None else scores.gather(1, candidates)

@@ -1,0 +1,38 @@
+"""What main can be asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from collections.abc import Callable
+
+from common.schema import Options
+from options.request import Request
+from runs import commands
+from runs.logs import log_to_screen
+
+ONE_RUN = ("run", "dataset", "split", "dataloader", "model", "trainer", "evaluation")
+
+
+@dataclass(frozen=True)
+class Mode:
+    """What `--mode` can name: the sections of options that it uses, its own schema if it has one, and what it does."""
+
+    sections: tuple[str, ...]
+    run: Callable[[Request], int]
+    Options: type[Options] | None = None
+
+
+MODES: dict[str, Mode] = {
+    "train": Mode(ONE_RUN, commands.train),
+    "validate": Mode(ONE_RUN, commands.validate),
+    "test": Mode(ONE_RUN, commands.test),
+    "stats": Mode(("run", "dataset"), commands.stats),
+}
+
+
+def run(request: Request) -> int:
+    """Do what the request asks for; returns the exit code."""
+    verbose = bool(request.values.get("verbose", False))
+    log_to_screen(verbose)
+    return MODES[request.mode].run(request)

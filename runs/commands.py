@@ -1,0 +1,63 @@
+"""What each mode does and shows; the work is in the other files of this folder."""
+
+from __future__ import annotations
+
+import json
+
+from rich.console import Console
+from rich.table import Table
+
+from options.request import Request
+from runs.build import load_data
+from runs.measure import measure
+from runs.train import train as train_run
+from trainers.evaluate import Phase
+
+
+def train(request: Request) -> int:
+    """Train one model."""
+    written = train_run(request)
+    _show(written["test"], f"{written['label']} on {written['data']['name']}, test")
+    return 130 if written["stopped_by"] == "interrupted" else 0
+
+
+def validate(request: Request) -> int:
+    """Measure trained weights on the validation set."""
+    return _measure(request, "validation")
+
+
+def test(request: Request) -> int:
+    """Measure trained weights on the test set."""
+    return _measure(request, "test")
+
+
+def stats(request: Request) -> int:
+    """Describe a dataset."""
+    from datasets.stats import statistics
+
+    data = load_data(request)
+    table = Table(title=f"{data.name} (hash {data.hash[:12]})", show_header=False)
+    for name, value in statistics(data).items():
+        table.add_row(name, _plain(value))
+    Console().print(table)
+    return 0
+
+
+def _measure(request: Request, phase: Phase) -> int:
+    measured = measure(request, phase)
+    _show(measured[phase], f"{measured['label']} on {measured['data']['name']}, {phase} ({measured['weights']})")
+    return 0
+
+
+def _show(metrics: dict[str, dict[str, float]], title: str) -> None:
+    """A table with a row a metric and a column a kind of candidates."""
+    table = Table("metric", *metrics, title=title)
+    for name in metrics["full"]:
+        table.add_row(name, *(f"{values[name]:.4f}" if name in values else "" for values in metrics.values()))
+    Console().print(table)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else value if isinstance(value, str) else json.dumps(value)

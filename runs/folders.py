@@ -1,0 +1,132 @@
+"""Which folder a run has, and whether it may be used: no run destroys another."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from common.errors import UserError
+from common.files import write_text
+from options.request import Request
+from runs.build import run_options
+from trainers.run_folder import RunFolder
+
+# Options that say where, how long ago or how loud, but not what is computed.
+CIRCUMSTANCES = frozenset(
+    {"mode", "label", "experiment_root", "experiment_group", "experiment_name", "resume_training", "overwrite", "device"}
+    | {"num_threads", "verbose", "checkpoint_seconds", "local_data_folder", "dataset_url"}
+)
+State = Literal["new", "resumed"]
+
+
+def essence(values: dict[str, Any]) -> dict[str, Any]:
+    """The options that decide a run's results."""
+    return {key: value for key, value in values.items() if key not in CIRCUMSTANCES}
+
+
+def plain_values(request: Request) -> dict[str, Any]:
+    """The resolved options as plain YAML values."""
+    return dict(yaml.safe_load(request.to_yaml()))
+
+
+def label_of(request: Request) -> str:
+    """The run's name in tables."""
+    options = run_options(request)
+    return options.label or options.model_code or "run"
+
+
+def run_folder(request: Request) -> RunFolder:
+    """`<root>/<group>/<name>`; group and name are derived from the dataset and the options where they are not given."""
+    options, values = run_options(request), plain_values(request)
+    dataset = values.get("dataset_name") or Path(str(values.get("dataset_path") or options.dataset_code)).name.split(".")[0]
+    digest = hashlib.sha256(json.dumps(essence(values), sort_keys=True).encode()).hexdigest()[:8]
+    name = f"{'pilot-' if options.pilot else ''}{label_of(request)}-seed{options.seed}-{digest}"
+    group = options.experiment_group or _as_name(dataset)
+    return RunFolder(Path(options.experiment_root) / group / (options.experiment_name or _as_name(name)))
+
+
+def _as_name(text: str) -> str:
+    """`text` with everything but letters, digits, and `._+-` replaced."""
+    return re.sub(r"[^\w.+-]+", "_", text).strip(".") or "run"
+
+
+@contextlib.contextmanager
+def claimed(request: Request, folder: RunFolder) -> Iterator[State]:
+    """Hold the run's folder for this process, prepared for a new run or to go on with an interrupted one.
+
+    Raises UserError if it holds a run that the options don't say to resume or overwrite, or that another process runs.
+    """
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with _lock(folder.path):
+        yield _prepare(request, folder)
+
+
+def _prepare(request: Request, folder: RunFolder) -> State:
+    options, status = run_options(request), folder.status()
+    state: State = "new"
+    if folder.config.exists():
+        if options.overwrite or options.pilot:
+            _clear(folder)
+        elif status.get("state") == "finished":
+            raise UserError(
+                f"{folder.path} holds the finished run of these options; its results are in {folder.results.name}. "
+                "To run it again: --overwrite true, or --experiment_name NAME for another folder, or another --seed"
+            )
+        elif options.resume_training:
+            _check_same(request, folder)
+            state = "resumed"
+        else:
+            raise UserError(
+                f"{folder.path} holds an unfinished run. To go on with it: --resume_training true; to start anew: "
+                "--overwrite true; to keep it and run beside it: --experiment_name NAME"
+            )
+    if state == "new":
+        write_text(folder.config, request.to_yaml())
+        folder.write_status(state="running", epoch=0)
+    return state
+
+
+def _check_same(request: Request, folder: RunFolder) -> None:
+    """Refuse to resume with options that would compute something else."""
+    before = yaml.safe_load(folder.config.read_text(encoding="utf-8")) or {}
+    old, new = essence(before), essence(plain_values(request))
+    changed = [f"{key}: {old.get(key)} then, {new.get(key)} now" for key in sorted(old | new) if old.get(key) != new.get(key)]
+    if changed:
+        raise UserError(
+            f"{folder.path} was begun with other options ({'; '.join(changed)}): resume with the old ones "
+            f"(--templates {folder.config}), or give another --experiment_name"
+        )
+
+
+def _clear(folder: RunFolder) -> None:
+    """Remove what a run wrote, and nothing else."""
+    for part in (folder.models, folder.tables, folder.path / "tensorboard", folder.path / "evaluation"):
+        shutil.rmtree(part, ignore_errors=True)
+    for file in (folder.results, folder.per_user, folder.log, folder.status_file, folder.config):
+        file.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Keep other processes out of the folder while the block runs; the system frees it if this process dies."""
+    try:
+        import fcntl
+    except ImportError:  # not a POSIX system
+        yield
+        return
+    with open(path / ".lock", "a", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(
+                f"{path} is in use by another process: wait for it, or give another --experiment_name"
+            ) from error
+        yield

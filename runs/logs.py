@@ -1,0 +1,48 @@
+"""Where a run's messages go: the screen (without tearing progress bars) and the run's log.txt."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tqdm import tqdm
+
+LOGGERS = ("common", "datasets", "dataloaders", "models", "trainers", "evaluation", "runs", "reports")
+
+
+class _ScreenHandler(logging.Handler):
+    """Writes to stderr above any progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
+def log_to_screen(verbose: bool) -> None:
+    """Show messages of our own packages on the screen (once, however often it is called)."""
+    handler = _ScreenHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    for name in LOGGERS:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+        logger.propagate = False
+        logger.handlers = [h for h in logger.handlers if not isinstance(h, _ScreenHandler)] + [handler]
+
+
+@contextmanager
+def log_to_file(path: Path) -> Iterator[None]:
+    """Append messages to `path` too, with their time, while the block runs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+        handler.close()

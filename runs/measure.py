@@ -1,0 +1,45 @@
+"""Modes validate and test: measure trained weights again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from common.files import write_text
+from options.request import Request
+from runs.build import (
+    check_needs,
+    load_data,
+    make_evaluator,
+    make_loader,
+    make_model,
+    make_split,
+    prepare_machine,
+    run_options,
+)
+from runs.folders import run_folder
+from runs.results import describe
+from runs.weights import read_weights
+from trainers.checkpoint import load_model
+from trainers.evaluate import Phase
+from trainers.progress import Progress
+
+
+def measure(request: Request, phase: Phase) -> dict[str, Any]:
+    """Evaluate `--pretrained_weights`, or the best weights of the run with these options; returns and records it."""
+    device = prepare_machine(request)
+    data = load_data(request)
+    check_needs(request, data)
+    loader = make_loader(request, make_split(request, data))
+    evaluator = make_evaluator(request, loader)
+    model, _ = make_model(request, loader, device)
+    folder = run_folder(request)
+    source = run_options(request).pretrained_weights or str(folder.path)
+    load_model(model, read_weights(source), source)
+    progress = Progress()
+    evaluation = evaluator.evaluate(
+        model, device, phase, detailed=True, progress=lambda batches, total: progress.shown(batches, total, phase)
+    )
+    measured = {**describe(request, loader, evaluator, model, device), "weights": source, phase: evaluation.metrics}
+    write_text(folder.path / "evaluation" / f"{phase}.json", json.dumps(measured, indent=1) + "\n")
+    return measured

@@ -1,0 +1,94 @@
+"""What a run leaves for tables: results.json and per_user.parquet."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import shlex
+import sys
+from typing import Any
+
+import numpy as np
+import torch
+
+from common.version import code_version
+from dataloaders import Dataloader
+from models.base import Model
+from options.request import Request
+from runs.build import run_options
+from runs.folders import label_of, plain_values
+from trainers.device import describe_device, peak_memory_mib
+from trainers.evaluate import Evaluation, Evaluator
+from trainers.saturation import TrainingState
+
+SCHEMA = 1
+
+
+def protocol(evaluator: Evaluator) -> dict[str, Any]:
+    """How the numbers were measured."""
+    options = evaluator.options
+    return {
+        "candidates": ["full", *evaluator.samplers],
+        "ties": "pessimistic: rank = number of candidates that score at least as high",
+        "negatives": options.test_negative_sample_size if evaluator.samplers else 0,
+        "negative_sampling_seed": options.test_negative_sampling_seed,
+        "negatives_from": "training popularity; none of the user's items up to the target",
+        "selected_by": f"{options.validation_candidates}/{options.best_metric}",
+    }
+
+
+def describe(
+    request: Request, loader: Dataloader, evaluator: Evaluator, model: Model, device: torch.device
+) -> dict[str, Any]:
+    """Everything that a number needs beside it to be understood and repeated."""
+    options, data = run_options(request), loader.data
+    return {
+        "schema": SCHEMA,
+        "label": label_of(request),
+        "template": " ".join(request.templates) or None,
+        "model_code": options.model_code,
+        "dataset_code": options.dataset_code,
+        "split": options.split,
+        "filter_seen": evaluator.filter_seen,
+        "seed": options.seed,
+        "options": plain_values(request),
+        "data": {
+            "name": data.name,
+            "hash": data.hash,
+            "users": data.num_users,
+            "items": data.num_items,
+            "interactions": data.num_interactions,
+        },
+        "protocol": protocol(evaluator),
+        "parameters": model.num_parameters(),
+        "device": describe_device(device),
+        "precision": options.precision,
+        "command": shlex.join(["python", "main.py", *sys.argv[1:]]),
+        "versions": {
+            "code": code_version(),
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def results(
+    description: dict[str, Any],
+    state: TrainingState,
+    device: torch.device,
+    validation: Evaluation,
+    test: Evaluation,
+) -> dict[str, Any]:
+    """The content of results.json."""
+    return {
+        **description,
+        "best_epoch": state.best_epoch,
+        "epochs": state.epoch,
+        "stopped_by": state.stopped_by or "interrupted",
+        "minutes": round(state.seconds / 60, 3),
+        "peak_memory_mib": round(peak_memory_mib(device), 1),
+        "validation": validation.metrics,
+        "test": test.metrics,
+    }

@@ -1,0 +1,89 @@
+"""Mode train: train one model, test the best of it, leave results."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from common.errors import UserError
+from options.request import Request
+from runs.build import (
+    check_needs,
+    load_data,
+    make_evaluator,
+    make_loader,
+    make_model,
+    make_split,
+    model_class,
+    prepare_machine,
+    run_options,
+)
+from runs.folders import State, claimed, run_folder
+from runs.logs import log_to_file
+from runs.results import describe, results
+from runs.weights import read_weights
+from trainers import TRAINERS, Parts
+from trainers.checkpoint import load_model
+from trainers.device import reset_peak_memory
+from trainers.run_folder import RunFolder
+from trainers.trainer import PILOT_BATCHES
+
+log = logging.getLogger(__name__)
+
+
+def train(request: Request) -> dict[str, Any]:
+    """Train, test and record one run; returns its results. Ctrl-C ends the training, not the test."""
+    folder = run_folder(request)
+    reset_peak_memory()
+    device = prepare_machine(request)
+    data = load_data(request)
+    check_needs(request, data)
+    with claimed(request, folder) as state, log_to_file(folder.log):
+        try:
+            return _train(request, folder, state, device, data)
+        except UserError as error:
+            folder.write_status(**{**folder.status(), "state": "failed", "error": str(error)})
+            raise
+
+
+def _train(request: Request, folder: RunFolder, begin: State, device: Any, data: Any) -> dict[str, Any]:
+    options = run_options(request)
+    loader = make_loader(request, make_split(request, data))
+    evaluator = make_evaluator(request, loader)
+    model, generators = make_model(request, loader, device)
+    if options.pretrained_weights is not None and begin == "new":
+        load_model(model, read_weights(options.pretrained_weights), options.pretrained_weights)
+    description = describe(request, loader, evaluator, model, device)
+    log.info(
+        "%s on %s: %d users, %d items, %d interactions, %d training windows; %d parameters; %s; %s",
+        description["label"], data.name, data.num_users, data.num_items, data.num_interactions, len(loader.windows),
+        description["parameters"], description["device"], folder.path,
+    )  # fmt: skip
+    trainer_options: Any = request.sections["trainer"]
+    trainer_class = TRAINERS[options.trainer_code or model_class(request).trainer_code]
+    trainer = trainer_class(trainer_options, Parts(model, loader, evaluator, folder, generators, device, options.pilot))
+    state = trainer.train(resume=begin == "resumed")
+    limit = PILOT_BATCHES if options.pilot else None
+    validation = evaluator.evaluate(model, device, "validation", detailed=True, batch_limit=limit)
+    test = evaluator.evaluate(model, device, "test", detailed=True, batch_limit=limit)
+    written = results(description, state, device, validation, test)
+    heldout = evaluator.heldout("test")
+    folder.write_per_user(data.user_ids[heldout.users], test.per_user)
+    folder.table("test").keep_through(-1)
+    flat = {f"{c}/{name}": value for c, values in test.metrics.items() for name, value in values.items()}
+    folder.table("test").append({"epoch": state.best_epoch or 0, **flat})
+    folder.write_results(written)
+    folder.write_status(**{**state.as_dict(), "state": "finished" if state.stopped_by else "interrupted"})
+    _say_end(written, folder)
+    return written
+
+
+def _say_end(written: dict[str, Any], folder: RunFolder) -> None:
+    shown = [f"{c} {m} {written['test'][c][m]:.4f}" for c in written["test"] for m in ("NDCG@10", "Recall@10") if m in written["test"][c]]
+    log.info(
+        "%s ended by %s after %d epochs and %.1f minutes; test of epoch %d: %s",
+        written["label"], written["stopped_by"], written["epochs"], written["minutes"], written["best_epoch"], ", ".join(shown),
+    )  # fmt: skip
+    if written["stopped_by"] == "interrupted":
+        log.info("go on with it by the same command and --resume_training true")
+    log.info("results in %s", folder.path)

@@ -1,0 +1,149 @@
+"""Checkpoints: everything that decides a run's future, in safetensors files that are never half written.
+
+`models/checkpoints.json` lists the checkpoints, newest first, with the SHA-256 of each; a file that does not match is
+named in a warning and the one before it is used. No file is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from common.errors import UserError
+from common.files import atomic_path, sha256_file, write_text
+
+log = logging.getLogger(__name__)
+KEPT = 2
+INDEX = "checkpoints.json"
+BEST = "best.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """tensors by name ("model/...", "best/...", "optimizer/...", "generator/..."), and a state of plain values."""
+
+    tensors: dict[str, Tensor]
+    state: dict[str, Any]
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors under `prefix/`, without it."""
+        return {name[len(prefix) + 1 :]: t for name, t in self.tensors.items() if name.startswith(prefix + "/")}
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+    """Write tensors and a state of plain values to one safetensors file, atomically."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_path(path) as temporary:
+        save_file(plain, temporary, metadata={"state": json.dumps(state)})
+
+
+def read_tensors(path: Path) -> Checkpoint:
+    """Read what `write_tensors` wrote. Raises UserError naming the file if it is damaged or something else."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            state = json.loads((file.metadata() or {}).get("state", "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path} is no readable weights file ({error}): give another one") from error
+    return Checkpoint(tensors, state)
+
+
+class CheckpointStore:
+    """The checkpoints of one run, in its folder `models/`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def save(self, checkpoint: Checkpoint, number: int) -> None:
+        """Write checkpoint `number`, then list it, then drop the oldest: at any moment a listed one is whole."""
+        path = self.folder / f"recent-{number:06d}.safetensors"
+        write_tensors(path, checkpoint.tensors, checkpoint.state)
+        entries = [entry for entry in self._entries() if entry["file"] != path.name]
+        entries = [{"file": path.name, "sha256": sha256_file(path)}, *entries][:KEPT]
+        write_text(self.folder / INDEX, json.dumps(entries, indent=1) + "\n")
+        kept = {entry["file"] for entry in entries}
+        for old in self.folder.glob("recent-*.safetensors"):
+            if old.name not in kept:
+                old.unlink(missing_ok=True)
+
+    def load(self) -> Checkpoint | None:
+        """The newest checkpoint that is whole; None if the run has none at all.
+
+        Raises UserError if there are checkpoints and all of them are damaged.
+        """
+        problems = []
+        for entry in self._entries():
+            path = self.folder / entry["file"]
+            if not path.is_file():
+                problems.append(f"{path} is missing")
+            elif sha256_file(path) != entry["sha256"]:
+                problems.append(f"{path} is damaged (its checksum differs)")
+            else:
+                for problem in problems:
+                    log.warning("%s: going on from the checkpoint before it, %s", problem, path.name)
+                return read_tensors(path)
+        if problems:
+            raise UserError(
+                f"no checkpoint of this run can be used: {'; '.join(problems)}. Start anew with --overwrite true"
+            )
+        return None
+
+    def _entries(self) -> list[dict[str, str]]:
+        index = self.folder / INDEX
+        if not index.is_file():
+            return []
+        try:
+            entries = json.loads(index.read_text(encoding="utf-8"))
+            return [{"file": Path(entry["file"]).name, "sha256": str(entry["sha256"])} for entry in entries]
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{index} is damaged ({error}): start anew with --overwrite true") from error
+
+
+def model_tensors(model: torch.nn.Module) -> dict[str, Tensor]:
+    """A copy of the model's parameters and buffers on the CPU."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+
+
+def load_model(model: torch.nn.Module, tensors: dict[str, Tensor], source: str) -> None:
+    """Give the model these weights. Raises UserError naming `source` if they are those of another model."""
+    own = model.state_dict()
+    unlike = [
+        f"{name} {tuple(own[name].shape)} there {tuple(tensors[name].shape)}"
+        for name in own.keys() & tensors.keys()
+        if own[name].shape != tensors[name].shape
+    ]
+    odd = sorted(own.keys() ^ tensors.keys())
+    if odd or unlike:
+        raise UserError(
+            f"{source} holds the weights of another model or of other options: {', '.join(odd + unlike)}. "
+            "Give the template and options that it was trained with"
+        )
+    model.load_state_dict(tensors)
+
+
+def flatten_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimizer's state as tensors named "<parameter number>/<name>"."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{number}/{name}": value if isinstance(value, Tensor) else torch.tensor(value)
+        for number, values in state.items()
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Give the optimizer the state that `flatten_optimizer` returned."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        number, name = key.split("/", 1)
+        state.setdefault(int(number), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

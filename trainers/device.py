@@ -1,0 +1,74 @@
+"""Where and in which arithmetic a run computes."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import sys
+
+import torch
+
+from common.errors import UserError
+
+FP32_ERROR = 1e-5  # largest relative error of a matrix product that still counts as float32
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is CUDA if there is one, else the CPU. Raises UserError for `cuda` without one."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device cuda was asked for, but torch sees no CUDA device: use --device cpu or auto")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def set_precision(precision: str, device: torch.device) -> None:
+    """Let matrix products run in `fp32` or `bf16` (their sums, and all that is stored, are float32 in both).
+
+    torch's "medium" lets the CPU use its fastest kernel for float32 products: on some processors that is one as exact
+    as the default, on others it rounds factors to bfloat16. So `fp32` takes it only where a trial shows it exact.
+    """
+    torch.set_float32_matmul_precision("medium")
+    if precision == "fp32" and (device.type != "cpu" or _product_error() > FP32_ERROR):
+        torch.set_float32_matmul_precision("highest")
+
+
+def _product_error() -> float:
+    """Relative error of a float32 matrix product with this process's settings, against float64."""
+    generator = torch.Generator().manual_seed(0)
+    left, right = torch.randn(64, 512, generator=generator), torch.randn(512, 512, generator=generator)
+    exact = left.double() @ right.double()
+    return float(((left @ right).double() - exact).abs().max() / exact.abs().max())
+
+
+def set_threads(count: int | None) -> None:
+    """Use `count` CPU threads; None leaves torch's choice (the cores that the process may use)."""
+    if count is not None:
+        torch.set_num_threads(count)
+
+
+def describe_device(device: torch.device) -> str:
+    """The device for the results, e.g. "cpu, 2 threads"."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    return f"cpu, {torch.get_num_threads()} threads"
+
+
+def peak_memory_mib(device: torch.device) -> float:
+    """The most memory that was in use, MiB: on CUDA what torch allocated there, else the process's resident set."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as status:  # since this exec
+        for line in status:
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 2**10
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def reset_peak_memory() -> None:
+    """Start measuring the peak anew, where the system can."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w", encoding="ascii") as file:
+        file.write("5")  # resets VmHWM

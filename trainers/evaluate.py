@@ -1,0 +1,169 @@
+"""Measures a model on the held-out users: the full ranking and, in the same pass, sampled candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from common.errors import UserError
+from dataloaders import Dataloader, EvalBatch
+from datasets import Heldout
+from evaluation import (
+    MetricSums,
+    average_popularity_lift,
+    catalogue_coverage,
+    novelty,
+    per_user_metrics,
+    sample_negatives,
+    sampled_ranks,
+    target_ranks,
+    top_items,
+)
+from evaluation.options import EvaluationOptions
+from models.base import Model
+
+Phase = Literal["validation", "test"]
+PHASES: tuple[Phase, ...] = ("validation", "test")
+LIST_LENGTH = 10  # of the recommendations that coverage, novelty and popularity bias look at
+
+
+@dataclass
+class Evaluation:
+    """metrics[candidates][metric] over users; per_user["candidates/metric"] float32 [n], in the order of the held-out set."""
+
+    metrics: dict[str, dict[str, float]]
+    per_user: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    def value(self, candidates: str, metric: str) -> float:
+        """One number."""
+        return self.metrics[candidates][metric]
+
+
+class Evaluator:
+    """Evaluates models on the held-out sets of a dataloader's split, always with the same candidates."""
+
+    def __init__(self, loader: Dataloader, options: EvaluationOptions) -> None:
+        self.loader = loader
+        self.options = options
+        self.filter_seen = not loader.data.repeats if options.filter_seen is None else options.filter_seen
+        self.samplers = list(options.test_negative_sampler_code)
+        if options.validation_candidates not in ("full", *self.samplers):
+            self.samplers.append(options.validation_candidates)
+        self._negatives: dict[tuple[str, str], torch.Tensor] = {}
+        self._counts = torch.from_numpy(loader.training_item_counts())
+
+    def heldout(self, phase: Phase) -> Heldout:
+        """The held-out set of a phase."""
+        return self.loader.split.validation if phase == "validation" else self.loader.split.test
+
+    def deciding_value(self, evaluation: Evaluation) -> float:
+        """The number that says which model is better: best_metric on validation_candidates."""
+        return evaluation.value(self.options.validation_candidates, self.options.best_metric)
+
+    def evaluate(
+        self,
+        model: Model,
+        device: torch.device,
+        phase: Phase,
+        detailed: bool = False,
+        batch_limit: int | None = None,
+        progress: Callable[[Iterable[EvalBatch], int], Iterable[EvalBatch]] | None = None,
+    ) -> Evaluation:
+        """Metrics of `model` on a phase.
+
+        `detailed` adds the per-user values and, if asked for by option, what recommendations look like (coverage,
+        novelty, popularity bias of the top 10). `batch_limit` looks at that many batches only (a pilot run).
+        """
+        heldout = self.heldout(phase)
+        if len(heldout.users) == 0:
+            raise UserError(f"there are no users to measure on: the {phase} set is empty; lower min_uc or bring more data")
+        sums: dict[str, MetricSums] = {name: MetricSums() for name in ("full", *self.samplers)}
+        per_user: dict[str, NDArray[np.float32]] = {}
+        lists: list[torch.Tensor] = []
+        batches: Iterable[EvalBatch] = self.loader.evaluation(heldout, self.options.eval_batch_size)
+        if progress is not None:
+            batches = progress(batches, -(-len(heldout.users) // self.options.eval_batch_size))
+        model.eval()
+        with torch.inference_mode():
+            for number, batch in enumerate(batches):
+                if batch_limit is not None and number >= batch_limit:
+                    break
+                batch = batch.to(device)
+                scores = model.scores(batch.inputs)  # [B, V + 1]
+                seen = batch.seen if self.filter_seen else None
+                for name, ranks in self._ranks(model, scores, batch, seen, phase).items():
+                    values = per_user_metrics(ranks, self.options.metric_ks)
+                    sums[name].add(values)
+                    if detailed:
+                        _store(per_user, name, values, batch.rows, len(heldout.users))
+                if detailed and self.options.beyond_accuracy:
+                    lists.append(top_items(scores, LIST_LENGTH, seen).cpu())
+        metrics = {name: total.result() for name, total in sums.items()}
+        if lists:
+            metrics["full"].update(self._beyond_accuracy(torch.cat(lists)))
+        return Evaluation(metrics, per_user)
+
+    def _ranks(
+        self, model: Model, scores: torch.Tensor, batch: EvalBatch, seen: torch.Tensor | None, phase: Phase
+    ) -> dict[str, torch.Tensor]:
+        """int64 [B, T] for the full ranking and each sampled one."""
+        ranks = {"full": target_ranks(scores, batch.targets, seen, model.code)}
+        for name in self.samplers:
+            negatives = self.negatives(phase, name)[batch.rows.cpu()].to(scores.device)
+            ranks[name] = sampled_ranks(scores, batch.targets, negatives, model.code)
+        return ranks
+
+    def negatives(self, phase: Phase, sampler: str) -> torch.Tensor:
+        """Sampled negatives of the phase's users, int64 [n, size], drawn once: none of the user's items up to the target.
+
+        `popular` draws in proportion to training interactions, `random` uniformly from the catalogue.
+        """
+        key = phase, sampler
+        if key not in self._negatives:
+            heldout, data = self.heldout(phase), self.loader.data
+            counts = self._counts.numpy()
+            weights = counts.astype(np.float64) if sampler == "popular" else np.ones(len(counts))
+            weights[0] = 0  # PAD
+            exclude, offsets = _inputs_and_targets(np.asarray(data.items), heldout)
+            seed = [self.options.test_negative_sampling_seed, PHASES.index(phase), ("popular", "random").index(sampler)]
+            drawn = sample_negatives(
+                weights, exclude, offsets, self.options.test_negative_sample_size, np.random.default_rng(seed)
+            )
+            self._negatives[key] = torch.from_numpy(drawn)
+        return self._negatives[key]
+
+    def _beyond_accuracy(self, lists: torch.Tensor) -> dict[str, float]:
+        return {
+            f"Coverage@{LIST_LENGTH}": catalogue_coverage(lists, self.loader.data.num_items),
+            f"Novelty@{LIST_LENGTH}": novelty(lists, self._counts),
+            f"PopularityLift@{LIST_LENGTH}": average_popularity_lift(lists, self._counts),
+        }
+
+
+def _inputs_and_targets(
+    items: NDArray[np.int32], heldout: Heldout
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every held-out user's input items and targets, user by user: flat int64 items and int64 [n + 1] offsets."""
+    input_lengths = heldout.input_end - heldout.input_start
+    target_lengths = np.diff(heldout.target_offsets)
+    lengths = input_lengths + target_lengths
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    within = np.arange(offsets[-1], dtype=np.int64) - np.repeat(offsets[:-1], lengths)
+    is_input = within < np.repeat(input_lengths, lengths)
+    positions = within + np.repeat(heldout.input_start, lengths)
+    positions[~is_input] = heldout.targets  # they stand user by user, too
+    return items[positions].astype(np.int64), offsets
+
+
+def _store(
+    per_user: dict[str, NDArray[np.float32]], name: str, values: dict[str, torch.Tensor], rows: torch.Tensor, users: int
+) -> None:
+    where = rows.cpu().numpy()
+    for metric, value in values.items():
+        column = per_user.setdefault(f"{name}/{metric}", np.full(users, np.nan, dtype=np.float32))
+        column[where] = value.cpu().numpy()

@@ -1,0 +1,52 @@
+"""For models that are computed from the training interactions, not trained by steps."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+
+from common.errors import UserError
+from common.schema import Options
+from models.base import FittedModel
+from trainers.checkpoint import BEST, model_tensors, write_tensors
+from trainers.saturation import TrainingState
+from trainers.trainer import Parts
+
+
+class FitTrainerOptions(Options):
+    """Trainer `fit` has no options."""
+
+
+class FitTrainer:
+    """Fits the model once and validates it. There is nothing to resume: a killed run is simply fitted again."""
+
+    code = "fit"
+    Options = FitTrainerOptions
+
+    def __init__(self, options: FitTrainerOptions, parts: Parts) -> None:
+        self.parts = parts
+        self.interrupted = False
+
+    def train(self, resume: bool) -> TrainingState:
+        """Fit; the state counts one epoch."""
+        model, evaluator, folder = self.parts.model, self.parts.evaluator, self.parts.folder
+        if not isinstance(model, FittedModel):
+            raise UserError(f"trainer fit is for models without gradient training; {model.code} isn't one: use generic")
+        began = time.perf_counter()
+        split = self.parts.loader.split
+        lengths = split.train_end - split.train_start
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        positions = np.arange(offsets[-1]) + np.repeat(split.train_start - offsets[:-1], lengths)
+        items = torch.from_numpy(split.data.items[positions].astype(np.int64))
+        model.fit(items.to(self.parts.device), torch.from_numpy(offsets).to(self.parts.device))
+        validation = evaluator.evaluate(model, self.parts.device, "validation")
+        state = TrainingState(epoch=1, best_epoch=1, stopped_by="fitted")
+        state.best_value = evaluator.deciding_value(validation)
+        state.seconds = time.perf_counter() - began
+        metrics = {f"{c}/{name}": v for c, values in validation.metrics.items() for name, v in values.items()}
+        folder.table("val").keep_through(0)
+        folder.table("val").append({"epoch": 1, "stage": "fitted", **metrics})
+        write_tensors(folder.models / BEST, model_tensors(model), {"epoch": 1})
+        return state

@@ -1,0 +1,37 @@
+"""Signs of life: a progress bar on a terminal, a line per epoch elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from tqdm import tqdm
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Progress:
+    """Shows how far a pass over batches is, where somebody watches."""
+
+    def __init__(self) -> None:
+        self.on_terminal = sys.stderr.isatty()
+
+    def bar(self, batches: Iterable[T], total: int, title: str) -> tqdm[T]:
+        """Iterate over `batches` under a bar that is gone when it ends."""
+        return tqdm(
+            batches, total=total, desc=title, leave=False, dynamic_ncols=True, disable=not self.on_terminal, unit="batch"
+        )
+
+    def shown(self, batches: Iterable[T], total: int, title: str) -> Iterator[T]:
+        """`bar` as a plain iterator."""
+        yield from self.bar(batches, total, title)
+
+
+def format_seconds(seconds: float) -> str:
+    """1:02:03, or 2:03 under an hour."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

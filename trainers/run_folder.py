@@ -1,0 +1,91 @@
+"""A run's folder: its options, state, tables, weights and results."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from common.errors import UserError
+from common.files import atomic_path, write_text
+
+Row = Mapping[str, str | int | float]
+
+
+class Table:
+    """A CSV that grows by a row at a time; a half-written last line is dropped when it is read back.
+
+    The columns are those of the first row. Floats are written so that they read back as the same value.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, row: Row) -> None:
+        """Add a row; writes the header first if the table is new."""
+        line = io.StringIO()
+        writer = csv.DictWriter(line, list(row), lineterminator="\n")
+        if not self.path.exists():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            writer.writeheader()
+        writer.writerow(row)
+        with open(self.path, "a", encoding="utf-8", newline="") as file:
+            file.write(line.getvalue())
+
+    def keep_through(self, epoch: int) -> None:
+        """Drop rows of epochs after `epoch`, which a resumed run will write again, and a half-written last line."""
+        if not self.path.exists():
+            return
+        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = lines[:1] + [line for line in lines[1:] if line.endswith("\n") and int(line.split(",")[0]) <= epoch]
+        write_text(self.path, "".join(kept) if len(kept) > 1 else "") if len(kept) > 1 else self.path.unlink()
+
+
+class RunFolder:
+    """`<experiments>/<group>/<name>/` and the files in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.status_file = path / "status.json"
+        self.models = path / "models"
+        self.tables = path / "tables"
+        self.results = path / "results.json"
+        self.per_user = path / "per_user.parquet"
+        self.log = path / "log.txt"
+
+    def table(self, name: str) -> Table:
+        """`tables/<name>_log.csv`."""
+        return Table(self.tables / f"{name}_log.csv")
+
+    def status(self) -> dict[str, Any]:
+        """What status.json says; empty if there is none."""
+        if not self.status_file.is_file():
+            return {}
+        try:
+            status = json.loads(self.status_file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"{self.status_file} is damaged ({error}): remove it, or use --overwrite true") from error
+        return dict(status)
+
+    def write_status(self, **values: Any) -> None:
+        """Replace status.json."""
+        write_text(self.status_file, json.dumps(values, indent=1) + "\n")
+
+    def write_results(self, results: Mapping[str, Any]) -> None:
+        """Replace results.json."""
+        write_text(self.results, json.dumps(results, indent=1, allow_nan=False) + "\n")
+
+    def write_per_user(self, users: NDArray[np.generic], columns: Mapping[str, NDArray[np.float32]]) -> None:
+        """Replace per_user.parquet: column `user` (original id as text) and one float32 column a metric."""
+        table = pa.table({"user": pa.array([str(user) for user in users.tolist()]), **{k: pa.array(v) for k, v in columns.items()}})
+        with atomic_path(self.per_user) as temporary:
+            pq.write_table(table, temporary, compression="zstd")

@@ -1,0 +1,297 @@
+"""The training loop: epochs, validation, saturation, stages, checkpoints. It never asks which model it trains."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, ClassVar
+
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from common.errors import UserError
+from common.schema import Options
+from dataloaders import Dataloader
+from models.base import Model, Stage
+from trainers.checkpoint import (
+    BEST,
+    Checkpoint,
+    CheckpointStore,
+    flatten_optimizer,
+    load_model,
+    model_tensors,
+    restore_optimizer,
+    write_tensors,
+)
+from trainers.evaluate import Evaluation, Evaluator
+from trainers.optimization import clip_gradients, learning_rate, make_optimizer
+from trainers.options import GenericTrainerOptions, TransferTrainerOptions
+from trainers.progress import Progress, format_seconds
+from trainers.randomness import Generators
+from trainers.run_folder import RunFolder
+from trainers.saturation import TrainingState
+
+log = logging.getLogger(__name__)
+PILOT_EPOCHS, PILOT_BATCHES = 2, 2
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a trainer works with. The model is on `device` already."""
+
+    model: Model
+    loader: Dataloader
+    evaluator: Evaluator
+    folder: RunFolder
+    generators: Generators
+    device: torch.device
+    pilot: bool = False
+
+
+class Trainer:
+    """One stage that ends by saturation. `train` leaves the model with the best weights of the run."""
+
+    code: ClassVar[str] = "generic"
+    Options: ClassVar[type[Options]] = GenericTrainerOptions
+
+    def __init__(self, options: GenericTrainerOptions, parts: Parts) -> None:
+        self.options = options
+        self.parts = parts
+        self.model = parts.model
+        self.state = TrainingState()
+        self.best_weights: dict[str, torch.Tensor] = {}
+        self.store = CheckpointStore(parts.folder.models)
+        self.progress = Progress()
+        self.interrupted = False
+        self._saved_at = -math.inf
+
+    def stages(self) -> list[Stage]:
+        """The stages of the run, in order."""
+        return [Stage()]
+
+    def begin_next_stage(self) -> None:
+        """What happens between two stages, before the next one begins."""
+
+    def train(self, resume: bool) -> TrainingState:
+        """Train to the end, or until Ctrl-C; then the model has the best weights and the state says what happened."""
+        self.optimizer = make_optimizer(self.model.parameters(), self.options)
+        stages = self.stages()
+        if resume:
+            self._resume()
+        self.model.begin_stage(stages[self.state.stage])
+        with (
+            self._stop_at_interrupt(),
+            SummaryWriter(str(self.parts.folder.path / "tensorboard"), purge_step=self.state.epoch + 1) as board,
+        ):
+            while self.state.stopped_by is None and self._one_epoch(stages, board):
+                pass
+        if not self.best_weights:
+            raise UserError("the run was stopped before its first epoch was over: there is no model to test")
+        load_model(self.model, self.best_weights, "the best weights")
+        return self.state
+
+    def _one_epoch(self, stages: list[Stage], board: SummaryWriter) -> bool:
+        """Train and validate once, and decide how to go on. False if Ctrl-C broke it off; then it counts for nothing."""
+        began = time.perf_counter()
+        losses = self._train_pass()
+        if self.interrupted:
+            return False
+        validation = self.parts.evaluator.evaluate(
+            self.model,
+            self.parts.device,
+            "validation",
+            batch_limit=PILOT_BATCHES if self.parts.pilot else None,
+            progress=lambda batches, total: self.progress.shown(batches, total, "validation"),
+        )
+        self.state.epoch += 1
+        value = self.parts.evaluator.deciding_value(validation)
+        if self.state.observe(value):
+            self.best_weights = model_tensors(self.model)
+        seconds = time.perf_counter() - began
+        self.state.seconds += seconds
+        self._report(stages[self.state.stage], losses, validation, value, seconds, board)
+        self._go_on_or_stop(stages)
+        self._save()
+        return True
+
+    def _train_pass(self) -> dict[str, float]:
+        """One pass over the training batches; the mean loss and its parts over windows."""
+        options, generators = self.options, self.parts.generators
+        self.model.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(options, self.state.epoch)
+        sums: dict[str, torch.Tensor] = {}
+        count = 0
+        total = PILOT_BATCHES if self.parts.pilot else self.parts.loader.batches_per_epoch()
+        bar = self.progress.bar(self.parts.loader.epoch(generators.loader), total, f"epoch {self.state.epoch + 1}")
+        step = self.state.step
+        for number, batch in enumerate(bar):
+            if self.interrupted or number >= total:
+                break
+            loss, named = self.model.loss(batch.to(self.parts.device), step, generators.model)
+            self.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            if options.clip_grad_norm is not None:
+                clip_gradients(self.model.parameters(), options.clip_grad_norm)
+            self.optimizer.step()
+            step += 1
+            size = len(batch.users)
+            count += size
+            for name, value in {"loss": loss.detach(), **named}.items():
+                sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value * size
+            if number % 20 == 0 and self.progress.on_terminal:
+                bar.set_postfix(loss=f"{sums['loss'].item() / count:.4f}", refresh=False)
+        if self.interrupted:
+            return {}
+        self.state.step = step
+        means = {name: value.item() / count for name, value in sums.items()}
+        if not math.isfinite(means["loss"]):
+            raise UserError(
+                f"the loss of model {self.model.code} became {means['loss']} in epoch {self.state.epoch + 1}: "
+                "try a lower lr, a smaller clip_grad_norm, or precision fp32"
+            )
+        return means
+
+    def _report(
+        self,
+        stage: Stage,
+        losses: dict[str, float],
+        validation: Evaluation,
+        value: float,
+        seconds: float,
+        board: SummaryWriter,
+    ) -> None:
+        """A row in each table, TensorBoard, and a line for the reader."""
+        epoch, folder = self.state.epoch, self.parts.folder
+        rate = learning_rate(self.options, epoch - 1)
+        metrics = {f"{c}/{name}": v for c, values in validation.metrics.items() for name, v in values.items()}
+        folder.table("train").append({"epoch": epoch, "stage": stage.name, "lr": rate, **losses})
+        folder.table("val").append({"epoch": epoch, "stage": stage.name, **metrics})
+        folder.table("time").append({"epoch": epoch, "seconds": round(seconds, 3)})
+        for name, number in losses.items():
+            board.add_scalar(f"train/{name}", number, epoch)
+        for name, number in metrics.items():
+            board.add_scalar(f"validation/{name}", number, epoch)
+        board.add_scalar("train/lr", rate, epoch)
+        options = self.parts.evaluator.options
+        log.info(
+            "epoch %d (%s): loss %.4f, %s %s %.4f, best %.4f in epoch %d; %.1f s%s",
+            epoch,
+            stage.name,
+            losses["loss"],
+            options.validation_candidates,
+            options.best_metric,
+            value,
+            self.state.best_value,
+            self.state.best_epoch,
+            seconds,
+            self._time_left(seconds),
+        )
+        folder.write_status(state="running", **self.state.as_dict())
+
+    def _time_left(self, seconds: float) -> str:
+        """An estimate where there is a last epoch, or a last minute."""
+        left = []
+        if self.options.num_epochs is not None:
+            left.append((self.options.num_epochs - self.state.epoch) * seconds)
+        if self.options.max_minutes is not None:
+            left.append(self.options.max_minutes * 60 - self.state.seconds)
+        return f", at most {format_seconds(max(0.0, min(left)))} left" if left else ""
+
+    def _go_on_or_stop(self, stages: list[Stage]) -> None:
+        """Apply the limits and the saturation rule after an epoch."""
+        options, state = self.options, self.state
+        last_epoch = PILOT_EPOCHS if self.parts.pilot else options.num_epochs
+        if last_epoch is not None and state.epoch >= last_epoch:
+            state.stopped_by = "num_epochs"
+        elif options.max_minutes is not None and state.seconds >= options.max_minutes * 60:
+            state.stopped_by = "max_minutes"
+        elif state.saturated(options.saturation_wait_epochs):
+            if state.stage + 1 == len(stages):
+                state.stopped_by = "saturation"
+                return
+            self.begin_next_stage()
+            state.next_stage()
+            self.model.begin_stage(stages[state.stage])
+            log.info("saturated after epoch %d: stage %s begins", state.epoch, stages[state.stage].name)
+
+    def _save(self) -> None:
+        """Write a checkpoint, unless the last one is fresh and the run goes on."""
+        now = time.monotonic()
+        if self.state.stopped_by is None and now - self._saved_at < self.options.checkpoint_seconds:
+            return
+        groups = {
+            "model": model_tensors(self.model),
+            "best": self.best_weights,
+            "optimizer": flatten_optimizer(self.optimizer),
+            "generator": self.parts.generators.state(),
+        }
+        tensors = {f"{part}/{name}": tensor for part, named in groups.items() for name, tensor in named.items()}
+        self.store.save(Checkpoint(tensors, self.state.as_dict()), self.state.epoch)
+        write_tensors(self.parts.folder.models / BEST, self.best_weights, {"epoch": self.state.best_epoch})
+        self._saved_at = time.monotonic()
+
+    def _resume(self) -> None:
+        """Go back to the newest whole checkpoint; without any, start from the beginning."""
+        checkpoint = self.store.load()
+        if checkpoint is not None:
+            load_model(self.model, checkpoint.part("model"), "the checkpoint")
+            self.best_weights = checkpoint.part("best")
+            restore_optimizer(self.optimizer, checkpoint.part("optimizer"))
+            self.parts.generators.restore(checkpoint.part("generator"))
+            self.state = TrainingState(**checkpoint.state)
+        for name in ("train", "val", "time"):
+            self.parts.folder.table(name).keep_through(self.state.epoch)
+        log.info("resumed after epoch %d", self.state.epoch)
+
+    @contextmanager
+    def _stop_at_interrupt(self) -> Iterator[None]:
+        """Ctrl-C ends training after the current batch; a second one ends the program at once."""
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            if self.interrupted:
+                raise KeyboardInterrupt
+            self.interrupted = True
+            log.warning("stopping: the best model so far will be tested (Ctrl-C again to leave at once)")
+
+        previous: Any = None
+        try:
+            previous = signal.signal(signal.SIGINT, stop)
+        except ValueError:  # not in the main thread: nobody presses Ctrl-C here
+            yield
+            return
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, previous)
+
+
+class TransferTrainer(Trainer):
+    """ESAPR's loop: whenever validation saturates, the loss covers half as many of a window's last positions."""
+
+    code = "vae"
+    Options = TransferTrainerOptions
+    options: TransferTrainerOptions
+
+    def __init__(self, options: TransferTrainerOptions, parts: Parts) -> None:
+        super().__init__(options, parts)
+
+    def stages(self) -> list[Stage]:
+        """recover_len max_len, max_len // 2, ..., 1; or just max_len without transfer."""
+        max_len = self.parts.loader.max_len
+        lengths = [max_len]
+        while self.options.train_transfer and lengths[-1] > 1:
+            lengths.append(lengths[-1] // 2)
+        scales = [n / max_len if self.options.decrease_dropout else 1.0 for n in lengths]
+        return [Stage(f"recover_len {n}", n, scale) for n, scale in zip(lengths, scales, strict=True)]
+
+    def begin_next_stage(self) -> None:
+        """Start from the best weights so far; optimizer and counters go on."""
+        if self.options.best_model_transfer:
+            load_model(self.model, self.best_weights, "the best weights")
