@@ -33,7 +33,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
-        os.replace(temporary, path)
+        temporary.replace(path)
         _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
@@ -64,7 +64,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o777 & ~umask)
         try:
-            os.rename(temporary, path)
+            temporary.rename(path)
         except OSError:
             if not path.is_dir():
                 raise

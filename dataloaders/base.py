@@ -69,7 +69,7 @@ class Dataloader(ABC):
             yield self.training_batch(self.windows.take(order[first : first + size]), generator)
 
     def evaluation(self, heldout: Heldout, batch_size: int) -> Iterator[EvalBatch]:
-        """The held-out users, those with histories of similar length together (less padding; the result is the same)."""
+        """The held-out users, those with histories of similar length together: less padding, same result."""
         rows = np.argsort(heldout.input_end - heldout.input_start, kind="stable")
         for first in range(0, len(rows), batch_size):
             yield self._evaluation_batch(heldout, rows[first : first + batch_size])
@@ -96,6 +96,6 @@ class Dataloader(ABC):
         return np.bincount(np.asarray(self.data.items)[training], minlength=self.data.num_items + 1)
 
 
-def as_int64(array: NDArray) -> torch.Tensor:
+def as_int64(array: NDArray[np.integer]) -> torch.Tensor:
     """A tensor of int64 with the array's values."""
     return torch.from_numpy(np.ascontiguousarray(array, dtype=np.int64))

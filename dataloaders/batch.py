@@ -54,13 +54,12 @@ class EvalBatch:
 
     def to(self, device: torch.device) -> EvalBatch:
         """The same batch on `device`."""
-        return EvalBatch(
-            self.rows.to(device), self.inputs.to(device), self.targets.to(device), self.seen.to(device)
-        )
+        return EvalBatch(self.rows.to(device), self.inputs.to(device), self.targets.to(device), self.seen.to(device))
 
 
 def _moved(batch: Batch, device: torch.device) -> Batch:
     if batch.items.device == device:
         return batch
-    fields = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)}
-    return Batch(**{name: None if value is None else value.to(device, non_blocking=True) for name, value in fields.items()})
+    present = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)}
+    moved = {name: value.to(device, non_blocking=True) for name, value in present.items() if value is not None}
+    return dataclasses.replace(batch, **moved)

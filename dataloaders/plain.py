@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pydantic import Field
 import torch
+from pydantic import Field
 
 from dataloaders.base import Dataloader, DataloaderOptions, as_int64
 from dataloaders.batch import Batch

@@ -24,10 +24,15 @@ class VAEDataloaderOptions(DataloaderOptions):
     train_window: int | None = Field(
         4, ge=0, description="items between the ends of a user's training windows; 0 or null = only the last window"
     )
-    weight_type: WeightType = Field("exp_stair", description="how an item's weight falls with its distance from the target")
-    weight_constant: float = Field(2.0, gt=0, description="the constant c of the weights: the target's weight, and the base")
+    weight_type: WeightType = Field(
+        "exp_stair", description="how an item's weight falls with its distance from the target"
+    )
+    weight_constant: float = Field(
+        2.0, gt=0, description="the constant c of the weights: the target's weight, and the base"
+    )
     repeat_weights: Literal["sum", "last"] = Field(
-        "sum", description="weight of an item that is several times in a window: the sum, or (as released) its latest one"
+        "sum",
+        description="weight of an item that is several times in a window: the sum, or (as released) its latest one",
     )
     count_padding: bool = Field(
         False, description="as released: PAD is an item of the input and of the loss where a window is short"
@@ -42,15 +47,15 @@ def position_weights(weight_type: WeightType, constant: float, length: int) -> N
     """
     j = np.arange(length - 1, -1, -1, dtype=np.float64)
     weights = {
-        "exp_stair": lambda: constant ** -np.floor(np.log2(j + 0.5)),
-        "exp": lambda: constant ** -np.log2(j + 0.5),
-        "linear": lambda: constant * (length - j) / length,
-        "constant": lambda: np.full(length, constant),
-    }[weight_type]()
-    return weights.astype(np.float32)
+        "exp_stair": constant ** -np.floor(np.log2(j + 0.5)),
+        "exp": constant ** -np.log2(j + 0.5),
+        "linear": constant * (length - j) / length,
+        "constant": np.full(length, constant),
+    }
+    return weights[weight_type].astype(np.float32)
 
 
-def combine_repeats(items: NDArray, weights: NDArray[np.float32], how: str) -> NDArray[np.float32]:
+def combine_repeats(items: NDArray[np.int32], weights: NDArray[np.float32], how: str) -> NDArray[np.float32]:
     """Weights with which each distinct item of a row counts once: [B, L], 0 for all but one of its positions.
 
     `sum` gives that position the sum of the item's weights, `last` the weight of its latest position.
@@ -121,19 +126,19 @@ class VAEDataloader(Dataloader):
         weights = self._input_weights(items, self._weights(items, self.position_weights[:-1]))
         return Batch(users=torch.from_numpy(user), items=as_int64(items), weights=torch.from_numpy(weights))
 
-    def _weights(self, items: NDArray, by_position: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _weights(self, items: NDArray[np.int32], by_position: NDArray[np.float32]) -> NDArray[np.float32]:
         """The weights by position, 0 at PAD unless PAD counts."""
         if self.options.count_padding:
             return np.broadcast_to(by_position, items.shape).copy()
         return np.where(items > 0, by_position, np.float32(0))
 
-    def _input_weights(self, items: NDArray, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _input_weights(self, items: NDArray[np.int32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
         if not self.may_repeat:
             return np.ascontiguousarray(weights)
         return combine_repeats(items, weights, self.options.repeat_weights)
 
 
-def has_repeats(items: NDArray, offsets: Int) -> bool:
+def has_repeats(items: NDArray[np.int32], offsets: Int) -> bool:
     """Whether any user consumed an item twice."""
     user = np.repeat(np.arange(len(offsets) - 1, dtype=np.int64), np.diff(offsets))
     pairs = np.sort(user * (int(items.max(initial=0)) + 1) + items)

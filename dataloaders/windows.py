@@ -1,11 +1,13 @@
 """Windows over users' histories and the gathers that turn them into padded arrays: index arithmetic, no loop."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Int = NDArray[np.int64]
+Numbers = TypeVar("Numbers", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,12 @@ def sliding_windows(starts: Int, ends: Int, max_len: int, step: int | None) -> W
     return Windows(user, np.maximum(starts[user], end - max_len), end)
 
 
-def gather_padded(flat: NDArray, start: Int, end: Int, length: int) -> NDArray:
+def gather_padded(flat: NDArray[Numbers], start: Int, end: Int, length: int) -> NDArray[Numbers]:
     """The last `length` values of each `flat[start:end]`, left-padded with 0: [N, length] of flat's type."""
     positions = (end - length)[:, None] + np.arange(length)  # [N, length]
     inside = positions >= start[:, None]
     if not len(flat):
         return np.zeros(positions.shape, dtype=flat.dtype)
-    return np.where(inside, flat[np.maximum(positions, 0)], flat.dtype.type(0))
+    gathered: NDArray[Numbers] = flat[np.maximum(positions, 0)]
+    gathered[~inside] = 0
+    return gathered

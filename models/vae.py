@@ -1,12 +1,13 @@
 """ESAPR: a variational autoencoder over a weighted bag of recent items, trained to reconstruct a window's last ones.
 
 The input is a user's last items, each with a weight that falls with its distance from the target; the loss is a
-weighted cross-entropy over the last `recover_len` positions of the window (the target included), which the trainer's
-stages shorten from all to one. Without transfer and with constant weights it is Mult-VAE (Liang et al. 2018) on windows.
+weighted cross-entropy over the last `recover_len` positions of the window (target included), which the trainer's stages
+shorten from all to one. Without transfer and with constant weights it is Mult-VAE (Liang et al. 2018) on windows.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import torch
@@ -60,9 +61,9 @@ class VAE(Model):
         widths = (size, *options.encoder_hidden_layer, 2 * options.encode_len)
         self.input_table = nn.Parameter(torch.empty(size, widths[1]))
         self.input_bias = nn.Parameter(torch.empty(widths[1]))
-        self.encoder = nn.ModuleList(nn.Linear(*pair) for pair in zip(widths[1:-1], widths[2:], strict=True))
+        self.encoder = nn.ModuleList(nn.Linear(*pair) for pair in itertools.pairwise(widths[1:]))
         widths = (options.encode_len, *reversed(options.encoder_hidden_layer))
-        self.decoder = nn.ModuleList(nn.Linear(*pair) for pair in zip(widths[:-1], widths[1:], strict=True))
+        self.decoder = nn.ModuleList(nn.Linear(*pair) for pair in itertools.pairwise(widths))
         self.output = nn.Linear(widths[-1], size)
         self.batch_norm = nn.BatchNorm1d(size) if options.normalize_type == "batch" else None
         for name, parameter in self.named_parameters():

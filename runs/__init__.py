@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from common.schema import Options
 from options.request import Request
+from reports import ReportOptions
 from runs import commands
+from runs.compare import CompareOptions
 from runs.logs import log_to_screen
 
 ONE_RUN = ("run", "dataset", "split", "dataloader", "model", "trainer", "evaluation")
@@ -28,6 +29,8 @@ MODES: dict[str, Mode] = {
     "validate": Mode(ONE_RUN, commands.validate),
     "test": Mode(ONE_RUN, commands.test),
     "stats": Mode(("run", "dataset"), commands.stats),
+    "compare": Mode(("run", "compare"), commands.compare, CompareOptions),
+    "report": Mode(("run", "report"), commands.report, ReportOptions),
 }
 
 

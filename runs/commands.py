@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from datasets.stats import statistics
 from options.request import Request
-from runs.build import load_data
+from reports import Report, ReportOptions
+from reports import report as make_report
+from runs.build import load_data, run_options
+from runs.compare import run_cells
 from runs.measure import measure
 from runs.train import train as train_run
 from trainers.evaluate import Phase
@@ -33,14 +38,45 @@ def test(request: Request) -> int:
 
 def stats(request: Request) -> int:
     """Describe a dataset."""
-    from datasets.stats import statistics
-
     data = load_data(request)
     table = Table(title=f"{data.name} (hash {data.hash[:12]})", show_header=False)
     for name, value in statistics(data).items():
         table.add_row(name, _plain(value))
     Console().print(table)
     return 0
+
+
+def compare(request: Request) -> int:
+    """Do the runs that are missing, then show their table."""
+    folders, outcomes = run_cells(request)
+    if folders:
+        paths = [str(folder.results) for folder in folders]
+        group = Path(run_options(request).experiment_root) / "report"
+        shown = make_report(paths, ReportOptions(experiments=tuple(paths), order="given", report_folder=str(group)))
+        _print(shown)
+        shown.write()
+        print(f"the tables are in {group}, each run is in its folder:")
+    for path, outcome in outcomes.items():
+        print(f"  {path}: {outcome}")
+    if "interrupted" in outcomes.values():
+        return 130
+    return 1 if "failed" in outcomes.values() else 0
+
+
+def report(request: Request) -> int:
+    """Show a table of recorded runs."""
+    options = request.sections["report"]
+    assert isinstance(options, ReportOptions)
+    shown = make_report(list(options.experiments), options)
+    _print(shown)
+    for path in shown.write():
+        print(path)
+    return 0
+
+
+def _print(shown: Report) -> None:
+    console = Console()
+    print(shown.terminal(console.width if console.is_terminal else None, colour=console.is_terminal))
 
 
 def _measure(request: Request, phase: Phase) -> int:

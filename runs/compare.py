@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from dataclasses import replace
+from typing import Any, Literal
 
 from pydantic import Field
 
+from common.errors import UserError
 from common.schema import Options
+from options.request import Request
+from runs.build import run_options
+from runs.folders import label_of, run_folder
+from runs.train import train
+from trainers.run_folder import RunFolder
+
+log = logging.getLogger(__name__)
+Outcome = Literal["reused", "trained", "failed", "interrupted"]
 
 
 class RunEntry(Options):
@@ -21,5 +32,40 @@ class CompareOptions(Options):
     """Which runs to compare, on which datasets, with which seeds."""
 
     runs: tuple[str | RunEntry, ...] = Field(min_length=1, description="templates, or {template, label, overrides}")
-    datasets: tuple[str | dict[str, Any], ...] = Field((), description="dataset codes, or {dataset_code, options}; [] = the templates' own")
+    datasets: tuple[str | dict[str, Any], ...] = Field(
+        (), description="dataset codes, or {dataset_code, options}; [] = the templates' own"
+    )
     seeds: tuple[int, ...] = Field((), description="seeds; [] = the templates' own")
+
+
+def run_cells(request: Request) -> tuple[list[RunFolder], dict[str, Outcome]]:
+    """Do what is missing: finished runs are reused, interrupted ones resumed; a failure doesn't stop the others.
+
+    Returns the folders with results, and what became of each run, by folder.
+    """
+    done: list[RunFolder] = []
+    outcomes: dict[str, Outcome] = {}
+    for number, cell in enumerate(request.cells, 1):
+        folder = run_folder(cell)
+        log.info("run %d of %d: %s", number, len(request.cells), folder.path)
+        outcome = _run_cell(cell, folder)
+        outcomes[str(folder.path)] = outcome
+        if outcome == "interrupted":
+            break
+        if outcome != "failed":
+            done.append(folder)
+    return done, outcomes
+
+
+def _run_cell(cell: Request, folder: RunFolder) -> Outcome:
+    if folder.status().get("state") == "finished" and folder.results.is_file() and not run_options(cell).overwrite:
+        log.info("finished before: its results are reused")
+        return "reused"
+    options = run_options(cell)
+    go_on = replace(cell, sections={**cell.sections, "run": options.model_copy(update={"resume_training": True})})
+    try:
+        written = train(go_on)
+    except UserError as error:
+        log.error("%s failed: %s", label_of(cell), error)
+        return "failed"
+    return "interrupted" if written["stopped_by"] == "interrupted" else "trained"

@@ -19,9 +19,23 @@ from options.request import Request
 from runs.build import run_options
 from trainers.run_folder import RunFolder
 
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]
+
 # Options that say where, how long ago or how loud, but not what is computed.
 CIRCUMSTANCES = frozenset(
-    {"mode", "label", "experiment_root", "experiment_group", "experiment_name", "resume_training", "overwrite", "device"}
+    {
+        "mode",
+        "label",
+        "experiment_root",
+        "experiment_group",
+        "experiment_name",
+        "resume_training",
+        "overwrite",
+        "device",
+    }
     | {"num_threads", "verbose", "checkpoint_seconds", "local_data_folder", "dataset_url"}
 )
 State = Literal["new", "resumed"]
@@ -46,7 +60,9 @@ def label_of(request: Request) -> str:
 def run_folder(request: Request) -> RunFolder:
     """`<root>/<group>/<name>`; group and name are derived from the dataset and the options where they are not given."""
     options, values = run_options(request), plain_values(request)
-    dataset = values.get("dataset_name") or Path(str(values.get("dataset_path") or options.dataset_code)).name.split(".")[0]
+    dataset = (
+        values.get("dataset_name") or Path(str(values.get("dataset_path") or options.dataset_code)).name.split(".")[0]
+    )
     digest = hashlib.sha256(json.dumps(essence(values), sort_keys=True).encode()).hexdigest()[:8]
     name = f"{'pilot-' if options.pilot else ''}{label_of(request)}-seed{options.seed}-{digest}"
     group = options.experiment_group or _as_name(dataset)
@@ -98,7 +114,9 @@ def _check_same(request: Request, folder: RunFolder) -> None:
     """Refuse to resume with options that would compute something else."""
     before = yaml.safe_load(folder.config.read_text(encoding="utf-8")) or {}
     old, new = essence(before), essence(plain_values(request))
-    changed = [f"{key}: {old.get(key)} then, {new.get(key)} now" for key in sorted(old | new) if old.get(key) != new.get(key)]
+    changed = [
+        f"{key}: {old.get(key)} then, {new.get(key)} now" for key in sorted(old | new) if old.get(key) != new.get(key)
+    ]
     if changed:
         raise UserError(
             f"{folder.path} was begun with other options ({'; '.join(changed)}): resume with the old ones "
@@ -117,9 +135,7 @@ def _clear(folder: RunFolder) -> None:
 @contextlib.contextmanager
 def _lock(path: Path) -> Iterator[None]:
     """Keep other processes out of the folder while the block runs; the system frees it if this process dies."""
-    try:
-        import fcntl
-    except ImportError:  # not a POSIX system
+    if fcntl is None:  # not a POSIX system
         yield
         return
     with open(path / ".lock", "a", encoding="ascii") as file:

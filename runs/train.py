@@ -79,7 +79,8 @@ def _train(request: Request, folder: RunFolder, begin: State, device: Any, data:
 
 
 def _say_end(written: dict[str, Any], folder: RunFolder) -> None:
-    shown = [f"{c} {m} {written['test'][c][m]:.4f}" for c in written["test"] for m in ("NDCG@10", "Recall@10") if m in written["test"][c]]
+    test = written["test"]
+    shown = [f"{c} {m} {test[c][m]:.4f}" for c in test for m in ("NDCG@10", "Recall@10") if m in test[c]]
     log.info(
         "%s ended by %s after %d epochs and %.1f minutes; test of epoch %d: %s",
         written["label"], written["stopped_by"], written["epochs"], written["minutes"], written["best_epoch"], ", ".join(shown),

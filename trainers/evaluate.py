@@ -34,7 +34,7 @@ LIST_LENGTH = 10  # of the recommendations that coverage, novelty and popularity
 
 @dataclass
 class Evaluation:
-    """metrics[candidates][metric] over users; per_user["candidates/metric"] float32 [n], in the order of the held-out set."""
+    """metrics[candidates][metric] over users; per_user["candidates/metric"] float32 [n], ordered as the held-out set."""
 
     metrics: dict[str, dict[str, float]]
     per_user: dict[str, NDArray[np.float32]] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Evaluator:
         self.loader = loader
         self.options = options
         self.filter_seen = not loader.data.repeats if options.filter_seen is None else options.filter_seen
-        self.samplers = list(options.test_negative_sampler_code)
+        self.samplers: list[str] = list(options.test_negative_sampler_code)
         if options.validation_candidates not in ("full", *self.samplers):
             self.samplers.append(options.validation_candidates)
         self._negatives: dict[tuple[str, str], torch.Tensor] = {}
@@ -81,7 +81,9 @@ class Evaluator:
         """
         heldout = self.heldout(phase)
         if len(heldout.users) == 0:
-            raise UserError(f"there are no users to measure on: the {phase} set is empty; lower min_uc or bring more data")
+            raise UserError(
+                f"there are no users to measure on: the {phase} set is empty; lower min_uc or bring more data"
+            )
         sums: dict[str, MetricSums] = {name: MetricSums() for name in ("full", *self.samplers)}
         per_user: dict[str, NDArray[np.float32]] = {}
         lists: list[torch.Tensor] = []
@@ -90,10 +92,10 @@ class Evaluator:
             batches = progress(batches, -(-len(heldout.users) // self.options.eval_batch_size))
         model.eval()
         with torch.inference_mode():
-            for number, batch in enumerate(batches):
+            for number, fetched in enumerate(batches):
                 if batch_limit is not None and number >= batch_limit:
                     break
-                batch = batch.to(device)
+                batch = fetched.to(device)
                 scores = model.scores(batch.inputs)  # [B, V + 1]
                 seen = batch.seen if self.filter_seen else None
                 for name, ranks in self._ranks(model, scores, batch, seen, phase).items():
@@ -119,7 +121,7 @@ class Evaluator:
         return ranks
 
     def negatives(self, phase: Phase, sampler: str) -> torch.Tensor:
-        """Sampled negatives of the phase's users, int64 [n, size], drawn once: none of the user's items up to the target.
+        """Sampled negatives of the phase's users, int64 [n, size], drawn once; none is one of the user's items so far.
 
         `popular` draws in proportion to training interactions, `random` uniformly from the catalogue.
         """
@@ -145,9 +147,7 @@ class Evaluator:
         }
 
 
-def _inputs_and_targets(
-    items: NDArray[np.int32], heldout: Heldout
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _inputs_and_targets(items: NDArray[np.int32], heldout: Heldout) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Every held-out user's input items and targets, user by user: flat int64 items and int64 [n + 1] offsets."""
     input_lengths = heldout.input_end - heldout.input_start
     target_lengths = np.diff(heldout.target_offsets)

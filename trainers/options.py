@@ -1,8 +1,8 @@
 """The options of the training loop."""
 
-from pydantic import Field
-
 from typing import Literal
+
+from pydantic import Field
 
 from common.schema import Options
 
@@ -10,11 +10,15 @@ from common.schema import Options
 class GenericTrainerOptions(Options):
     """How long and how fast to learn."""
 
-    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="the optimizer; adam adds weight_decay to the gradient")
+    optimizer: Literal["adam", "adamw", "sgd"] = Field(
+        "adam", description="the optimizer; adam adds weight_decay to the gradient"
+    )
     lr: float = Field(1e-3, gt=0, description="learning rate of the first epoch")
     weight_decay: float = Field(0.0, ge=0, description="L2 penalty (adam, sgd) or decoupled decay (adamw)")
     momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd")
-    decay_step: int | None = Field(None, ge=1, description="epochs after which the learning rate falls by gamma; null = never")
+    decay_step: int | None = Field(
+        None, ge=1, description="epochs after which the learning rate falls by gamma; null = never"
+    )
     gamma: float = Field(1.0, gt=0, le=1, description="factor of the learning rate every decay_step epochs")
     clip_grad_norm: float | None = Field(5.0, gt=0, description="largest norm of the gradient; null = no clipping")
     num_epochs: int | None = Field(None, ge=1, description="most epochs of the run; null = until saturation")
@@ -23,7 +27,9 @@ class GenericTrainerOptions(Options):
         16, ge=1, description="epochs without a better best_metric on validation that end a stage; null = never"
     )
     checkpoint_seconds: float = Field(
-        20.0, ge=0, description="least seconds between checkpoints; what came after the last one is done again on resume"
+        20.0,
+        ge=0,
+        description="least seconds between checkpoints; what came after the last one is done again on resume",
     )
 
 

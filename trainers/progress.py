@@ -22,7 +22,13 @@ class Progress:
     def bar(self, batches: Iterable[T], total: int, title: str) -> tqdm[T]:
         """Iterate over `batches` under a bar that is gone when it ends."""
         return tqdm(
-            batches, total=total, desc=title, leave=False, dynamic_ncols=True, disable=not self.on_terminal, unit="batch"
+            batches,
+            total=total,
+            desc=title,
+            leave=False,
+            dynamic_ncols=True,
+            disable=not self.on_terminal,
+            unit="batch",
         )
 
     def shown(self, batches: Iterable[T], total: int, title: str) -> Iterator[T]:

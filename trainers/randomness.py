@@ -1,4 +1,4 @@
-"""Every random draw of a run comes from a named generator, seeded from the run's seed; their states are checkpointed."""
+"""Every random draw of a run comes from a named generator, seeded from the run's seed; their states are saved."""
 
 import hashlib
 

@@ -86,6 +86,8 @@ class RunFolder:
 
     def write_per_user(self, users: NDArray[np.generic], columns: Mapping[str, NDArray[np.float32]]) -> None:
         """Replace per_user.parquet: column `user` (original id as text) and one float32 column a metric."""
-        table = pa.table({"user": pa.array([str(user) for user in users.tolist()]), **{k: pa.array(v) for k, v in columns.items()}})
+        table = pa.table(
+            {"user": pa.array([str(user) for user in users.tolist()]), **{k: pa.array(v) for k, v in columns.items()}}
+        )
         with atomic_path(self.per_user) as temporary:
             pq.write_table(table, temporary, compression="zstd")

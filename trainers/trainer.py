@@ -97,7 +97,7 @@ class Trainer:
         return self.state
 
     def _one_epoch(self, stages: list[Stage], board: SummaryWriter) -> bool:
-        """Train and validate once, and decide how to go on. False if Ctrl-C broke it off; then it counts for nothing."""
+        """Train and validate once, and decide how to go on. False if Ctrl-C broke it off: it counts for nothing."""
         began = time.perf_counter()
         losses = self._train_pass()
         if self.interrupted:

@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 
 
 class _WeightedBag(torch.autograd.Function):
-    """sum_l weights[b, l] * table[items[b, l]] over the entries with a weight; the gradient is the same sum transposed."""
+    """sum_l weights[b, l] * table[items[b, l]] over entries with a weight; the gradient is that sum transposed."""
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, items: Tensor, weights: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ def weighted_bag(table: Tensor, items: Tensor, weights: Tensor) -> Tensor:
     items : int64 [B, L], columns of the entries; an item that is in a row twice is added twice
     weights : [B, L], values of the entries, of table's type
     """
-    result: Tensor = _WeightedBag.apply(table, items, weights)
+    result: Tensor = _WeightedBag.apply(table, items, weights)  # type: ignore[no-untyped-call]
     return result
 
 

@@ -33,7 +33,7 @@ def softmax_cross_entropy(
     target_weights : [N, T], >= 0; 0 = doesn't count
     mask_pad : item 0 has no part in the softmax (then no target with a weight may be 0)
     """
-    loss: Tensor = _SoftmaxCrossEntropy.apply(
+    loss: Tensor = _SoftmaxCrossEntropy.apply(  # type: ignore[no-untyped-call]
         hidden, weight, bias, targets, target_weights, mask_pad, max(1, chunk_entries // weight.shape[0])
     )
     return loss

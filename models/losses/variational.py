@@ -16,5 +16,5 @@ def kl_to_standard_normal(mu: Tensor, log_variance: Tensor) -> Tensor:
 
 
 def linear_anneal(step: int, cap: float, total_steps: int) -> float:
-    """The weight of the KL term at a step: it grows by 1 / total_steps a step and stays at `cap`; `cap` if total is 0."""
+    """The weight of the KL term: it grows by 1 / total_steps a step and stays at `cap`; always `cap` if total is 0."""
     return cap if total_steps <= 0 else min(cap, step / total_steps)

@@ -1,0 +1,41 @@
+"""Where interactions come from: download, read, filter, order, split -> flat arrays."""
+
+from typing import Any
+
+from common.schema import Options
+from datasets.base import Dataset, DatasetOptions
+from datasets.ecommerce import Ecommerce
+from datasets.file import File
+from datasets.movielens import MovieLens1M, MovieLens20M
+from datasets.sequence_data import PAD, Heldout, SequenceData, Split
+from datasets.splits.base import SplitMaker
+from datasets.splits.leave_one_out import LeaveOneOut
+from datasets.stats import statistics
+from datasets.synthetic import Synthetic
+
+__all__ = ["DATASETS", "PAD", "SPLITS", "Heldout", "SequenceData", "Split", "load", "split", "statistics"]
+
+DATASETS: dict[str, type[Dataset[Any]]] = {
+    "ml-1m": MovieLens1M,
+    "ml-20m": MovieLens20M,
+    "ecommerce": Ecommerce,
+    "synthetic": Synthetic,
+    "file": File,
+}
+
+SPLITS: dict[str, type[SplitMaker[Any]]] = {
+    "leave_one_out": LeaveOneOut,
+}
+
+
+def load(code: str, options: DatasetOptions) -> SequenceData:
+    """The prepared dataset `code`; options is an instance of its `Options`.
+
+    Raises UserError if the raw data is missing or broken, or the filters leave nothing.
+    """
+    return DATASETS[code]().load(options)
+
+
+def split(data: SequenceData, code: str, options: Options) -> Split:
+    """Hold out validation and test interactions by the protocol `code`; options is an instance of its `Options`."""
+    return SPLITS[code]().make(data, options)

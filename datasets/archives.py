@@ -1,0 +1,128 @@
+"""One file out of an archive that isn't trusted: sizes are bounded, its own paths never used, links refused."""
+
+import contextlib
+import gzip
+import shutil
+import stat
+import tempfile
+import time
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from common.errors import UserError
+from common.files import atomic_path
+
+LARGEST_RATIO = 100  # of content to its packed size, once it is larger than
+HARMLESS_BYTES = 1 << 28
+CHUNK = 1 << 20
+WORKSPACE = ".download-"
+ABANDONED_SECONDS = 24 * 3600
+
+
+def holds(archive: Path, names: Collection[str]) -> bool:
+    """Whether a file is an archive that can hold one of `names`: a zip with such an entry, or `<name>.gz`."""
+    if archive.name.lower().endswith(".gz"):
+        return archive.name[:-3] in names
+    if not zipfile.is_zipfile(archive):
+        return False
+    try:
+        with zipfile.ZipFile(archive) as content:
+            return _entry(content, names) is not None
+    except (zipfile.BadZipFile, OSError):
+        return False
+
+
+def extract(archive: Path, names: Collection[str], folder: Path) -> Path:
+    """Unpack the first of `names` that a zip or gz file holds to `folder`, in one step; returns its path.
+
+    Raises UserError if the archive is damaged, holds none of the names, or could do harm.
+    """
+    try:
+        with open(archive, "rb") as file:
+            packed_by_gzip = file.read(2) == b"\x1f\x8b"
+        if packed_by_gzip:
+            bound = max(HARMLESS_BYTES, LARGEST_RATIO * archive.stat().st_size)
+            name = next((name for name in names if archive.name == name + ".gz"), next(iter(names)))
+            with gzip.open(archive, "rb") as source:
+                return _write(source, folder / name, bound, archive)
+        with zipfile.ZipFile(archive) as content:
+            found = _entry(content, names)
+            if found is None:
+                raise UserError(f"{archive} holds none of {', '.join(names)}")
+            name, entry = found
+            _refuse_harm(entry, archive)
+            with content.open(entry) as source:
+                return _write(source, folder / name, entry.file_size, archive)
+    except (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile, NotImplementedError, RuntimeError) as error:
+        raise UserError(f"{archive} is a damaged archive ({error}): remove it and fetch it again") from error
+    except OSError as error:
+        raise UserError(f"can't unpack {archive}: {error.strerror or error}") from error
+
+
+def _entry(content: zipfile.ZipFile, names: Collection[str]) -> tuple[str, zipfile.ZipInfo] | None:
+    """The first of `names` that an entry's file name is, but for case, and that entry."""
+    for name in names:
+        for entry in content.infolist():
+            path = entry.filename.replace("\\", "/")
+            if not entry.is_dir() and PurePosixPath(path).name.lower() == name.lower():
+                return name, entry
+    return None
+
+
+def _refuse_harm(entry: zipfile.ZipInfo, archive: Path) -> None:
+    """Raise UserError if an entry is a link, points out of its folder, or grows beyond reason."""
+    path = PurePosixPath(entry.filename.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        raise UserError(
+            f"{archive}: entry {entry.filename!r} points outside of the archive's folder; it is not unpacked"
+        )
+    mode = entry.external_attr >> 16
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+        raise UserError(f"{archive}: entry {entry.filename!r} is a link or a device, not a file; it is not unpacked")
+    if entry.file_size > max(HARMLESS_BYTES, LARGEST_RATIO * entry.compress_size):
+        raise UserError(
+            f"{archive}: entry {entry.filename!r} would unpack to {entry.file_size:,} bytes from "
+            f"{entry.compress_size:,}, which no table of interactions does; it is not unpacked"
+        )
+
+
+def _write(source: IO[bytes] | gzip.GzipFile, target: Path, bound: int, archive: Path) -> Path:
+    """Copy to `target` atomically, at most `bound` bytes."""
+    with atomic_path(target) as temporary, open(temporary, "wb") as file:
+        left = bound + 1
+        while left > 0 and (chunk := source.read(min(CHUNK, left))):
+            file.write(chunk)
+            left -= len(chunk)
+        if left <= 0:
+            raise UserError(f"{archive} unpacks to more than it should ({bound:,} bytes); it is not unpacked")
+    return target
+
+
+@contextlib.contextmanager
+def workspace(folder: Path) -> Iterator[Path]:
+    """A temporary folder in `folder`, removed in the end, as is `folder` if nothing has come into it.
+
+    Raises UserError if the disk is full or can't be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.glob(f"{WORKSPACE}*"):  # of killed processes
+            if time.time() - leftover.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(leftover, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=WORKSPACE) as temporary:
+            yield Path(temporary)
+    except OSError as error:
+        raise UserError(f"can't write to {folder}: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def place(source: Path, target: Path) -> Path:
+    """Move a whole file of a workspace to its place, in one step."""
+    with atomic_path(target) as temporary:
+        source.replace(temporary)
+    return target

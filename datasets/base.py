@@ -1,0 +1,112 @@
+"""What every dataset is: a code, typed options, and a way to its raw interactions; and what happens to those."""
+
+import hashlib
+import json
+import logging
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Generic, Literal, TypeVar
+
+import pandas as pd
+from pydantic import Field
+
+from common.schema import Options
+from datasets import cache
+from datasets.prepare import PREPARE_VERSION, Filters, prepare
+from datasets.sequence_data import SequenceData
+
+logger = logging.getLogger(__name__)
+
+
+class DatasetOptions(Options):
+    """Options of every dataset."""
+
+    local_data_folder: Path = Field(Path("Data"), description="folder of raw files and prepared datasets")
+    min_rating: float | None = Field(0, description="drop interactions rated below this; null keeps all")
+    min_uc: int = Field(5, ge=0, description="drop users with fewer interactions than this")
+    min_sc: int = Field(5, ge=0, description="drop items with fewer interactions than this")
+    filter_mode: Literal["core", "once"] = Field(
+        "core",
+        description="core: repeat min_sc and min_uc until both hold; once: items, then users, as MEANTIME's code does",
+    )
+
+
+@dataclass(frozen=True)
+class RawInteractions:
+    """What a reader found, in the order of the file.
+
+    frame: columns `user`, `item` (int64 or str) and, where known, `rating` (float32) and `timestamp` (int64).
+    ticks_per_second: the unit of `timestamp`: 1 for seconds, 1000 for milliseconds, ...
+    """
+
+    frame: pd.DataFrame
+    ticks_per_second: int = 1
+
+
+AnyOptions = TypeVar("AnyOptions", bound=DatasetOptions)
+
+
+class Dataset(ABC, Generic[AnyOptions]):
+    """One source of interactions. Subclasses say where the raw data is and how to read it."""
+
+    code: ClassVar[str]
+    Options: ClassVar[type[DatasetOptions]]
+    description: ClassVar[str]
+    reader_version: ClassVar[int] = 1
+    repeats: ClassVar[bool] = False
+    # Options that say where things are, not what becomes of them: no part of the hash.
+    location_options: ClassVar[frozenset[str]] = frozenset({"local_data_folder"})
+
+    def name(self, options: AnyOptions) -> str:
+        """The dataset's name in results."""
+        return self.code
+
+    @abstractmethod
+    def content_key(self, options: AnyOptions) -> str:
+        """A string that changes with the raw content: hashes of the raw files (fetched first where missing)."""
+
+    @abstractmethod
+    def read(self, options: AnyOptions) -> RawInteractions:
+        """Read the raw interactions.
+
+        Raises UserError if the files are missing, broken, or not what they should be.
+        """
+
+    def people_repeat(self, options: AnyOptions, data: SequenceData) -> bool:
+        """Whether people consume an item again; data: the prepared dataset."""
+        return self.repeats
+
+    def hash(self, options: AnyOptions) -> str:
+        """20 hex digits: the identity of what `load` returns."""
+        identity = {
+            "content": self.content_key(options),
+            "reader": f"{self.code}/{self.reader_version}",
+            "prepare": PREPARE_VERSION,
+            "options": options.model_dump(mode="json", exclude=set(self.location_options)),
+        }
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
+
+    def load(self, options: AnyOptions) -> SequenceData:
+        """The prepared dataset: from the cache if it is there and whole, else read, filtered, ordered and cached."""
+        digest = self.hash(options)
+        name = self.name(options)
+        folder = options.local_data_folder / "prepared" / digest
+        cached = cache.load(folder, name=name, digest=digest)
+        if cached is not None:
+            return cached
+        raw = self.read(options)
+        filters = Filters(options.min_rating, options.min_uc, options.min_sc, options.filter_mode)
+        data = prepare(raw.frame, filters, name=name, digest=digest, ticks_per_second=raw.ticks_per_second)
+        del raw
+        data = replace(data, repeats=self.people_repeat(options, data))
+        cache.store(folder, data)
+        logger.info(
+            "%s: %d users, %d items, %d interactions, prepared in %s",
+            name,
+            data.num_users,
+            data.num_items,
+            data.num_interactions,
+            folder,
+        )
+        return cache.load(folder, name=name, digest=digest) or data

@@ -1,0 +1,109 @@
+"""Prepared datasets on disk: one .npy file an array, memory-mapped when read; a folder is whole or not there."""
+
+import json
+import logging
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from common.errors import UserError
+from common.files import atomic_folder
+from datasets.sequence_data import SequenceData
+
+logger = logging.getLogger(__name__)
+
+CACHE_VERSION = 1
+CHUNK_BYTES = 1 << 22
+META = "meta.json"
+ARRAYS = ("items", "offsets", "timestamps", "ratings", "user_ids", "item_ids")
+ABANDONED_SECONDS = 24 * 3600
+
+
+def _content_sum(path: Path) -> str:
+    """Size and wrapping sum of a file's 64-bit words: finds truncation, lost pages and flipped bits at memory speed."""
+    size = total = 0
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            size += len(chunk)
+            whole = len(chunk) // 8
+            total += int(np.frombuffer(chunk, dtype=np.uint64, count=whole).sum(dtype=np.uint64))
+            total += int.from_bytes(chunk[whole * 8 :], "little")  # the last bytes of the file
+    return f"{size}-{total % 2**64:016x}"
+
+
+def store(folder: Path, data: SequenceData) -> None:
+    """Write `data` to `folder` in one step; if another process was first, theirs stays.
+
+    Raises UserError if the disk is full or the folder can't be written.
+    """
+    try:
+        _remove_abandoned(folder)
+        with atomic_folder(folder) as temporary:
+            sums = {}
+            for key in ARRAYS:
+                array: npt.NDArray[np.generic] | None = getattr(data, key)
+                if array is None:
+                    continue
+                path = temporary / f"{key}.npy"
+                with open(path, "wb") as file:
+                    np.save(file, array, allow_pickle=False)
+                    file.flush()
+                    os.fsync(file.fileno())
+                sums[key] = _content_sum(path)
+            meta = {"version": CACHE_VERSION, "hash": data.hash, "repeats": data.repeats, "sums": sums}
+            with open(temporary / META, "w", encoding="utf-8") as file:
+                json.dump(meta, file)
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError as error:
+        raise UserError(
+            f"can't write the prepared dataset to {folder}: {error.strerror or error}; "
+            "free some space or give another --local_data_folder"
+        ) from error
+
+
+def load(folder: Path, *, name: str, digest: str) -> SequenceData | None:
+    """The dataset stored in `folder`, its arrays memory-mapped; None if it isn't there.
+
+    A damaged folder is removed, with a warning, and None returned: the caller prepares it anew.
+    """
+    if not folder.is_dir():
+        return None
+    try:
+        return _load(folder, name, digest)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        logger.warning("the prepared dataset in %s is damaged (%s) and is prepared anew", folder, error)
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise UserError(f"the prepared dataset in {folder} is damaged and can't be removed: {error}") from error
+    return None
+
+
+def _load(folder: Path, name: str, digest: str) -> SequenceData:
+    """Read and check a folder; raises ValueError, KeyError, TypeError or OSError if anything is wrong with it."""
+    meta: dict[str, Any] = json.loads((folder / META).read_text(encoding="utf-8"))
+    if meta["version"] != CACHE_VERSION or meta["hash"] != digest:
+        raise ValueError("written by another version")
+    arrays: dict[str, Any] = dict.fromkeys(ARRAYS)
+    for key, expected in meta["sums"].items():
+        path = folder / f"{key}.npy"
+        if key not in ARRAYS or _content_sum(path) != expected:
+            raise ValueError(f"{path.name} has changed")
+        arrays[key] = np.load(path, mmap_mode="r", allow_pickle=False)
+    data = SequenceData(name=name, hash=digest, repeats=bool(meta["repeats"]), **arrays)
+    if data.items is None or data.offsets[0] != 0 or data.offsets[-1] != len(data.items):
+        raise ValueError("arrays don't belong together")
+    return data
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what killed processes left of this dataset a day ago or earlier."""
+    for leftover in folder.parent.glob(f".{folder.name}.*.tmp"):
+        if time.time() - leftover.stat().st_mtime > ABANDONED_SECONDS:
+            shutil.rmtree(leftover, ignore_errors=True)

@@ -1,0 +1,119 @@
+"""UCI Online Retail: invoices of a British shop for gifts, 2010-12-01 to 2011-12-09."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from datasets.base import RawInteractions
+from datasets.download import Source
+from datasets.raw_files import RawFileDataset, RawFileOptions, Table, damaged_file, read_table
+from datasets.readers.numbers import parse_numbers
+from datasets.readers.table import BadRows, Problems, RawTable
+from datasets.readers.values import to_interactions
+from datasets.workbook import read_workbook
+
+HEADER = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country")
+WANTED = ("InvoiceNo", "StockCode", "Quantity", "InvoiceDate", "CustomerID")
+CSV = Table(",", HEADER, header=HEADER)
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+class EcommerceOptions(RawFileOptions):
+    """Options of the `ecommerce` dataset."""
+
+    keep_anonymous: bool = Field(False, description="keep rows without a customer: each invoice is a user of its own")
+    keep_cancellations: bool = Field(False, description="keep rows of cancellations (invoice numbers with C)")
+    keep_non_positive: bool = Field(False, description="keep rows with a quantity of zero or less")
+
+
+class Ecommerce(RawFileDataset[EcommerceOptions]):
+    """Online Retail, as Kaggle's data.csv (Latin-1) or UCI's workbook. One item in one invoice is one interaction."""
+
+    code = "ecommerce"
+    Options = EcommerceOptions
+    description = "UCI Online Retail: 4,372 customers, 4,070 stock codes, 541,909 invoice lines of 2010-2011"
+    repeats = True
+    raw_names = ("data.csv", "Online Retail.csv", "Online Retail.xlsx", "OnlineRetail.csv")
+    sources = (
+        Source("https://archive.ics.uci.edu/static/public/352/online+retail.zip"),
+        Source("https://archive.ics.uci.edu/ml/machine-learning-databases/00352/Online%20Retail.xlsx"),
+        Source("https://www.kaggle.com/datasets/carrie1/ecommerce-data", needs="a Kaggle account"),
+    )
+    licence = "CC BY 4.0"
+    citation = "Daqing Chen. Online Retail. UCI Machine Learning Repository (2015). https://doi.org/10.24432/C5BW33"
+    size = "23 MB"
+
+    def read(self, options: EcommerceOptions) -> RawInteractions:
+        """Invoice lines, without those that the options leave out."""
+        path = self.raw_file(options)
+        is_workbook = path.suffix.lower() == ".xlsx"
+        if is_workbook:
+            lines = read_workbook(path, WANTED)
+        else:
+            lines = read_table(path, CSV, {name: HEADER.index(name) for name in WANTED})
+        rows = _kept_rows(lines, options, damaged_file(path))
+        return to_interactions(
+            _interactions(lines, rows, path),
+            damaged_file(path),
+            time_format=_time_format(lines.columns["InvoiceDate"], is_workbook),
+            integer_ids=() if options.keep_anonymous else ("user",),
+        )
+
+
+def _time_format(dates: pa.ChunkedArray, is_workbook: bool) -> str | None:
+    """The workbook's times are ISO 8601, data.csv's American; other exports are recognised."""
+    if is_workbook:
+        return "ISO8601"
+    is_american = len(dates) > 0 and re.fullmatch(r"\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}", dates[0].as_py())
+    return "%m/%d/%Y %H:%M" if is_american else None
+
+
+def _kept_rows(lines: RawTable, options: EcommerceOptions, bad_rows: BadRows) -> npt.NDArray[np.int64]:
+    """Row numbers of the lines to keep."""
+    keep = np.ones(lines.num_rows, dtype=bool)
+    if not options.keep_anonymous:
+        keep &= ~_is_empty(lines.columns["CustomerID"])
+    if not options.keep_cancellations:
+        keep &= ~_booleans(pc.starts_with(lines.columns["InvoiceNo"], "C"))
+    if not options.keep_non_positive:
+        text = lines.columns["Quantity"]
+        quantity, ok = parse_numbers(text)
+        problems = Problems(lines.num_rows)
+        problems.add(~ok & keep, lambda row: f"the quantity {text[row].as_py()!r} is not a number")
+        problems.settle(lines, bad_rows)
+        keep &= np.asarray(quantity, dtype=np.float64) > 0
+    return np.flatnonzero(keep)
+
+
+def _interactions(lines: RawTable, rows: npt.NDArray[np.int64], path: Path) -> RawTable:
+    """User, item and time of the kept rows; of the lines of one item in one invoice only the first."""
+    kept = {name: lines.columns[name].take(pa.array(rows)) for name in WANTED}
+    customer = kept["CustomerID"]
+    anonymous = pc.equal(customer, "")
+    user = pc.if_else(anonymous, pc.binary_join_element_wise("invoice", kept["InvoiceNo"], "-"), customer)
+    keys = pd.DataFrame({"user": user.to_pandas(), "invoice": kept["InvoiceNo"].to_pandas()})
+    keys["item"] = kept["StockCode"].to_pandas()
+    first = np.flatnonzero(~keys.duplicated().to_numpy())
+    columns = {"user": user, "item": kept["StockCode"], "timestamp": kept["InvoiceDate"]}
+    return RawTable(
+        path,
+        {role: column.take(pa.array(first)) for role, column in columns.items()},
+        lambda row: lines.place(int(rows[first[row]])),
+    )
+
+
+def _booleans(column: pa.ChunkedArray) -> BoolArray:
+    """Booleans as a numpy array."""
+    return np.asarray(column.to_numpy(), dtype=bool)
+
+
+def _is_empty(column: pa.ChunkedArray) -> BoolArray:
+    """Where a text column has nothing in it."""
+    return _booleans(pc.equal(pc.ascii_trim_whitespace(column), ""))

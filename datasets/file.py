@@ -1,0 +1,149 @@
+"""One's own file of interactions: CSV, TSV, Parquet, RecBole's .inter, SASRec's text, or one line per user."""
+
+import logging
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from common.errors import UserError
+from datasets.base import Dataset, DatasetOptions, RawInteractions
+from datasets.fingerprint import content_hash
+from datasets.readers.columns import ROLES, find_columns
+from datasets.readers.delimited import Layout, read_delimited
+from datasets.readers.parquet import MAGIC, read_parquet
+from datasets.readers.sniff import REGULAR, SPACE, Guess, has_header, positions, sniff
+from datasets.readers.table import BadRows, RawTable
+from datasets.readers.tokens import read_lists, read_rows
+from datasets.readers.values import to_interactions
+from datasets.sequence_data import SequenceData
+from datasets.stats import repeat_rate
+
+logger = logging.getLogger(__name__)
+
+FileFormat = Literal["auto", "csv", "parquet", "inter", "sasrec", "lists"]
+REPEATED = 0.01  # share of interactions with an item had before that makes a dataset one where people repeat
+
+
+class FileOptions(DatasetOptions):
+    """Options of the `file` dataset."""
+
+    dataset_path: Path = Field(description="the file of interactions")
+    dataset_name: str | None = Field(
+        None, pattern=r"^[^/\\\x00-\x1f]+$", description="its name in results; null: the file's stem"
+    )
+    file_format: FileFormat = Field(
+        "auto",
+        description="csv: any separated text; inter: RecBole; sasrec: `user item` a line; lists: `user item item ...`",
+    )
+    separator: str | None = Field(
+        None, min_length=1, max_length=2, description="between fields of a text file, e.g. ',', '::'; null: recognised"
+    )
+    has_header: bool | None = Field(None, description="whether the first row names the columns; null: recognised")
+    user_column: str | None = Field(None, description="name (without header: position from 1) of the user column")
+    item_column: str | None = Field(None, description="name (or position) of the item column; null: recognised")
+    rating_column: str | None = Field(None, description="name (or position) of the rating column; null: recognised")
+    timestamp_column: str | None = Field(None, description="name (or position) of the time column; null: recognised")
+    timestamp_format: str | None = Field(
+        None, description="s, ms, us, ns, or a pattern such as '%d/%m/%Y %H:%M'; null: recognised"
+    )
+    skip_bad_rows: bool = Field(False, description="drop and count malformed rows in place of stopping at the first")
+    items_repeat: bool | None = Field(
+        None, description="whether people consume an item again (default of filter_seen); null: judged from the data"
+    )
+
+
+class File(Dataset[FileOptions]):
+    """Interactions in a file of the user's. Without a time column, the order of the rows is the order in time."""
+
+    code = "file"
+    Options = FileOptions
+    description = "one's own file: CSV, TSV, Parquet, RecBole .inter, SASRec text, one line per user; .gz or plain"
+    location_options = Dataset.location_options | {"dataset_path", "dataset_name"}
+
+    def name(self, options: FileOptions) -> str:
+        """dataset_name, or the file's name up to its first dot."""
+        stem = options.dataset_path.name.lstrip(".").split(".")[0]
+        return options.dataset_name or stem or self.code
+
+    def content_key(self, options: FileOptions) -> str:
+        """The hash of the file, and its suffix, which takes part in recognising its format."""
+        if not options.dataset_path.is_file():
+            raise UserError(f"dataset_path {options.dataset_path}: there is no such file")
+        inter = ".inter" in options.dataset_path.suffixes
+        return content_hash(options.dataset_path, options.local_data_folder) + (".inter" if inter else "")
+
+    def read(self, options: FileOptions) -> RawInteractions:
+        """Read the file in the format that it has or is said to have."""
+        bad_rows = BadRows(options.skip_bad_rows)
+        return to_interactions(_read_table(options, bad_rows), bad_rows, time_format=options.timestamp_format)
+
+    def people_repeat(self, options: FileOptions, data: SequenceData) -> bool:
+        """As the options say, else as the data shows."""
+        return repeat_rate(data) > REPEATED if options.items_repeat is None else options.items_repeat
+
+
+def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:
+    """Read the raw columns."""
+    path = options.dataset_path
+    wanted = {role: getattr(options, f"{role}_column") for role in ROLES}
+    file_format = _format(options)
+    if file_format == "parquet":
+        return read_parquet(path, wanted)
+    separator = options.separator
+    if file_format == "inter":
+        separator = separator or "\t"
+    elif file_format == "sasrec":
+        separator = separator or SPACE
+    if file_format == "lists":
+        return read_lists(path, separator or SPACE, bad_rows)
+    guess = sniff(path, separator)
+    if file_format == "auto" and guess.separator == SPACE and guess.share < REGULAR:
+        logger.info("%s is read as one line per user: user item item ...", path)
+        return read_lists(path, guess.separator, bad_rows)
+    if guess.width < 2:
+        raise UserError(
+            f"{path}: no separator is recognised that cuts its lines into two fields or more; give --separator"
+        )
+    return _read_fields(options, guess, wanted, bad_rows)
+
+
+def _format(options: FileOptions) -> FileFormat:
+    """The format that was given, or what the file's first bytes and suffix say."""
+    if options.file_format != "auto":
+        return options.file_format
+    try:
+        with open(options.dataset_path, "rb") as file:
+            if file.read(len(MAGIC)) == MAGIC:
+                return "parquet"
+    except OSError as error:
+        raise UserError(f"can't read {options.dataset_path}: {error.strerror or error}") from error
+    if ".inter" in options.dataset_path.suffixes:
+        return "inter"
+    return "auto"
+
+
+def _read_fields(options: FileOptions, guess: Guess, wanted: dict[str, str | None], bad_rows: BadRows) -> RawTable:
+    """Read a file of rows and columns."""
+    path = options.dataset_path
+    header = has_header(guess, wanted) if options.has_header is None else options.has_header
+    width = guess.width
+    if header:
+        names = [name.strip() for name in guess.rows[0]]
+        columns = find_columns(names, wanted, path)
+        width = len(names)
+        shown = {role: names[index] for role, index in columns.items()}
+    else:
+        columns = positions(guess, wanted, path)
+        shown = {role: f"column {index + 1}" for role, index in columns.items()}
+    logger.info(
+        "%s is read as text separated by %s, %s header: %s",
+        path,
+        guess.separator_name,
+        "with" if header else "no",
+        ", ".join(f"{role} = {name}" for role, name in shown.items()),
+    )
+    if guess.separator == SPACE:
+        return read_rows(path, width, columns, header, bad_rows)
+    layout = Layout(guess.separator, width, header, guess.encoding)
+    return read_delimited(path, layout, columns, bad_rows)

@@ -1,0 +1,158 @@
+"""Datasets declared by where their raw file is to be had and how its columns lie."""
+
+import logging
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+from pydantic import Field
+
+from common.errors import UserError
+from datasets.archives import extract, holds, place, workspace
+from datasets.base import Dataset, DatasetOptions, RawInteractions
+from datasets.download import Source, download
+from datasets.fingerprint import content_hash
+from datasets.readers.columns import ROLES, plain
+from datasets.readers.delimited import Layout, read_delimited
+from datasets.readers.sniff import sniff
+from datasets.readers.table import BadRows, RawTable
+from datasets.readers.values import to_interactions
+
+logger = logging.getLogger(__name__)
+
+
+class RawFileOptions(DatasetOptions):
+    """Options of datasets that are downloaded."""
+
+    dataset_url: str | None = Field(
+        None,
+        description="another source of the raw file or its zip, in place of the usual: http(s)://... or gdrive:<id>",
+    )
+
+
+@dataclass(frozen=True)
+class Table:
+    """How a raw file's columns lie.
+
+    columns: name of each column in order; a column that is no role (user, item, rating, timestamp) and isn't asked for
+    is not read. header: names that the first row must have, or None if the file has no header.
+    """
+
+    separator: str
+    columns: tuple[str, ...]
+    header: tuple[str, ...] | None = None
+    integer_ids: tuple[str, ...] = ()
+    time_format: str | None = None
+    encoding: str = "utf-8"
+
+
+AnyRawFileOptions = TypeVar("AnyRawFileOptions", bound=RawFileOptions)
+
+
+class RawFileDataset(Dataset[AnyRawFileOptions]):
+    """A dataset with one raw file, which is in `<local_data_folder>/<code>/` or is downloaded to there."""
+
+    Options: ClassVar[type[DatasetOptions]] = RawFileOptions
+    location_options = Dataset.location_options | {"dataset_url"}
+    raw_names: ClassVar[tuple[str, ...]]  # names that the raw file may have, the preferred one first
+    sources: ClassVar[tuple[Source, ...]]
+    licence: ClassVar[str]
+    citation: ClassVar[str]
+    size: ClassVar[str]  # of the download, for people
+
+    def raw_file(self, options: AnyRawFileOptions) -> Path:
+        """The raw file: as it lies in the data folder, unpacked from an archive there, or downloaded.
+
+        Raises UserError if it can't be had, saying which file to put where.
+        """
+        folder = options.local_data_folder / self.code
+        return self._find(folder) or self._unpack(folder) or self._download(folder, options)
+
+    def _find(self, folder: Path) -> Path | None:
+        """A raw file in the folder, or one folder further in, where an archive may have been unpacked."""
+        for pattern in ("{}", "*/{}"):
+            for name in self.raw_names:
+                found = sorted(path for path in folder.glob(pattern.format(name)) if path.is_file())
+                if found:
+                    return found[0]
+        return None
+
+    def _unpack(self, folder: Path) -> Path | None:
+        """The raw file out of a zip or gz file in the folder."""
+        for archive in sorted(folder.glob("[!.]*")):
+            if archive.is_file() and holds(archive, self.raw_names):
+                logger.info("unpacking %s", archive)
+                return extract(archive, self.raw_names, folder)
+        return None
+
+    def _download(self, folder: Path, options: AnyRawFileOptions) -> Path:
+        """The raw file, or out of the archive, that a source gives."""
+        sources = self.sources if options.dataset_url is None else (Source(options.dataset_url),)
+        what = (
+            f"Put {' or '.join(self.raw_names)} (or the zip that holds it) into {folder}/, name another source by "
+            "--dataset_url, or work offline: --dataset_code synthetic, or --dataset_code file --dataset_path <file>."
+        )
+        logger.info("downloading %s (%s) to %s; licence: %s", self.code, self.size, folder, self.licence)
+        with workspace(folder) as temporary:
+            file = download(sources, temporary, what)
+            with open(file, "rb") as content:
+                start = content.read(4)
+            # An xlsx is a zip too: only one that holds the raw file is unpacked.
+            if start[:2] == b"\x1f\x8b" or holds(file, self.raw_names):
+                return extract(file, self.raw_names, folder)
+            return place(file, folder / self._name_for(start))
+
+    def _name_for(self, start: bytes) -> str:
+        """The name for a raw file that came without an archive, by its first bytes."""
+        is_workbook = start == b"PK\x03\x04"
+        return next((name for name in self.raw_names if name.endswith(".xlsx") == is_workbook), self.raw_names[0])
+
+    def content_key(self, options: AnyRawFileOptions) -> str:
+        """The hash of the raw file."""
+        return content_hash(self.raw_file(options), options.local_data_folder)
+
+    @abstractmethod
+    def read(self, options: AnyRawFileOptions) -> RawInteractions:
+        """Read the raw file."""
+
+
+class TableDataset(RawFileDataset[AnyRawFileOptions]):
+    """A dataset whose raw file is a delimited table of interactions: all there is to say is how its columns lie."""
+
+    table: ClassVar[Table]
+
+    def read(self, options: AnyRawFileOptions) -> RawInteractions:
+        """Read the columns that the declaration names."""
+        path = self.raw_file(options)
+        columns = {role: self.table.columns.index(role) for role in ROLES if role in self.table.columns}
+        return to_interactions(
+            read_table(path, self.table, columns),
+            damaged_file(path),
+            time_format=self.table.time_format,
+            integer_ids=self.table.integer_ids,
+        )
+
+
+def damaged_file(path: Path) -> BadRows:
+    """A raw file has no bad rows unless it is damaged or another one."""
+    return BadRows(advice=f"{path.name} is damaged or not the dataset's: remove it and fetch it again")
+
+
+def read_table(path: Path, table: Table, columns: Mapping[str, int]) -> RawTable:
+    """Some columns of a declared table. Raises UserError if the file's header or columns are others."""
+    guess = sniff(path, table.separator)
+    first = [name.strip().lstrip("\ufeff") for name in guess.rows[0]] if guess.rows else []
+    if len(first) != len(table.columns):
+        raise UserError(
+            f"{path}, line 1: {len(first)} fields separated by {guess.separator_name} where {len(table.columns)} are "
+            f"expected ({damaged_file(path).advice})"
+        )
+    if table.header is not None and [plain(name) for name in first] != [plain(name) for name in table.header]:
+        raise UserError(
+            f"{path}, line 1: the header is {', '.join(first)!r} where {', '.join(table.header)!r} is expected "
+            f"({damaged_file(path).advice})"
+        )
+    layout = Layout(table.separator, len(table.columns), table.header is not None, table.encoding)
+    return read_delimited(path, layout, columns, damaged_file(path))

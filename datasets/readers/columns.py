@@ -1,0 +1,105 @@
+"""Which column of a table is the user, the item, the rating, the time."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from common.errors import UserError
+
+ROLES = ("user", "item", "rating", "timestamp")
+NEEDED = ("user", "item")
+
+# Usual names, letters and digits only, lower case; the first that a table has is taken.
+USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
+    "user": (
+        *("userid", "uid", "user", "users", "userno", "usernumber", "useridx", "reviewerid", "customerid", "cid"),
+        *("customer", "customerno", "clientid", "client", "memberid", "member", "visitorid", "accountid", "account"),
+        *("profileid", "authorid", "buyerid", "playerid", "username", "userkey", "steamid", "personid", "deviceid"),
+        *("sessionid", "session", "sessid"),
+    ),
+    "item": (
+        *("itemid", "sid", "iid", "item", "items", "itemno", "itemidx", "movieid", "movie", "filmid", "parentasin"),
+        *("asin", "productid", "product", "stockcode", "sku", "articleid", "article", "trackid", "track", "songid"),
+        *("song", "artistid", "artist", "bookid", "book", "isbn", "gameid", "appid", "businessid", "venueid"),
+        *("locationid", "poiid", "placeid", "animeid", "recipeid", "newsid", "videoid", "showid", "contentid"),
+        *("adid", "listingid", "hotelid", "courseid", "pageid", "goodsid", "offerid"),
+    ),
+    "rating": ("rating", "ratings", "stars", "star", "score", "overall", "rate", "reviewscore", "starrating"),
+    "timestamp": (
+        *("timestamp", "timestamps", "unixreviewtime", "unixtime", "unixtimestamp", "time", "ts", "epoch"),
+        *("datetime", "eventtime", "createdat", "date", "day", "invoicedate", "purchasedate", "orderdate"),
+        *("reviewtime", "reviewdate", "ratedat", "playedat", "checkintime", "timestampms", "createdtime"),
+    ),
+}
+
+
+def plain(name: str) -> str:
+    """A column's name without RecBole's type, case and punctuation: `user_id:token` -> `userid`."""
+    return re.sub(r"[^a-z0-9]", "", name.partition(":")[0].lower())
+
+
+def is_usual(name: str) -> bool:
+    """Whether a name is one of the usual ones for some role."""
+    return any(plain(name) in usual for usual in USUAL_NAMES.values())
+
+
+def find_columns(names: Sequence[str], wanted: Mapping[str, str | None], path: Path) -> dict[str, int]:
+    """The index of each role's column among `names`.
+
+    wanted: role -> name given by the user, or None to recognise it. Raises UserError if a name isn't there, is there
+    twice, or no column is recognised as user or item.
+    """
+    found: dict[str, int] = {}
+    for role in ROLES:
+        name = wanted.get(role)
+        if name is not None:
+            found[role] = _named(names, name, role, path)
+    for role in ROLES:
+        if role in found:
+            continue
+        index = _recognised(names, role, set(found.values()), path)
+        if index is not None:
+            found[role] = index
+    for role in NEEDED:
+        if role not in found:
+            raise UserError(
+                f"{path}: no column is recognised as the {role}; name it with --{role}_column. "
+                f"The columns are: {_listed(names)}"
+            )
+    for role in ROLES:
+        same = [other for other in found if found[other] == found.get(role) and other != role]
+        if role in found and same:
+            raise UserError(f"{path}: column {names[found[role]]!r} can't be both {role} and {same[0]}")
+    sequences = [names[index] for index in found.values() if names[index].lower().endswith("_seq")]
+    if sequences:
+        raise UserError(f"{path}: column {sequences[0]!r} holds sequences; a row must be one interaction")
+    return found
+
+
+def _named(names: Sequence[str], name: str, role: str, path: Path) -> int:
+    """The column that the user named: exactly, else but for case and punctuation."""
+    matches = [index for index, other in enumerate(names) if other == name]
+    matches = matches or [index for index, other in enumerate(names) if plain(other) == plain(name) != ""]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise UserError(f"{path}: there are {len(matches)} columns {name!r} for --{role}_column")
+    raise UserError(f"{path}: there is no column {name!r} (--{role}_column); the columns are: {_listed(names)}")
+
+
+def _recognised(names: Sequence[str], role: str, taken: set[int], path: Path) -> int | None:
+    """The column with the most usual name for the role, or None."""
+    for usual in USUAL_NAMES[role]:
+        matches = [index for index, name in enumerate(names) if plain(name) == usual and index not in taken]
+        if len(matches) > 1:
+            listed = ", ".join(repr(names[index]) for index in matches)
+            raise UserError(f"{path}: which of the columns {listed} is the {role}? Name it with --{role}_column")
+        if matches:
+            return matches[0]
+    return None
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first names, for a message."""
+    shown = ", ".join(repr(name[:40]) for name in names[:20])
+    return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")

@@ -1,0 +1,26 @@
+"""Numbers from text, all at once; what isn't one is marked, not guessed."""
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+INTEGER = r"^[+-]?\d{1,18}$"
+NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"
+
+
+def parse_numbers(text: pa.ChunkedArray) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.bool_]]:
+    """int64 or float64 [rows] values, and a mask of the rows that are finite numbers. text: strings without nulls."""
+    for kind in (pa.int64(), pa.float64()):
+        try:
+            values = text.cast(kind).to_numpy()
+        except pa.ArrowInvalid:
+            continue
+        return values, np.isfinite(values)
+    trimmed = pc.ascii_trim_whitespace(text)
+    numeric = pc.match_substring_regex(trimmed, NUMBER)
+    integral = pc.match_substring_regex(trimmed, INTEGER)
+    kind = pa.int64() if integral.equals(numeric) else pa.float64()
+    values = pc.fill_null(pc.if_else(numeric, trimmed, None).cast(kind), 0).to_numpy()
+    ok = np.asarray(numeric.to_numpy(), dtype=bool)
+    return values, ok & np.isfinite(values)

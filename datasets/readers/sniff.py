@@ -1,0 +1,156 @@
+"""What kind of text a file holds: its separator, whether it has a header, what its columns are."""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.errors import UserError
+from datasets.readers.columns import NEEDED, find_columns, is_usual
+from datasets.readers.text import encoding_of, read_sample
+
+SEPARATORS = ("\t", "::", ",", ";", "|")
+SPACE = " "
+SAMPLE_ROWS = 200
+REGULAR = 0.8  # share of rows with the usual number of fields in a table
+TORN = 0.5  # the same in a table with bad rows, if nothing else fits better
+POSITIONS = {2: ("user", "item"), 4: ("user", "item", "rating", "timestamp")}
+FIRST_PLAUSIBLE_SECOND = 100_000_000  # 1973: numbers above it are times, below it ratings
+LINE_END = re.compile(r"\r\n|\n|\r")
+NAMES = {"\t": "tab", SPACE: "white space"}
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What the first rows look like.
+
+    rows: the first rows' fields; separator: one of SEPARATORS, white space, or one character that was given;
+    width: the usual number of fields; share: of the rows that have that many.
+    """
+
+    rows: list[list[str]]
+    separator: str
+    width: int
+    share: float
+    encoding: str
+
+    @property
+    def separator_name(self) -> str:
+        """For messages."""
+        return NAMES.get(self.separator, repr(self.separator))
+
+
+def sniff(path: Path, separator: str | None) -> Guess:
+    """Look at the first rows. separator: given by the user, or None to recognise it.
+
+    Raises UserError if the file isn't text or has no more than one column.
+    """
+    sample, complete = read_sample(path)
+    encoding = encoding_of(sample)
+    text = sample.decode(encoding, errors="replace")
+    if not complete and "\n" in text:
+        text = text[: text.rindex("\n") + 1]
+    candidates = SEPARATORS if separator is None else (separator,)
+    guesses = [_cut(text, candidate, encoding) for candidate in candidates]
+    if separator is not None:
+        return guesses[0]
+    guesses.append(_cut(text, SPACE, encoding))
+    tables = [guess for guess in guesses if guess.share >= REGULAR and guess.width > 1]
+    if tables:
+        # Of several that cut regularly, the one that cuts the first row (the header) as well, and into more fields.
+        return max(tables, key=lambda guess: (len(guess.rows[0]) == guess.width, guess.separator != SPACE, guess.width))
+    torn = [guess for guess in guesses[:-1] if guess.share >= TORN and guess.width > 1]
+    return torn[0] if torn else guesses[-1]
+
+
+def _cut(text: str, separator: str, encoding: str) -> Guess:
+    """The first rows cut at a separator."""
+    if separator == SPACE:
+        rows = [re.findall(r"[^ \t\f\v]+", line) for line in LINE_END.split(text)[:SAMPLE_ROWS]]
+    elif separator == "::":
+        rows = [line.split("::") if line else [] for line in LINE_END.split(text)[:SAMPLE_ROWS]]
+    else:
+        try:
+            reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+            rows = [fields for fields, _ in zip(reader, range(SAMPLE_ROWS), strict=False)]
+        except csv.Error:
+            rows = []
+    rows = [row for row in rows if row]
+    if not rows:
+        return Guess([], separator, 0, 0.0, encoding)
+    width, count = Counter(len(row) for row in rows).most_common(1)[0]
+    return Guess(rows, separator, width, count / len(rows), encoding)
+
+
+def has_header(guess: Guess, wanted: Mapping[str, str | None]) -> bool:
+    """Whether the first row names columns: by a usual or wanted name in it, or by not being numbers as the rest are."""
+    first, rest = guess.rows[0], guess.rows[1:]
+    if any(is_usual(name.strip()) for name in first):
+        return True
+    if any(name is not None and name in first and not name.isdigit() for name in wanted.values()):
+        return True
+    below = [row for row in rest if len(row) == len(first)]
+    return any(
+        not _is_number(name) and bool(below) and all(_is_number(row[index]) for row in below)
+        for index, name in enumerate(first)
+    )
+
+
+def positions(guess: Guess, wanted: Mapping[str, str | None], path: Path) -> dict[str, int]:
+    """Role -> column of a file without header: as given (counted from 1), else user, item, rating, timestamp.
+
+    Raises UserError if it takes more than looking at the first rows to tell.
+    """
+    given = {role: name for role, name in wanted.items() if name is not None}
+    if given:
+        return _given_positions(given, guess.width, path)
+    example = next(row for row in guess.rows if len(row) == guess.width)
+    if guess.width == 3:
+        third = "timestamp" if _looks_like_time(guess.rows, 2) else "rating"
+        return {"user": 0, "item": 1, third: 2}
+    if guess.width == 4 and (not _is_number(example[2]) or not _looks_like_time(guess.rows, 3)):
+        raise _unclear(path, example)
+    if guess.width not in POSITIONS:
+        raise _unclear(path, example)
+    return {role: index for index, role in enumerate(POSITIONS[guess.width])}
+
+
+def _unclear(path: Path, example: Sequence[str]) -> UserError:
+    """The error for a file without header whose columns could be anything."""
+    shown = " | ".join(field[:30] for field in example[:12])
+    return UserError(
+        f"{path} has {len(example)} columns and no header that is understood ({shown}): say which column is which by "
+        "their position, e.g. --user_column 1 --item_column 3, or name a format by --file_format"
+    )
+
+
+def _given_positions(given: Mapping[str, str], width: int, path: Path) -> dict[str, int]:
+    """Positions given as numbers from 1."""
+    names = [str(number) for number in range(1, width + 1)]
+    for role in NEEDED:
+        if role not in given:
+            raise UserError(f"{path} has no header: with some columns given by position, give --{role}_column too")
+    return find_columns(names, given, path)
+
+
+def _is_number(text: str) -> bool:
+    """Whether a field is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _looks_like_time(rows: Sequence[Sequence[str]], index: int) -> bool:
+    """Whether a column holds numbers as large as times, or text (dates)."""
+    values = [row[index] for row in rows if len(row) > index]
+    numbers = [float(value) for value in values if _is_number(value)]
+    if len(numbers) < len(values) / 2:
+        return any(character.isdigit() for character in values[0])
+    return min(abs(number) for number in numbers) >= FIRST_PLAUSIBLE_SECOND or all(
+        number.is_integer() and 19000101 <= number <= 21001231 for number in numbers
+    )

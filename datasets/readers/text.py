@@ -1,0 +1,109 @@
+"""Opening text files, plain or gzipped, with bounds on what a small file may become."""
+
+import gzip
+import io
+import re
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+from common.errors import UserError
+
+SAMPLE_BYTES = 1 << 18
+LARGEST_RATIO = 100  # of a gzip's content to its size, once it is larger than
+HARMLESS_BYTES = 1 << 28
+ARCHIVES = (b"PK\x03\x04", b"7z\xbc\xaf\x27", b"Rar!\x1a\x07", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00")
+BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+
+
+class TextBytes(io.RawIOBase):
+    """The bytes of a text file, unpacked if they are gzipped; counts lines and quotes as they pass.
+
+    Reading raises UserError if a gzip is truncated or damaged, or unpacks to more than it plausibly should.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.lines = 0
+        self.has_quotes = False
+        self._passed = 0
+        try:
+            self._file: BinaryIO = open(path, "rb")  # noqa: SIM115 - closed by close()
+            magic = self._file.peek(4)[:4]
+            self._limit = max(HARMLESS_BYTES, LARGEST_RATIO * path.stat().st_size)
+        except OSError as error:
+            raise UserError(f"can't read {path}: {error.strerror or error}") from error
+        self._packed = magic[:2] == b"\x1f\x8b"
+        if self._packed:
+            self._file = gzip.GzipFile(fileobj=self._file)  # type: ignore[assignment]
+
+    def readable(self) -> bool:
+        """True: this is for reading."""
+        return True
+
+    def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]
+        """Read up to len(buffer) bytes into it; 0 at the end."""
+        try:
+            count = self._file.readinto(buffer)  # type: ignore[attr-defined]
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise UserError(f"{self.path} is a damaged or truncated gzip file ({error}): fetch it again") from error
+        except OSError as error:
+            raise UserError(f"can't read {self.path}: {error.strerror or error}") from error
+        chunk = bytes(buffer[:count])
+        self.lines += chunk.count(b"\n")
+        self.has_quotes = self.has_quotes or b'"' in chunk
+        self._passed += int(count)
+        if self._packed and self._passed > self._limit:
+            raise UserError(
+                f"{self.path} unpacks to more than {LARGEST_RATIO} times its size; if it is what it should be, "
+                "unpack it yourself and give the unpacked file"
+            )
+        return int(count)
+
+    def close(self) -> None:
+        """Close the file beneath."""
+        if hasattr(self, "_file"):
+            self._file.close()
+        super().close()
+
+
+def open_text(path: Path) -> io.BufferedReader:
+    """A buffered stream over TextBytes."""
+    return io.BufferedReader(TextBytes(path), buffer_size=1 << 20)
+
+
+def read_sample(path: Path) -> tuple[bytes, bool]:
+    """The first bytes of a file, unpacked, and whether that is all of it.
+
+    Raises UserError if the file is no readable text: missing, empty, an archive, a web page.
+    """
+    if not path.exists():
+        raise UserError(f"there is no file {path}")
+    if not path.is_file():
+        raise UserError(f"{path} is not a file")
+    with open_text(path) as stream:
+        sample = stream.read(SAMPLE_BYTES + 1)
+    start = sample[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not sample.strip(b"\xef\xbb\xbf \t\r\n"):
+        raise UserError(f"{path} is empty")
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise UserError(f"{path} is a web page, not a table: fetch the data itself")
+    if sample.startswith(ARCHIVES) or sample[4:10] == b"1AY&SY":  # the latter is bzip2
+        raise UserError(f"{path} is an archive: unpack it and give the file inside (.gz is read as it is)")
+    if re.match(rb'\{\s*"[^"]*"\s*:|\[\s*[\[{]', start):
+        raise UserError(f"{path} holds JSON, which isn't read: convert it to CSV or Parquet")
+    return sample[:SAMPLE_BYTES], len(sample) <= SAMPLE_BYTES
+
+
+def encoding_of(sample: bytes) -> str:
+    """utf-8, utf-8-sig or utf-16 by the mark at the start; latin-1 if the sample can't be UTF-8."""
+    for mark, name in BYTE_ORDER_MARKS:
+        if sample.startswith(mark):
+            return name
+    try:
+        sample.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(sample) - 4:  # else a character cut by the sample's end
+            return "latin-1"
+    return "utf-8"

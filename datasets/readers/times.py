@@ -1,0 +1,195 @@
+"""Times as whole ticks since 1970-01-01 UTC, from numbers (s, ms, us, ns), dates as text, or typed columns."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from common.errors import UserError
+from datasets.readers.numbers import parse_numbers
+from datasets.readers.table import Problems, RawTable
+
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+UNITS = ("s", "ms", "us", "ns")
+PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+# A number of at least 1e8 (1973 in seconds) tells its unit; the next unit starts a thousand times higher.
+UNIT_STARTS = np.array([1e8, 1e11, 1e14, 1e17])
+MICRO = 1_000_000
+
+CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+DAYS = ("%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y", "%d.%m.%Y", "%Y/%m/%d", "%m/%d/%y", "%d/%m/%y", "%d.%m.%y")
+WORDS = ("%m %d, %Y", "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y")
+FORMATS = (
+    "ISO8601",
+    *(day + clock for day in (*DAYS, *WORDS) for clock in CLOCKS),
+    "%a %b %d %H:%M:%S %z %Y",
+    "%a %b %d %H:%M:%S %Y",
+    "%a, %d %b %Y %H:%M:%S %z",
+)
+SAMPLE = 2000
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """values: int64 [rows]; per_second: their unit."""
+
+    values: IntArray
+    per_second: int
+
+
+def parse_times(table: RawTable, time_format: str | None, problems: Problems) -> Ticks:
+    """The table's `timestamp` column in ticks; rows that aren't times are added to `problems`.
+
+    time_format: None to recognise it, a unit (s, ms, us, ns), or a pattern of strptime.
+    Raises UserError if nothing looks like a time, or days and months can't be told apart.
+    """
+    column = table.columns["timestamp"]
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+        kind = column.type
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        unit = kind.unit if pa.types.is_timestamp(kind) else "ms"
+        problems.add(_mask(column.is_null()), lambda row: "there is no timestamp")
+        whole = column.cast(pa.timestamp("ms")) if pa.types.is_date(kind) else column
+        return Ticks(_numpy(pc.fill_null(whole.cast(pa.int64()), 0)), PER_SECOND[unit])
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        ok = ~_mask(column.is_null())
+        values = pc.fill_null(column, 0).to_numpy()
+        ok = ok & np.isfinite(values) if values.dtype.kind == "f" else ok
+        return _from_numbers(values, ok, column, time_format, problems)
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise UserError(f"{table.path}: the timestamp column has type {kind}; times are numbers, dates or text")
+    column = pc.fill_null(column, "")
+    if time_format is None or time_format in UNITS:
+        values, ok = parse_numbers(column)
+        if ok.mean() >= 0.5 or time_format is not None:
+            return _from_numbers(values, ok, column, time_format, problems)
+    return _from_text(table, column, time_format, problems)
+
+
+def _mask(column: pa.ChunkedArray) -> BoolArray:
+    """Booleans as a numpy array."""
+    return np.asarray(column.to_numpy(), dtype=bool)
+
+
+def _numpy(column: pa.ChunkedArray) -> IntArray:
+    """Integers as a numpy array."""
+    return np.asarray(column.to_numpy(), dtype=np.int64)
+
+
+def _from_numbers(
+    values: npt.NDArray[np.generic], ok: BoolArray, column: pa.ChunkedArray, unit: str | None, problems: Problems
+) -> Ticks:
+    """Ticks from numbers, in the unit that most of them have."""
+    problems.add(~ok, lambda row: f"timestamp {column[row].as_py()!r} is not a time")
+    if not ok.any():
+        return Ticks(np.zeros(len(values), dtype=np.int64), 1)
+    if unit is None and values.dtype.kind in "iu":
+        dates = _calendar_numbers(np.asarray(values, dtype=np.int64), ok)
+        if dates is not None:
+            return dates
+    if unit is None:
+        unit, other = _common_unit(values, ok)
+        if other is not None:
+            name = unit
+            problems.add(other, lambda row: f"timestamp {column[row].as_py()!r} is not in {name} as most are")
+            values = np.where(other, 0, values)
+    if values.dtype.kind != "f":
+        return Ticks(np.where(ok, values, 0).astype(np.int64), PER_SECOND[unit])
+    real = np.where(ok, values, 0).astype(np.float64)
+    if (np.floor(real) != real).any():  # fractions: keep microseconds, which doubles hold
+        real = np.round(real * (MICRO / PER_SECOND[unit]))
+        unit = "us"
+    far = np.abs(real) >= 2.0**62
+    problems.add(far & ok, lambda row: f"timestamp {column[row].as_py()!r} is too large")
+    return Ticks(np.where(far, 0, real).astype(np.int64), PER_SECOND[unit])
+
+
+def _common_unit(values: npt.NDArray[np.generic], ok: BoolArray) -> tuple[str, BoolArray | None]:
+    """The unit of most values, and a mask of those that are clearly in another one (None if there are none)."""
+    size = np.abs(values[ok].astype(np.float64))
+    high = float(size.max())
+    if high < UNIT_STARTS[1]:
+        return "s", None
+    level = np.searchsorted(UNIT_STARTS, np.abs(values.astype(np.float64)), side="right") - 1
+    telling = ok & (level >= 0)
+    common = int(np.bincount(level[telling]).argmax())
+    other = telling & (level != common)
+    return UNITS[common], other if other.any() else None
+
+
+def _calendar_numbers(values: IntArray, ok: BoolArray) -> Ticks | None:
+    """Ticks if all values are calendar dates written as numbers: 20110523 or 20110523103000."""
+    low, high = int(values[ok].min()), int(values[ok].max())
+    for pattern, scale in (("%Y%m%d", 1), ("%Y%m%d%H%M%S", MICRO)):
+        if low < 19000101 * scale or high > 21001231 * scale + scale - 1:
+            continue
+        unique, inverse = np.unique(np.where(ok, values, low), return_inverse=True)
+        dates = pd.to_datetime(pd.Series(unique.astype(str)), format=pattern, errors="coerce", utc=True)
+        if not dates.isna().any():
+            return Ticks(_seconds(dates)[inverse], 1)
+    return None
+
+
+def _seconds(dates: "pd.Series[pd.Timestamp]") -> IntArray:
+    """Whole seconds since the epoch of dates without gaps."""
+    return _microseconds(dates) // MICRO
+
+
+def _microseconds(dates: "pd.Series[pd.Timestamp]") -> IntArray:
+    """Microseconds since the epoch; missing dates are 0."""
+    whole = dates.fillna(pd.Timestamp(0, tz="UTC")).dt.tz_localize(None)
+    return np.asarray(whole.to_numpy("datetime64[us]").astype(np.int64))
+
+
+def _from_text(table: RawTable, column: pa.ChunkedArray, pattern: str | None, problems: Problems) -> Ticks:
+    """Ticks from dates as text; each distinct text is parsed once."""
+    encoded = pc.dictionary_encode(column).combine_chunks()
+    encoded = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
+    codes = encoded.indices.to_numpy()
+    texts = pd.Series(encoded.dictionary.to_pylist(), dtype=object)
+    texts = texts.str.strip().str.replace(r"\s+(UTC|GMT)$", "", regex=True)
+    texts = texts.where(texts.str.contains(r"\d"), "")  # pandas knows `now` and `today`
+    pattern = pattern or _recognise(table, texts)
+    dates = pd.to_datetime(texts, format=pattern, errors="coerce", utc=True)
+    missing = dates.isna().to_numpy()
+    problems.add(missing[codes], lambda row: f"timestamp {column[row].as_py()!r} is not a time like the others")
+    micro = _microseconds(dates)
+    if (micro % MICRO == 0).all():
+        return Ticks((micro // MICRO)[codes], 1)
+    return Ticks(micro[codes], MICRO)
+
+
+def _recognise(table: RawTable, texts: "pd.Series[str]") -> str:
+    """The format that most texts have. Raises UserError if none has, or if day and month can't be told apart."""
+    sample = texts.iloc[np.linspace(0, len(texts) - 1, min(len(texts), SAMPLE)).astype(int)]
+    likely = {form: _share(sample, form) for form in FORMATS}
+    likely = {form: share for form, share in likely.items() if share >= 0.5}
+    if not likely:
+        example = next((text for text in texts if text), "")
+        raise UserError(
+            f"{table.path}: times like {example!r} are not understood; give --timestamp_format, e.g. '%Y-%m-%d %H:%M' "
+            "(or s, ms, us, ns for numbers)"
+        )
+    shares = {form: _share(texts, form) for form in likely}
+    best = max(shares.values())
+    winners = [form for form, share in shares.items() if share == best]
+    first = pd.to_datetime(texts, format=winners[0], errors="coerce", utc=True)
+    for other in winners[1:]:
+        if not first.equals(pd.to_datetime(texts, format=other, errors="coerce", utc=True)):
+            raise UserError(
+                f"{table.path}: times like {texts.iloc[0]!r} can be read as {winners[0]} or as {other}; "
+                "say which by --timestamp_format"
+            )
+    return winners[0]
+
+
+def _share(texts: "pd.Series[str]", form: str) -> float:
+    """Share of texts that have the format."""
+    return float(pd.to_datetime(texts, format=form, errors="coerce", utc=True).notna().mean())

@@ -1,0 +1,158 @@
+"""From a table of raw columns to interactions: ids, ratings and times, with every unusable row accounted for."""
+
+from collections.abc import Collection
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from common.errors import UserError
+from datasets.base import RawInteractions
+from datasets.readers.numbers import parse_numbers
+from datasets.readers.table import BadRows, Problems, RawTable
+from datasets.readers.times import parse_times
+
+LONGEST_ID = 256
+MISSING = ("", "NULL", "NaN", "nan", "\\N", "<NA>")
+DIGIT_STEPS = np.array([10**power for power in range(1, 19)], dtype=np.int64)
+
+
+def to_interactions(
+    table: RawTable, bad_rows: BadRows, *, time_format: str | None = None, integer_ids: Collection[str] = ()
+) -> RawInteractions:
+    """Convert the columns user, item and, where there, rating and timestamp.
+
+    integer_ids: roles (user, item) whose ids must be integers; others are so only if all of a column are written so.
+    Raises UserError naming the first unusable row, unless they are skipped.
+    """
+    if table.num_rows == 0:
+        raise UserError(f"{table.path} has no interactions")
+    problems = Problems(table.num_rows)
+    columns: dict[str, npt.NDArray[np.generic] | pd.Categorical] = {}
+    per_second = 1
+    for role in list(table.columns):
+        if role == "timestamp":
+            ticks = parse_times(table, time_format, problems)
+            columns[role], per_second = ticks.values, ticks.per_second
+        elif role == "rating":
+            columns[role] = _ratings(table, problems)
+        elif role in integer_ids:
+            columns[role] = _integers(table, role, problems)
+        else:
+            columns[role] = _ids(table, role, problems)
+    keep = problems.settle(table, bad_rows)
+    table.columns.clear()  # the text is no longer needed, and can be large
+    if keep is not None:
+        columns = {role: values[keep] for role, values in columns.items()}
+    frame = pd.DataFrame({role: pd.Series(values, copy=False) for role, values in columns.items()}, copy=False)
+    return RawInteractions(_whole_ids(frame), per_second)
+
+
+def _text(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """The column if it is text (without nulls), else None."""
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return pc.fill_null(column, "") if column.null_count else column
+    return None
+
+
+def _ids(table: RawTable, role: str, problems: Problems) -> npt.NDArray[np.int64] | pd.Categorical:
+    """int64 [rows] if all ids are written as plain integers, else categories of text."""
+    column = table.columns[role]
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    text = _text(column)
+    if text is None:
+        return _typed_ids(table, role, column, problems)
+    integers = plain_integers(text)
+    if integers is not None:
+        return integers
+    encoded = pc.dictionary_encode(text).combine_chunks()
+    encoded = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
+    codes = encoded.indices.to_numpy()
+    words = encoded.dictionary
+    missing = pc.is_in(words, pa.array(MISSING, words.type)).to_numpy(zero_copy_only=False)
+    problems.add(missing[codes], lambda row: f"there is no {role} id")
+    long = pc.greater(pc.utf8_length(words), LONGEST_ID).to_numpy(zero_copy_only=False)
+    problems.add(long[codes], lambda row: f"the {role} id has more than {LONGEST_ID} characters")
+    odd = pc.match_substring_regex(words, r"[\x00-\x1f\x7f]").to_numpy(zero_copy_only=False)
+    problems.add(odd[codes], lambda row: f"the {role} id {text[row].as_py()[:40]!r} has control characters")
+    return pd.Categorical.from_codes(codes, categories=words.to_pandas())
+
+
+def plain_integers(text: pa.ChunkedArray) -> npt.NDArray[np.int64] | None:
+    """int64 [rows] if each text is an integer written plainly: 7, but not 007, +7 or 7.0, which may be other ids."""
+    try:
+        values = np.asarray(text.cast(pa.int64()).to_numpy(), dtype=np.int64)
+    except pa.ArrowInvalid:
+        return None
+    if len(values) and values.min() <= -(10**18):
+        return None
+    digits = int(np.searchsorted(DIGIT_STEPS, np.abs(values), side="right").sum()) + len(values)
+    written = pc.sum(pc.binary_length(text)).as_py() or 0
+    return values if written == digits + int((values < 0).sum()) else None
+
+
+def _typed_ids(table: RawTable, role: str, column: pa.ChunkedArray, problems: Problems) -> npt.NDArray[np.int64]:
+    """Ids of a column that is typed in the file (Parquet, xlsx)."""
+    missing = np.asarray(column.is_null().to_numpy(), dtype=bool)
+    problems.add(missing, lambda row: f"there is no {role} id")
+    if pa.types.is_integer(column.type):
+        try:
+            return np.asarray(pc.fill_null(column, 0).cast(pa.int64()).to_numpy(), dtype=np.int64)
+        except pa.ArrowInvalid as error:
+            raise UserError(f"{table.path}: {role} ids don't fit in 64 bits with a sign: {error}") from error
+    if not pa.types.is_floating(column.type):
+        raise UserError(f"{table.path}: the {role} column has type {column.type}; ids are integers or text")
+    values = np.asarray(pc.fill_null(column, 0).to_numpy(), dtype=np.float64)
+    empty = np.isnan(values) & ~missing
+    problems.add(empty, lambda row: f"there is no {role} id")
+    with np.errstate(invalid="ignore"):
+        broken = ~empty & ((np.floor(values) != values) | (np.abs(values) >= 2.0**53))
+    problems.add(broken, lambda row: f"the {role} id {column[row].as_py()!r} is not a whole number")
+    return np.where(empty | broken, 0, values).astype(np.int64)
+
+
+def _integers(table: RawTable, role: str, problems: Problems) -> npt.NDArray[np.int64]:
+    """Ids that have to be integers."""
+    column = table.columns[role]
+    text = _text(column)
+    if text is None:
+        return _typed_ids(table, role, column, problems)
+    values, ok = parse_numbers(text)
+    if values.dtype.kind == "f":
+        ok = ok & (np.floor(values) == values) & (np.abs(values) < 2.0**53)
+        values = np.where(ok, values, 0)
+    problems.add(~ok, lambda row: f"the {role} id {text[row].as_py()[:40]!r} is not an integer")
+    return values.astype(np.int64)
+
+
+def _ratings(table: RawTable, problems: Problems) -> npt.NDArray[np.float32]:
+    """float32 [rows]."""
+    column = table.columns["rating"]
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    text = _text(column)
+    if text is not None:
+        values, ok = parse_numbers(text)
+    elif pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        values = np.asarray(pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy(), dtype=np.float64)
+        ok = np.isfinite(values)
+    else:
+        raise UserError(f"{table.path}: the rating column has type {column.type}; ratings are numbers")
+    problems.add(~ok, lambda row: f"the rating {column[row].as_py()!r} is not a number")
+    return np.where(ok, values, 0).astype(np.float32)
+
+
+def _whole_ids(frame: pd.DataFrame) -> pd.DataFrame:
+    """Make ids integers where, with the bad rows gone, all that are left are written as plain integers."""
+    for role in ("user", "item"):
+        column = frame[role]
+        if not isinstance(column.dtype, pd.CategoricalDtype):
+            continue
+        used = column.cat.remove_unused_categories()
+        words = pa.chunked_array([pa.array(used.cat.categories, type=pa.large_string())])
+        integers = plain_integers(words)
+        frame[role] = used if integers is None else integers[used.cat.codes.to_numpy()]
+    return frame

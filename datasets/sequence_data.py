@@ -1,0 +1,96 @@
+"""The two values that leave `datasets`: interactions as flat arrays, and where a split cuts them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+PAD = 0
+SECONDS_OF_DAY = 24 * 3600
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SequenceData:
+    """Every user's history, one after another, in time order.
+
+    User `u` (0-based) owns the slice `offsets[u]:offsets[u + 1]` of `items`, `timestamps` and `ratings`.
+    Arrays may be read-only memory maps.
+
+    items: int32 [nnz], 1..num_items (0 is PAD and never occurs).
+    offsets: int64 [num_users + 1].
+    timestamps: int64 [nnz], seconds UTC, ascending within a user; None if the data has no times.
+    ratings: float32 [nnz]; None if the data has none.
+    user_ids, item_ids: original ids (int64 or str), sorted; item `i` is `item_ids[i - 1]`.
+    hash: of the raw content, the reader's version and the options that prepared it.
+    repeats: True if people consume an item again (then seen items are candidates by default).
+    """
+
+    name: str
+    items: npt.NDArray[np.int32]
+    offsets: IntArray
+    timestamps: IntArray | None
+    ratings: npt.NDArray[np.float32] | None
+    user_ids: npt.NDArray[np.generic]
+    item_ids: npt.NDArray[np.generic]
+    hash: str
+    repeats: bool
+
+    @property
+    def num_users(self) -> int:
+        """Number of users, each with at least one interaction."""
+        return len(self.offsets) - 1
+
+    @property
+    def num_items(self) -> int:
+        """Number of items; ids run from 1 to this."""
+        return len(self.item_ids)
+
+    @property
+    def num_interactions(self) -> int:
+        """Number of interactions (nnz)."""
+        return len(self.items)
+
+    @property
+    def days(self) -> IntArray | None:
+        """int64 [nnz]: UTC days since 1970-01-01; None without timestamps."""
+        return None if self.timestamps is None else self.timestamps // SECONDS_OF_DAY
+
+    @property
+    def lengths(self) -> IntArray:
+        """int64 [num_users]: interactions of each user."""
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True)
+class Heldout:
+    """One evaluation set: `n` users, each with an input and its targets. All positions are absolute in `data.items`.
+
+    users: int64 [n], 0-based.
+    input_start, input_end: int64 [n]; `items[start:end]` is what the model is given and what counts as seen.
+    targets: int64 [m], positions; those of the i-th user are `targets[target_offsets[i]:target_offsets[i + 1]]`.
+    target_offsets: int64 [n + 1].
+    """
+
+    users: IntArray
+    input_start: IntArray
+    input_end: IntArray
+    targets: IntArray
+    target_offsets: IntArray
+
+
+@dataclass(frozen=True)
+class Split:
+    """What is trained on and what is held out.
+
+    data: the interactions that all positions refer to (a split may have reordered or dropped some).
+    train_start, train_end: int64 [num_users]; a user trains on `items[start:end]`, on nothing where they are equal.
+    """
+
+    code: str
+    data: SequenceData
+    train_start: IntArray
+    train_end: IntArray
+    validation: Heldout
+    test: Heldout

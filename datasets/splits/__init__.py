@@ -1,0 +1,1 @@
+"""How interactions are held out: one module a protocol, registered in `datasets.SPLITS`."""

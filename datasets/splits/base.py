@@ -1,0 +1,21 @@
+"""What every split is."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Generic, TypeVar
+
+from common.schema import Options
+from datasets.sequence_data import SequenceData, Split
+
+AnySplitOptions = TypeVar("AnySplitOptions", bound=Options)
+
+
+class SplitMaker(ABC, Generic[AnySplitOptions]):
+    """One evaluation protocol: which interactions are trained on, which are validation and test targets."""
+
+    code: ClassVar[str]
+    Options: ClassVar[type[Options]]
+    description: ClassVar[str]
+
+    @abstractmethod
+    def make(self, data: SequenceData, options: AnySplitOptions) -> Split:
+        """Split `data`. Raises UserError if nothing can be held out of it."""

@@ -1,0 +1,181 @@
+"""Interactions made up on the spot: Markov chains over item groups, popularity skew, drifting tastes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import Field
+
+from datasets.base import Dataset, DatasetOptions, RawInteractions
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+SHORTEST = 5  # interactions of the least active user
+LONGEST = 4  # times the mean length, of the most active one
+FIRST_SECOND = 1_577_836_800  # 2020-01-01 UTC
+YEAR = 365 * 24 * 3600
+DAY = 24 * 3600
+
+
+class SyntheticOptions(DatasetOptions):
+    """Options of the `synthetic` dataset."""
+
+    synthetic_users: int = Field(2000, ge=1, le=10_000_000, description="users to generate")
+    synthetic_items: int = Field(500, ge=2, le=10_000_000, description="items to generate")
+    synthetic_length: float = Field(30, ge=SHORTEST, le=10_000, description="mean interactions of a user")
+    synthetic_groups: int = Field(
+        20, ge=1, description="groups of items; a user's chain stays in one until taste drifts"
+    )
+    predictability: float = Field(
+        0.8, ge=0, le=1, description="share of interactions that follow from the ones before; 0 is noise by popularity"
+    )
+    taste_drift: float = Field(0.05, ge=0, le=1, description="chance at each step that a user moves to another group")
+    popularity_skew: float = Field(
+        1.0, ge=0, le=5, description="exponent of the popularity of groups and items; 0: all are equally popular"
+    )
+    synthetic_seed: int = Field(0, ge=0, description="seed of the generated dataset")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Items 0..V-1. Successors form one cycle in each group; popularity is a cumulative distribution.
+
+    group: int64 [V]; successor: int64 [V]; popularity: float64 [V]; order: items sorted by group (and by rank in it);
+    bounds: int64 [G + 1], where each group starts in `order`; within: float64 [V] cumulative over `order`.
+    """
+
+    group: IntArray
+    successor: IntArray
+    popularity: FloatArray
+    order: IntArray
+    bounds: IntArray
+    within: FloatArray
+
+    def draw(self, uniform: FloatArray) -> IntArray:
+        """Items by popularity over all; uniform: float64 [n] in [0, 1)."""
+        return np.searchsorted(self.popularity, uniform, side="right")
+
+    def draw_from(self, group: IntArray, uniform: FloatArray) -> IntArray:
+        """Items by popularity within each of the groups [n]; uniform: float64 [n] in [0, 1)."""
+        low = np.where(self.bounds[group] > 0, self.within[self.bounds[group] - 1], 0.0)
+        high = self.within[self.bounds[group + 1] - 1]
+        place = np.searchsorted(self.within, low + uniform * (high - low), side="right")
+        return self.order[np.clip(place, self.bounds[group], self.bounds[group + 1] - 1)]
+
+
+class Synthetic(Dataset[SyntheticOptions]):
+    """Generated data whose predictability is an option, so that a model can be seen to learn, or to find nothing."""
+
+    code = "synthetic"
+    Options = SyntheticOptions
+    description = "generated Markov chains over item groups; needs no network"
+    repeats = True
+
+    def content_key(self, options: SyntheticOptions) -> str:
+        """Nothing is read: the options, which are hashed anyway, say it all."""
+        return "generated"
+
+    def read(self, options: SyntheticOptions) -> RawInteractions:
+        """Generate all users, a step in time at once."""
+        # Only uniform draws are used: their stream is the same in every version of numpy.
+        random = np.random.Generator(np.random.PCG64(options.synthetic_seed))
+        catalogue = _catalogue(options, random)
+        lengths = _lengths(options, random)
+        item = _walk(catalogue, lengths, options, random)
+        user = np.repeat(np.arange(len(lengths)), lengths)
+        frame = pd.DataFrame(
+            {
+                "user": user + 1,
+                "item": item + 1,
+                "rating": _ratings(user, item, len(lengths), options, random),
+                "timestamp": _times(user, lengths, random),
+            }
+        )
+        return RawInteractions(frame)
+
+
+def _skewed(count: int, skew: float) -> FloatArray:
+    """Weights 1, 2^-skew, 3^-skew, ..."""
+    return np.arange(1, count + 1, dtype=np.float64) ** -skew
+
+
+def _catalogue(options: SyntheticOptions, random: np.random.Generator) -> Catalogue:
+    """Deal the items to groups, chain each group into a cycle, give popularity to groups and to items in them."""
+    num_items = options.synthetic_items
+    num_groups = min(options.synthetic_groups, num_items // 2)
+    order = np.argsort(random.random(num_items), kind="stable")
+    bounds = np.linspace(0, num_items, num_groups + 1).astype(np.int64)
+    group_of_place = np.repeat(np.arange(num_groups), np.diff(bounds))
+    rank = np.arange(num_items) - bounds[group_of_place]
+    weight = _skewed(num_groups, options.popularity_skew)[group_of_place]
+    weight *= _skewed(num_items, options.popularity_skew)[rank]
+    weight /= weight.sum()
+    # The chain visits a group's items in an order of its own, not by popularity.
+    chain = np.lexsort((random.random(num_items), group_of_place))
+    after = np.arange(1, num_items + 1)
+    after[bounds[1:] - 1] = bounds[:-1]
+    successor = np.empty(num_items, dtype=np.int64)
+    successor[order[chain]] = order[chain[after]]
+    group = np.empty(num_items, dtype=np.int64)
+    group[order] = group_of_place
+    popularity = np.empty(num_items)
+    popularity[order] = weight
+    popularity = np.cumsum(popularity)
+    within = np.cumsum(weight)
+    popularity[-1] = within[-1] = 1.0
+    return Catalogue(group, successor, popularity, order, bounds, within)
+
+
+def _lengths(options: SyntheticOptions, random: np.random.Generator) -> IntArray:
+    """int64 [users]: exponential above the shortest, cut at the longest."""
+    spread = options.synthetic_length - SHORTEST
+    lengths = SHORTEST + np.floor(-np.log1p(-random.random(options.synthetic_users)) * spread + 0.5)
+    return np.asarray(np.minimum(lengths, np.ceil(LONGEST * options.synthetic_length)), dtype=np.int64)
+
+
+def _walk(catalogue: Catalogue, lengths: IntArray, options: SyntheticOptions, random: np.random.Generator) -> IntArray:
+    """int64 [nnz]: items of all users, one user after another.
+
+    Each user holds a place in a chain. A step emits the place's successor and moves there (predictability), or emits
+    any item by popularity and stays. Taste drift moves the place to a popular item of another group first.
+    """
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    by_length = np.argsort(-lengths, kind="stable")  # at step t the users still active are a prefix
+    starts = offsets[:-1][by_length]
+    active = np.searchsorted(-lengths[by_length], -np.arange(lengths.max()), side="left")
+    items = np.empty(offsets[-1], dtype=np.int64)
+    place = catalogue.draw(random.random(len(lengths)))
+    num_groups = len(catalogue.bounds) - 1
+    for step, count in enumerate(active):
+        chance = random.random((5, count))
+        place = place[:count]
+        drifts = (chance[0] < options.taste_drift) & (num_groups > 1)
+        shift = 1 + np.floor(chance[1] * (num_groups - 1)).astype(np.int64)
+        elsewhere = catalogue.draw_from((catalogue.group[place] + shift) % num_groups, chance[2])
+        place = np.where(drifts, elsewhere, place)
+        follows = chance[3] < options.predictability
+        place = np.where(follows, catalogue.successor[place], place)
+        items[starts[:count] + step] = np.where(follows, place, catalogue.draw(chance[4]))
+    return items
+
+
+def _times(user: IntArray, lengths: IntArray, random: np.random.Generator) -> IntArray:
+    """int64 [nnz], seconds: each user joins within a year; gaps are bursts of minutes with days between them."""
+    joined = FIRST_SECOND + np.floor(random.random(len(lengths)) * YEAR).astype(np.int64)
+    pause = random.random(len(user)) < 0.2
+    gap = -np.log1p(-random.random(len(user))) * np.where(pause, 7 * DAY, 120)
+    total = np.cumsum(np.floor(gap).astype(np.int64))
+    first = np.concatenate(([0], np.cumsum(lengths)))[:-1]
+    return np.asarray(joined[user] + total - total[first][user])
+
+
+def _ratings(
+    user: IntArray, item: IntArray, num_users: int, options: SyntheticOptions, random: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """float32 [nnz], 1..5: a user's mildness, an item's quality, and noise."""
+    mildness = random.random(num_users) * 2 - 1
+    quality = random.random(options.synthetic_items) * 2 - 1
+    noise = random.random(len(user)) * 2 - 1
+    return np.clip(np.round(3.5 + mildness[user] + quality[item] + noise), 1, 5).astype(np.float32)

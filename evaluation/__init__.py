@@ -1,0 +1,23 @@
+"""Ranking metrics over users, candidate sets, and tests of whether two runs differ. Imports only `common`.
+
+The tests are in `evaluation.significance`.
+"""
+
+from evaluation.beyond import average_popularity_lift, catalogue_coverage, novelty, top_items
+from evaluation.metrics import MetricSums, per_user_metrics
+from evaluation.negatives import sample_negatives
+from evaluation.ranking import ScoreError, check_scores, sampled_ranks, target_ranks
+
+__all__ = [
+    "MetricSums",
+    "ScoreError",
+    "average_popularity_lift",
+    "catalogue_coverage",
+    "check_scores",
+    "novelty",
+    "per_user_metrics",
+    "sample_negatives",
+    "sampled_ranks",
+    "target_ranks",
+    "top_items",
+]

@@ -1,0 +1,171 @@
+"""Sampled negatives for the published tables: without replacement, for all users at once.
+
+The distribution is that of successive sampling: each next negative is drawn with probability proportional to its
+weight among those that remain. Independent draws from the weights, of which the excluded and the repeated are passed
+over, follow exactly this distribution; so do the items with the smallest exponential keys E / weight, which finish
+the few users for whom passing over would take long.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.errors import UserError
+
+PAD = 0
+# Users of a round are taken together up to this many draws, so that memory doesn't grow with their number.
+DRAWS_AT_ONCE = 2_000_000
+# Users whose draws were passed over this many rounds long get exponential keys for what is missing.
+ROUNDS = 4
+KEYS_AT_ONCE = 4_000_000
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def sample_negatives(
+    weights: Floats, exclude: Ints, exclude_offsets: Ints, size: int, generator: np.random.Generator
+) -> Ints:
+    """Draw `size` different items for every user, none of them excluded.
+
+    Args:
+        weights: float64 [V + 1], not negative; 0 for PAD and for what is never to be drawn.
+        exclude: int64 [m] items of all users, one user after another, in any order, repeats allowed.
+        exclude_offsets: int64 [U + 1]; user u excludes exclude[exclude_offsets[u]:exclude_offsets[u + 1]].
+        size: negatives per user.
+        generator: the source of randomness.
+
+    Returns:
+        int64 [U, size], in the order of drawing.
+
+    Raises:
+        UserError: a user has fewer than `size` items left.
+        ValueError: weights that are no weights.
+    """
+    weights = np.asarray(weights, dtype=np.float64)
+    if weights.ndim != 1 or weights.size == 0 or not np.isfinite(weights).all() or (weights < 0).any():
+        raise ValueError("weights must be one row of finite numbers, none of them negative")
+    if weights[PAD] != 0:
+        raise ValueError("the weight of PAD must be 0")
+    num_users = len(exclude_offsets) - 1
+    negatives = np.zeros((num_users, size), dtype=np.int64)
+    if size == 0:
+        return negatives
+    draws = _draws_per_round(size)
+    users_at_once = max(1, DRAWS_AT_ONCE // draws)
+    for start in range(0, num_users, users_at_once):
+        stop = min(start + users_at_once, num_users)
+        first, last = int(exclude_offsets[start]), int(exclude_offsets[stop])
+        counts = np.diff(exclude_offsets[start : stop + 1])
+        users = np.repeat(np.arange(stop - start, dtype=np.int64), counts)
+        taken = _once(users * len(weights) + exclude[first:last])
+        _check_enough(weights, taken, negatives[start:stop], start)
+        _fill(weights, taken, negatives[start:stop], generator)
+    return negatives
+
+
+def _once(keys: Ints) -> Ints:
+    """The distinct keys, ascending (numpy's own `unique` hashes integers, which takes several times as long here)."""
+    ordered = np.sort(keys)
+    once: Ints = ordered[np.diff(ordered, prepend=-1) != 0]
+    return once
+
+
+def _draws_per_round(size: int) -> int:
+    """A bit more draws than are missing, so that the users of whom little is passed over are done in one round."""
+    return size + size // 2 + 8
+
+
+def _check_enough(weights: Floats, taken: Ints, negatives: Ints, first_user: int) -> None:
+    """Raise UserError if a user's candidates are fewer than its row of `negatives` is long.
+
+    taken: the keys user * (V + 1) + item of the excluded items, each once; users counted from `first_user`.
+    """
+    num_users, size = negatives.shape
+    drawable = weights > 0
+    lost = np.bincount(taken[drawable[taken % len(weights)]] // len(weights), minlength=num_users)  # [users]
+    left = int(drawable.sum()) - lost
+    short = np.flatnonzero(left < size)
+    if short.size:
+        worst = int(short[np.argmin(left[short])])
+        raise UserError(
+            f"{size} negatives were asked for, but user {first_user + worst} (counted from 0) has only "
+            f"{int(left[worst])} items left to draw from after the items that are excluded for it or have no "
+            f"weight: set the number of negatives (test_negative_sample_size) to {int(left[worst])} or less, or "
+            "use the full ranking alone"
+        )
+
+
+def _fill(weights: Floats, taken: Ints, negatives: Ints, generator: np.random.Generator) -> None:
+    """Fill the rows of `negatives` [users, size] in place; `taken` holds keys user * (V + 1) + item, each once."""
+    num_users, size = negatives.shape
+    columns = len(weights)
+    filled = np.zeros(num_users, dtype=np.int64)
+    active = np.arange(num_users, dtype=np.int64)
+    cumulative = np.cumsum(weights)
+    cumulative /= cumulative[-1]
+    for _ in range(ROUNDS):
+        draws = _draws_per_round(int((size - filled[active]).max()))
+        # u in [0, 1) belongs to the first item whose cumulative weight exceeds it: never one without weight.
+        items = np.searchsorted(cumulative, generator.random((len(active), draws)), side="right")  # [active, draws]
+        fresh_users, fresh_items = _first_draws(active[:, None] * columns + items, taken, columns)
+        # The place of each fresh item among those of its user; users are in ascending order.
+        place = np.arange(len(fresh_users)) - np.searchsorted(fresh_users, fresh_users)
+        wanted = place < (size - filled)[fresh_users]
+        fresh_users, fresh_items, place = fresh_users[wanted], fresh_items[wanted], place[wanted]
+        negatives[fresh_users, filled[fresh_users] + place] = fresh_items
+        filled += np.bincount(fresh_users, minlength=num_users)
+        active = np.flatnonzero(filled < size)
+        if active.size == 0:
+            return
+        taken = np.concatenate([taken, fresh_users * columns + fresh_items])
+        taken = taken[(filled < size)[taken // columns]]
+    rows = max(1, KEYS_AT_ONCE // columns)
+    for start in range(0, len(active), rows):
+        _fill_by_keys(weights, taken, negatives, filled, active[start : start + rows], generator)
+
+
+def _first_draws(drawn: Ints, taken: Ints, columns: int) -> tuple[Ints, Ints]:
+    """The draws that are neither taken nor repeat an earlier draw: (users, items), by user, in the order of drawing.
+
+    drawn: keys user * columns + item [active, draws]; taken: keys, each once.
+    """
+    places = drawn.shape[1] + 1
+    # Sorted by key, then by place, with what is taken at place 0: the first of each key decides about the key.
+    order = np.arange(1, places, dtype=np.int64)
+    packed = np.concatenate([taken * places, (drawn * places + order).ravel()])
+    packed.sort()
+    keys = packed // places
+    is_first = np.ones(len(keys), dtype=bool)
+    np.not_equal(keys[1:], keys[:-1], out=is_first[1:])
+    place = packed - keys * places
+    fresh = is_first & (place > 0)
+    keys, place = keys[fresh], place[fresh]
+    users = keys // columns
+    items = keys - users * columns
+    by_draw = (users * places + place) * columns + items
+    by_draw.sort()
+    return by_draw // (places * columns), by_draw % columns
+
+
+def _fill_by_keys(
+    weights: Floats, taken: Ints, negatives: Ints, filled: Ints, users: Ints, generator: np.random.Generator
+) -> None:
+    """Finish the rows of these users with the items that are left, by ascending exponential key."""
+    size = negatives.shape[1]
+    columns = len(weights)
+    rows = np.full(len(negatives), -1, dtype=np.int64)
+    rows[users] = np.arange(len(users))
+    # In logarithms, so that no ratio of weights overflows: [users, V + 1], infinite for what is not to be drawn.
+    keys = np.full((len(users), columns), np.inf)
+    drawable = np.flatnonzero(weights)
+    exponentials = generator.standard_exponential((len(users), len(drawable)))
+    keys[:, drawable] = np.log(np.maximum(exponentials, np.finfo(np.float64).tiny)) - np.log(weights[drawable])
+    theirs = taken[rows[taken // columns] >= 0]
+    keys[rows[theirs // columns], theirs % columns] = np.inf
+    missing = size - filled[users]  # [users]
+    longest = int(missing.max())
+    nearest = np.argpartition(keys, longest - 1, axis=1)[:, :longest]  # [users, longest]
+    nearest = np.take_along_axis(nearest, np.argsort(np.take_along_axis(keys, nearest, axis=1), axis=1), axis=1)
+    place = np.arange(longest)
+    row, column = np.nonzero(place < missing[:, None])
+    negatives[users[row], filled[users[row]] + column] = nearest[row, column]

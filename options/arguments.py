@@ -1,0 +1,72 @@
+"""The command line, cut into flags and their words. What the words mean is for the options' types to say."""
+
+import re
+from dataclasses import dataclass, field
+
+from options.problems import Problems
+from options.values import Given, Words
+
+COMMAND_LINE = 10**6  # the layer above all templates
+_FLAG = re.compile(r"--([A-Za-z][\w-]*)(?:=(.*))?", re.DOTALL)
+_SWITCHES = ("help", "print_config", "version")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The command line: templates, options, and what is asked for instead of a run."""
+
+    templates: tuple[str, ...] = ()
+    given: tuple[Given, ...] = ()
+    help: bool = False
+    print_config: bool = False
+    version: bool = False
+    problems: Problems = field(default_factory=Problems)
+
+
+def read_arguments(argv: list[str]) -> Arguments:
+    """Cut `argv` (without the program's name) into flags: `--key value ...`, `--key=value`, `--key`.
+
+    Words that start with two dashes and a letter are flags; so negative numbers are values.
+    """
+    problems = Problems()
+    flags: dict[str, list[str]] = {}
+    current: list[str] | None = None
+    for word in ("--help" if typed == "-h" else typed for typed in argv):
+        match = _FLAG.fullmatch(word)
+        if match:
+            key, value = match.group(1), match.group(2)
+            key = "print_config" if key == "print-config" else key
+            current = [] if value is None else [value]
+            if key in flags:
+                problems.add("is given twice; give it once", f"--{key}", key, value or "")
+            flags[key] = current
+        elif not _is_text(word):
+            problems.add(f"{word!r} is not valid UTF-8")
+        elif current is None:
+            problems.add(f"`{word}` follows no option; write --key value, or --templates {word}")
+            current = []
+        elif re.match(r"-[A-Za-z]", word):
+            problems.add(f"`{word}` has one dash; options have two: -{word}")
+            current = []
+        else:
+            current.append(word)
+    templates = tuple(flags.pop("templates", ()))
+    switches = {key: _switch(key, flags.pop(key), problems) for key in _SWITCHES if key in flags}
+    if "--templates" in argv and not templates:
+        problems.add("needs the name of a template, or several", "--templates", "templates")
+    given = tuple(Given(key, Words(tuple(words)), f"--{key}", COMMAND_LINE) for key, words in flags.items())
+    return Arguments(templates, given, **switches, problems=problems)
+
+
+def _switch(key: str, words: list[str], problems: Problems) -> bool:
+    if words not in ([], ["true"], ["false"]):
+        problems.add("takes no value", f"--{key}", key, " ".join(words))
+    return words != ["false"]
+
+
+def _is_text(word: str) -> bool:
+    try:
+        word.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

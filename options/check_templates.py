@@ -1,0 +1,29 @@
+"""`python -m options.check_templates`: parse every shipped template against the real schemas."""
+
+import sys
+
+from common.errors import UserError
+from options.parse import parse
+from options.registries import load_registries
+from options.templates import template_names
+
+
+def main() -> int:
+    """Print each template with "ok" or what is wrong; 0 if all are right, else 1."""
+    registries = load_registries()
+    names = template_names(registries.templates)
+    wrong = 0
+    for name in names:
+        try:
+            request = parse(["--templates", name], registries)
+        except UserError as error:
+            wrong += 1
+            print(f"{name}: {error}")
+        else:
+            print(f"{name}: ok (mode {request.mode}{f', {len(request.cells)} runs' if request.cells else ''})")
+    print(f"{len(names)} templates, {wrong} wrong")
+    return 1 if wrong or not names else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

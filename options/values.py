@@ -1,0 +1,104 @@
+"""A value that was given for an option: where it came from, and how it becomes what the schema wants."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import to_jsonable_python
+
+from common.schema import Options
+from options.type_text import has_list
+from options.yaml_text import flow, parse_word
+
+T = TypeVar("T", bound=Options)
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words that followed a flag on the command line; which value they mean depends on the option's type."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Given:
+    """One `key: value` of a template, or one flag of the command line.
+
+    Attributes:
+        key: the option's name.
+        value: what YAML read, or `Words`.
+        origin: "templates/train_vae.yaml:3" or "--lr".
+        layer: its place in the order of priority; the command line has the highest.
+    """
+
+    key: str
+    value: Any
+    origin: str
+    layer: int
+
+    @property
+    def text(self) -> str:
+        """The value as the user wrote it, for a message."""
+        return " ".join(self.value.words) if isinstance(self.value, Words) else flow(self.value)
+
+
+def _meanings(words: tuple[str, ...]) -> Iterator[Any]:
+    """What the words of a flag may mean, the likeliest first."""
+    if not words:  # a bare flag: a boolean is switched on, a list is emptied, anything else is refused
+        yield from (True, [])
+        return
+    read = [parse_word(word) for word in words]
+    if len(words) == 1:
+        yield read[0]
+        if words[0].lower() == "none":
+            yield None
+        yield words[0]
+    yield read
+    yield list(words)
+
+
+def settle(schema: type[Options], given: Given) -> Any:
+    """The value that `given` means for its field of `schema`: the first meaning of its words that the field accepts.
+
+    Where it accepts none, the meaning whose error says most is returned, for `check` to refuse.
+    """
+    if not isinstance(given.value, Words):
+        return given.value
+    meanings = list(_meanings(given.value.words))
+    for meaning in meanings:
+        if not check(schema, {given.key: meaning})[1].get(given.key):
+            return meaning
+    takes_list = has_list(schema.model_fields[given.key].annotation)
+    return next((meaning for meaning in meanings if isinstance(meaning, list) == takes_list), meanings[0])
+
+
+def check(schema: type[T], values: dict[str, Any]) -> tuple[T | None, dict[str, list[str]]]:
+    """Validate strictly (as JSON: a text is never a number, a list may become a tuple, a text a path).
+
+    Returns the options and {}, or None and {key: what is wrong with it}; "" is the key of what concerns several fields.
+    """
+    try:
+        return schema.model_validate_json(json.dumps(_defaults(schema) | values), strict=True), {}
+    except ValidationError as error:
+        wrong: dict[str, list[str]] = {}
+        for detail in error.errors(include_url=False, include_context=False, include_input=False):
+            place = detail["loc"]
+            message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+            item = next((part for part in place[1:] if isinstance(part, int)), None)
+            if item is not None:
+                message = f"item {item + 1} {message}"
+            messages = wrong.setdefault(str(place[0]) if place else "", [])
+            if message not in messages:
+                messages.append(message)
+        return None, wrong
+
+
+def _defaults(schema: type[Options]) -> dict[str, Any]:
+    """The defaults as JSON has them: strict validation of JSON refuses a default that only Python has, say a path."""
+    return {
+        key: to_jsonable_python(field.get_default(call_default_factory=True))
+        for key, field in schema.model_fields.items()
+        if not field.is_required()
+    }

@@ -1,0 +1,148 @@
+"""YAML as options use it: safe, with lines, without YAML 1.1's surprises.
+
+Plain words are read by the rules of YAML 1.2: `1e-3` is a float, `010` is 10; `no`, `on` and `2020-01-01` are texts.
+A key that stands twice in a mapping is an error.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+_TAG = "tag:yaml.org,2002:"
+_PLAIN = (  # tag, pattern, possible first characters; the first that matches decides
+    ("null", re.compile(r"~|null|Null|NULL|"), ["~", "n", "N", ""]),
+    ("bool", re.compile(r"true|True|TRUE|false|False|FALSE"), list("tTfF")),
+    ("int", re.compile(r"[-+]?[0-9]+"), list("-+0123456789")),
+    (
+        "float",
+        re.compile(
+            r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+        ),
+        list("-+.0123456789"),
+    ),
+)
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader with the plain words above and with single keys only."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        refuse_double_keys(node)
+        return super().construct_mapping(node, deep)
+
+
+class _Dumper(yaml.SafeDumper):
+    """A safe dumper that quotes every text that this or another YAML reader would take for something else."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {
+        first: list(rules) for first, rules in yaml.SafeDumper.yaml_implicit_resolvers.items()
+    }
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+for _name, _pattern, _first in _PLAIN:
+    _whole = re.compile(f"(?:{_pattern.pattern})$")
+    yaml.add_implicit_resolver(_TAG + _name, _whole, _first, Loader=_Loader, Dumper=_Dumper)
+yaml.add_constructor(_TAG + "int", lambda loader, node: int(node.value), Loader=_Loader)
+for _name in ("timestamp", "binary", "omap", "pairs", "set"):  # such values have no place among options
+    _Loader.yaml_constructors.pop(_TAG + _name, None)
+yaml.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(_TAG + "str", text, style='"' if "\n" in text else None),
+    Dumper=_Dumper,
+)
+
+
+def refuse_double_keys(node: yaml.MappingNode) -> None:
+    """Raise a YAML error at the second of two equal keys."""
+    seen: dict[str, int] = {}
+    for key_node, _ in node.value:
+        if key_node.value in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"`{key_node.value}` stands here and in line {seen[key_node.value]}", key_node.start_mark
+            )
+        seen[key_node.value] = key_node.start_mark.line + 1
+
+
+def parse_mapping(text: str) -> list[tuple[str, Any, int]]:
+    """Read a YAML mapping as (key, value, line) in the order of the file.
+
+    Raises:
+        yaml.YAMLError: not YAML, not a mapping, a key twice, a key that is not a text, a number too long.
+    """
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return []
+        if not isinstance(root, yaml.MappingNode):
+            raise yaml.constructor.ConstructorError(None, None, "expected lines of `key: value`", root.start_mark)
+        refuse_double_keys(root)
+        rows = []
+        for key_node, value_node in root.value:
+            if key_node.tag != _TAG + "str":
+                raise yaml.constructor.ConstructorError(None, None, "this key is not a name", key_node.start_mark)
+            rows.append((key_node.value, _construct(loader, value_node), key_node.start_mark.line + 1))
+        return rows
+    finally:
+        loader.dispose()
+
+
+def _construct(loader: _Loader, node: yaml.Node) -> Any:
+    try:
+        return loader.construct_object(node, deep=True)
+    except ValueError as error:  # an integer of thousands of digits
+        raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
+
+
+def parse_word(word: str) -> Any:
+    """What a word of the command line means: null, a boolean, a number, `[a, b]`, `{a: b}`; else the word itself."""
+    if word[:1] in ("[", "{"):
+        loader = _Loader(word)
+        try:
+            root = loader.get_single_node()
+            return word if root is None else _construct(loader, root)
+        except (yaml.YAMLError, ValueError, RecursionError):
+            return word
+        finally:
+            loader.dispose()
+    for name, pattern, _ in _PLAIN:
+        if word and pattern.fullmatch(word):
+            return _CONVERT[name](word)
+    return word
+
+
+def _read_int(word: str) -> int | str:
+    try:
+        return int(word)
+    except ValueError:  # thousands of digits
+        return word
+
+
+_CONVERT: dict[str, Callable[[str], Any]] = {
+    "null": lambda word: None,
+    "bool": lambda word: word.lower() == "true",
+    "int": _read_int,
+    "float": lambda word: float(word.replace(".inf", "inf").replace(".nan", "nan")),
+}
+
+
+def flow(value: Any) -> str:
+    """A value as YAML in one line: `null`, `0.1`, `'yes'`, `[1, 5]`, `{a: 1}`."""
+    text = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, width=10**9, allow_unicode=True, sort_keys=False)
+    return str(text).removesuffix("\n").removesuffix("\n...")
+
+
+def dump_mapping(values: dict[str, Any], comments: dict[str, str] | None = None) -> str:
+    """One line per key, with an aligned trailing comment where one is given; `parse_mapping` reads it back."""
+    lines = {key: f"{flow(key)}: {flow(value)}" for key, value in values.items()}
+    if comments is None:
+        return "".join(f"{line}\n" for line in lines.values())
+    width = min(48, max((len(line) for line in lines.values()), default=0))
+    return "".join(f"{line:<{width}}  # {comments[key]}\n" for key, line in lines.items())

@@ -1,0 +1,186 @@
+"""Finds recorded runs and reads them into one tidy frame."""
+
+import glob
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from common.errors import UserError
+
+RESULTS = "results.json"
+PER_USER = "per_user.parquet"
+Phase = Literal["test", "validation"]
+
+
+class _Recorded(BaseModel):
+    """What is read of a file that another version of the harness may have written: further keys are let be."""
+
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, allow_inf_nan=False, protected_namespaces=(), populate_by_name=True
+    )
+
+
+class DataRecord(_Recorded):
+    """The prepared data that a run saw."""
+
+    name: str
+    hash: str
+    users: int
+    items: int
+    interactions: int
+
+
+class RunRecord(_Recorded):
+    """The content of a results.json."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    label: str
+    template: str | list[str] | None = None
+    model_code: str
+    dataset_code: str
+    split: str
+    filter_seen: bool
+    seed: int
+    options: dict[str, Any]
+    data: DataRecord
+    best_epoch: int | None = None
+    epochs: int | None = None
+    minutes: float | None = None
+    peak_memory_mib: float | None = None
+    parameters: int | None = None
+    device: str | None = None
+    versions: dict[str, Any] = {}
+    protocol: dict[str, Any] = {}
+    validation: dict[str, dict[str, float]] = {}
+    test: dict[str, dict[str, float]] = {}
+    stopped_by: str | None = None
+    finished: str | None = None
+
+    def metrics(self, phase: Phase) -> dict[str, dict[str, float]]:
+        """metrics[candidates][metric] of a phase."""
+        return self.test if phase == "test" else self.validation
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recorded run and the file that it was read from."""
+
+    path: Path
+    record: RunRecord
+
+    @property
+    def per_user_path(self) -> Path:
+        """Where per-user values are, if they were kept: `per_user.parquet`, or `x.per_user.parquet` of an `x.json`."""
+        if self.path.name == RESULTS:
+            return self.path.with_name(PER_USER)
+        return self.path.with_name(f"{self.path.stem}.{PER_USER}")
+
+
+def find_results(paths: Iterable[str]) -> list[Path]:
+    """The results files that the paths name, each once, in the order given.
+
+    A path is a results file, a run's folder, a folder with runs below it or recorded `*.json` in it, or a glob of
+    these (`**` goes through folders). Raises UserError for a path without any.
+    """
+    found: dict[Path, None] = {}
+    for given in paths:
+        # pathlib's own glob takes no absolute patterns.
+        names = [given] if Path(given).exists() else glob.glob(given, recursive=True)  # noqa: PTH207
+        matches = [Path(name) for name in names]
+        files = [file for match in sorted(matches) for file in _results_of(match)]
+        if not files:
+            raise UserError(
+                f"no recorded runs at {given!r}: give results.json files, run folders, or globs of them such as "
+                "'experiments/**/results.json' or 'results/*.json' (a run writes its results when it has been tested)"
+            )
+        found.update((file.resolve(), None) for file in files)
+    return list(found)
+
+
+def _results_of(path: Path) -> list[Path]:
+    """The results files of a file or a folder."""
+    if path.is_file():
+        return [path]
+    if (path / RESULTS).is_file():
+        return [path / RESULTS]
+    runs = sorted(path.glob(f"**/{RESULTS}")) or sorted(path.glob("*.json"))
+    # What begins with a dot is still being written.
+    return [file for file in runs if not any(part.startswith(".") for part in file.relative_to(path).parts)]
+
+
+def read_run(path: Path) -> Run:
+    """Read one results file; raises UserError naming the file if it is damaged or something else."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError(f"{path} is no JSON ({error}): it is damaged or no results file; leave it out") from error
+    try:
+        return Run(path, RunRecord.model_validate(content))
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc'])) or 'the whole'}: {problem['msg']}" for problem in error.errors()
+        )
+        raise UserError(f"{path} is not the results of a run ({problems}); leave it out") from error
+
+
+def collect(paths: Iterable[str]) -> list[Run]:
+    """All runs that the paths name (see `find_results`)."""
+    return [read_run(path) for path in find_results(paths)]
+
+
+def tidy_frame(runs: Sequence[Run]) -> pd.DataFrame:
+    """One row per run, phase, candidate set and metric, with the run's facts beside each value."""
+    rows = []
+    for run in runs:
+        record = run.record
+        facts = {
+            "run": str(run.path),
+            "label": record.label,
+            "model": record.model_code,
+            "dataset": record.data.name,
+            "split": record.split,
+            "seed": record.seed,
+        }
+        circumstances = {
+            "filter_seen": record.filter_seen,
+            "data_hash": record.data.hash,
+            "best_epoch": record.best_epoch,
+            "epochs": record.epochs,
+            "minutes": record.minutes,
+            "peak_memory_mib": record.peak_memory_mib,
+            "parameters": record.parameters,
+            "device": record.device,
+            "finished": record.finished,
+        }
+        phases: tuple[Phase, ...] = ("validation", "test")
+        for phase in phases:
+            for candidates, metrics in record.metrics(phase).items():
+                for metric, value in metrics.items():
+                    measured = {"phase": phase, "candidates": candidates, "metric": metric, "value": value}
+                    rows.append({**facts, **measured, **circumstances})
+    return pd.DataFrame(rows)
+
+
+def read_per_user(run: Run, columns: Sequence[str]) -> pd.DataFrame | None:
+    """Per-user test values of a run, indexed by user, with those of `columns` ("<candidates>/<metric>") that it has.
+
+    None where the run has no such file. Raises UserError where the file is damaged.
+    """
+    path = run.per_user_path
+    if not path.is_file():
+        return None
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} can't be read as Parquet ({error}); remove it or write it again") from error
+    if "user" not in frame.columns or not frame["user"].is_unique:
+        raise UserError(f"{path} has no column `user` with each user once: it is not the per-user values of a run")
+    frame = frame.set_index(frame["user"].astype(str))
+    return frame[[column for column in columns if column in frame.columns]].astype("float64").sort_index()

@@ -1,0 +1,100 @@
+"""Paired tests between labels, over users, corrected for their number."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import pandas as pd
+
+from common.errors import UserError
+from evaluation.significance import TESTS, holm
+from reports.collect import Run, read_per_user
+from reports.options import ReportOptions
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A paired test of a label against the reference of its column: difference = mean(label - reference) over users."""
+
+    candidates: str
+    metric: str
+    label: str
+    reference: str
+    users: int
+    difference: float
+    p_value: float
+    corrected: float
+    significant: bool
+
+
+Pair = tuple[str, str, str, str]  # candidates, metric, label, reference
+
+
+def compare_users(
+    labelled: Mapping[str, Sequence[Run]], pairs: Sequence[Pair], options: ReportOptions
+) -> tuple[list[Comparison], list[str]]:
+    """Test each pair; p-values are Holm-corrected over all pairs of the call.
+
+    A user's value is the mean over the seeds of its label. Returns the comparisons, and notes about what could not
+    be tested. Raises UserError where two labels have values of different users.
+    """
+    if options.significance is None or not pairs:
+        return [], []
+    if options.phase != "test":
+        return [], ["no significance: per-user values are kept of the test alone"]
+
+    columns = sorted({f"{candidates}/{metric}" for candidates, metric, _, _ in pairs})
+
+    @cache
+    def users_of(label: str) -> pd.DataFrame | None:
+        return _mean_over_seeds(label, labelled[label], columns)
+
+    test = TESTS[options.significance]
+    tested: list[tuple[Pair, int, float, float]] = []
+    lacking: dict[str, None] = {}
+    for pair in pairs:
+        candidates, metric, label, reference = pair
+        mine, theirs = users_of(label), users_of(reference)
+        column = f"{candidates}/{metric}"
+        if mine is None or theirs is None:
+            lacking.update(dict.fromkeys(name for name, frame in ((label, mine), (reference, theirs)) if frame is None))
+            continue
+        if column not in mine or column not in theirs or len(mine) < 2:
+            lacking[metric] = None
+            continue
+        if not mine.index.equals(theirs.index):
+            raise UserError(
+                f"the per-user values of {label!r} and {reference!r} are of different users, though their data is "
+                f"the same: {labelled[label][0].per_user_path} and {labelled[reference][0].per_user_path}"
+            )
+        result = test(mine[column].to_numpy(), theirs[column].to_numpy())
+        tested.append((pair, len(mine), result.difference, result.p_value))
+    corrected = holm([p_value for _, _, _, p_value in tested])
+    comparisons = [
+        Comparison(*pair, users, difference, p_value, p_holm, p_holm < options.alpha)
+        for (pair, users, difference, p_value), p_holm in zip(tested, corrected, strict=True)
+    ]
+    notes = [f"not tested for lack of per-user values: {', '.join(lacking)}"] if lacking else []
+    return comparisons, notes
+
+
+def _mean_over_seeds(label: str, runs: Sequence[Run], columns: Sequence[str]) -> pd.DataFrame | None:
+    """Per-user values of a label [users, columns that all its runs have]; None if a run kept none."""
+    frames = []
+    for run in runs:
+        frame = read_per_user(run, columns)
+        if frame is None:
+            return None
+        if frame.isna().any(axis=None):
+            raise UserError(f"{run.per_user_path} has users without a value: the run didn't test all of them")
+        frames.append(frame)
+    common = [column for column in columns if all(column in frame for frame in frames)]
+    total = frames[0][common]
+    for frame, run in zip(frames[1:], runs[1:], strict=True):
+        if not frame.index.equals(total.index):
+            raise UserError(
+                f"the seeds of {label!r} have per-user values of different users: {runs[0].per_user_path} and "
+                f"{run.per_user_path}"
+            )
+        total = total + frame[common]
+    return total / len(frames)

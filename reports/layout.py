@@ -1,0 +1,184 @@
+"""A table as text cells with emphasis, before it is Markdown, LaTeX or a terminal's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.published import Figure, read_published
+from reports.table import Cell, Column, Row, Table
+
+MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class Text:
+    """One cell: the value, which may be emphasised, and what follows it, which is not."""
+
+    value: str
+    after: str = ""
+    bold: bool = False
+    underlined: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table to be drawn: headings with the group that they stand under ("" = none), the rows, and notes below."""
+
+    title: str
+    groups: tuple[str, ...]
+    headings: tuple[str, ...]
+    rows: tuple[tuple[Text, ...], ...]
+    notes: tuple[str, ...]
+
+
+def number(value: float) -> str:
+    """Four decimals, without the 0 before the point: .4284, 9.1234."""
+    text = f"{abs(value):.4f}".removeprefix("0")
+    return MINUS + text if value < 0 and float(text) != 0 else text
+
+
+def percent(part: float) -> str:
+    """A signed share in per cent: +12.3 %."""
+    text = f"{abs(part) * 100:.1f}"
+    sign = "\N{PLUS-MINUS SIGN}" if float(text) == 0 else MINUS if part < 0 else "+"
+    return f"{sign}{text} %"
+
+
+def probability(value: float) -> str:
+    """A p-value with two digits that count, or how small it is at least."""
+    return "<1e-15" if value < 1e-15 else f"{value:.2g}"
+
+
+def grid_of(table: Table) -> Grid:
+    """The comparison table."""
+    sources: dict[str, int] = {}
+    groups, headings = ["", *[""] * _has_seeds(table)], ["Model", *["Seeds"] * _has_seeds(table)]
+    parts: list[list[Text]] = [[Text(row.label), *[Text(str(len(row.runs)))] * _has_seeds(table)] for row in table.rows]
+    for place, column in enumerate(table.columns):
+        cells = [row.cells[place] for row in table.rows]
+        groups.append(column.group)
+        headings.append(column.metric)
+        for part, cell in zip(parts, cells, strict=True):
+            part.append(_value(cell))
+        if any(cell is not None and cell.published for cell in cells):
+            groups.append(column.group)
+            headings.append("published")
+            for part, cell in zip(parts, cells, strict=True):
+                part.append(_published(cell, sources))
+    for heading, costs in _costs(table):
+        groups.append("")
+        headings.append(heading)
+        for part, cost in zip(parts, costs, strict=True):
+            part.append(Text(cost))
+    return Grid(
+        title=_title(table),
+        groups=tuple(groups),
+        headings=tuple(headings),
+        rows=tuple(tuple(part) for part in parts),
+        notes=tuple(_notes(table, sources)),
+    )
+
+
+def _has_seeds(table: Table) -> bool:
+    return any(len(row.runs) > 1 for row in table.rows)
+
+
+def _title(table: Table) -> str:
+    seen = "seen items left out" if table.filter_seen else "seen items ranked too"
+    return f"{table.dataset}, {table.split}, {table.phase}, {seen}"
+
+
+def _value(cell: Cell | None) -> Text:
+    if cell is None:
+        return Text(DASH)
+    deviation = f" \N{PLUS-MINUS SIGN} {number(cell.deviation)}" if cell.deviation is not None else ""
+    mark = "*" if cell.comparison is not None and cell.comparison.significant else ""
+    gain = f" ({percent(cell.gain)})" if cell.gain is not None else ""
+    return Text(number(cell.mean), deviation + mark + gain, bold=cell.place == 1, underlined=cell.place == 2)
+
+
+def _published(cell: Cell | None, sources: dict[str, int]) -> Text:
+    """The published figures of a cell with ours' deviation from each, numbered by source."""
+    if cell is None or not cell.published:
+        return Text("")
+
+    def told(figure: Figure) -> str:
+        mark = sources.setdefault(figure.source, len(sources) + 1)
+        off = cell.off_published(figure)
+        return f"{number(figure.value)} [{mark}]" + (f" ({percent(off)})" if off is not None else "")
+
+    return Text("; ".join(told(figure) for figure in cell.published))
+
+
+def _costs(table: Table) -> list[tuple[str, list[str]]]:
+    def shown(values: Sequence[float | None], form: str) -> list[str]:
+        return [DASH if value is None else format(value, form) for value in values]
+
+    rows = table.rows
+    costs = [
+        ("Parameters", shown([row.parameters for row in rows], ",.0f")),
+        ("Epochs", shown([row.epochs for row in rows], ",.0f")),
+        ("Minutes", shown([row.minutes for row in rows], ",.1f")),
+        ("Memory MiB", shown([row.peak_memory_mib for row in rows], ",.0f")),
+    ]
+    if len({_devices(row) for row in rows}) > 1:
+        costs.append(("Device", [_devices(row) for row in rows]))
+    return costs
+
+
+def _devices(row: Row) -> str:
+    return ", ".join(sorted({run.record.device or "unknown" for run in row.runs}))
+
+
+def _notes(table: Table, sources: dict[str, int]) -> list[str]:
+    notes = []
+    if len(table.rows) > 1:
+        notes.append("Best bold, second underlined.")
+    if _has_seeds(table):
+        notes.append("Mean \N{PLUS-MINUS SIGN} standard deviation over seeds; costs are means.")
+    if table.baseline is not None:
+        notes.append(f"In brackets: gain over {table.baseline}.")
+    if table.significance is not None:
+        against = table.baseline or "the best of its column"
+        notes.append(
+            f"* differs from {against}: {table.significance} over users, Holm-corrected over the "
+            f"{len(table.comparisons)} comparisons of this table, p < {table.alpha:g}."
+        )
+    if sources:
+        notes.append("Published figures, with ours' deviation from them:")
+        known = read_published().sources
+        notes += [f"[{mark}] {known[source]}" for source, mark in sources.items()]
+    return [*notes, *(note[0].upper() + note[1:] + "." for note in table.notes)]
+
+
+def appendix_of(table: Table) -> Grid | None:
+    """The p-values behind a table's marks; None where nothing was tested."""
+    if not table.comparisons:
+        return None
+    groups_of = {(column.candidates, column.metric): column for column in table.columns}
+
+    def row(column: Column, texts: Sequence[str], significant: bool) -> tuple[Text, ...]:
+        return Text(column.group), Text(column.metric), *map(Text, texts), Text("*" if significant else "")
+
+    rows = [
+        row(
+            groups_of[c.candidates, c.metric],
+            [
+                c.label,
+                c.reference,
+                f"{c.users:,}",
+                number(c.difference),
+                probability(c.p_value),
+                probability(c.corrected),
+            ],
+            c.significant,
+        )
+        for c in table.comparisons
+    ]
+    headings = ("Candidates", "Metric", "Model", "Against", "Users", "Difference", "p", "p (Holm)", "")
+    return Grid(
+        title=f"{_title(table)}: {table.significance} over users",
+        groups=("",) * len(headings),
+        headings=headings,
+        rows=tuple(rows),
+        notes=(),
+    )

@@ -1,0 +1,40 @@
+"""The options of `--mode report`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from common.schema import Options
+
+Format = Literal["markdown", "csv", "latex"]
+
+
+class ReportOptions(Options):
+    """Which runs are compared, by what, and how the tables are given out."""
+
+    experiments: tuple[str, ...] = Field(
+        ("experiments/**/results.json",),
+        min_length=1,
+        description="the runs to report: files, folders or globs (`results` = the recorded reference runs)",
+    )
+    metrics: tuple[str, ...] = Field(("NDCG@10", "Recall@10"), min_length=1, description="the columns of the tables")
+    candidates: tuple[str, ...] | None = Field(
+        None, description="candidate sets that are shown: full, popular, random; null = all that the runs have"
+    )
+    phase: Literal["test", "validation"] = Field("test", description="the users' items that the numbers are about")
+    baseline: str | None = Field(
+        None, description="the label that gains and significance are against; null = against the best, without gains"
+    )
+    significance: Literal["paired_t", "wilcoxon", "bootstrap"] | None = Field(
+        "paired_t", description="the paired test over users behind the marks; null = none"
+    )
+    alpha: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.05, description="a Holm-corrected p-value below it gets a mark"
+    )
+    order: Literal["value", "label", "given"] = Field(
+        "value", description="rows by the first column's value (best first), by label, or as the runs are given"
+    )
+    report_folder: str | None = Field(None, min_length=1, description="where tables are written to; null = nowhere")
+    formats: tuple[Format, ...] = Field(
+        ("markdown", "csv", "latex"), description="the files that are written to report_folder"
+    )

@@ -1,0 +1,212 @@
+"""Draws grids as a terminal's text, Markdown and LaTeX, and writes tables as CSV."""
+
+import csv
+import io
+from collections.abc import Sequence
+from itertools import groupby
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text as RichText
+
+from reports.layout import Grid, Text
+from reports.table import Cell, Table
+
+PLAIN_WIDTH = 1000  # where nobody looks at a terminal, no line is folded
+COLUMN_GAP = 3  # cells between two columns of a terminal's table
+
+
+def terminal(grids: Sequence[Grid], width: int | None = None, colour: bool = False) -> str:
+    """The grids for a terminal of `width` columns (None = no limit); `colour` allows bold and underlined text.
+
+    Columns that don't fit beside each other go on below, with the first column repeated, so that no number is cut.
+    """
+    output = io.StringIO()
+    console = Console(
+        file=output,
+        width=width or PLAIN_WIDTH,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        legacy_windows=False,
+    )
+    for grid in grids:
+        console.print(RichText(grid.title, style="bold"))
+        for places in _blocks(grid, console.width):
+            drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+            for place in places:
+                group, heading = grid.groups[place], grid.headings[place]
+                title = RichText(f"{group}\n{heading}" if any(grid.groups) else heading)
+                drawn.add_column(title, justify="right" if place else "left", no_wrap=True)
+            for row in grid.rows:
+                drawn.add_row(*(_rich(row[place]) for place in places))
+            console.print(drawn)
+        for note in grid.notes:
+            console.print(RichText(note))
+        console.print()
+    return "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
+
+
+def _blocks(grid: Grid, width: int) -> list[list[int]]:
+    """The columns that are drawn beside each other: each block has the first column and as many more as fit."""
+    texts = [
+        [grid.groups[place], grid.headings[place], *(row[place].value + row[place].after for row in grid.rows)]
+        for place in range(len(grid.headings))
+    ]
+    widths = [max(cell_len(text) for text in column) + COLUMN_GAP for column in texts]
+    blocks = [[0]]
+    for place in range(1, len(widths)):
+        if len(blocks[-1]) > 1 and sum(widths[other] for other in blocks[-1]) + widths[place] > width:
+            blocks.append([0])
+        blocks[-1].append(place)
+    return blocks
+
+
+def _rich(text: Text) -> RichText:
+    style = " ".join(["bold"] * text.bold + ["underline"] * text.underlined)
+    return RichText.assemble((text.value, style), text.after)
+
+
+def markdown(grids: Sequence[Grid]) -> str:
+    """The grids as GitHub's Markdown, each under a heading."""
+    blocks = []
+    for grid in grids:
+        headings = [
+            _escape_markdown(f"{group} {heading}".strip())
+            for group, heading in zip(grid.groups, grid.headings, strict=True)
+        ]
+        lines = [headings, ["---"] + ["---:"] * (len(headings) - 1)]
+        lines += [[_markdown_cell(text) for text in row] for row in grid.rows]
+        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        notes = "  \n".join(_escape_markdown(note) for note in grid.notes)
+        blocks.append("\n\n".join(part for part in (f"### {_escape_markdown(grid.title)}", table, notes) if part))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _markdown_cell(text: Text) -> str:
+    value = _escape_markdown(text.value)
+    if text.bold:
+        value = f"**{value}**"
+    if text.underlined:
+        value = f"<ins>{value}</ins>"  # GitHub drops <u>
+    return value + _escape_markdown(text.after)
+
+
+def _escape_markdown(text: str) -> str:
+    for special in "\\|*_<[]`":
+        text = text.replace(special, "\\" + special)
+    return text
+
+
+def latex(grids: Sequence[Grid]) -> str:
+    """The grids as LaTeX tables; they need \\usepackage{booktabs}."""
+    return "\n".join(_latex_table(grid) for grid in grids)
+
+
+def _latex_table(grid: Grid) -> str:
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_escape_latex(grid.title)}}}",
+        rf"\begin{{tabular}}{{l{'r' * (len(grid.headings) - 1)}}}",
+        r"\toprule",
+    ]
+    if any(grid.groups):
+        spans, rules, start = [], [], 1
+        for group, members in groupby(grid.groups):
+            length = len(list(members))
+            spans.append(rf"\multicolumn{{{length}}}{{c}}{{{_escape_latex(group)}}}")
+            if group:
+                rules.append(rf"\cmidrule(lr){{{start}-{start + length - 1}}}")
+            start += length
+        lines += [" & ".join(spans) + r" \\", " ".join(rules)]
+    lines += [" & ".join(map(_escape_latex, grid.headings)) + r" \\", r"\midrule"]
+    lines += [" & ".join(map(_latex_cell, row)) + r" \\" for row in grid.rows]
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    if grid.notes:
+        lines += [r"\par\smallskip\footnotesize", " ".join(map(_escape_latex, grid.notes))]
+    return "\n".join([*lines, r"\end{table}", ""])
+
+
+def _latex_cell(text: Text) -> str:
+    value = _escape_latex(text.value)
+    if text.bold:
+        value = rf"\textbf{{{value}}}"
+    if text.underlined:
+        value = rf"\underline{{{value}}}"
+    return value + _escape_latex(text.after)
+
+
+_LATEX = {
+    **{letter: "\\" + letter for letter in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "[": "{[}",  # after a line's end it would begin an option
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": "$<$",
+    ">": "$>$",
+    "*": r"$^{*}$",
+    "\N{PLUS-MINUS SIGN}": r"$\pm$",
+    "\N{MINUS SIGN}": "$-$",
+    "\N{EN DASH}": "--",
+}
+
+
+def _escape_latex(text: str) -> str:
+    return "".join(_LATEX.get(letter, letter) for letter in text)
+
+
+def csv_text(tables: Sequence[Table]) -> str:
+    """All tables as one CSV, a row per dataset, split and label, with full precision and a column for each number."""
+    rows: list[dict[str, object]] = []
+    for table in tables:
+        for row in table.rows:
+            record = row.runs[0].record
+            line: dict[str, object] = {
+                "dataset": table.dataset,
+                "split": table.split,
+                "phase": table.phase,
+                "filter_seen": str(table.filter_seen).lower(),
+                "label": row.label,
+                "model": record.model_code,
+                "seeds": " ".join(str(run.record.seed) for run in row.runs),
+                "parameters": row.parameters,
+                "epochs": row.epochs,
+                "minutes": row.minutes,
+                "peak_memory_mib": row.peak_memory_mib,
+                "data_hash": record.data.hash,
+            }
+            for column, cell in zip(table.columns, row.cells, strict=True):
+                if cell is not None:
+                    line.update({f"{column.group} {column.metric}{what}": x for what, x in _csv_cell(cell).items()})
+            rows.append(line)
+    used = dict.fromkeys(name for row in rows for name in row)
+    columns = dict.fromkeys(f"{column.group} {column.metric}" for table in tables for column in table.columns)
+    measured = [f"{column}{what}" for column in columns for what in CSV_NUMBERS if f"{column}{what}" in used]
+    names = [*(name for name in used if name not in measured), *measured]
+    output = io.StringIO()
+    writer = csv.DictWriter(output, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return output.getvalue()
+
+
+CSV_NUMBERS = ("", " sd", " gain %", " p", " p (Holm)", " published", " deviation %")
+
+
+def _csv_cell(cell: Cell) -> dict[str, float]:
+    """The numbers of a cell by what their column's name ends in; only those that there are."""
+    tested, published = cell.comparison, cell.published[0] if cell.published else None
+    off = cell.off_published(published) if published else None
+    numbers = (
+        cell.mean,
+        cell.deviation,
+        None if cell.gain is None else cell.gain * 100,
+        tested.p_value if tested else None,
+        tested.corrected if tested else None,
+        published.value if published else None,
+        None if off is None else off * 100,
+    )
+    return {what: value for what, value in zip(CSV_NUMBERS, numbers, strict=True) if value is not None}

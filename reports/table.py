@@ -1,0 +1,288 @@
+"""From recorded runs to comparison tables: one per dataset and split."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from common.errors import UserError
+from reports.collect import Phase, Run
+from reports.comparable import check_baseline, check_metrics, check_repeats, check_same_protocol, measured_candidates
+from reports.differences import Comparison, compare_users
+from reports.options import ReportOptions
+from reports.published import Figure, figures_for
+
+LOWER_IS_BETTER = ("RMSE", "MAE")
+NEITHER_IS_BETTER = ("Coverage", "Novelty", "PopularityLift")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A metric on a candidate set; `negatives` is the number of sampled ones, None for the full ranking."""
+
+    candidates: str
+    negatives: int | None
+    metric: str
+
+    @property
+    def key(self) -> str:
+        """The column's name in per-user files."""
+        return f"{self.candidates}/{self.metric}"
+
+    @property
+    def group(self) -> str:
+        """The candidate set for people: "full", "popular 100"."""
+        return self.candidates if self.negatives is None else f"{self.candidates} {self.negatives}"
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, else -1."""
+        return -1 if self.metric.split("@")[0] in LOWER_IS_BETTER else 1
+
+    @property
+    def ranks(self) -> bool:
+        """Whether one value is better than another at all."""
+        return self.metric.split("@")[0] not in NEITHER_IS_BETTER
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a table says about one label in one column.
+
+    mean and deviation (sample standard deviation, None for one seed) are over seeds; place is 1 for the best and 2 for
+    the second; gain is relative to the baseline (.1 = 10 % more), None without one; comparison is the paired test
+    against the reference, None for the reference itself and where per-user values lack.
+    """
+
+    mean: float
+    deviation: float | None
+    place: int | None
+    gain: float | None
+    comparison: Comparison | None
+    published: tuple[Figure, ...]
+
+    def off_published(self, figure: Figure) -> float | None:
+        """How far the mean is from a published figure, relative to it (.1 = 10 % more); None if that is 0."""
+        return self.mean / figure.value - 1 if figure.value else None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A label with its runs (one per seed), its cells (None where it has no value) and mean costs over seeds."""
+
+    label: str
+    runs: tuple[Run, ...]
+    cells: tuple[Cell | None, ...]
+    parameters: float | None
+    epochs: float | None
+    minutes: float | None
+    peak_memory_mib: float | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """All labels on one dataset under one split."""
+
+    dataset: str
+    split: str
+    filter_seen: bool
+    phase: str
+    baseline: str | None
+    significance: str | None
+    alpha: float
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    comparisons: tuple[Comparison, ...]
+    notes: tuple[str, ...]
+
+
+Labelled = dict[str, list[Run]]
+Values = dict[str, list[list[float]]]  # values[label][column]: one per seed that has it
+
+
+def build_tables(runs: Sequence[Run], options: ReportOptions) -> list[Table]:
+    """Tables of the runs, one per dataset and split, in order of their names.
+
+    Pilot runs are left out. Raises UserError where runs can't be compared (see `comparable`), where nothing is left,
+    or where the baseline or a metric isn't there.
+    """
+    pilots = [run for run in runs if run.record.options.get("pilot")]
+    groups: dict[tuple[str, str], Labelled] = {}
+    for run in runs:
+        if run not in pilots:
+            group = groups.setdefault((run.record.data.name, run.record.split), {})
+            group.setdefault(run.record.label, []).append(run)
+    if not groups:
+        raise UserError("all of the runs are pilot runs, which only show that a command works; report others")
+    kept = [run for run in runs if run not in pilots]
+    check_metrics(kept, options.phase, measured_candidates(kept, options.phase, options.candidates), options.metrics)
+    check_baseline(kept, options.baseline)
+    notes = [f"left out as pilot runs: {', '.join(str(run.path) for run in pilots)}"] if pilots else []
+    return [_table(dataset, split, labelled, options, notes) for (dataset, split), labelled in sorted(groups.items())]
+
+
+def _table(dataset: str, split: str, labelled: Labelled, options: ReportOptions, notes: list[str]) -> Table:
+    runs = [run for repeats in labelled.values() for run in repeats]
+    for label, repeats in labelled.items():
+        check_repeats(label, repeats)
+    columns = _columns(runs, options)
+    values = {
+        label: [_values(repeats, column, options.phase) for column in columns] for label, repeats in labelled.items()
+    }
+    references = [_reference(values, place, column, options) for place, column in enumerate(columns)]
+    pairs = [
+        (column.candidates, column.metric, label, reference)
+        for place, (column, reference) in enumerate(zip(columns, references, strict=True))
+        for label in labelled
+        if reference is not None and label != reference and values[label][place] and values[reference][place]
+    ]
+    comparisons, untested = compare_users(labelled, pairs, options)
+    notes = [*notes, *_remarks(runs)]
+    rows = [
+        _row(label, repeats, values, columns, comparisons, options)
+        for label, repeats in _ordered(labelled, values, columns, options)
+    ]
+    return Table(
+        dataset=dataset,
+        split=split,
+        filter_seen=runs[0].record.filter_seen,
+        phase=options.phase,
+        baseline=options.baseline if options.baseline in labelled else None,
+        significance=options.significance if comparisons else None,
+        alpha=options.alpha,
+        columns=tuple(columns),
+        rows=tuple(rows),
+        comparisons=tuple(comparisons),
+        notes=(*notes, *untested),
+    )
+
+
+def _remarks(runs: Sequence[Run]) -> list[str]:
+    """What a reader should know about how the runs came about."""
+    remarks = []
+    choosers = sorted({str(run.record.protocol.get("selected_by")) for run in runs})
+    if len(choosers) > 1:
+        remarks.append(f"the best epochs were chosen by different validation metrics: {', '.join(choosers)}")
+    cut = sorted({run.record.label for run in runs if run.record.stopped_by == "interrupted"})
+    if cut:
+        remarks.append(f"interrupted before their training had ended: {', '.join(cut)}")
+    return remarks
+
+
+def _columns(runs: Sequence[Run], options: ReportOptions) -> list[Column]:
+    """The columns of a table; raises UserError where one would hold what can't be compared."""
+    present = measured_candidates(runs, options.phase, None)
+    columns = []
+    for name in options.candidates or present:
+        check_same_protocol(runs, options.phase, name)
+        columns += [
+            Column(name, _negatives(runs, name, options.phase), metric)
+            for metric in options.metrics
+            if any(metric in run.record.metrics(options.phase).get(name, {}) for run in runs)
+        ]
+    return columns
+
+
+def _negatives(runs: Sequence[Run], candidates: str, phase: Phase) -> int | None:
+    """How many negatives a sampled candidate set has; None for the full ranking, or where it isn't told."""
+    if candidates == "full":
+        return None
+    told = [run.record.options for run in runs if candidates in run.record.metrics(phase)]
+    size = told[0].get("test_negative_sample_size") if told else None
+    return size if isinstance(size, int) else None
+
+
+def _values(repeats: Sequence[Run], column: Column, phase: Phase) -> list[float]:
+    """A label's values in a column, one per seed that has it."""
+    rows = [run.record.metrics(phase).get(column.candidates, {}) for run in repeats]
+    return [row[column.metric] for row in rows if column.metric in row]
+
+
+def _reference(values: Values, place: int, column: Column, options: ReportOptions) -> str | None:
+    """The label that others are tested against in a column: the baseline if there is one, else the best."""
+    if options.baseline is not None:
+        return options.baseline if options.baseline in values else None
+    having = [label for label in values if values[label][place]]
+    return max(having, key=lambda label: column.sign * statistics.fmean(values[label][place]), default=None)
+
+
+def _ordered(
+    labelled: Labelled, values: Values, columns: Sequence[Column], options: ReportOptions
+) -> list[tuple[str, list[Run]]]:
+    """The labels with their runs, in the order that the options ask for; labels without a first value go last."""
+    pairs = list(labelled.items())
+    if options.order == "label":
+        return sorted(pairs)
+    if options.order == "given" or not columns:
+        return pairs
+
+    def worth(pair: tuple[str, list[Run]]) -> float:
+        first = values[pair[0]][0]
+        return columns[0].sign * statistics.fmean(first) if first else -math.inf
+
+    return sorted(pairs, key=worth, reverse=True)
+
+
+def _row(
+    label: str,
+    repeats: list[Run],
+    values: Values,
+    columns: Sequence[Column],
+    comparisons: Sequence[Comparison],
+    options: ReportOptions,
+) -> Row:
+    records = [run.record for run in repeats]
+    return Row(
+        label=label,
+        runs=tuple(repeats),
+        cells=tuple(
+            _cell(label, repeats[0], {name: row[place] for name, row in values.items()}, column, comparisons, options)
+            for place, column in enumerate(columns)
+        ),
+        parameters=_mean([record.parameters for record in records]),
+        epochs=_mean([record.epochs for record in records]),
+        minutes=_mean([record.minutes for record in records]),
+        peak_memory_mib=_mean([record.peak_memory_mib for record in records]),
+    )
+
+
+def _cell(
+    label: str,
+    run: Run,
+    values: dict[str, list[float]],
+    column: Column,
+    comparisons: Sequence[Comparison],
+    options: ReportOptions,
+) -> Cell | None:
+    """A label's cell in a column; `values` are those of all labels in it, one per seed."""
+    if not values[label]:
+        return None
+    means = {name: statistics.fmean(theirs) for name, theirs in values.items() if theirs}
+    mean = means[label]
+    standings = sorted({column.sign * other for other in means.values()}, reverse=True)
+    place = standings.index(column.sign * mean) + 1
+    base = means.get(options.baseline) if options.baseline not in (None, label) else None
+    return Cell(
+        mean=mean,
+        deviation=statistics.stdev(values[label]) if len(values[label]) > 1 else None,
+        place=place if place <= 2 and len(standings) > 1 and column.ranks else None,
+        gain=mean / base - 1 if base else None,
+        comparison=next(
+            (c for c in comparisons if (c.label, c.candidates, c.metric) == (label, column.candidates, column.metric)),
+            None,
+        ),
+        published=_published(run, column),
+    )
+
+
+def _published(run: Run, column: Column) -> tuple[Figure, ...]:
+    record = run.record
+    found = figures_for(
+        record.label, record.data.name, record.split, column.candidates, column.negatives, column.metric
+    )
+    return tuple(found)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known else None

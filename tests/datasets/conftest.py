@@ -1,0 +1,44 @@
+"""Fixtures of the datasets' tests: real files, and a short way to load one's own."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import datasets
+from datasets.sequence_data import SequenceData
+
+REAL_DATA = Path(os.environ.get("REAL_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
+
+LoadFile = Callable[..., SequenceData]
+
+
+@pytest.fixture
+def real_data() -> Callable[[str], Path]:
+    """A function from the name of a real file to its path; skips the test where the file is absent."""
+
+    def find(name: str) -> Path:
+        path = (REAL_DATA / name).resolve()
+        if not path.is_file():
+            pytest.skip(f"no real data: {path} is missing (set REAL_DATA to its folder)")
+        return path
+
+    return find
+
+
+@pytest.fixture
+def load_file(tmp_path: Path) -> LoadFile:
+    """Write content to a file and load it by the dataset `file`, without filters unless they are given."""
+
+    def load(content: str | bytes | Path, name: str = "mine.csv", **options: Any) -> SequenceData:
+        if isinstance(content, Path):
+            path = content
+        else:
+            path = tmp_path / name
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        given = {"min_uc": 0, "min_sc": 0, "min_rating": None, "local_data_folder": tmp_path / "Data", **options}
+        return datasets.load("file", datasets.DATASETS["file"].Options(dataset_path=path, **given))
+
+    return load

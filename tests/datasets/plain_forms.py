@@ -1,0 +1,12 @@
+"""Obvious forms of a dataset, to compare with by eye."""
+
+from datasets.sequence_data import SequenceData
+
+
+def histories(data: SequenceData) -> dict[object, list[object]]:
+    """user id -> its items' ids, in order: an obvious form of a dataset."""
+    result: dict[object, list[object]] = {}
+    for user in range(data.num_users):
+        items = data.items[data.offsets[user] : data.offsets[user + 1]]
+        result[data.user_ids[user].item()] = [data.item_ids[item - 1].item() for item in items]
+    return result

@@ -1,0 +1,109 @@
+"""Whatever table is written, the same is read (Hypothesis)."""
+
+import csv
+import io
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import datasets
+from datasets.readers.values import LONGEST_ID, MISSING
+from datasets.sequence_data import SequenceData
+
+Row = tuple[Any, Any, float, int]
+
+word = st.text(
+    st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc"]), min_size=1, max_size=LONGEST_ID
+).filter(lambda text: text not in MISSING)
+number = st.integers(-(2**62), 2**62)
+identifier = st.sampled_from([word, number, st.integers(0, 5)])
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> list[Row]:
+    """Rows of one kind of user ids and one of item ids; times that nobody takes for milliseconds or calendar dates."""
+    user, item = draw(identifier), draw(identifier)
+    rating = st.floats(-1000, 1000, width=32)
+    time = st.integers(1_000_000_000, 1_000_000_100)
+    return draw(st.lists(st.tuples(user, item, rating, time), min_size=1, max_size=30))
+
+
+def load(path: Path, folder: Path, **options: Any) -> SequenceData:
+    filters = {"min_uc": 0, "min_sc": 0, "min_rating": None, "local_data_folder": folder}
+    return datasets.load("file", datasets.DATASETS["file"].Options(dataset_path=path, **filters, **options))
+
+
+def check(data: SequenceData, rows: list[Row]) -> None:
+    """The dataset holds these rows, by user, time and place."""
+    users = np.repeat(data.user_ids, data.lengths).tolist()
+    items = data.item_ids[data.items - 1].tolist()
+    assert data.ratings is not None
+    assert data.timestamps is not None
+    found = list(zip(users, items, data.ratings.tolist(), data.timestamps.tolist(), strict=True))
+    # A column of text whose every entry is a plain integer is read as integers.
+    kind = [type(ids[0].item()) for ids in (data.user_ids, data.item_ids)]
+    expected = [(kind[0](user), kind[1](item), rating, time) for user, item, rating, time in rows]
+    for column in (0, 1):
+        assert [str(row[column]) for row in expected] == [str(row[column]) for row in rows]
+    assert found == sorted(expected, key=lambda row: (row[0], row[3]))
+
+
+@given(
+    rows=tables(),
+    separator=st.sampled_from([",", "\t", ";", "|", "#"]),
+    line_end=st.sampled_from(["\n", "\r\n"]),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
+    mark=st.booleans(),
+)
+@settings(deadline=None, max_examples=150)
+def test_separated_text(rows: list[Row], separator: str, line_end: str, quoting: int, mark: bool) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=separator, lineterminator=line_end, quoting=quoting)  # type: ignore[arg-type]
+    writer.writerow(["user_id", "item_id", "rating", "timestamp"])
+    writer.writerows(rows)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.csv"
+        path.write_bytes(text.getvalue().encode("utf-8-sig" if mark else "utf-8"))
+        check(load(path, Path(folder), separator=separator), rows)
+
+
+@given(rows=tables())
+@settings(deadline=None, max_examples=50)
+def test_parquet(rows: list[Row]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.parquet"
+        pd.DataFrame(rows, columns=["user_id", "item_id", "rating", "timestamp"]).to_parquet(path)
+        check(load(path, Path(folder)), rows)
+
+
+token = st.text(st.characters(min_codepoint=33, exclude_categories=["Cs", "Cc", "Zs"]), min_size=1, max_size=20).filter(
+    lambda text: text not in MISSING
+)
+
+
+@given(
+    lists=st.dictionaries(token, st.lists(token, min_size=1, max_size=5), min_size=1, max_size=10),
+    as_lists=st.booleans(),
+    line_end=st.sampled_from(["\n", "\r\n", "\n\n"]),
+    last=st.booleans(),
+)
+@settings(deadline=None, max_examples=100)
+def test_plain_text(lists: dict[str, list[str]], as_lists: bool, line_end: str, last: bool) -> None:
+    if as_lists:
+        lines = [" ".join([user, *items]) for user, items in lists.items()]
+    else:
+        lines = [f"{user} {item}" for user, items in lists.items() for item in items]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.txt"
+        path.write_bytes((line_end.join(lines) + line_end * last).encode())
+        data = load(path, Path(folder), file_format="lists" if as_lists else "sasrec", has_header=False)
+        found = {
+            str(user): data.item_ids[data.items[data.offsets[row] : data.offsets[row + 1]] - 1].astype(str).tolist()
+            for row, user in enumerate(data.user_ids)
+        }
+    assert found == lists

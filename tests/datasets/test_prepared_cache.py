@@ -1,0 +1,188 @@
+"""The cache on disk: whole or not there, mapped into memory, found again, rebuilt when damaged."""
+
+import errno
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import datasets
+from common.errors import UserError
+from datasets import cache
+from datasets.fingerprint import content_hash
+from datasets.sequence_data import SequenceData
+
+LoadFile = Callable[..., SequenceData]
+ROWS = "user,item,rating,timestamp\n" + "".join(f"{u},{u + i},{i % 5},{100 * i}\n" for u in range(9) for i in range(9))
+ARRAYS = cache.ARRAYS
+
+
+def equal(one: SequenceData, other: SequenceData) -> bool:
+    """Whether all arrays and facts are the same."""
+    arrays = all(np.array_equal(getattr(one, key), getattr(other, key)) for key in ARRAYS)
+    return arrays and (one.name, one.hash, one.repeats) == (other.name, other.hash, other.repeats)
+
+
+def prepared(folder: Path) -> list[Path]:
+    """The folders of prepared datasets."""
+    return sorted(path for path in (folder / "Data" / "prepared").iterdir() if path.name != "hashes")
+
+
+def test_arrays_are_mapped_and_the_second_load_reads_no_raw_rows(
+    load_file: LoadFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load_file(ROWS)
+    assert isinstance(first.items, np.memmap)
+    assert not first.items.flags.writeable
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(datasets.DATASETS["file"], "read", refuse)
+    assert equal(first, load_file(tmp_path / "mine.csv"))
+
+
+def test_name_is_no_part_of_what_is_cached(load_file: LoadFile, tmp_path: Path) -> None:
+    one = load_file(ROWS)
+    other = load_file(tmp_path / "mine.csv", dataset_name="Other")
+    assert (one.name, other.name) == ("mine", "Other")
+    assert one.hash == other.hash
+
+
+def test_hash_changes_with_content_and_options(load_file: LoadFile) -> None:
+    hashes = {
+        load_file(ROWS).hash,
+        load_file(ROWS + "1,2,3,4\n").hash,
+        load_file(ROWS, min_uc=2).hash,
+        load_file(ROWS, min_rating=1).hash,
+        load_file(ROWS, filter_mode="once").hash,
+    }
+    assert len(hashes) == 5
+    assert load_file(ROWS, name="elsewhere.csv").hash in hashes
+
+
+def test_a_file_changed_in_place_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("one")
+    os.utime(path, (1, 1))
+    first = content_hash(path, tmp_path)
+    path.write_text("two")
+    os.utime(path, (1, 1))
+    assert content_hash(path, tmp_path) != first
+
+
+def test_a_settled_files_hash_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    path.write_text("one")
+    now = time.time()
+    monkeypatch.setattr("datasets.fingerprint.time.time", lambda: now + 60)
+    first = content_hash(path, tmp_path)
+    monkeypatch.setattr("datasets.fingerprint.sha256_file", lambda _: "read again")
+    assert content_hash(path, tmp_path) == first
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 4
+    path.write_bytes(content)
+
+
+def blank(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-16] + bytes(16))
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def cheat(path: Path) -> None:
+    path.write_text(json.dumps({"version": 1, "hash": "other", "sums": {}, "repeats": False}))
+
+
+@pytest.mark.parametrize("name", [*(f"{key}.npy" for key in ARRAYS), "meta.json"])
+@pytest.mark.parametrize("damage", [flip, blank, truncate, Path.unlink, cheat], ids=lambda damage: damage.__name__)
+def test_damage_is_noticed_and_mended(
+    load_file: LoadFile, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, damage: Callable[[Path], None]
+) -> None:
+    first = load_file(ROWS)
+    kept = {key: None if getattr(first, key) is None else np.array(getattr(first, key)) for key in ARRAYS}
+    path = prepared(tmp_path)[0] / name
+    damage(path)
+    with caplog.at_level(logging.WARNING):
+        again = load_file(tmp_path / "mine.csv")
+    if name != "meta.json" or damage is not flip:  # a flipped bit of JSON may be a blank
+        assert "damaged" in caplog.text
+    for key in ARRAYS:
+        np.testing.assert_array_equal(getattr(again, key), kept[key])
+
+
+def test_a_full_disk_is_one_error_and_leaves_nothing(
+    load_file: LoadFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("datasets.cache.np.save", full)
+    with pytest.raises(UserError, match="No space left"):
+        load_file(ROWS)
+    assert prepared(tmp_path) == []
+
+
+def test_a_data_folder_that_is_a_file_is_one_error(load_file: LoadFile, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(UserError, match="can't write the prepared dataset"):
+        load_file(ROWS, local_data_folder=tmp_path / "taken")
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+import datasets
+options = datasets.DATASETS["synthetic"].Options(
+    local_data_folder=Path(sys.argv[1]), synthetic_users=3000, synthetic_length=60
+)
+print(datasets.load("synthetic", options).items[:5].tolist(), flush=True)
+"""
+
+
+def start(folder: Path) -> "subprocess.Popen[str]":
+    """A process that prepares a dataset."""
+    root = Path(__file__).parents[2]
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(folder)],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_processes_that_prepare_the_same_at_once_agree(tmp_path: Path) -> None:
+    processes = [start(tmp_path) for _ in range(3)]
+    outputs = [process.communicate(timeout=120) for process in processes]
+    assert all(process.returncode == 0 for process in processes), outputs
+    assert len({output for output, _ in outputs}) == 1
+    assert [path.name for path in (tmp_path / "prepared").iterdir() if path.name.endswith(".tmp")] == []
+
+
+def test_a_kill_in_the_middle_leaves_nothing_that_is_read(tmp_path: Path) -> None:
+    killed = start(tmp_path)
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "prepared").glob("*")) and killed.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    output, errors = start(tmp_path).communicate(timeout=120)
+    options = datasets.DATASETS["synthetic"].Options(
+        local_data_folder=tmp_path / "fresh", synthetic_users=3000, synthetic_length=60
+    )
+    assert output.strip() == str(datasets.load("synthetic", options).items[:5].tolist()), errors

@@ -1,0 +1,265 @@
+"""Downloads from a real HTTP server on loopback that fails in every way that servers do."""
+
+import gzip
+import hashlib
+import http.server
+import io
+import os
+import socket
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gdown
+import pytest
+
+import datasets
+from common.errors import UserError
+from datasets import download as module
+from datasets.download import Source
+from datasets.movielens import MovieLens1M
+from datasets.raw_files import RawFileOptions
+
+RATINGS = "".join(f"{user}::{item}::3::{978300000 + item}\n" for user in range(1, 7) for item in range(1, 7))
+
+
+def zipped(name: str = "ml-1m/ratings.dat", content: str = RATINGS) -> bytes:
+    """A zip with a README and one more file."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("ml-1m/README", "read me")
+        archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+GOOD = zipped()
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Counts requests by path; `released` ends a stall."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: dict[str, int] = {}
+        self.released = threading.Event()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}/{path}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Behaves as the path says."""
+
+    server: Server
+
+    def log_message(self, *_: Any) -> None:
+        """Keep quiet."""
+
+    def answer(self, status: int, content: bytes, **headers: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_GET(self) -> None:
+        path = self.path.strip("/")
+        count = self.server.asked[path] = self.server.asked.get(path, 0) + 1
+        if path == "good.zip" or (path == "second" and count == 2):
+            self.answer(200, GOOD)
+        elif path == "plain":
+            self.answer(200, RATINGS.encode())
+        elif path == "gz":
+            self.answer(200, gzip.compress(RATINGS.encode()))
+        elif path in ("broken", "second"):
+            self.answer(503, b"busy")
+        elif path == "moved":
+            self.answer(302, b"", Location="/good.zip")
+        elif path == "page":
+            self.answer(200, b"<!DOCTYPE html><html>Please sign in</html>")
+        elif path == "nothing":
+            self.answer(200, b"")
+        elif path == "other":
+            self.answer(200, zipped(content="9::9::9::9\n"))
+        elif path == "short" or (path == "short-once" and count == 1):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(GOOD)))
+            self.end_headers()
+            self.wfile.write(GOOD[: len(GOOD) // 2])
+        elif path == "short-once":
+            self.answer(200, GOOD)
+        elif path == "stall":
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(GOOD)))
+            self.end_headers()
+            self.wfile.write(GOOD[:10])
+            self.wfile.flush()
+            self.server.released.wait(20)
+        else:
+            self.answer(404, b"no such thing")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A running server; pauses and timeouts are short."""
+    monkeypatch.setattr(module, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.5)
+    running = Server()
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield running
+    running.released.set()
+    running.shutdown()
+    running.server_close()
+    thread.join()
+
+
+def load(folder: Path, url: str | None = None) -> datasets.SequenceData:
+    options = RawFileOptions(local_data_folder=folder, dataset_url=url, min_uc=0, min_sc=0)
+    return datasets.load("ml-1m", options)
+
+
+def files(folder: Path) -> list[str]:
+    """All raw files in the data folder."""
+    return sorted(path.name for path in folder.glob("ml-1m/**/*"))
+
+
+@pytest.mark.parametrize("path", ["good.zip", "plain", "gz", "moved", "second"])
+def test_what_arrives_is_used(server: Server, tmp_path: Path, path: str) -> None:
+    data = load(tmp_path, server.url(path))
+    assert data.num_interactions == 36
+    assert files(tmp_path) == ["ratings.dat"]
+
+
+def test_the_second_time_nothing_is_asked_for(server: Server, tmp_path: Path) -> None:
+    load(tmp_path, server.url("good.zip"))
+    load(tmp_path, server.url("good.zip"))
+    load(tmp_path)
+    assert server.asked == {"good.zip": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "reason", "asked"),
+    [
+        ("missing", "HTTP 404 Not Found", 1),
+        ("broken", "HTTP 503 Service Unavailable, 3 times", 3),
+        ("page", "web page", 1),
+        ("nothing", "empty file", 1),
+        ("short", "the connection failed .*IncompleteRead|the connection failed .*broken", 3),
+        ("stall", "the connection failed .*timed out", 3),
+    ],
+)
+def test_failures_are_told_and_leave_nothing(
+    server: Server, tmp_path: Path, path: str, reason: str, asked: int
+) -> None:
+    with pytest.raises(UserError, match=reason) as caught:
+        load(tmp_path, server.url(path))
+    message = str(caught.value)
+    assert server.url(path) in message
+    assert f"Put ratings.dat (or the zip that holds it) into {tmp_path / 'ml-1m'}/" in message
+    assert "--dataset_code synthetic" in message
+    assert "--dataset_code file" in message
+    assert server.asked[path] == asked
+    assert not (tmp_path / "ml-1m").exists()
+
+
+def test_a_transfer_that_breaks_off_is_started_anew(server: Server, tmp_path: Path) -> None:
+    assert load(tmp_path, server.url("short-once")).num_interactions == 36
+    assert server.asked == {"short-once": 2}
+
+
+def test_sources_are_tried_in_order(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checksum = "md5:" + hashlib.md5(GOOD).hexdigest()
+    sources = (
+        Source("https://example.invalid/x.zip", needs="an account"),
+        Source(server.url("missing")),
+        Source(server.url("other"), checksum),
+        Source(server.url("good.zip"), checksum),
+        Source(server.url("plain")),
+    )
+    monkeypatch.setattr(MovieLens1M, "sources", sources)
+    assert load(tmp_path).num_interactions == 36
+    assert server.asked == {"missing": 1, "other": 3, "good.zip": 1}
+
+
+def test_all_failures_are_listed(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = (
+        Source("https://example.invalid/x.zip", needs="an account"),
+        Source(server.url("missing")),
+        Source(server.url("other"), "sha256:" + "0" * 64),
+    )
+    monkeypatch.setattr(MovieLens1M, "sources", sources)
+    with pytest.raises(UserError) as caught:
+        load(tmp_path)
+    for part in ("needs an account", "HTTP 404", "not the published file"):
+        assert part in str(caught.value)
+
+
+def test_nobody_listening_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAUSE_SECONDS", 0.0)
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        with pytest.raises(UserError, match="Connection refused"):
+            load(tmp_path, f"http://127.0.0.1:{port}/x.zip")
+
+
+@pytest.mark.parametrize("url", ["ftp://host/file", "/etc/passwd", "file:///etc/passwd"])
+def test_other_kinds_of_urls_are_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(UserError, match="a source is http"):
+        load(tmp_path, url)
+
+
+def test_endless_files_are_stopped(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LARGEST_BYTES", 100)
+    with pytest.raises(UserError, match="more than any dataset has"):
+        load(tmp_path, server.url("plain"))
+
+
+def test_gdrive_sources_go_through_gdown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def give(*, id: str, output: str, **_: Any) -> str:
+        asked.append(id)
+        Path(output).write_bytes(GOOD)
+        return output
+
+    monkeypatch.setattr(gdown, "download", give)
+    assert load(tmp_path, "gdrive:abc123").num_interactions == 36
+    assert asked == ["abc123"]
+
+
+def test_gdrive_failures_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAUSE_SECONDS", 0.0)
+
+    def fail(**_: Any) -> str:
+        raise gdown.exceptions.FileURLRetrievalError("Too many users have viewed it\nmore")
+
+    monkeypatch.setattr(gdown, "download", fail)
+    with pytest.raises(UserError, match="Too many users"):
+        load(tmp_path, "gdrive:abc123")
+
+
+def test_progress_is_shown_on_a_terminal(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
+    load(tmp_path, server.url("good.zip"))
+    assert "100%" in capsys.readouterr().err
+
+
+def test_kept_from_a_killed_process_is_cleared_in_time(server: Server, tmp_path: Path) -> None:
+    old, new = tmp_path / "ml-1m" / ".download-old", tmp_path / "ml-1m" / ".download-new"
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+    long_ago = time.time() - 2 * 24 * 3600
+    os.utime(old, (long_ago, long_ago))
+    load(tmp_path, server.url("good.zip"))
+    assert not old.exists()
+    assert new.exists()

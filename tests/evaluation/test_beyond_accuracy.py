@@ -1,0 +1,40 @@
+"""Top-k lists and what they say about coverage, novelty and popularity, on cases small enough to compute by hand."""
+
+import pytest
+import torch
+
+from evaluation import average_popularity_lift, catalogue_coverage, novelty, top_items
+
+COUNTS = torch.tensor([99, 8, 4, 4, 0])  # 16 interactions; the PAD column must not matter
+
+
+def test_top_items_are_those_of_a_sort_without_padding_and_seen() -> None:
+    scores = torch.randn(30, 41, generator=torch.Generator().manual_seed(0))
+    scores[:, 0] = 100.0
+    seen = torch.randint(0, 41, (30, 10), generator=torch.Generator().manual_seed(1))
+    for row, found in enumerate(top_items(scores, 7, seen).tolist()):
+        candidates = [item for item in range(1, 41) if item not in seen[row].tolist()]
+        assert found == sorted(candidates, key=lambda item: -scores[row, item].item())[:7]
+
+
+def test_top_items_end_in_padding_where_candidates_do() -> None:
+    scores = torch.tensor([[0.0, 1.0, 3.0, 2.0]])
+    assert top_items(scores, 6, torch.tensor([[1, 1, 0]])).tolist() == [[2, 3, 0, 0, 0, 0]]
+
+
+def test_coverage_counts_each_listed_item_once() -> None:
+    assert catalogue_coverage(torch.tensor([[1, 2], [2, 0]]), 4) == 0.5
+
+
+def test_novelty_is_the_mean_self_information_in_bits() -> None:
+    assert novelty(torch.tensor([[1, 2], [4, 0]]), COUNTS) == pytest.approx((1 + 2 + 4) / 3)
+
+
+def test_popularity_lift_compares_with_the_catalogue() -> None:
+    assert average_popularity_lift(torch.tensor([[1, 2], [4, 0]]), COUNTS) == pytest.approx(4 / 4)
+    assert average_popularity_lift(torch.tensor([[1, 1]]), COUNTS) == pytest.approx(2.0)
+
+
+def test_lists_without_items_are_refused() -> None:
+    with pytest.raises(ValueError, match="without any item"):
+        novelty(torch.zeros(2, 3, dtype=torch.int64), COUNTS)

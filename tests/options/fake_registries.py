@@ -1,0 +1,94 @@
+"""Small registries to read options against, without torch."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from common.schema import Options
+from evaluation.options import EvaluationOptions
+from options.registries import Registries
+
+
+class DataOptions(Options):
+    min_uc: int = Field(5, ge=0, description="least interactions of a user")
+    min_rating: float | None = Field(0, description="least rating")
+    folder: Path = Field(Path("Data"), description="where files are")
+
+
+class FileOptions(DataOptions):
+    dataset_path: str = Field(description="the file")
+
+
+class SplitOptions(Options):
+    pass
+
+
+class WindowOptions(Options):
+    train_window: int | None = Field(4, ge=0, description="step between windows")
+    max_len: int = Field(128, ge=2, description="longest window")
+
+
+class VaeOptions(Options):
+    dropout: float = Field(0.5, ge=0, lt=1, description="dropout on the input")
+    weight_type: Literal["exp_stair", "constant"] = Field("exp_stair", description="position weights")
+    decoder_activation: Literal["relu", "none"] = Field("relu", description="of the decoder")
+    hidden: list[int] = Field([512], description="layer widths")
+
+
+class PopOptions(Options):
+    smoothing: float = Field(0.0, ge=0, description="added to each count")
+
+
+class GenericOptions(Options):
+    lr: float = Field(1e-3, gt=0, description="learning rate")
+    num_epochs: int | None = Field(None, ge=0, description="at most so many epochs")
+    clip: float = Field(5.0, description="any number")
+
+
+class TransferOptions(GenericOptions):
+    recover_len: int | None = Field(None, ge=1, description="first stage")
+    train_transfer: bool = Field(True, description="train in stages")
+
+
+class Entry(Options):
+    template: str | tuple[str, ...] = Field(description="template")
+    label: str | None = Field(None, description="name")
+    overrides: dict[str, Any] = Field(default_factory=dict, description="what differs")
+
+
+class CompareOptions(Options):
+    runs: tuple[str | Entry, ...] = Field(min_length=1, description="templates to compare")
+    seeds: list[int] = Field([], description="one run each")
+    datasets: list[str | dict[str, Any]] = Field([], description="one run each")
+
+
+def component(options: type[Options], **more: Any) -> type:
+    return type("Component", (), {"Options": options, **more})
+
+
+TRAIN = ("run", "dataset", "split", "dataloader", "model", "trainer", "evaluation")
+
+
+def mode(*sections: str, own: type[Options] | None = None) -> type:
+    return type("Mode", (), {"sections": sections, "Options": own})
+
+
+def fake_registries(templates: Path) -> Registries:
+    return Registries(
+        datasets={"ml-1m": component(DataOptions), "ml-20m": component(DataOptions), "file": component(FileOptions)},
+        splits={"leave_one_out": component(SplitOptions)},
+        dataloaders={"vae": component(WindowOptions), "none": component(SplitOptions)},
+        models={
+            "vae": component(VaeOptions, dataloader_code="vae", trainer_code="vae"),
+            "pop": component(PopOptions, dataloader_code="none", trainer_code="generic"),
+        },
+        trainers={"vae": component(TransferOptions), "generic": component(GenericOptions)},
+        modes={
+            "train": mode(*TRAIN),
+            "stats": mode("run", "dataset"),
+            "compare": mode("run", "compare", own=CompareOptions),
+        },
+        evaluation=EvaluationOptions,
+        templates=templates,
+    )

@@ -1,0 +1,71 @@
+"""What options ask of every schema in the real registries."""
+
+from itertools import combinations
+
+import pytest
+import torch
+
+from common.schema import Options
+from evaluation.metrics import per_user_metrics
+from evaluation.options import CUT_METRICS, EvaluationOptions
+from options.help import help_text
+from options.registries import KINDS, load_registries
+from options.type_text import type_text
+from options.values import Given, check
+
+REGISTRIES = load_registries()
+SCHEMAS = list(REGISTRIES.everything())
+RESERVED = {"templates", "extends", "help", "print_config", "version"}
+
+
+@pytest.mark.parametrize(("section", "code", "schema"), SCHEMAS, ids=[f"{s}-{c}" for s, c, _ in SCHEMAS])
+def test_a_schema_is_strict_frozen_and_described(section: str, code: str, schema: type[Options]) -> None:
+    assert issubclass(schema, Options)
+    assert schema.model_config.get("extra") == "forbid" and schema.model_config.get("frozen")
+    assert not RESERVED & set(schema.model_fields)
+    for key, field in schema.model_fields.items():
+        assert key.isidentifier() and key == key.lower(), f"{key}: options are lower case words joined by _"
+        assert field.description, f"{key} has no description, which is its line in --help"
+        assert type_text(field)
+        assert not field.alias and not field.validation_alias
+
+
+@pytest.mark.parametrize(("section", "code", "schema"), SCHEMAS, ids=[f"{s}-{c}" for s, c, _ in SCHEMAS])
+def test_defaults_are_valid(section: str, code: str, schema: type[Options]) -> None:
+    required = {key for key, field in schema.model_fields.items() if field.is_required()}
+    assert set(check(schema, {})[1]) == required
+
+
+def test_a_key_belongs_to_one_section_only() -> None:
+    for (section, code, schema), (other_section, other_code, other) in combinations(SCHEMAS, 2):
+        if section != other_section:
+            both = set(schema.model_fields) & set(other.model_fields)
+            assert not both, f"{section} {code} and {other_section} {other_code} both have {sorted(both)}"
+
+
+def test_a_model_s_own_dataloader_and_trainer_exist() -> None:
+    for model in REGISTRIES.models.values():
+        assert model.dataloader_code in REGISTRIES.dataloaders
+        assert model.trainer_code in REGISTRIES.trainers
+
+
+@pytest.mark.parametrize("name", REGISTRIES.modes)
+def test_a_mode_s_sections_can_be_filled(name: str) -> None:
+    mode = REGISTRIES.modes[name]
+    own = [section for section in mode.sections if section not in {"run", "evaluation", *KINDS}]
+    assert own == ([] if mode.Options is None else [name])
+    assert "run" in mode.sections
+
+
+@pytest.mark.parametrize("code", REGISTRIES.models)
+def test_help_names_every_option_of_a_model(code: str) -> None:
+    text = help_text([Given("model_code", code, "test", 1)], REGISTRIES)
+    for key in REGISTRIES.models[code].Options.model_fields:
+        assert f"  --{key}  " in text
+
+
+def test_best_metric_may_be_every_measured_metric() -> None:
+    measured = set(per_user_metrics(torch.tensor([[1]]), [10]))
+    assert measured == {f"{name}@10" for name in CUT_METRICS} | {"MRR"}
+    for name in measured:
+        assert EvaluationOptions(best_metric=name).best_metric == name

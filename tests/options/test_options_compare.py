@@ -1,0 +1,144 @@
+"""A comparison is one resolved request per run, dataset and seed."""
+
+from pathlib import Path
+
+import pytest
+from fake_registries import fake_registries
+
+from options import OptionsError, Registries, Request, parse
+
+QUICK = """\
+# a comparison
+mode: compare
+runs: [train_vae, {template: pop, label: Popularity, overrides: {smoothing: 1.0, clip: 7}}]
+seeds: [0, 1]
+datasets: [ml-20m, {dataset_code: file, dataset_path: x.csv, min_uc: 2}]
+dropout: 0.1
+clip: 6
+"""
+
+
+@pytest.fixture
+def registries(tmp_path: Path) -> Registries:
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    (folder / "train_vae.yaml").write_text("model_code: vae\ndropout: 0.4\nlr: 5e-3\nlabel: VAE\nseed: 5\n")
+    (folder / "pop.yaml").write_text("mode: train\nmodel_code: pop\nexperiment_name: kept\n")
+    (folder / "bad.yaml").write_text("model_code: vae\ndropot: 0.4\n")
+    (folder / "quick.yaml").write_text(QUICK)
+    (folder / "small.yaml").write_text("mode: compare\nruns: [train_vae, pop]\n")
+    (folder / "two.yaml").write_text("mode: compare\nruns: [pop]\nseeds: [1]\nseed: 2\n")
+    return fake_registries(folder)
+
+
+def ask(registries: Registries, line: str) -> Request:
+    return parse(line.split(), registries)
+
+
+def column(request: Request, key: str) -> list[object]:
+    return [cell.values.get(key) for cell in request.cells]
+
+
+def faults(registries: Registries, line: str) -> str:
+    with pytest.raises(OptionsError) as caught:
+        ask(registries, line)
+    return str(caught.value)
+
+
+def test_runs_by_datasets_by_seeds(registries: Registries) -> None:
+    request = ask(registries, "--templates quick")
+    assert request.mode == "compare" and list(request.sections) == ["run", "compare"]
+    assert column(request, "model_code") == ["vae"] * 4 + ["pop"] * 4
+    assert column(request, "dataset_code") == ["ml-20m", "ml-20m", "file", "file"] * 2
+    assert column(request, "seed") == [0, 1] * 4
+    assert column(request, "label") == ["VAE"] * 4 + ["Popularity"] * 4
+    assert column(request, "dataset_path") == [None, None, "x.csv", "x.csv"] * 2
+    assert column(request, "min_uc") == [5, 5, 2, 2] * 2
+    assert column(request, "experiment_name") == [None] * 8
+    assert {cell.mode for cell in request.cells} == {"train"}
+    assert {cell.templates for cell in request.cells} == {("train_vae",), ("pop",)}
+
+
+def test_an_override_reaches_the_runs_that_have_it_and_gives_way_to_a_run_s_own(registries: Registries) -> None:
+    request = ask(registries, "--templates quick")
+    assert column(request, "dropout") == [0.1] * 4 + [None] * 4
+    assert column(request, "clip") == [6.0] * 4 + [7.0] * 4
+    assert request.cells[0].origins["dropout"] == "templates/quick.yaml:6"
+
+
+def test_the_command_line_overrides_all(registries: Registries) -> None:
+    request = ask(registries, "--templates quick --clip 9 --min_uc 3 --recover_len 4 --device cpu")
+    assert column(request, "clip") == [9.0] * 8
+    assert column(request, "min_uc") == [3] * 8
+    assert column(request, "recover_len") == [4] * 4 + [None] * 4
+    assert request.sections["run"].model_dump()["device"] == "cpu"
+
+
+def test_one_dataset_or_seed_of_the_command_line_replaces_a_template_s_list(registries: Registries) -> None:
+    request = ask(registries, "--templates quick --dataset_code ml-1m --seed 7")
+    assert column(request, "dataset_code") == ["ml-1m"] * 2
+    assert column(request, "seed") == [7] * 2
+    assert request.values["datasets"] == ["ml-1m"] and request.origins["seeds"] == "--seed"
+
+
+def test_without_lists_a_run_keeps_its_own_dataset_and_seed(registries: Registries) -> None:
+    request = ask(registries, "--templates small")
+    assert column(request, "seed") == [5, 0]
+    assert column(request, "dataset_code") == ["ml-1m"] * 2
+
+
+def test_everything_from_the_command_line(registries: Registries) -> None:
+    request = parse(
+        [
+            "--mode",
+            "compare",
+            "--runs",
+            "pop",
+            "{template: [pop, train_vae], label: b, overrides: {clip: 1}}",
+            "--clip=2",
+        ],
+        registries,
+    )
+    assert column(request, "model_code") == ["pop", "vae"]
+    assert column(request, "clip") == [2.0, 1.0]
+
+
+def test_the_resolved_options_are_a_template(registries: Registries, tmp_path: Path) -> None:
+    request = ask(registries, "--templates quick --clip 9 --device cpu --recover_len 3")
+    path = tmp_path / "config.yaml"
+    path.write_text(request.to_yaml())
+    again = ask(registries, f"--templates {path}")
+    assert again.values == request.values and again.sections == request.sections
+    assert [cell.values | {"clip": 0} for cell in again.cells] == [cell.values | {"clip": 0} for cell in request.cells]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "--templates quick --smoothin 1",
+            "--smoothin 1: there is no such option in any run of this comparison; did you mean `smoothing`?",
+        ),
+        (
+            "--templates small --dataset_path x",
+            "--dataset_path x: is an option of dataset `file`, which no run of this comparison uses",
+        ),
+        ("--templates small --label x", "--label x: is each run's own; give it in `runs`"),
+        ("--templates small --model_code vae", "--model_code vae: is each run's own"),
+        ("--templates small --recover_len x", "--recover_len x: should be int >= 1 or null"),
+        ("--templates small --dataset_code ml-2m", "dataset_code ml-2m: there is no dataset `ml-2m`"),
+        ("--templates small --runs pup", "run `pup`: there is no template `pup`; did you mean `pop`?"),
+        ("--templates small --runs bad", "templates/bad.yaml:2: dropot: 0.4: run `bad`: there is no such option"),
+        ("--templates small --runs quick", "run `quick`: a comparison's runs are trained"),
+        ("--templates small --runs", "--runs: should be list of"),
+        ("--mode compare", "--runs: must be given"),
+        ("--templates two", "templates/two.yaml:4: seed: 2: stands beside `seeds`; give only one of them"),
+        ("--templates small --seeds 1 --seed 2", "--seed 2: stands beside `seeds`"),
+    ],
+)
+def test_faults(registries: Registries, line: str, message: str) -> None:
+    assert message in faults(registries, line)
+
+
+def test_a_fault_in_all_runs_is_told_once(registries: Registries) -> None:
+    assert faults(registries, "--templates quick --min_uc x --foo 1 --recover_len 0").count("\n  ") == 3

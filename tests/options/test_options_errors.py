@@ -1,0 +1,132 @@
+"""Every fault is told, all at once, with key, value, origin and the nearest right name."""
+
+from pathlib import Path
+
+import pytest
+from fake_registries import fake_registries
+
+from options import OptionsError, Registries, parse
+
+
+@pytest.fixture
+def registries(tmp_path: Path) -> Registries:
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    (folder / "train_vae.yaml").write_text("model_code: vae\n")
+    (folder / "bad.yaml").write_text("model_code: vae\nlr: '0.1'\ndropot: 1\nsmoothing: 3\nmetric_ks: [1, 0]\n")
+    (folder / "broken.yaml").write_text("model_code: vae\nlr: 1\nlr: 2\n")
+    (folder / "wrong_extends.yaml").write_text("extends: [train_vae, 3, trainvae]\n")
+    (folder / "list.yaml").write_text("- a\n")
+    return fake_registries(folder)
+
+
+def faults(registries: Registries, line: str) -> list[str]:
+    with pytest.raises(OptionsError) as caught:
+        parse(line.split(), registries)
+    assert caught.value.exit_code == 2
+    lines = str(caught.value).splitlines()
+    told = [text.strip() for text in lines if text.startswith("  ")]
+    assert lines[0].startswith("1 option is wrong" if len(told) == 1 else f"{len(told)} options are wrong")
+    return told
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--train-window 3", "--train-window 3: there is no such option; did you mean `train_window`?"),
+        ("--trainwindow=3", "did you mean `train_window`?"),
+        ("--zzzzzzzz 3", "--zzzzzzzz 3: there is no such option"),
+        ("--lr abc", "--lr abc: should be float > 0"),
+        ("--lr 0", "--lr 0: should be float > 0"),
+        ("--lr", "--lr: should be float > 0 (no value is given)"),
+        ("--lr 1 2", "--lr 1 2: should be float > 0"),
+        ("--lr null", "--lr null: should be float > 0"),
+        ("--lr .inf", "--lr .inf: should be float > 0"),
+        ("--lr true", "--lr true: should be float > 0"),
+        ("--num_epochs 1.5", "--num_epochs 1.5: should be int >= 0 or null"),
+        ("--num_epochs", "should be int >= 0 or null (no value is given)"),
+        ("--train_transfer yes", "--train_transfer yes: should be true|false"),
+        ("--train_transfer 1", "--train_transfer 1: should be true|false"),
+        ("--weight_type exp", "--weight_type exp: should be exp_stair|constant"),
+        ("--metric_ks 1,5,10", "--metric_ks 1,5,10: should be list of int >= 1"),
+        (
+            "--metric_ks 10 0",
+            "--metric_ks 10 0: should be list of int >= 1 (item 2 should be greater than or equal to 1)",
+        ),
+        ("--metric_ks 5 5 10", "name each value once"),
+        (
+            "--recover_len 4 --trainer_code generic",
+            "is an option of trainer `vae`, but this run uses trainer `generic`",
+        ),
+        ("--seeds 1", "is an option of mode `compare`, but this run uses mode `train`"),
+        ("--dataset_code ml-1n", "there is no dataset `ml-1n`; did you mean `ml-1m`? There are: file, ml-1m, ml-20m."),
+        ("--mode trein", "there is no mode `trein`; did you mean `train`?"),
+        ("--trainer_code vea", "there is no trainer `vea`; did you mean `vae`?"),
+        ("--model_code null", "no model is chosen"),
+        ("--model_code 5", "there is no model `5`"),
+        ("--model_code a b", "--model_code a b: should be text or null"),
+        ("--lr 1 --lr 2", "--lr: is given twice"),
+        ("-lr 1", "`-lr` has one dash; options have two: --lr"),
+        ("--dataset_code file", "--dataset_path: must be given: dataset file needs it (text)"),
+        ("--best_metric NDCG@7", "NDCG@7 is not measured"),
+        ("--best_metric NDCG@7", "best_metric = NDCG@7 from --best_metric"),
+        ("--extends train_vae", "has its place only in templates"),
+        ("--help=maybe", "--help maybe: takes no value"),
+        ("--mode stats --lr 1", "--lr 1: is an option of the trainer, which mode `stats` does not use"),
+    ],
+)
+def test_one_fault(registries: Registries, line: str, message: str) -> None:
+    (told,) = faults(registries, f"--templates train_vae {line}")
+    assert message in told
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--lr 1", "no model is chosen"),
+        ("train_vae", "`train_vae` follows no option; write --key value, or --templates train_vae"),
+        ("--templates train_va", "there is no template `train_va`; did you mean `train_vae`?"),
+        ("--templates nowhere/x.yaml", "there is no file nowhere/x.yaml"),
+        ("--templates a/b", "ends in .yaml"),
+        ("--templates broken", "templates/broken.yaml:3: is not good YAML: `lr` stands here and in line 2"),
+        ("--templates list", "templates/list.yaml:1: is not good YAML: expected lines of `key: value`"),
+        ("--templates --model_code vae", "--templates: needs the name of a template"),
+        ("--templates train_va --help", "there is no template `train_va`"),
+        ("--help --model_code vea", "there is no model `vea`; did you mean `vae`?"),
+    ],
+)
+def test_one_fault_without_a_good_template(registries: Registries, line: str, message: str) -> None:
+    (told,) = faults(registries, line)
+    assert message in told
+
+
+def test_all_faults_at_once(registries: Registries) -> None:
+    assert faults(registries, "--templates bad --clip x --seed -1 --metric_kss 3") == [
+        "templates/bad.yaml:3: dropot: 1: there is no such option; did you mean `dropout`?",
+        "templates/bad.yaml:4: smoothing: 3: is an option of model `pop`, but this run uses model `vae`",
+        "--metric_kss 3: there is no such option; did you mean `metric_ks`?",
+        "--seed -1: should be int >= 0, < 9223372036854775808",
+        "templates/bad.yaml:2: lr: '0.1': should be float > 0 (it is a text; write it without quotes)",
+        "--clip x: should be float",
+        "templates/bad.yaml:5: metric_ks: [1, 0]: should be list of int >= 1"
+        + " (item 2 should be greater than or equal to 1)",
+    ]
+
+
+def test_faults_of_templates_and_of_the_rest_together(registries: Registries) -> None:
+    told = faults(registries, "--templates wrong_extends broken --dropot 1 --seed x --recover_len 3")
+    assert told[0].startswith("templates/wrong_extends.yaml:1: extends: [train_vae, 3, trainvae]: should be the name")
+    assert "no template `trainvae`" in told[1] and "broken.yaml:3" in told[2]
+    assert told[3] == "--dropot 1: there is no such option; did you mean `dropout`?"
+    assert told[4] == "--seed x: should be int >= 0, < 9223372036854775808"
+    assert len(told) == 5
+
+
+def test_what_may_belong_to_an_unknown_component_is_not_judged(registries: Registries) -> None:
+    told = faults(registries, "--model_code vea --recover_len 3 --smoothing 1 --nonsense 2")
+    assert len(told) == 2 and "no model `vea`" in told[0] and "--nonsense" in told[1]
+
+
+def test_a_word_that_is_no_text(registries: Registries) -> None:
+    with pytest.raises(OptionsError, match="not valid UTF-8"):
+        parse(["--templates", "train_vae", "--label", "\udcff"], registries)

@@ -1,0 +1,74 @@
+"""Help, version, and the resolved options with their origins."""
+
+from pathlib import Path
+
+import pytest
+from fake_registries import fake_registries
+
+from options import HelpRequested, Registries, parse
+
+
+@pytest.fixture
+def registries(tmp_path: Path) -> Registries:
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    (folder / "train_vae.yaml").write_text("# ESAPR on films\nmodel_code: vae\ndropout: 0.4\n")
+    (folder / "all.yaml").write_text("# all of them\nmode: compare\nruns: [train_vae]\n")
+    return fake_registries(folder)
+
+
+def asked(registries: Registries, line: str, exit_code: int = 0) -> str:
+    with pytest.raises(HelpRequested) as caught:
+        parse(line.split(), registries)
+    assert caught.value.exit_code == exit_code
+    return caught.value.text
+
+
+def test_help_lists_the_options_of_the_chosen_components(registries: Registries) -> None:
+    text = asked(registries, "--templates train_vae --trainer_code generic --lr 0.5 --num_epochs x --help")
+    lines = [line.strip() for line in text.splitlines()]
+    for line in (
+        "model vae",
+        "--dropout  float >= 0, < 1  (default 0.5; here 0.4 from templates/train_vae.yaml:3)",
+        "dropout on the input",
+        "--lr  float > 0  (default 0.001; here 0.5 from --lr)",
+        "--num_epochs  int >= 0 or null  (default null; here x from --num_epochs)",
+        "--metric_ks  list of int >= 1  (default [1, 5, 10, 20, 50])",
+        "--dataloader_code  vae|none or null  (default null; here vae, default of model vae)",
+        "--device  auto|cpu|cuda  (default auto)",
+        "train_vae  ESAPR on films",
+        "all        all of them",
+    ):
+        assert line in lines
+    assert "--recover_len" not in text and "--smoothing" not in text
+
+
+def test_help_without_a_model_says_how_to_choose_one(registries: Registries) -> None:
+    for line in ("--help", "-h", "-h --dataset_code file"):
+        text = asked(registries, line)
+        assert "give --templates, or --model_code with one of vae, pop" in text
+        assert "--split  leave_one_out  (default leave_one_out)" in text
+    assert "--dataset_path  text  (required)" in text
+
+
+def test_help_of_a_comparison(registries: Registries) -> None:
+    text = asked(registries, "--templates all --help")
+    assert "--seeds  list of int  (default [])" in text and "overrides theirs" in text
+
+
+def test_print_config_has_the_origin_of_each_value(registries: Registries) -> None:
+    lines = asked(registries, "--templates train_vae --print_config --lr 1e-3").splitlines()
+    found = {line.split(":")[0]: line for line in lines}
+    assert found["lr"].split("  # ") == [found["lr"].split("  # ")[0], "--lr"]
+    assert found["lr"].startswith("lr: 0.001 ")
+    assert found["dropout"].endswith("# templates/train_vae.yaml:3")
+    assert found["clip"].endswith("# default of trainer vae")
+
+
+def test_no_words_at_all_give_a_usage_that_says_what_to_try(registries: Registries) -> None:
+    text = asked(registries, "", exit_code=2)
+    assert "--templates quickstart" in text and len(text.splitlines()) < 12
+
+
+def test_version(registries: Registries) -> None:
+    assert "torch" in asked(registries, "--version")

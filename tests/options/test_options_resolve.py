@@ -1,0 +1,120 @@
+"""Priority, types and composition of options, against small registries."""
+
+from pathlib import Path
+
+import pytest
+from fake_registries import fake_registries
+
+from options import OptionsError, Registries, Request, parse
+
+
+@pytest.fixture
+def registries(tmp_path: Path) -> Registries:
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    files = {
+        "base": "lr: 5e-3\nclip: 2\n",
+        "train_vae": "# ESAPR\nextends: base\nmodel_code: vae\ndropout: 0.4\nclip: 3\n",
+        "small": "dropout: 0.1\nhidden: [8, 8]\n",
+        "both": "extends: [train_vae, small]\nnum_epochs: 2\n",
+        "diamond": "extends: [train_vae, base]\n",
+        "circle": "extends: round\n",
+        "round": "extends: circle\n",
+        "pop": "model_code: pop\n",
+    }
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text)
+    return fake_registries(folder)
+
+
+def ask(registries: Registries, line: str) -> Request:
+    return parse(line.split(), registries)
+
+
+def test_default_then_templates_in_order_then_command_line(registries: Registries) -> None:
+    request = ask(registries, "--templates train_vae small --lr 0.25")
+    assert request.values["min_uc"] == 5 and request.origins["min_uc"] == "default of dataset ml-1m"
+    assert request.values["clip"] == 3.0 and request.origins["clip"] == "templates/train_vae.yaml:5"
+    assert request.values["dropout"] == 0.1 and request.origins["dropout"] == "templates/small.yaml:1"
+    assert request.values["lr"] == 0.25 and request.origins["lr"] == "--lr"
+    assert request.values["trainer_code"] == "vae" and request.origins["trainer_code"] == "default of model vae"
+    assert ask(registries, "--lr 0.25 --templates small train_vae").values["dropout"] == 0.4
+    assert request.templates == ("train_vae", "small")
+
+
+def test_extends_composes(registries: Registries) -> None:
+    assert ask(registries, "--templates train_vae").values["lr"] == 5e-3
+    both = ask(registries, "--templates both").values
+    assert (both["dropout"], both["hidden"], both["num_epochs"], both["clip"]) == (0.1, [8, 8], 2, 3.0)
+    assert ask(registries, "--templates diamond").values["clip"] == 2.0
+
+
+def test_a_circle_of_templates_is_an_error(registries: Registries) -> None:
+    with pytest.raises(OptionsError, match=r"circle -> round -> circle"):
+        ask(registries, "--templates circle")
+
+
+def test_a_template_by_path_extends_relative_to_itself(registries: Registries, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "mine.yaml").write_text("extends: [train_vae, ../other.yml]\n")
+    (tmp_path / "other.yml").write_text("clip: 9\n")
+    assert ask(registries, f"--templates {tmp_path}/sub/mine.yaml").values["clip"] == 9.0
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "value"),
+    [
+        ("--num_epochs null", "num_epochs", None),
+        ("--num_epochs none", "num_epochs", None),
+        ("--num_epochs=7", "num_epochs", 7),
+        ("--clip -1.5", "clip", -1.5),
+        ("--clip -1e-3", "clip", -1e-3),
+        ("--clip 3", "clip", 3.0),
+        ("--clip=-.5", "clip", -0.5),
+        ("--metric_ks 1 5 10", "metric_ks", [1, 5, 10]),
+        ("--metric_ks [1,10]", "metric_ks", [1, 10]),
+        ("--hidden 64", "hidden", [64]),
+        ("--test_negative_sampler_code []", "test_negative_sampler_code", []),
+        ("--test_negative_sampler_code", "test_negative_sampler_code", []),
+        ("--test_negative_sampler_code popular random", "test_negative_sampler_code", ["popular", "random"]),
+        ("--train_transfer false", "train_transfer", False),
+        ("--train_transfer", "train_transfer", True),
+        ("--filter_seen null", "filter_seen", None),
+        ("--decoder_activation none", "decoder_activation", "none"),
+        ("--label 123", "label", "123"),
+        ("--label true", "label", "true"),
+        ("--label=--x=y", "label", "--x=y"),
+        ("--label [a", "label", "[a"),
+        ("--label null", "label", None),
+        ("--label=", "label", ""),
+    ],
+)
+def test_words_become_what_the_type_wants(registries: Registries, words: str, key: str, value: object) -> None:
+    request = ask(registries, f"--templates train_vae {words}")
+    assert request.values[key] == value
+    assert type(request.values[key]) is type(value)
+    assert request.origins[key] == f"--{key}"
+
+
+def test_codes_may_come_from_anywhere(registries: Registries) -> None:
+    request = ask(registries, "--model_code pop --trainer_code vae --dataset_code file --dataset_path x.csv")
+    assert list(request.sections) == ["run", "dataset", "split", "dataloader", "model", "trainer", "evaluation"]
+    assert "recover_len" in request.values and "smoothing" in request.values and "train_window" not in request.values
+    assert request.values["dataset_path"] == "x.csv"
+
+
+@pytest.mark.parametrize("line", ["--templates both --label 1e-3 --lr 1e-05", "--mode stats --min_rating null"])
+def test_the_resolved_options_are_a_template(registries: Registries, tmp_path: Path, line: str) -> None:
+    request = ask(registries, line)
+    for number, text in enumerate((request.to_yaml(), request.to_yaml_with_origins())):
+        path = tmp_path / f"config{number}.yaml"
+        path.write_text(text)
+        again = ask(registries, f"--templates {path}")
+        assert again.values == request.values
+        assert again.sections == request.sections
+
+
+def test_a_mode_that_needs_less_takes_a_training_template(registries: Registries) -> None:
+    request = ask(registries, "--mode stats --templates train_vae --min_uc 2")
+    assert list(request.sections) == ["run", "dataset"]
+    assert "lr" not in request.values and request.values["min_uc"] == 2

@@ -1,0 +1,110 @@
+"""Terminal, Markdown, CSV and LaTeX of one report."""
+
+import csv
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reports import Report, ReportOptions, report
+
+
+def make(record: Any, **options: Any) -> Report:
+    generator = np.random.default_rng(0)
+    users = {label: generator.random(50) * 0.2 + shift for label, shift in (("VAE_tw", 0.3), ("a|b_c&d", 0.1))}
+    paths = []
+    for label, seeds in (("VAE_tw", (0, 1)), ("a|b_c&d", (0,))):
+        for seed in seeds:
+            values = {
+                "full": {"NDCG@10": users[label].mean()},
+                "popular": {"NDCG@10": users[label].mean() + 0.01 * seed},
+            }
+            per_user = {"full/NDCG@10": users[label], "popular/NDCG@10": users[label]}
+            paths.append(str(record(label, values, seed=seed, name=f"{len(paths)}", per_user=per_user)))
+    return report(paths, ReportOptions(metrics=("NDCG@10",), **options))
+
+
+def test_markdown_has_one_cell_per_column_and_emphasis(record: Any) -> None:
+    text = make(record, baseline="a|b_c&d").markdown()
+    rows = [line for line in text.split("## p-values")[0].splitlines() if line.startswith("|")]
+    cells = [re.split(r"(?<!\\)\|", row)[1:-1] for row in rows]
+    assert len({len(row) for row in cells}) == 1
+    headings, _, best, base = [[cell.strip() for cell in row] for row in cells]
+    assert headings[:4] == ["Model", "Seeds", "full NDCG@10", "popular 100 NDCG@10"]
+    assert re.fullmatch(r"\*\*\.\d{4}\*\* ± \.0000\\\* \(\+\d+\.\d %\)", best[2])
+    assert re.fullmatch(r"<ins>\.\d{4}</ins>", base[2])
+    assert base[0] == r"a\|b\_c&d"
+    assert best[headings.index("popular 100 published")].startswith(r".4284 \[1\] (")
+    assert "ESAPR" in text
+    assert "Holm-corrected over the 2 comparisons" in text
+    assert "| full | NDCG@10 | VAE\\_tw | a\\|b\\_c&d | 50 |" in text
+
+
+def test_csv_has_the_numbers_in_full(record: Any) -> None:
+    made = make(record, baseline="a|b_c&d")
+    rows = {row["label"]: row for row in csv.DictReader(io.StringIO(made.csv()))}
+    cells = {row.label: row.cells for row in made.tables[0].rows}
+    best = rows["VAE_tw"]
+    assert list(best)[12:15] == ["full NDCG@10", "full NDCG@10 sd", "full NDCG@10 gain %"]
+    assert float(best["full NDCG@10"]) == cells["VAE_tw"][0].mean
+    assert float(best["popular 100 NDCG@10 sd"]) == cells["VAE_tw"][1].deviation
+    assert float(best["full NDCG@10 gain %"]) == pytest.approx(cells["VAE_tw"][0].gain * 100)
+    assert float(best["full NDCG@10 p (Holm)"]) == cells["VAE_tw"][0].comparison.corrected
+    assert float(best["popular 100 NDCG@10 published"]) == 0.4284
+    assert best["seeds"] == "0 1"
+    assert best["filter_seen"] == "true"
+    assert rows["a|b_c&d"]["full NDCG@10 sd"] == ""
+
+
+def test_latex_has_balanced_groups_and_as_many_columns_as_it_says(record: Any) -> None:
+    text = make(record).latex()
+    tables = re.findall(r"\\begin\{table\}(.*?)\\end\{table\}", text, flags=re.S)
+    assert len(tables) == 2  # the table and its p-values
+    for table in tables:
+        assert table.count("{") - table.count(r"\{") == table.count("}") - table.count(r"\}")
+        columns = len(re.search(r"\\begin\{tabular\}\{(\w+)\}", table)[1])
+        lines = [line for line in table.splitlines() if line.endswith(r"\\")]
+        for line in lines:
+            spans = [int(span) for span in re.findall(r"\\multicolumn\{(\d+)\}", line)]
+            ampersands = len(re.findall(r"(?<!\\)&", line))
+            assert ampersands + 1 - len(spans) + sum(spans) == columns
+    assert r"a|b\_c\&d" in text
+    assert r"\textbf{." in text
+    assert re.search(r"\\underline\{\.\d{4}\}\$\^\{\*\}\$", text)
+    assert r"\toprule" in text
+    assert text.isascii()
+
+
+def test_the_terminal_is_coloured_only_if_asked(record: Any) -> None:
+    made = make(record)
+    plain = made.terminal()
+    assert "\x1b" not in plain
+    assert "ml-1m, leave_one_out, test, seen items left out" in plain
+    assert next(line for line in plain.splitlines() if "VAE_tw" in line).count("1,234,567") == 1
+    assert "\x1b[1m" in made.terminal(colour=True)
+
+
+def test_columns_that_do_not_fit_go_on_below_and_no_number_is_cut(record: Any) -> None:
+    made = make(record)
+    wide, narrow = made.terminal(), made.terminal(width=60)
+    assert max(map(len, narrow.splitlines())) <= 60
+    assert "…" not in narrow
+    numbers = re.findall(r"[\d.,]*\d", wide.split("Best bold")[0])
+    assert sorted(re.findall(r"[\d.,]*\d", narrow.split("Best bold")[0])) == sorted(numbers)
+    assert narrow.count("VAE_tw") > wide.count("VAE_tw")
+
+
+def test_files_are_written_as_asked(record: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "out" / "tables"
+    made = make(record, report_folder=str(folder), formats=("csv", "markdown"))
+    assert made.write() == [folder / "report.csv", folder / "report.md"]
+    assert sorted(path.name for path in folder.iterdir()) == ["report.csv", "report.md"]
+    assert (folder / "report.md").read_text(encoding="utf-8") == made.markdown()
+    assert (folder / "report.csv").read_text(encoding="utf-8") == made.csv()
+
+
+def test_nothing_is_written_without_a_folder(record: Any) -> None:
+    assert make(record).write() == []

@@ -1,0 +1,280 @@
+"""What tables say: means, places, gains, marks and published figures; and what is refused."""
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common.errors import UserError
+from evaluation.significance import paired_t
+from reports import Report, ReportOptions, report
+from reports.published import figures_for, read_published
+
+NDCG = {"metrics": ("NDCG@10",)}
+
+
+def made(paths: list[Path], **options: Any) -> Report:
+    return report([str(path) for path in paths], ReportOptions(**options))
+
+
+def only(paths: list[Path], **options: Any) -> Any:
+    (table,) = made(paths, **options).tables
+    return table
+
+
+def full(value: float) -> dict[str, dict[str, float]]:
+    return {"full": {"NDCG@10": value}}
+
+
+def test_mean_and_deviation_over_seeds_and_none_for_one(record: Any) -> None:
+    values = [0.1, 0.2, 0.4]
+    paths = [record("many", full(value), seed=seed) for seed, value in enumerate(values)] + [record("one", full(0.3))]
+    rows = {row.label: row for row in only(paths, **NDCG).rows}
+    assert rows["many"].cells[0].mean == pytest.approx(0.7 / 3)
+    assert rows["many"].cells[0].deviation == pytest.approx(statistics.stdev(values))
+    assert rows["one"].cells[0].deviation is None
+    assert len(rows["many"].runs) == 3
+
+
+def test_costs_are_means_over_seeds_and_may_lack(record: Any) -> None:
+    first, second = record("a", minutes=1.0, parameters=None), record("a", seed=1, minutes=2.0, parameters=None)
+    row = only([first, second]).rows[0]
+    assert (row.minutes, row.parameters, row.epochs) == (1.5, None, 10)
+
+
+def test_places_count_equal_values_once_and_errors_upside_down(record: Any) -> None:
+    labels = {"a": 0.5, "b": 0.5, "c": 0.4, "d": 0.3}
+    paths = [record(label, {"full": {"NDCG@10": value, "RMSE": value}}) for label, value in labels.items()]
+    table = only(paths, metrics=("NDCG@10", "RMSE"), order="label")
+    assert [[cell.place for cell in row.cells] for row in table.rows] == [[1, None], [1, None], [2, 2], [None, 1]]
+
+
+def test_what_is_neither_good_nor_bad_has_no_places_and_no_test(record: Any) -> None:
+    paths = [record(label, {"full": {"Coverage@10": 0.5 * n}}, per_user=per_user(n)) for n, label in enumerate("abc")]
+    table = only(paths, metrics=("Coverage@10",))
+    assert {row.cells[0].place for row in table.rows} == {None}
+    assert table.comparisons == ()
+    assert table.notes == ("not tested for lack of per-user values: Coverage@10",)
+
+
+def test_how_runs_came_about_is_remarked(record: Any) -> None:
+    paths = [
+        record("a", protocol={"selected_by": "full/NDCG@10"}, stopped_by="saturation"),
+        record("b", protocol={"selected_by": "popular/NDCG@10"}, stopped_by="interrupted"),
+    ]
+    notes = only(paths, significance=None).notes
+    assert notes == (
+        "the best epochs were chosen by different validation metrics: full/NDCG@10, popular/NDCG@10",
+        "interrupted before their training had ended: b",
+    )
+
+
+def test_one_model_is_not_best_of_anything(record: Any) -> None:
+    assert only([record("a")], **NDCG).rows[0].cells[0].place is None
+
+
+def test_gain_is_over_the_baseline(record: Any) -> None:
+    table = only([record("base", full(0.2)), record("better", full(0.25))], baseline="base", **NDCG)
+    gains = {row.label: row.cells[0].gain for row in table.rows}
+    assert gains["better"] == pytest.approx(0.25)
+    assert gains["base"] is None
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"), [("value", ["c", "a", "b", "z"]), ("label", list("abcz")), ("given", list("zbca"))]
+)
+def test_the_order_of_rows(record: Any, order: str, expected: list[str]) -> None:
+    paths = [record("z", {"popular": {"NDCG@10": 1.0}})]
+    paths += [record(label, full(value)) for label, value in {"b": 0.1, "c": 0.3, "a": 0.2}.items()]
+    assert [row.label for row in only(paths, order=order, **NDCG).rows] == expected
+
+
+def test_full_and_sampled_candidates_stand_side_by_side_full_first(record: Any) -> None:
+    values = {"popular": {"NDCG@10": 0.4, "Recall@10": 0.6}, "full": {"NDCG@10": 0.1, "Recall@10": 0.2}}
+    paths = [record("a", values), record("b", {"full": {"NDCG@10": 0.3}})]
+    table = only(paths)
+    assert [(column.group, column.metric) for column in table.columns] == [
+        ("full", "NDCG@10"),
+        ("full", "Recall@10"),
+        ("popular 100", "NDCG@10"),
+        ("popular 100", "Recall@10"),
+    ]
+    cells = {row.label: [cell and cell.mean for cell in row.cells] for row in table.rows}
+    assert cells == {"a": [0.1, 0.2, 0.4, 0.6], "b": [0.3, None, None, None]}
+    assert [column.candidates for column in only(paths, candidates=("popular",), **NDCG).columns] == ["popular"]
+
+
+def test_datasets_and_splits_have_their_own_tables(record: Any) -> None:
+    other = {"name": "games", "hash": "other", "users": 1, "items": 1, "interactions": 1}
+    paths = [
+        record("a", name="1"),
+        record("a", name="2", data=other),
+        record("a", name="3", data=other, split="global_time"),
+    ]
+    tables = made(paths).tables
+    assert [(table.dataset, table.split) for table in tables] == [
+        ("games", "global_time"),
+        ("games", "leave_one_out"),
+        ("ml-1m", "leave_one_out"),
+    ]
+
+
+def per_user(seed: int, shift: float = 0.0, users: int = 60) -> dict[str, Any]:
+    noise = np.random.default_rng(seed).random(users) * 0.3
+    return {"full/NDCG@10": noise + shift}
+
+
+def test_the_marks_are_those_of_paired_tests_against_the_best_corrected_over_the_table(record: Any) -> None:
+    values = {"best": per_user(1, 0.2), "near": per_user(2, 0.17), "far": per_user(3)}
+    paths = [record(label, full(float(row["full/NDCG@10"].mean())), per_user=row) for label, row in values.items()]
+    table = only(paths, **NDCG)
+    single = {
+        label: paired_t(
+            values[label]["full/NDCG@10"].astype(np.float32), values["best"]["full/NDCG@10"].astype(np.float32)
+        ).p_value
+        for label in ("near", "far")
+    }
+    found = {each.label: each for each in table.comparisons}
+    assert {each.reference for each in found.values()} == {"best"}
+    assert found["far"].corrected == pytest.approx(2 * single["far"], rel=1e-4)
+    assert found["near"].corrected == pytest.approx(max(single["near"], 2 * single["far"]), rel=1e-4)
+    assert found["far"].difference == pytest.approx(
+        (values["far"]["full/NDCG@10"] - values["best"]["full/NDCG@10"]).mean(), abs=1e-6
+    )
+    assert found["far"].significant
+    cells = {row.label: row.cells[0].comparison for row in table.rows}
+    assert cells == {"best": None, "near": found["near"], "far": found["far"]}
+
+
+def test_against_a_baseline_every_other_label_is_tested_with_it(record: Any) -> None:
+    paths = [record(label, full(0.1), per_user=per_user(n)) for n, label in enumerate(("a", "b", "c"))]
+    for test in ("paired_t", "wilcoxon", "bootstrap"):
+        table = only(paths, baseline="b", significance=test, **NDCG)
+        assert {(each.label, each.reference) for each in table.comparisons} == {("a", "b"), ("c", "b")}
+    assert only(paths, significance=None, **NDCG).comparisons == ()
+
+
+def test_users_are_matched_by_id_whatever_their_order_and_averaged_over_seeds(record: Any) -> None:
+    names = [f"u{user}" for user in range(60)]
+    a, b0, b1 = (per_user(n)["full/NDCG@10"] for n in range(3))
+    paths = [
+        record("a", full(0.1), per_user={"full/NDCG@10": a}, users=names),
+        record("b", full(0.3), per_user={"full/NDCG@10": b0[::-1]}, users=names[::-1]),
+        record("b", full(0.2), seed=1, per_user={"full/NDCG@10": b1}, users=names),
+    ]
+    (comparison,) = only(paths, **NDCG).comparisons
+    assert comparison.p_value == pytest.approx(paired_t(a, (b0 + b1) / 2).p_value, rel=1e-3)
+    assert comparison.users == 60
+
+
+def test_what_lacks_per_user_values_is_left_untested_and_named(record: Any) -> None:
+    paths = [
+        record("a", full(0.3), per_user=per_user(0)),
+        record("b", full(0.2), per_user=per_user(1)),
+        record("c", full(0.1)),
+    ]
+    table = only(paths, **NDCG)
+    assert [each.label for each in table.comparisons] == ["b"]
+    assert table.notes == ("not tested for lack of per-user values: c",)
+    assert only(paths, phase="validation", **NDCG).comparisons == ()
+
+
+def test_different_users_are_refused(record: Any) -> None:
+    paths = [
+        record("a", full(0.1), per_user=per_user(0)),
+        record("b", full(0.2), per_user=per_user(1), users=[f"other{user}" for user in range(60)]),
+    ]
+    with pytest.raises(UserError, match="different users"):
+        made(paths, **NDCG)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"data": {"name": "ml-1m", "hash": "xyz", "users": 4, "items": 9, "interactions": 40}}, r"data .*abc.*xyz"),
+        ({"filter_seen": False}, "filter_seen differs, true in .* and false in"),
+        ({"protocol": {"ties": "optimistic"}}, 'ties differs, "pessimistic" .*optimistic'),
+    ],
+)
+def test_numbers_measured_in_different_ways_are_refused_naming_the_difference(
+    record: Any, change: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(UserError, match=named):
+        made([record("a"), record("b", **change)])
+
+
+def test_sampled_protocols_must_agree_only_where_sampled_numbers_are_compared(record: Any) -> None:
+    values = {"full": {"NDCG@10": 0.1}, "popular": {"NDCG@10": 0.4}}
+    paths = [record("a", values), record("b", values, options={"test_negative_sample_size": 50})]
+    with pytest.raises(UserError, match=r"candidates 'popular'.* test_negative_sample_size differs, 100 in .* and 50"):
+        made(paths, **NDCG)
+    assert len(only(paths, candidates=("full",), **NDCG).rows) == 2
+    told = [
+        record(label, values, name=label, protocol={"candidates": {"full": {}, "popular": {"seed": seed}}})
+        for seed, label in enumerate(("c", "d"))
+    ]
+    with pytest.raises(UserError, match=r"protocol\.candidates\.popular differs"):
+        made(told, **NDCG)
+
+
+def test_runs_of_one_label_must_be_repetitions(record: Any) -> None:
+    with pytest.raises(UserError, match=r"option lr differs, 0\.1 in .* and 0\.2 in"):
+        made([record("a"), record("a", seed=1, options={"lr": 0.2})])
+    with pytest.raises(UserError, match="two runs are labelled 'b' and have seed 0"):
+        made([record("b"), record("b", name="again")])
+    made([record("c", options={"device": "cpu"}), record("c", seed=1, options={"device": "cuda"})])
+
+
+def test_what_no_run_has_is_named(record: Any) -> None:
+    path = record("a")
+    with pytest.raises(UserError, match=r"no run has the metric 'NDGC@10' .*did you mean 'NDCG@10'"):
+        made([path], metrics=("NDGC@10",))
+    with pytest.raises(UserError, match=r"no run is labelled 'A', the baseline; did you mean 'a'\? There are: a"):
+        made([path], baseline="A")
+    with pytest.raises(UserError, match="candidates 'random'; they have full"):
+        made([path], candidates=("random",))
+
+
+def test_pilot_runs_are_left_out_and_named(record: Any) -> None:
+    pilot = record("pilot", options={"pilot": True})
+    table = only([pilot, record("a")])
+    assert [row.label for row in table.rows] == ["a"]
+    assert "pilot" in table.notes[0]
+    with pytest.raises(UserError, match="pilot runs"):
+        made([pilot])
+
+
+def test_published_figures_stand_beside_runs_of_their_protocol_alone(record: Any) -> None:
+    values = {"full": {"NDCG@10": 0.13}, "popular": {"NDCG@10": 0.4284 * 1.03}}
+    table = only([record("VAE_tw", values)], **NDCG)
+    by_candidates = dict(zip([column.candidates for column in table.columns], table.rows[0].cells, strict=True))
+    assert by_candidates["full"].published == ()
+    (figure,) = by_candidates["popular"].published
+    assert (figure.value, figure.source) == (0.4284, "esapr")
+    assert by_candidates["popular"].off_published(figure) == pytest.approx(0.03)
+    other = only([record("vae-TW", values, options={"test_negative_sample_size": 50})], **NDCG)
+    assert all(cell.published == () for cell in other.rows[0].cells)
+
+
+def test_the_published_file_is_in_order() -> None:
+    known = read_published()
+    assert {entry.source for entry in known.figures} == set(known.sources)
+    for entry in known.figures:
+        assert (entry.negatives is None) == (entry.candidates in ("full", None))
+        for name in ("NDCG", "Recall"):
+            curve = sorted(
+                (int(metric.split("@")[1]), value) for metric, value in entry.metrics.items() if metric.startswith(name)
+            )
+            assert [value for _, value in curve] == sorted(value for _, value in curve), entry
+        if "RMSE" not in entry.metrics:
+            assert all(0 < value < 1 for value in entry.metrics.values())
+    keys = [(tuple(e.labels), tuple(e.datasets), e.split, e.candidates, e.source) for e in known.figures]
+    assert len(set(keys)) == len(keys)
+    found = figures_for("BERT4Rec", "ml-1m", "leave_one_out", "full", None, "Recall@10")
+    assert [(figure.value, figure.source) for figure in found] == [
+        (0.2843, "klenitskiy"),
+        (0.2821, "petrov2022"),
+        (0.2921, "rectools"),
+    ]
