@@ -9,6 +9,7 @@ its own, twice: the second time it is found prepared. Prints seconds, peak resid
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -95,13 +96,12 @@ def main() -> None:
     arguments = parser.parse_args()
     figures = {}
     with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.folder or Path(temporary)
+        folder = (arguments.folder or Path(temporary)) / "generated"
         for code in arguments.codes:
             path = folder / code / SHAPES[code].file
             if not path.exists():
                 generate(SHAPES[code], path)
-            for prepared in (folder / "prepared").glob("*/meta.json"):
-                prepared.unlink()  # so that it is prepared anew
+            shutil.rmtree(folder / "prepared", ignore_errors=True)  # so that it is prepared anew
             figures[code] = {"prepare": measure(code, folder), "cached": measure(code, folder)}
             seconds, peak = LIMITS[code]
             for what, figure in figures[code].items():

@@ -1,5 +1,6 @@
 """From rows to sequences: filter, dense ids, stable time order."""
 
+import logging
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,8 @@ import pyarrow.compute as pc
 
 from common.errors import UserError
 from datasets.sequence_data import SequenceData
+
+logger = logging.getLogger(__name__)
 
 PREPARE_VERSION = 1
 
@@ -129,7 +132,12 @@ def _rating_rows(frame: pd.DataFrame, filters: Filters, name: str) -> npt.NDArra
             )
         return None
     keep = frame["rating"].to_numpy() >= filters.min_rating
-    return None if keep.all() else np.flatnonzero(keep)
+    if keep.all():
+        return None
+    rows = np.flatnonzero(keep)
+    dropped = len(keep) - len(rows)
+    logger.info("%s: %d of %d rows are dropped, rated below %g", name, dropped, len(keep), filters.min_rating)
+    return rows
 
 
 def prepare(

@@ -1,0 +1,145 @@
+"""A run that was killed or interrupted, and resumed, ends in the same bits as one that was not."""
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Place, outcome
+
+MOST_ATTEMPTS = 60
+
+
+def test_the_same_command_gives_the_same_bits(finished: Place, place: Place) -> None:
+    place.run().ok()
+    assert outcome(place.run_folder) == outcome(finished.run_folder)
+
+
+def test_the_run_goes_through_all_stages(finished: Place) -> None:
+    rows = (finished.run_folder / "tables" / "train_log.csv").read_text().splitlines()[1:]
+    assert list(dict.fromkeys(row.split(",")[1] for row in rows)) == [f"recover_len {n}" for n in (8, 4, 2, 1)]
+    assert finished.results()["stopped_by"] == "saturation"
+
+
+@pytest.mark.parametrize("stride", [31, 47])
+def test_killed_again_and_again(finished: Place, place: Place, stride: int) -> None:
+    """Die before every `stride`-th change of a file, wherever that is, until it is through."""
+    kills = 0
+    while (ended := place.run(die_at=stride, resume_training=True)).code == -signal.SIGKILL:
+        kills += 1
+        assert kills < MOST_ATTEMPTS, "a resumed run doesn't get on"
+    ended.ok()
+    assert kills >= 4
+    assert outcome(place.run_folder) == outcome(finished.run_folder)
+
+
+@pytest.mark.parametrize("before_end", [1, 2, 4, 6, 9])
+def test_killed_while_results_are_written(finished: Place, place: Place, before_end: int) -> None:
+    changes = finished.changes  # type: ignore[attr-defined]
+    assert place.run(die_at=changes - before_end + 1).code == -signal.SIGKILL
+    place.run(resume_training=True).ok()
+    assert outcome(place.run_folder) == outcome(finished.run_folder)
+    assert place.status()["state"] == "finished"
+
+
+@pytest.mark.parametrize("change", [1, 2, 5, 9, 14, 20])
+def test_killed_while_it_begins(finished: Place, place: Place, change: int) -> None:
+    """In the middle of preparing the data, of making the folder, of the first epoch: resume works, or just starts."""
+    assert place.run(die_at=change).code == -signal.SIGKILL
+    place.run(resume_training=True).ok()
+    assert outcome(place.run_folder) == outcome(finished.run_folder)
+
+
+def test_killed_at_random_moments(finished: Place, place: Place) -> None:
+    began = time.monotonic()
+    moments = random.Random(4)
+    kills = 0
+    while not (place.run_folder / "results.json").exists():
+        assert time.monotonic() - began < 120
+        running = place.start(resume_training=True)
+        time.sleep(moments.uniform(0.1, 0.6) + 0.1 * kills)
+        running.send(signal.SIGKILL)
+        kills += running.wait().code == -signal.SIGKILL
+    assert kills >= 1
+    place.run(resume_training=True)  # a refusal, where the last kill came too late
+    assert outcome(place.run_folder) == outcome(finished.run_folder)
+
+
+@pytest.mark.parametrize("file", ["recent-", "checkpoints.json", "best.safetensors"])
+def test_killed_while_a_checkpoint_is_written(finished: Place, place: Place, file: str) -> None:
+    hits = 0
+    for _ in range(40):
+        running = place.start(resume_training=True)
+        wait_for_temporary(place.run_folder / "models", file, running.ended)
+        running.send(signal.SIGKILL)
+        if running.wait().code != -signal.SIGKILL:
+            break
+        hits += bool(temporaries(place.run_folder / "models", file))
+        if hits == 2:
+            break
+    assert hits, "no kill came while the file was being written"
+    if place.status()["state"] != "finished":
+        place.run(resume_training=True).ok()
+    assert outcome(place.run_folder) == outcome(finished.run_folder)
+    assert not temporaries(place.run_folder / "models", ""), "half-written files were left behind"
+
+
+def temporaries(folder: Path, name: str) -> list[Path]:
+    """Half-written files."""
+    return list(folder.glob(f".{name}*.tmp"))
+
+
+def wait_for_temporary(folder: Path, name: str, ended: object) -> None:
+    """Look until a file is being written, and for 5 seconds at most."""
+    deadline = time.monotonic() + 5
+    seen = len(temporaries(folder, name))
+    while time.monotonic() < deadline and len(temporaries(folder, name)) <= seen:
+        pass
+
+
+def wait_for_epoch(place: Place, epoch: int) -> None:
+    """Wait until the training log has a row of this epoch."""
+    log = place.run_folder / "tables" / "train_log.csv"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (log.exists() and log.read_text().count("\n") > epoch):
+        time.sleep(0.002)
+
+
+@pytest.mark.parametrize("checkpoint_seconds", [0, 1000])
+def test_interrupted_by_the_keyboard(finished: Place, place: Place, checkpoint_seconds: int) -> None:
+    running = place.start(checkpoint_seconds=checkpoint_seconds)
+    wait_for_epoch(place, 4)
+    running.send(signal.SIGINT)
+    ended = running.wait()
+    assert ended.code == 130
+    assert "--resume_training true" in ended.err
+    written = place.results()
+    assert (written["stopped_by"], place.status()["state"]) == ("interrupted", "interrupted")
+    assert 4 <= written["epochs"] < finished.results()["epochs"]
+    assert written["best_epoch"] <= written["epochs"]
+
+    # the weights that it leaves are those that it tested
+    place.run(mode="test").ok()
+    tested = (place.run_folder / "evaluation" / "test.json").read_text()
+    assert f'"NDCG@10": {written["test"]["full"]["NDCG@10"]!r}' in tested
+
+    place.run(resume_training=True, checkpoint_seconds=checkpoint_seconds).ok()
+    resumed, whole = outcome(place.run_folder), outcome(finished.run_folder)
+    resumed.pop("options"), whole.pop("options")
+    assert resumed == whole
+    assert place.status()["state"] == "finished"
+
+
+def test_interrupted_before_the_first_epoch_is_over(finished: Place, place: Place) -> None:
+    running = place.start(train_batch_size=1)
+    deadline = time.monotonic() + 60
+    while not (place.run_folder / "log.txt").exists() and time.monotonic() < deadline:
+        time.sleep(0.002)
+    time.sleep(0.1)
+    running.send(signal.SIGINT)
+    ended = running.wait()
+    assert ended.code == 130
+    assert not (place.run_folder / "results.json").exists()
+    assert place.status()["state"] == "interrupted"
+    place.run(train_batch_size=1, num_epochs=1, resume_training=True)
