@@ -1,5 +1,6 @@
 """Where interactions come from: download, read, filter, order, split -> flat arrays."""
 
+from dataclasses import replace
 from typing import Any
 
 from common.schema import Options
@@ -7,9 +8,10 @@ from datasets.base import Dataset, DatasetOptions
 from datasets.ecommerce import Ecommerce
 from datasets.file import File
 from datasets.movielens import MovieLens1M, MovieLens20M
-from datasets.sequence_data import PAD, Heldout, SequenceData, Split
+from datasets.sequence_data import PAD, Heldout, SequenceData, Split, with_hash
 from datasets.splits.base import SplitMaker
 from datasets.splits.leave_one_out import LeaveOneOut
+from datasets.splits.strong_generalization import StrongGeneralization
 from datasets.stats import statistics
 from datasets.synthetic import Synthetic
 
@@ -25,6 +27,7 @@ DATASETS: dict[str, type[Dataset[Any]]] = {
 
 SPLITS: dict[str, type[SplitMaker[Any]]] = {
     "leave_one_out": LeaveOneOut,
+    "strong_generalization": StrongGeneralization,
 }
 
 
@@ -37,5 +40,9 @@ def load(code: str, options: DatasetOptions) -> SequenceData:
 
 
 def split(data: SequenceData, code: str, options: Options) -> Split:
-    """Hold out validation and test interactions by the protocol `code`; options is an instance of its `Options`."""
-    return SPLITS[code]().make(data, options)
+    """Hold out validation and test interactions by the protocol `code`; options is an instance of its `Options`.
+
+    A split that drops or reorders interactions has data of its own, whose hash is that of what is left.
+    """
+    made = SPLITS[code]().make(data, options)
+    return made if made.data is data else replace(made, data=with_hash(made.data))

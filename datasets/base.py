@@ -4,16 +4,17 @@ import hashlib
 import json
 import logging
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import ClassVar, Generic, Literal, TypeVar
 
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from common.schema import Options
 from datasets import cache
-from datasets.prepare import PREPARE_VERSION, Filters, prepare
+from datasets.moments import Moment, to_seconds
+from datasets.prepare import PREPARE_VERSION, Rules, prepare, read_rows
 from datasets.sequence_data import SequenceData
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,31 @@ class DatasetOptions(Options):
         "core",
         description="core: repeat min_sc and min_uc until both hold; once: items, then users, as MEANTIME's code does",
     )
+    repeats: Literal["keep", "first", "last", "sum"] = Field(
+        "keep",
+        description="of a user's interactions with one item keep all, the first, the last, or one with summed ratings",
+    )
+    tie_order: Literal["file", "item", "random"] = Field(
+        "file", description="order of a user's interactions at the same time: the file's, by item id, or random"
+    )
+    tie_seed: int = Field(0, ge=0, description="seed of tie_order random")
+    since: Moment | None = Field(None, description="drop interactions before this time: 2003-02-28, or seconds")
+    until: Moment | None = Field(None, description="drop interactions at this time or later")
+    subsample_users: int | None = Field(None, ge=1, description="for a quick look: keep so many users, drawn at random")
+    subsample_seed: int = Field(0, ge=0, description="seed of subsample_users")
+    max_items: int | None = Field(None, ge=1, description="for a quick look: keep so many items, the most popular")
+
+    @model_validator(mode="after")
+    def _check_times(self) -> "DatasetOptions":
+        if self.since is not None and self.until is not None and to_seconds(self.since) >= to_seconds(self.until):
+            raise ValueError("since must be earlier than until")
+        return self
+
+    def rules(self) -> Rules:
+        """What is done to the rows."""
+        values = {field.name: getattr(self, field.name) for field in fields(Rules)}
+        times = {key: None if values[key] is None else to_seconds(values[key]) for key in ("since", "until")}
+        return Rules(**{**values, **times})
 
 
 @dataclass(frozen=True)
@@ -77,9 +103,10 @@ class Dataset(ABC, Generic[AnyOptions]):
         """Whether people consume an item again; data: the prepared dataset."""
         return self.repeats
 
-    def hash(self, options: AnyOptions) -> str:
-        """20 hex digits: the identity of what `load` returns."""
+    def cache_key(self, options: AnyOptions) -> str:
+        """20 hex digits that name the folder of what `load` prepares: of the raw content, the code and the options."""
         identity = {
+            "cache": cache.CACHE_VERSION,
             "content": self.content_key(options),
             "reader": f"{self.code}/{self.reader_version}",
             "prepare": PREPARE_VERSION,
@@ -89,17 +116,17 @@ class Dataset(ABC, Generic[AnyOptions]):
 
     def load(self, options: AnyOptions) -> SequenceData:
         """The prepared dataset: from the cache if it is there and whole, else read, filtered, ordered and cached."""
-        digest = self.hash(options)
         name = self.name(options)
-        folder = options.local_data_folder / "prepared" / digest
-        cached = cache.load(folder, name=name, digest=digest)
+        folder = options.local_data_folder / "prepared" / self.cache_key(options)
+        cached = cache.load(folder, name=name)
         if cached is not None:
             return cached
         raw = self.read(options)
-        filters = Filters(options.min_rating, options.min_uc, options.min_sc, options.filter_mode)
-        data = prepare(raw.frame, filters, name=name, digest=digest, ticks_per_second=raw.ticks_per_second)
-        del raw
-        data = replace(data, repeats=self.people_repeat(options, data))
+        rows = read_rows(raw.frame, raw.ticks_per_second)
+        del raw  # preparing needs the memory
+        data = prepare(rows, options.rules(), name=name)
+        del rows
+        data = replace(data, repeats=options.repeats == "keep" and self.people_repeat(options, data))
         cache.store(folder, data)
         logger.info(
             "%s: %d users, %d items, %d interactions, prepared in %s",
@@ -109,4 +136,4 @@ class Dataset(ABC, Generic[AnyOptions]):
             data.num_interactions,
             folder,
         )
-        return cache.load(folder, name=name, digest=digest) or data
+        return cache.load(folder, name=name) or data

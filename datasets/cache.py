@@ -1,5 +1,6 @@
 """Prepared datasets on disk: one .npy file an array, memory-mapped when read; a folder is whole or not there."""
 
+import hashlib
 import json
 import logging
 import os
@@ -13,14 +14,13 @@ import numpy.typing as npt
 
 from common.errors import UserError
 from common.files import atomic_folder
-from datasets.sequence_data import SequenceData
+from datasets.sequence_data import ARRAYS, SequenceData
 
 logger = logging.getLogger(__name__)
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 CHUNK_BYTES = 1 << 22
 META = "meta.json"
-ARRAYS = ("items", "offsets", "timestamps", "ratings", "user_ids", "item_ids")
 ABANDONED_SECONDS = 24 * 3600
 
 
@@ -36,6 +36,11 @@ def _content_sum(path: Path) -> str:
     return f"{size}-{total % 2**64:016x}"
 
 
+def _check(meta: dict[str, Any]) -> str:
+    """A sum over what is said of the arrays."""
+    return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def store(folder: Path, data: SequenceData) -> None:
     """Write `data` to `folder` in one step; if another process was first, theirs stays.
 
@@ -44,7 +49,7 @@ def store(folder: Path, data: SequenceData) -> None:
     try:
         _remove_abandoned(folder)
         with atomic_folder(folder) as temporary:
-            sums = {}
+            sums: dict[str, str] = {}
             for key in ARRAYS:
                 array: npt.NDArray[np.generic] | None = getattr(data, key)
                 if array is None:
@@ -55,7 +60,8 @@ def store(folder: Path, data: SequenceData) -> None:
                     file.flush()
                     os.fsync(file.fileno())
                 sums[key] = _content_sum(path)
-            meta = {"version": CACHE_VERSION, "hash": data.hash, "repeats": data.repeats, "sums": sums}
+            meta: dict[str, Any] = {"key": folder.name, "hash": data.hash, "repeats": data.repeats, "sums": sums}
+            meta["check"] = _check(meta)
             with open(temporary / META, "w", encoding="utf-8") as file:
                 json.dump(meta, file)
                 file.flush()
@@ -67,7 +73,7 @@ def store(folder: Path, data: SequenceData) -> None:
         ) from error
 
 
-def load(folder: Path, *, name: str, digest: str) -> SequenceData | None:
+def load(folder: Path, *, name: str) -> SequenceData | None:
     """The dataset stored in `folder`, its arrays memory-mapped; None if it isn't there.
 
     A damaged folder is removed, with a warning, and None returned: the caller prepares it anew.
@@ -75,7 +81,7 @@ def load(folder: Path, *, name: str, digest: str) -> SequenceData | None:
     if not folder.is_dir():
         return None
     try:
-        return _load(folder, name, digest)
+        return _load(folder, name)
     except (OSError, ValueError, KeyError, TypeError) as error:
         logger.warning("the prepared dataset in %s is damaged (%s) and is prepared anew", folder, error)
     try:
@@ -85,18 +91,18 @@ def load(folder: Path, *, name: str, digest: str) -> SequenceData | None:
     return None
 
 
-def _load(folder: Path, name: str, digest: str) -> SequenceData:
+def _load(folder: Path, name: str) -> SequenceData:
     """Read and check a folder; raises ValueError, KeyError, TypeError or OSError if anything is wrong with it."""
     meta: dict[str, Any] = json.loads((folder / META).read_text(encoding="utf-8"))
-    if meta["version"] != CACHE_VERSION or meta["hash"] != digest:
-        raise ValueError("written by another version")
+    if meta.pop("check") != _check(meta) or meta["key"] != folder.name:
+        raise ValueError(f"{META} has changed")
     arrays: dict[str, Any] = dict.fromkeys(ARRAYS)
     for key, expected in meta["sums"].items():
         path = folder / f"{key}.npy"
         if key not in ARRAYS or _content_sum(path) != expected:
             raise ValueError(f"{path.name} has changed")
         arrays[key] = np.load(path, mmap_mode="r", allow_pickle=False)
-    data = SequenceData(name=name, hash=digest, repeats=bool(meta["repeats"]), **arrays)
+    data = SequenceData(name=name, hash=str(meta["hash"]), repeats=bool(meta["repeats"]), **arrays)
     if data.items is None or data.offsets[0] != 0 or data.offsets[-1] != len(data.items):
         raise ValueError("arrays don't belong together")
     return data

@@ -71,7 +71,7 @@ def download(sources: Sequence[Source], folder: Path, what: str) -> Path:
     failures = []
     for source in sources:
         if source.needs:
-            failures.append(f"{source.url}: not tried, it needs {source.needs}")
+            failures.append(f"{source.url}: not tried, it needs {source.needs}: fetch it there yourself")
             continue
         try:
             return _try_source(source, folder)

@@ -2,7 +2,7 @@
 
 import logging
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -38,14 +38,28 @@ class Table:
 
     columns: name of each column in order; a column that is no role (user, item, rating, timestamp) and isn't asked for
     is not read. header: names that the first row must have, or None if the file has no header.
+    header_optional: the file is in circulation with and without its header.
     """
 
     separator: str
     columns: tuple[str, ...]
     header: tuple[str, ...] | None = None
+    header_optional: bool = False
     integer_ids: tuple[str, ...] = ()
     time_format: str | None = None
     encoding: str = "utf-8"
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """What is to be had: names that the file may have, the preferred one first; its sources, the preferred one first.
+
+    folder: where it belongs, in the data folder.
+    """
+
+    names: tuple[str, ...]
+    sources: tuple[Source, ...]
+    folder: Path
 
 
 AnyRawFileOptions = TypeVar("AnyRawFileOptions", bound=RawFileOptions)
@@ -58,41 +72,31 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
     location_options = Dataset.location_options | {"dataset_url"}
     raw_names: ClassVar[tuple[str, ...]]  # names that the raw file may have, the preferred one first
     sources: ClassVar[tuple[Source, ...]]
+    home: ClassVar[str]  # the page of its makers, where to look when all sources are gone
     licence: ClassVar[str]
     citation: ClassVar[str]
     size: ClassVar[str]  # of the download, for people
+
+    def wanted(self, options: AnyRawFileOptions) -> RawFile:
+        """The raw file that the options ask for."""
+        return RawFile(self.raw_names, self.sources, Path(self.code))
 
     def raw_file(self, options: AnyRawFileOptions) -> Path:
         """The raw file: as it lies in the data folder, unpacked from an archive there, or downloaded.
 
         Raises UserError if it can't be had, saying which file to put where.
         """
-        folder = options.local_data_folder / self.code
-        return self._find(folder) or self._unpack(folder) or self._download(folder, options)
+        wanted = self.wanted(options)
+        folder = options.local_data_folder / wanted.folder
+        return _find(folder, wanted.names) or _unpack(folder, wanted.names) or self._download(folder, wanted, options)
 
-    def _find(self, folder: Path) -> Path | None:
-        """A raw file in the folder, or one folder further in, where an archive may have been unpacked."""
-        for pattern in ("{}", "*/{}"):
-            for name in self.raw_names:
-                found = sorted(path for path in folder.glob(pattern.format(name)) if path.is_file())
-                if found:
-                    return found[0]
-        return None
-
-    def _unpack(self, folder: Path) -> Path | None:
-        """The raw file out of a zip or gz file in the folder."""
-        for archive in sorted(folder.glob("[!.]*")):
-            if archive.is_file() and holds(archive, self.raw_names):
-                logger.info("unpacking %s", archive)
-                return extract(archive, self.raw_names, folder)
-        return None
-
-    def _download(self, folder: Path, options: AnyRawFileOptions) -> Path:
+    def _download(self, folder: Path, wanted: RawFile, options: AnyRawFileOptions) -> Path:
         """The raw file, or out of the archive, that a source gives."""
-        sources = self.sources if options.dataset_url is None else (Source(options.dataset_url),)
+        sources = wanted.sources if options.dataset_url is None else (Source(options.dataset_url),)
         what = (
-            f"Put {' or '.join(self.raw_names)} (or the zip that holds it) into {folder}/, name another source by "
-            "--dataset_url, or work offline: --dataset_code synthetic, or --dataset_code file --dataset_path <file>."
+            f"Put {' or '.join(wanted.names)} (or the zip that holds it) into {folder}/, name another source by "
+            "--dataset_url, or work offline: --dataset_code synthetic, or --dataset_code file --dataset_path <file>. "
+            f"The dataset's own page is {self.home}"
         )
         logger.info("downloading %s (%s) to %s; licence: %s", self.code, self.size, folder, self.licence)
         with workspace(folder) as temporary:
@@ -100,14 +104,15 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
             with open(file, "rb") as content:
                 start = content.read(4)
             # An xlsx is a zip too: only one that holds the raw file is unpacked.
-            if start[:2] == b"\x1f\x8b" or holds(file, self.raw_names):
-                return extract(file, self.raw_names, folder)
-            return place(file, folder / self._name_for(start))
+            if start[:2] == b"\x1f\x8b" or holds(file, wanted.names):
+                return extract(file, wanted.names, folder)
+            return place(file, folder / _name_for(start, wanted.names))
 
-    def _name_for(self, start: bytes) -> str:
-        """The name for a raw file that came without an archive, by its first bytes."""
-        is_workbook = start == b"PK\x03\x04"
-        return next((name for name in self.raw_names if name.endswith(".xlsx") == is_workbook), self.raw_names[0])
+    @classmethod
+    def files_on_disk(cls, data_folder: Path) -> list[Path]:
+        """What lies in the dataset's folder: raw files, or archives that may hold them."""
+        folder = data_folder / cls.code
+        return sorted(path for path in folder.rglob("[!.]*") if path.is_file() and ".download-" not in str(path))
 
     def content_key(self, options: AnyRawFileOptions) -> str:
         """The hash of the raw file."""
@@ -116,6 +121,31 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
     @abstractmethod
     def read(self, options: AnyRawFileOptions) -> RawInteractions:
         """Read the raw file."""
+
+
+def _find(folder: Path, names: Sequence[str]) -> Path | None:
+    """A raw file in the folder, or one folder further in, where an archive may have been unpacked."""
+    for pattern in ("{}", "*/{}"):
+        for name in names:
+            found = sorted(path for path in folder.glob(pattern.format(name)) if path.is_file())
+            if found:
+                return found[0]
+    return None
+
+
+def _unpack(folder: Path, names: Sequence[str]) -> Path | None:
+    """The raw file out of a zip or gz file in the folder."""
+    for archive in sorted(folder.glob("[!.]*")):
+        if archive.is_file() and holds(archive, names):
+            logger.info("unpacking %s", archive)
+            return extract(archive, names, folder)
+    return None
+
+
+def _name_for(start: bytes, names: Sequence[str]) -> str:
+    """The name for a raw file that came without an archive, by its first bytes."""
+    is_workbook = start == b"PK\x03\x04"
+    return next((name for name in names if name.endswith(".xlsx") == is_workbook), names[0])
 
 
 class TableDataset(RawFileDataset[AnyRawFileOptions]):
@@ -149,10 +179,13 @@ def read_table(path: Path, table: Table, columns: Mapping[str, int]) -> RawTable
             f"{path}, line 1: {len(first)} fields separated by {guess.separator_name} where {len(table.columns)} are "
             f"expected ({damaged_file(path).advice})"
         )
-    if table.header is not None and [plain(name) for name in first] != [plain(name) for name in table.header]:
-        raise UserError(
-            f"{path}, line 1: the header is {', '.join(first)!r} where {', '.join(table.header)!r} is expected "
-            f"({damaged_file(path).advice})"
-        )
-    layout = Layout(table.separator, len(table.columns), table.header is not None, table.encoding)
+    header = table.header
+    if header is not None and [plain(name) for name in first] != [plain(name) for name in header]:
+        if not table.header_optional:
+            raise UserError(
+                f"{path}, line 1: the header is {', '.join(first)!r} where {', '.join(header)!r} is expected "
+                f"({damaged_file(path).advice})"
+            )
+        header = None
+    layout = Layout(table.separator, len(table.columns), header is not None, table.encoding)
     return read_delimited(path, layout, columns, damaged_file(path))

@@ -1,12 +1,15 @@
 """The two values that leave `datasets`: interactions as flat arrays, and where a split cuts them."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 PAD = 0
 SECONDS_OF_DAY = 24 * 3600
+ARRAYS = ("items", "offsets", "timestamps", "ratings", "user_ids", "item_ids")
+HASH_DIGITS = 20
 
 IntArray = npt.NDArray[np.int64]
 
@@ -23,7 +26,7 @@ class SequenceData:
     timestamps: int64 [nnz], seconds UTC, ascending within a user; None if the data has no times.
     ratings: float32 [nnz]; None if the data has none.
     user_ids, item_ids: original ids (int64 or str), sorted; item `i` is `item_ids[i - 1]`.
-    hash: of the raw content, the reader's version and the options that prepared it.
+    hash: 20 hex digits of the arrays' content, and of nothing else: not the name, nor the options that led to it.
     repeats: True if people consume an item again (then seen items are candidates by default).
     """
 
@@ -61,6 +64,18 @@ class SequenceData:
     def lengths(self) -> IntArray:
         """int64 [num_users]: interactions of each user."""
         return np.diff(self.offsets)
+
+
+def with_hash(data: SequenceData) -> SequenceData:
+    """`data` with the hash of its arrays: of each one's name, type, length and values."""
+    digest = hashlib.blake2b(digest_size=HASH_DIGITS // 2)
+    for name in ARRAYS:
+        array: npt.NDArray[np.generic] | None = getattr(data, name)
+        if array is not None:
+            little_endian = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+            digest.update(f"{name} {little_endian.dtype.str} {len(array)};".encode())
+            digest.update(little_endian.view(np.uint8).data)
+    return replace(data, hash=digest.hexdigest())
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,14 @@ class Dimensions:
     num_items, num_users : items are 1..num_items, users 0..num_users - 1
     max_len : the longest sequence that a batch holds
     pad_counts : PAD is used as if it were an item (a fault of released code, kept by option)
+    steps_per_epoch : optimizer steps of an epoch, for schedules that count epochs
     """
 
     num_items: int
     num_users: int
     max_len: int
     pad_counts: bool = False
+    steps_per_epoch: int = 1
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,8 @@ def check_needs(request: Request, data: SequenceData) -> None:
 def make_model(request: Request, loader: Dataloader, device: torch.device) -> tuple[Model, Generators]:
     """The model with its first parameters, on the device, and the run's generators (made before: they decide them)."""
     generators = Generators(run_options(request).seed, device)
-    dimensions = Dimensions(loader.data.num_items, loader.data.num_users, loader.max_len, loader.pad_counts)
+    dimensions = Dimensions(
+        loader.data.num_items, loader.data.num_users, loader.max_len, loader.pad_counts, loader.batches_per_epoch()
+    )
     options: Options = request.sections["model"]
     return model_class(request)(options, dimensions).to(device), generators

@@ -13,7 +13,7 @@ from options.request import Request
 from reports import Report, ReportOptions
 from reports import report as make_report
 from runs.build import load_data, run_options
-from runs.compare import run_cells
+from runs.compare import CompareOptions, run_cells
 from runs.measure import measure
 from runs.train import train as train_run
 from trainers.evaluate import Phase
@@ -48,19 +48,26 @@ def stats(request: Request) -> int:
 
 def compare(request: Request) -> int:
     """Do the runs that are missing, then show their table."""
+    options = request.sections["compare"]
+    assert isinstance(options, CompareOptions)
     folders, outcomes = run_cells(request)
     if folders:
-        paths = [str(folder.results) for folder in folders]
-        group = Path(run_options(request).experiment_root) / "report"
-        shown = make_report(paths, ReportOptions(experiments=tuple(paths), order="given", report_folder=str(group)))
+        paths = tuple(str(folder.results) for folder in folders)
+        run = run_options(request)
+        tables = Path(run.experiment_root) / (run.experiment_group or "") / "report"
+        shown = make_report(paths, ReportOptions(experiments=paths, order="given", report_folder=str(tables)))
         _print(shown)
         shown.write()
-        print(f"the tables are in {group}, each run is in its folder:")
+        print(f"These tables as Markdown, CSV and LaTeX: {tables}. The runs:")
     for path, outcome in outcomes.items():
-        print(f"  {path}: {outcome}")
+        print(f"  {path} ({outcome})")
     if "interrupted" in outcomes.values():
         return 130
-    return 1 if "failed" in outcomes.values() else 0
+    if "failed" in outcomes.values():
+        return 1
+    if options.afterword:
+        print(f"\n{options.afterword.strip()}")
+    return 0
 
 
 def report(request: Request) -> int:

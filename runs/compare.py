@@ -36,6 +36,7 @@ class CompareOptions(Options):
         (), description="dataset codes, or {dataset_code, options}; [] = the templates' own"
     )
     seeds: tuple[int, ...] = Field((), description="seeds; [] = the templates' own")
+    afterword: str | None = Field(None, description="what to tell the reader after the table")
 
 
 def run_cells(request: Request) -> tuple[list[RunFolder], dict[str, Outcome]]:
@@ -68,4 +69,6 @@ def _run_cell(cell: Request, folder: RunFolder) -> Outcome:
     except UserError as error:
         log.error("%s failed: %s", label_of(cell), error)
         return "failed"
+    except KeyboardInterrupt:
+        return "interrupted"
     return "interrupted" if written["stopped_by"] == "interrupted" else "trained"

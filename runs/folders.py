@@ -104,6 +104,8 @@ def _prepare(request: Request, folder: RunFolder) -> State:
                 f"{folder.path} holds an unfinished run. To go on with it: --resume_training true; to start anew: "
                 "--overwrite true; to keep it and run beside it: --experiment_name NAME"
             )
+    for half_written in folder.path.rglob(".*.tmp"):  # left by a process that was killed
+        half_written.unlink(missing_ok=True)
     if state == "new":
         write_text(folder.config, request.to_yaml())
         folder.write_status(state="running", epoch=0)

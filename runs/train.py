@@ -44,6 +44,9 @@ def train(request: Request) -> dict[str, Any]:
         except UserError as error:
             folder.write_status(**{**folder.status(), "state": "failed", "error": str(error)})
             raise
+        except KeyboardInterrupt:
+            folder.write_status(**{**folder.status(), "state": "interrupted"})
+            raise
 
 
 def _train(request: Request, folder: RunFolder, begin: State, device: Any, data: Any) -> dict[str, Any]:

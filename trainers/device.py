@@ -42,7 +42,12 @@ def _product_error() -> float:
 
 
 def set_threads(count: int | None) -> None:
-    """Use `count` CPU threads; None leaves torch's choice (the cores that the process may use)."""
+    """Use `count` CPU threads; None leaves torch's choice (the cores that the process may use).
+
+    Numbers below 1e-38 become 0: weights that decay towards 0 would else spend hundreds of epochs in a range where the
+    CPU computes many times slower. Call it before the first computation: torch's worker threads inherit the setting.
+    """
+    torch.set_flush_denormal(True)
     if count is not None:
         torch.set_num_threads(count)
 

@@ -92,7 +92,9 @@ class Trainer:
             while self.state.stopped_by is None and self._one_epoch(stages, board):
                 pass
         if not self.best_weights:
-            raise UserError("the run was stopped before its first epoch was over: there is no model to test")
+            raise KeyboardInterrupt("the run was stopped before its first epoch was over: there is no model to test")
+        if self.state.stopped_by is None:  # by Ctrl-C: the last checkpoint may be older than the best weights
+            self._write_best()
         load_model(self.model, self.best_weights, "the best weights")
         return self.state
 
@@ -234,8 +236,12 @@ class Trainer:
         }
         tensors = {f"{part}/{name}": tensor for part, named in groups.items() for name, tensor in named.items()}
         self.store.save(Checkpoint(tensors, self.state.as_dict()), self.state.epoch)
-        write_tensors(self.parts.folder.models / BEST, self.best_weights, {"epoch": self.state.best_epoch})
+        self._write_best()
         self._saved_at = time.monotonic()
+
+    def _write_best(self) -> None:
+        """Leave the best weights of the run for others."""
+        write_tensors(self.parts.folder.models / BEST, self.best_weights, {"epoch": self.state.best_epoch})
 
     def _resume(self) -> None:
         """Go back to the newest whole checkpoint; without any, start from the beginning."""

@@ -105,7 +105,7 @@ def truncate(path: Path) -> None:
 
 
 def cheat(path: Path) -> None:
-    path.write_text(json.dumps({"version": 1, "hash": "other", "sums": {}, "repeats": False}))
+    path.write_text(json.dumps({"key": "other", "hash": "other", "sums": {}, "repeats": False}))
 
 
 @pytest.mark.parametrize("name", [*(f"{key}.npy" for key in ARRAYS), "meta.json"])

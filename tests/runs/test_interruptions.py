@@ -1,12 +1,13 @@
 """A run that was killed or interrupted, and resumed, ends in the same bits as one that was not."""
 
+import json
 import random
 import signal
 import time
 from pathlib import Path
 
 import pytest
-from conftest import Place, outcome
+from small_runs import Place, outcome
 
 MOST_ATTEMPTS = 60
 
@@ -22,7 +23,7 @@ def test_the_run_goes_through_all_stages(finished: Place) -> None:
     assert finished.results()["stopped_by"] == "saturation"
 
 
-@pytest.mark.parametrize("stride", [31, 47])
+@pytest.mark.parametrize("stride", [43, 61])
 def test_killed_again_and_again(finished: Place, place: Place, stride: int) -> None:
     """Die before every `stride`-th change of a file, wherever that is, until it is through."""
     kills = 0
@@ -38,7 +39,8 @@ def test_killed_again_and_again(finished: Place, place: Place, stride: int) -> N
 def test_killed_while_results_are_written(finished: Place, place: Place, before_end: int) -> None:
     changes = finished.changes  # type: ignore[attr-defined]
     assert place.run(die_at=changes - before_end + 1).code == -signal.SIGKILL
-    place.run(resume_training=True).ok()
+    if place.status()["state"] != "finished":
+        place.run(resume_training=True).ok()
     assert outcome(place.run_folder) == outcome(finished.run_folder)
     assert place.status()["state"] == "finished"
 
@@ -121,8 +123,8 @@ def test_interrupted_by_the_keyboard(finished: Place, place: Place, checkpoint_s
 
     # the weights that it leaves are those that it tested
     place.run(mode="test").ok()
-    tested = (place.run_folder / "evaluation" / "test.json").read_text()
-    assert f'"NDCG@10": {written["test"]["full"]["NDCG@10"]!r}' in tested
+    tested = json.loads((place.run_folder / "evaluation" / "test.json").read_text())
+    assert tested["test"] == written["test"]
 
     place.run(resume_training=True, checkpoint_seconds=checkpoint_seconds).ok()
     resumed, whole = outcome(place.run_folder), outcome(finished.run_folder)
@@ -142,4 +144,5 @@ def test_interrupted_before_the_first_epoch_is_over(finished: Place, place: Plac
     assert ended.code == 130
     assert not (place.run_folder / "results.json").exists()
     assert place.status()["state"] == "interrupted"
-    place.run(train_batch_size=1, num_epochs=1, resume_training=True)
+    refused = place.run(train_batch_size=1)
+    assert refused.code == 1 and "--resume_training true" in refused.err

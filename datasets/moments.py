@@ -1,0 +1,33 @@
+"""Points in time as options: a date, or seconds since 1970."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+YEARS = range(1900, 2101)
+
+
+def to_seconds(moment: str | int) -> int:
+    """Seconds since 1970-01-01 UTC of `2003-02-28`, `2003-02-28 17:30`, `2003-02-28T17:30:00+09:00`, or of themselves.
+
+    Without an offset the time is UTC. Raises ValueError for what is neither, and for numbers meant as years or dates.
+    """
+    if isinstance(moment, str):
+        try:
+            parsed = datetime.fromisoformat(moment.strip())
+        except ValueError:
+            raise ValueError(f"{moment!r} is no date such as 2003-02-28 or 2003-02-28T17:30") from None
+        return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
+    if moment in YEARS or (moment // 10_000 in YEARS and 1 <= moment // 100 % 100 <= 12):
+        year, month = (moment, 1) if moment in YEARS else (moment // 10_000, moment // 100 % 100)
+        raise ValueError(f"{moment} would be seconds since 1970; write a date as {year}-{month:02}-01")
+    return moment
+
+
+def _checked(moment: str | int) -> str | int:
+    to_seconds(moment)
+    return moment
+
+
+Moment = Annotated[str | int, AfterValidator(_checked)]

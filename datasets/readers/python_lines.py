@@ -1,0 +1,93 @@
+"""Text with a Python literal (a dict) in each line, as some published collections are; nothing of it is run."""
+
+import ast
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from common.errors import UserError
+from datasets.readers.table import BadRows, RawTable
+from datasets.readers.text import open_text
+
+Row = tuple[Any, Any, Any]
+
+LONGEST_LINE = 1 << 24
+CHUNK_ROWS = 1 << 16  # rows that are held as Python objects
+
+
+def read_python_lines(
+    path: Path, rows_of: Callable[[dict[str, Any]], Iterable[Row]], roles: Sequence[str], bad_rows: BadRows
+) -> RawTable:
+    """Columns of text by role; rows_of: from a line's dict to its rows, values in the order of `roles`.
+
+    It goes line by line, as only Python's own parser knows where a literal ends: about 30,000 lines a second.
+    Raises UserError at a line that is no dict or lacks a value, unless such lines are skipped.
+    """
+    rows: list[Row] = []
+    line_of_row: list[int] = []
+    chunks: list[list[pa.Array]] = []
+    lines: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
+    bad: list[str] = []
+
+    def flush() -> None:
+        columns = zip(*rows, strict=True) if rows else [()] * len(roles)
+        chunks.append([pa.array([_text(value) for value in column], type=pa.large_string()) for column in columns])
+        lines.append(np.array(line_of_row, dtype=np.int64))
+        rows.clear()
+        line_of_row.clear()
+
+    with open_text(path) as stream:
+        number = 0
+        while content := stream.readline(LONGEST_LINE):
+            number += 1
+            if not content.strip():
+                continue
+            try:
+                found = list(rows_of(_parse(content)))
+            except (ValueError, KeyError, TypeError) as error:
+                bad.append(f"line {number}: {_reason(error)}")
+                if not bad_rows.skip:
+                    break
+                continue
+            rows.extend(found)
+            line_of_row.extend([number] * len(found))
+            if len(rows) >= CHUNK_ROWS:
+                flush()
+    if bad:
+        bad_rows.settle(path, bad[0], len(bad))
+    flush()
+    places = np.concatenate(lines)
+    table = {role: pa.chunked_array([chunk[index] for chunk in chunks]) for index, role in enumerate(roles)}
+    return RawTable(path, table, lambda row: f"line {places[row]}", len(bad))
+
+
+def _parse(content: bytes) -> dict[str, Any]:
+    """The dict that a line is. Raises ValueError if it is none."""
+    if len(content) >= LONGEST_LINE:
+        raise ValueError(f"longer than {LONGEST_LINE >> 20} MiB")
+    try:
+        value = ast.literal_eval(content.decode("utf-8").strip())
+    except (SyntaxError, RecursionError, MemoryError) as error:
+        raise ValueError("not a Python literal") from error
+    if not isinstance(value, dict):
+        raise ValueError("not a dict")
+    return value
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a line, in words."""
+    if isinstance(error, KeyError):
+        return f"there is no {error.args[0]!r}"
+    return str(error)
+
+
+def _text(value: Any) -> str:
+    """A value as a table has it. Raises UserError if it is neither text nor a number."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(value)
+    raise UserError(f"a value is {value!r:.60} where text or a number is expected")

@@ -1,0 +1,34 @@
+"""Choosing and reordering interactions: what splits that don't cut by position have in common."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from datasets.sequence_data import IntArray, SequenceData
+
+
+def users_of(data: SequenceData) -> IntArray:
+    """int64 [nnz]: whose each interaction is; ascending."""
+    return np.repeat(np.arange(data.num_users, dtype=np.int64), data.lengths)
+
+
+def select_interactions(data: SequenceData, places: IntArray) -> SequenceData:
+    """The interactions at `places` in that order, which must keep each user's together and users in order."""
+    counts = np.bincount(users_of(data)[places], minlength=data.num_users)
+    return replace(
+        data,
+        items=np.asarray(data.items)[places],
+        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        timestamps=None if data.timestamps is None else np.asarray(data.timestamps)[places],
+        ratings=None if data.ratings is None else np.asarray(data.ratings)[places],
+    )
+
+
+def previous_in_user(data: SequenceData) -> IntArray:
+    """int64 [nnz]: where the same user had the same item before; -1 the first time."""
+    pair = users_of(data) * (data.num_items + 1) + np.asarray(data.items)
+    order = np.argsort(pair, kind="stable")
+    again = pair[order[1:]] == pair[order[:-1]]
+    previous = np.full(data.num_interactions, -1, dtype=np.int64)
+    previous[order[1:][again]] = order[:-1][again]
+    return previous

@@ -1,0 +1,145 @@
+"""Strong generalization (Liang et al. 2018): whole users are held out; part of their history is the model's input."""
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from common.errors import UserError
+from common.schema import Options
+from datasets.sequence_data import Heldout, IntArray, SequenceData, Split
+from datasets.splits.base import SplitMaker
+from datasets.splits.select import previous_in_user, select_interactions, users_of
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+
+
+class StrongGeneralizationOptions(Options):
+    """Options of split `strong_generalization`."""
+
+    heldout_users: int | float = Field(
+        0.1, gt=0, description="users held out for validation, and as many again for test: a number, or a share below 1"
+    )
+    fold_in: Literal["random", "temporal"] = Field(
+        "random", description="a held-out user's targets: drawn at random, or the last ones in time"
+    )
+    target_share: float = Field(0.2, gt=0, lt=1, description="share of a held-out user's items that are targets")
+    min_heldout_items: int = Field(
+        5, ge=2, description="held-out users with fewer items (of those that are trained on) have no targets"
+    )
+    distinct_items: bool = Field(
+        True, description="a user's repeated interactions with an item count as one, the first"
+    )
+    split_seed: int = Field(98765, ge=0, description="where the draws of users and of targets start")
+
+
+class StrongGeneralization(SplitMaker[StrongGeneralizationOptions]):
+    """Train on some users, measure on others: fold in 80 % of their items, find the other 20 %.
+
+    The items are those of the training users. A held-out user's interactions are put in order fold-in, targets.
+    """
+
+    code = "strong_generalization"
+    Options = StrongGeneralizationOptions
+    description = "held-out users: most of their items are the input, the others are the targets"
+
+    def make(self, data: SequenceData, options: StrongGeneralizationOptions) -> Split:
+        """Split by users. Raises UserError if there are too few of them."""
+        random = np.random.default_rng(options.split_seed)
+        roles = _roles(data, options, random)
+        if options.distinct_items:
+            data = _distinct(data)
+        data, roles = _trained_items_only(data, roles)
+        is_target = _targets(data, roles, options, random)
+        order = np.argsort(2 * users_of(data) + is_target, kind="stable")
+        data, is_target = select_interactions(data, order), is_target[order]
+        start, end = np.asarray(data.offsets[:-1]), np.asarray(data.offsets[1:])
+        return Split(
+            code=self.code,
+            data=data,
+            train_start=start,
+            train_end=np.where(roles == TRAIN, end, start),
+            validation=_heldout(data, is_target, roles == VALIDATION, "validation"),
+            test=_heldout(data, is_target, roles == TEST, "test"),
+        )
+
+
+def _roles(data: SequenceData, options: StrongGeneralizationOptions, random: np.random.Generator) -> IntArray:
+    """TRAIN, VALIDATION or TEST of each user."""
+    asked = options.heldout_users
+    count = round(asked * data.num_users) if asked < 1 else int(asked)
+    if count < 1 or 2 * count >= data.num_users:
+        raise UserError(
+            f"strong_generalization can't hold out twice {count:,} (heldout_users {asked}) of the {data.num_users:,} "
+            f"users of {data.name}: choose heldout_users so that there are some, and some are left to train on"
+        )
+    order = random.permutation(data.num_users)
+    roles = np.full(data.num_users, TRAIN)
+    roles[order[-2 * count : -count]] = VALIDATION
+    roles[order[-count:]] = TEST
+    return roles
+
+
+def _distinct(data: SequenceData) -> SequenceData:
+    """Each user's first interaction with each item; nothing is left that repeats."""
+    first = np.flatnonzero(previous_in_user(data) < 0)
+    return replace(select_interactions(data, first), repeats=False)
+
+
+def _trained_items_only(data: SequenceData, roles: IntArray) -> tuple[SequenceData, IntArray]:
+    """Without the items that no training user has (the others get new ids), and users that have nothing left."""
+    items, user = np.asarray(data.items), users_of(data)
+    trained = np.zeros(data.num_items + 1, dtype=bool)
+    trained[items[roles[user] == TRAIN]] = True
+    kept = np.flatnonzero(trained[items])
+    new_id = np.cumsum(trained, dtype=np.int32)
+    left = np.bincount(user[kept], minlength=data.num_users) > 0
+    smaller = replace(
+        select_interactions(data, kept),
+        user_ids=data.user_ids[left],
+        item_ids=data.item_ids[trained[1:]],
+        items=new_id[items[kept]],
+    )
+    lengths = smaller.lengths[left]
+    return replace(smaller, offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)), roles[left]
+
+
+def _targets(
+    data: SequenceData, roles: IntArray, options: StrongGeneralizationOptions, random: np.random.Generator
+) -> npt.NDArray[np.bool_]:
+    """Which interactions are targets: bool [nnz]."""
+    lengths = data.lengths
+    counts = np.maximum((options.target_share * lengths).astype(np.int64), 1)
+    counts[(roles == TRAIN) | (lengths < options.min_heldout_items)] = 0
+    user = users_of(data)
+    order = np.arange(data.num_interactions)
+    if options.fold_in == "random":
+        order = np.lexsort((random.random(data.num_interactions), user))
+    is_target = np.zeros(data.num_interactions, dtype=bool)
+    is_target[order] = np.arange(data.num_interactions) >= (data.offsets[1:] - counts)[user]
+    return is_target
+
+
+def _heldout(
+    data: SequenceData, is_target: npt.NDArray[np.bool_], chosen: npt.NDArray[np.bool_], phase: str
+) -> Heldout:
+    """The chosen users that have targets; these stand at the end of each one's interactions."""
+    counts = np.bincount(users_of(data)[is_target], minlength=data.num_users)
+    users = np.flatnonzero(chosen & (counts > 0))
+    if len(users) == 0:
+        raise UserError(
+            f"strong_generalization leaves no {phase} user of {data.name} with targets: raise heldout_users, or lower "
+            "min_heldout_items"
+        )
+    counts, end = counts[users], np.asarray(data.offsets[1:])[users]
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
+    return Heldout(
+        users=users,
+        input_start=np.asarray(data.offsets)[users],
+        input_end=end - counts,
+        targets=np.repeat(end - counts, counts) + within,
+        target_offsets=offsets,
+    )

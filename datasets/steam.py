@@ -1,0 +1,116 @@
+"""Steam: games reviewed by players; in three collections of the same makers."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from datasets.base import RawInteractions
+from datasets.download import Source
+from datasets.raw_files import RawFile, RawFileDataset, RawFileOptions, damaged_file
+from datasets.readers.python_lines import Row, read_python_lines
+from datasets.readers.table import RawTable
+from datasets.readers.tokens import read_rows
+from datasets.readers.values import to_interactions
+
+logger = logging.getLogger(__name__)
+
+UCSD = "https://mcauleylab.ucsd.edu/public_datasets/data/steam"
+FILES = {
+    "reviews": RawFile(
+        ("steam_reviews.json", "steam_new.json"),
+        (
+            Source(f"{UCSD}/steam_reviews.json.gz"),
+            Source("https://cseweb.ucsd.edu/~wckang/steam_reviews.json.gz"),
+        ),
+        Path("steam"),
+    ),
+    "australian": RawFile(
+        ("australian_user_reviews.json",),
+        (Source(f"{UCSD}/australian_user_reviews.json.gz"),),
+        Path("steam"),
+    ),
+    "sasrec": RawFile(
+        ("Steam.txt", "steam.txt"),
+        (
+            Source("https://raw.githubusercontent.com/FeiSun/BERT4Rec/master/data/steam.txt"),
+            Source("https://raw.githubusercontent.com/WhiteGiveFive/SASRecAE/HEAD/data/Steam.txt"),
+        ),
+        Path("steam"),
+    ),
+}
+
+
+class SteamOptions(RawFileOptions):
+    """Options of the `steam` dataset."""
+
+    steam_version: Literal["reviews", "australian", "sasrec"] = Field(
+        "reviews",
+        description="reviews: 7.8 million with dates; australian: 59,305 of Australian players, with dates; "
+        "sasrec: the reviews as SASRec's authors prepared them, in the order of time, without times",
+    )
+
+
+class Steam(RawFileDataset[SteamOptions]):
+    """Reviews as Python literals, a line each (or a line a player), or SASRec's rows of user and item."""
+
+    code = "steam"
+    Options = SteamOptions
+    description = "Steam: 2,567,538 players, 15,474 games, 7,793,069 reviews of 2010-2018; or an excerpt of them"
+    home = "https://cseweb.ucsd.edu/~jmcauley/datasets.html#steam_data"
+    licence = "research use (no licence is stated)"
+    citation = (
+        "Wang-Cheng Kang and Julian McAuley. Self-Attentive Sequential Recommendation. ICDM 2018, 197-206. "
+        "https://doi.org/10.1109/ICDM.2018.00035"
+    )
+    size = "1.3 GB (australian: 7 MB)"
+
+    def name(self, options: SteamOptions) -> str:
+        """With the collection, unless it is the usual one."""
+        return self.code if options.steam_version == "reviews" else f"{self.code}-{options.steam_version}"
+
+    def wanted(self, options: SteamOptions) -> RawFile:
+        """One file a collection."""
+        return FILES[options.steam_version]
+
+    def read(self, options: SteamOptions) -> RawInteractions:
+        """Player, game and, but for SASRec's file, the date."""
+        path = self.raw_file(options)
+        bad_rows = damaged_file(path)
+        if options.steam_version == "sasrec":
+            table = read_rows(path, 2, {"user": 0, "item": 1}, False, bad_rows)
+            return to_interactions(table, bad_rows, integer_ids=("user", "item"))
+        if options.steam_version == "reviews":
+            table = read_python_lines(path, _review, ("user", "item", "timestamp"), bad_rows)
+            return to_interactions(table, bad_rows, time_format="ISO8601")
+        table = _with_year(read_python_lines(path, _reviews_of_player, ("user", "item", "timestamp"), bad_rows))
+        return to_interactions(table, bad_rows, time_format="Posted %B %d, %Y.")
+
+
+def _review(line: dict[str, Any]) -> Iterator[Row]:
+    """A line is a review."""
+    yield line["username"], line["product_id"], line["date"]
+
+
+def _reviews_of_player(line: dict[str, Any]) -> Iterator[Row]:
+    """A line is a player with a list of reviews."""
+    for review in line["reviews"]:
+        yield line["user_id"], review["item_id"], review["posted"]
+
+
+def _with_year(table: RawTable) -> RawTable:
+    """The Australian reviews of the year in which they were collected have dates without a year: they are left out."""
+    posted = table.columns["timestamp"]
+    dated = np.asarray(pc.match_substring_regex(posted, r"^Posted \w+ \d+, \d{4}\.$").to_numpy(), dtype=bool)
+    yearless = np.asarray(pc.match_substring_regex(posted, r"^Posted \w+ \d+\.$").to_numpy(), dtype=bool)
+    if not yearless.any():
+        return table
+    logger.warning("%s: %d of %d reviews have a date without a year and are left out", table.path, yearless.sum(), len(dated))
+    rows = np.flatnonzero(~yearless)
+    columns = {role: column.take(pa.array(rows)) for role, column in table.columns.items()}
+    return RawTable(table.path, columns, lambda row: table.place(int(rows[row])))

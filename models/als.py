@@ -1,0 +1,86 @@
+"""ALS: weighted matrix factorization of implicit feedback (Hu, Koren & Volinsky 2008), by the library `implicit`."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from common.errors import UserError
+from common.schema import Options
+from models.base import Dimensions, FittedModel, pick
+from models.layers.interactions import interaction_matrix
+
+if TYPE_CHECKING:
+    from dataloaders.batch import Batch
+
+CHUNK_CELLS = 32_000_000  # entries of the gathered factors in memory at once, about
+
+
+class ALSOptions(Options):
+    """Options of model `als`."""
+
+    factors: int = Field(64, ge=1, description="width of the user and item vectors")
+    l2: float = Field(0.01, gt=0, description="the L2 penalty on the vectors")
+    alpha: float = Field(1.0, gt=0, description="confidence in an interaction, where that in none at all is 1")
+    iterations: int = Field(15, ge=1, description="alternations between users and items")
+
+
+class ALS(FittedModel):
+    """min sum over users u, items i of c_ui (p_ui - x_u'y_i)^2 + l2 (|x|^2 + |y|^2), p = 1 with c = alpha where u had i.
+
+    A user is folded in by the half step of the same algorithm, whether it was trained on or not:
+    x_u = (Y'Y + sum_i (c_ui - 1) y_i y_i' + l2 I)^-1 sum_i c_ui y_i over the items of its input.
+    """
+
+    code = "als"
+    Options = ALSOptions
+    dataloader_code = "bag"
+    options: ALSOptions
+    item_factors: Tensor
+
+    def __init__(self, options: ALSOptions, dimensions: Dimensions) -> None:
+        super().__init__(options, dimensions)
+        self.register_buffer("item_factors", torch.zeros(dimensions.num_items + 1, options.factors))
+
+    def fit(self, items: Tensor, offsets: Tensor) -> None:
+        options = self.options
+        model = _library().AlternatingLeastSquares(
+            factors=options.factors,
+            regularization=options.l2,
+            alpha=options.alpha,
+            iterations=options.iterations,
+            use_gpu=False,
+            num_threads=torch.get_num_threads(),
+            random_state=int(torch.randint(2**31, ())),  # torch's global generator is seeded by the run
+        )
+        model.fit(interaction_matrix(items, offsets, self.dimensions.num_items + 1), show_progress=False)
+        self.item_factors.copy_(torch.from_numpy(model.item_factors))
+
+    def fold_in(self, items: Tensor, weights: Tensor) -> Tensor:
+        """The vectors of users with these items: [B, L], [B, L] -> [B, K]."""
+        y, options = self.item_factors, self.options
+        common = y.T @ y + options.l2 * torch.eye(options.factors, device=y.device)
+        rows = max(1, CHUNK_CELLS // (items.shape[1] * options.factors))
+        vectors = []
+        for first in range(0, len(items), rows):
+            own = y[items[first : first + rows]]  # [n, L, K]
+            used = weights[first : first + rows, :, None]  # [n, L, 1]
+            confidence = options.alpha * used
+            left = common + own.transpose(1, 2) @ (own * (confidence - 1) * (used > 0))  # [n, K, K]
+            vectors.append(torch.linalg.solve(left, (own * confidence).sum(1)))
+        return torch.cat(vectors)
+
+    def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
+        vectors = self.fold_in(batch.items, cast(Tensor, batch.weights))
+        return pick(vectors @ self.item_factors.T, candidates)
+
+
+def _library() -> Any:
+    try:
+        return importlib.import_module("implicit.als")
+    except ImportError as error:
+        raise UserError(f"model als needs the library implicit ({error}): pip install implicit") from error
