@@ -3,12 +3,19 @@
 from dataloaders.bag import BagDataloader
 from dataloaders.base import Dataloader, DataloaderOptions
 from dataloaders.batch import Batch, EvalBatch
+from dataloaders.bert import BertDataloader
 from dataloaders.plain import PlainDataloader
+from dataloaders.sas import SASDataloader
+from dataloaders.ratings import ItemRatingsDataloader, UserRatingsDataloader
 from dataloaders.vae import VAEDataloader
 
 DATALOADERS: dict[str, type[Dataloader]] = {
     "bag": BagDataloader,
+    "item_ratings": ItemRatingsDataloader,
+    "bert": BertDataloader,
     "plain": PlainDataloader,
+    "sas": SASDataloader,
+    "user_ratings": UserRatingsDataloader,
     "vae": VAEDataloader,
 }
 

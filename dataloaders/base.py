@@ -61,12 +61,16 @@ class Dataloader(ABC):
         """Number of training batches in an epoch (the last may be smaller)."""
         return -(-len(self.windows) // self.options.train_batch_size)
 
-    def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
-        """One pass over the windows in an order drawn from `generator`."""
+    def epoch_batches(self, generator: torch.Generator) -> list[Int]:
+        """The rows of `windows` in each batch of an epoch, in an order drawn from `generator`."""
         order = torch.randperm(len(self.windows), generator=generator).numpy()
         size = self.options.train_batch_size
-        for first in range(0, len(order), size):
-            yield self.training_batch(self.windows.take(order[first : first + size]), generator)
+        return [order[first : first + size] for first in range(0, len(order), size)]
+
+    def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
+        """One pass over the windows."""
+        for rows in self.epoch_batches(generator):
+            yield self.training_batch(self.windows.take(rows), generator)
 
     def evaluation(self, heldout: Heldout, batch_size: int) -> Iterator[EvalBatch]:
         """The held-out users, those with histories of similar length together: less padding, same result."""

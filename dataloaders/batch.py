@@ -20,7 +20,11 @@ class Batch:
     weights : float32 [B, L], weight of each input item; exactly 0 where an entry doesn't count
     targets : int64 [B, T], the items to predict; PAD where there is none (None in evaluation)
     target_weights : float32 [B, T], weight of each target in the loss
-    timestamps : int64 [B, L], seconds UTC, where the model asks for them
+    timestamps : int64 [B, L], seconds UTC of each input item, where the data has them
+    next_timestamps : int64 [B, L], seconds UTC of what follows each input item; in evaluation, of the request
+    request_times : int64 [B], seconds UTC at which a recommendation is asked for
+    negatives : int64 [B, L, K], or [B, 1, K] in common for a window; items to tell targets from, PAD where none is left
+    negative_log_q : float32, of negatives' shape: log of the chance of drawing it
     """
 
     users: Tensor
@@ -29,6 +33,10 @@ class Batch:
     targets: Tensor | None = None
     target_weights: Tensor | None = None
     timestamps: Tensor | None = None
+    next_timestamps: Tensor | None = None
+    request_times: Tensor | None = None
+    negatives: Tensor | None = None
+    negative_log_q: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on `device` (itself, if it is there already)."""

@@ -4,29 +4,57 @@ from dataclasses import replace
 from typing import Any
 
 from common.schema import Options
+from datasets.amazon import Amazon2023, Beauty, Game
 from datasets.base import Dataset, DatasetOptions
 from datasets.ecommerce import Ecommerce
 from datasets.file import File
-from datasets.movielens import MovieLens1M, MovieLens20M
+from datasets.gowalla import Gowalla
+from datasets.movielens import (
+    MovieLens1M,
+    MovieLens10M,
+    MovieLens20M,
+    MovieLens25M,
+    MovieLens32M,
+    MovieLens100K,
+)
 from datasets.sequence_data import PAD, Heldout, SequenceData, Split, with_hash
+from datasets.sessions import RetailRocket, Yoochoose
 from datasets.splits.base import SplitMaker
+from datasets.splits.global_time import GlobalTime
 from datasets.splits.leave_one_out import LeaveOneOut
+from datasets.splits.ratio import Ratio
+from datasets.splits.random_rating import RandomRating
 from datasets.splits.strong_generalization import StrongGeneralization
 from datasets.stats import statistics
+from datasets.steam import Steam
 from datasets.synthetic import Synthetic
 
 __all__ = ["DATASETS", "PAD", "SPLITS", "Heldout", "SequenceData", "Split", "load", "split", "statistics"]
 
 DATASETS: dict[str, type[Dataset[Any]]] = {
+    "ml-100k": MovieLens100K,
     "ml-1m": MovieLens1M,
+    "ml-10m": MovieLens10M,
     "ml-20m": MovieLens20M,
+    "ml-25m": MovieLens25M,
+    "ml-32m": MovieLens32M,
+    "beauty": Beauty,
+    "game": Game,
+    "amazon-2023": Amazon2023,
+    "steam": Steam,
+    "gowalla": Gowalla,
     "ecommerce": Ecommerce,
+    "retailrocket": RetailRocket,
+    "yoochoose": Yoochoose,
     "synthetic": Synthetic,
     "file": File,
 }
 
 SPLITS: dict[str, type[SplitMaker[Any]]] = {
     "leave_one_out": LeaveOneOut,
+    "global_time": GlobalTime,
+    "ratio": Ratio,
+    "random_rating": RandomRating,
     "strong_generalization": StrongGeneralization,
 }
 

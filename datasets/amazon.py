@@ -110,9 +110,7 @@ class Amazon2023(TableDataset[Amazon2023Options]):
     code = "amazon-2023"
     Options = Amazon2023Options
     description = "Amazon Reviews 2023, one of 34 categories; Video_Games, 5-core: 814,586 ratings of 1999-2023"
-    table = Table(
-        ",", ROLES, header=("user_id", "parent_asin", "rating", "timestamp"), time_format="ms"
-    )
+    table = Table(",", ROLES, header=("user_id", "parent_asin", "rating", "timestamp"), time_format="ms")
     home = "https://amazon-reviews-2023.github.io"
     licence, citation, size = LICENCE, CITATION_2023, "0.1 MB to 1 GB a category"
 

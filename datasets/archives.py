@@ -20,6 +20,12 @@ HARMLESS_BYTES = 1 << 28
 CHUNK = 1 << 20
 WORKSPACE = ".download-"
 ABANDONED_SECONDS = 24 * 3600
+GZIP = b"\x1f\x8b"
+ZIP = b"PK\x03\x04"
+
+
+class ArchiveError(UserError):
+    """An archive is damaged, could do harm, or holds something else."""
 
 
 def holds(archive: Path, names: Collection[str]) -> bool:
@@ -38,11 +44,11 @@ def holds(archive: Path, names: Collection[str]) -> bool:
 def extract(archive: Path, names: Collection[str], folder: Path) -> Path:
     """Unpack the first of `names` that a zip or gz file holds to `folder`, in one step; returns its path.
 
-    Raises UserError if the archive is damaged, holds none of the names, or could do harm.
+    Raises ArchiveError if the archive is damaged, holds none of the names, or could do harm; UserError if the disk fails.
     """
     try:
         with open(archive, "rb") as file:
-            packed_by_gzip = file.read(2) == b"\x1f\x8b"
+            packed_by_gzip = file.read(2) == GZIP
         if packed_by_gzip:
             bound = max(HARMLESS_BYTES, LARGEST_RATIO * archive.stat().st_size)
             name = next((name for name in names if archive.name == name + ".gz"), next(iter(names)))
@@ -51,13 +57,13 @@ def extract(archive: Path, names: Collection[str], folder: Path) -> Path:
         with zipfile.ZipFile(archive) as content:
             found = _entry(content, names)
             if found is None:
-                raise UserError(f"{archive} holds none of {', '.join(names)}")
+                raise ArchiveError(f"{archive} holds none of {', '.join(names)}")
             name, entry = found
             _refuse_harm(entry, archive)
             with content.open(entry) as source:
                 return _write(source, folder / name, entry.file_size, archive)
     except (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile, NotImplementedError, RuntimeError) as error:
-        raise UserError(f"{archive} is a damaged archive ({error}): remove it and fetch it again") from error
+        raise ArchiveError(f"{archive} is a damaged archive ({error}): remove it and fetch it again") from error
     except OSError as error:
         raise UserError(f"can't unpack {archive}: {error.strerror or error}") from error
 
@@ -73,17 +79,17 @@ def _entry(content: zipfile.ZipFile, names: Collection[str]) -> tuple[str, zipfi
 
 
 def _refuse_harm(entry: zipfile.ZipInfo, archive: Path) -> None:
-    """Raise UserError if an entry is a link, points out of its folder, or grows beyond reason."""
+    """Raise ArchiveError if an entry is a link, points out of its folder, or grows beyond reason."""
     path = PurePosixPath(entry.filename.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-        raise UserError(
+        raise ArchiveError(
             f"{archive}: entry {entry.filename!r} points outside of the archive's folder; it is not unpacked"
         )
     mode = entry.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-        raise UserError(f"{archive}: entry {entry.filename!r} is a link or a device, not a file; it is not unpacked")
+        raise ArchiveError(f"{archive}: entry {entry.filename!r} is a link or a device, not a file; it is not unpacked")
     if entry.file_size > max(HARMLESS_BYTES, LARGEST_RATIO * entry.compress_size):
-        raise UserError(
+        raise ArchiveError(
             f"{archive}: entry {entry.filename!r} would unpack to {entry.file_size:,} bytes from "
             f"{entry.compress_size:,}, which no table of interactions does; it is not unpacked"
         )
@@ -97,16 +103,17 @@ def _write(source: IO[bytes] | gzip.GzipFile, target: Path, bound: int, archive:
             file.write(chunk)
             left -= len(chunk)
         if left <= 0:
-            raise UserError(f"{archive} unpacks to more than it should ({bound:,} bytes); it is not unpacked")
+            raise ArchiveError(f"{archive} unpacks to more than it should ({bound:,} bytes); it is not unpacked")
     return target
 
 
 @contextlib.contextmanager
 def workspace(folder: Path) -> Iterator[Path]:
-    """A temporary folder in `folder`, removed in the end, as is `folder` if nothing has come into it.
+    """A temporary folder in `folder`, removed in the end, as are `folder` and its new parents if nothing came into them.
 
     Raises UserError if the disk is full or can't be written.
     """
+    parents = [parent for parent in folder.parents if not parent.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for leftover in folder.glob(f"{WORKSPACE}*"):  # of killed processes
@@ -118,7 +125,8 @@ def workspace(folder: Path) -> Iterator[Path]:
         raise UserError(f"can't write to {folder}: {error.strerror or error}") from error
     finally:
         with contextlib.suppress(OSError):
-            folder.rmdir()
+            for empty in (folder, *parents):
+                empty.rmdir()
 
 
 def place(source: Path, target: Path) -> Path:

@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -12,6 +12,7 @@ import pooch
 import requests
 
 from common.errors import UserError
+from datasets.archives import ArchiveError
 
 logger = logging.getLogger(__name__)
 pooch.get_logger().setLevel(logging.WARNING)  # it would name temporary files
@@ -62,9 +63,11 @@ class _Bounded:
         self._file.flush()
 
 
-def download(sources: Sequence[Source], folder: Path, what: str) -> Path:
-    """Fetch from the first source that answers; returns the path of the whole file, in `folder` (the caller's own).
+def download(sources: Sequence[Source], folder: Path, use: Callable[[Path], Path], what: str) -> Path:
+    """Fetch from the first source that gives a file which can be used; returns what `use` makes of it.
 
+    folder: the caller's own, where files are kept while they are fetched.
+    use: from the path of a whole file to that of the raw file; an ArchiveError from it counts as the source's fault.
     what: said in the error if no source gives the file: what to put where, and what works offline.
     Raises UserError naming each source and what went wrong there.
     """
@@ -74,9 +77,11 @@ def download(sources: Sequence[Source], folder: Path, what: str) -> Path:
             failures.append(f"{source.url}: not tried, it needs {source.needs}: fetch it there yourself")
             continue
         try:
-            return _try_source(source, folder)
-        except _NotThere as error:
-            failures.append(f"{source.url}: {error}")
+            return use(_try_source(source, folder))
+        except (_NotThere, ArchiveError) as error:
+            reason = str(error).replace(str(folder / FILE), "what it gave")
+            logger.warning("%s: %s", source.url, reason)
+            failures.append(f"{source.url}: {reason}")
     tried = "".join(f"\n  {failure}" for failure in failures)
     raise UserError(f"the raw data can't be downloaded:{tried}\n{what}")
 

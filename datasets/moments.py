@@ -31,3 +31,11 @@ def _checked(moment: str | int) -> str | int:
 
 
 Moment = Annotated[str | int, AfterValidator(_checked)]
+
+
+def to_text(seconds: int) -> str:
+    """ISO 8601 in UTC of seconds since 1970; the bare number if no calendar reaches that far."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)

@@ -13,9 +13,7 @@ CITATION = (
 ROLES = ("user", "item", "rating", "timestamp")
 INTEGERS = ("user", "item")
 DAT = Table("::", ROLES, integer_ids=INTEGERS, time_format="s")
-CSV = Table(
-    ",", ROLES, header=("userId", "movieId", "rating", "timestamp"), integer_ids=INTEGERS, time_format="s"
-)
+CSV = Table(",", ROLES, header=("userId", "movieId", "rating", "timestamp"), integer_ids=INTEGERS, time_format="s")
 
 
 class MovieLens(TableDataset[RawFileOptions]):

@@ -1,6 +1,7 @@
 """Datasets declared by where their raw file is to be had and how its columns lie."""
 
 import logging
+import zipfile
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import ClassVar, TypeVar
 from pydantic import Field
 
 from common.errors import UserError
-from datasets.archives import extract, holds, place, workspace
+from datasets.archives import GZIP, ZIP, extract, holds, place, workspace
 from datasets.base import Dataset, DatasetOptions, RawInteractions
 from datasets.download import Source, download
 from datasets.fingerprint import content_hash
@@ -100,13 +101,7 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
         )
         logger.info("downloading %s (%s) to %s; licence: %s", self.code, self.size, folder, self.licence)
         with workspace(folder) as temporary:
-            file = download(sources, temporary, what)
-            with open(file, "rb") as content:
-                start = content.read(4)
-            # An xlsx is a zip too: only one that holds the raw file is unpacked.
-            if start[:2] == b"\x1f\x8b" or holds(file, wanted.names):
-                return extract(file, wanted.names, folder)
-            return place(file, folder / _name_for(start, wanted.names))
+            return download(sources, temporary, lambda file: _keep(file, folder, wanted.names), what)
 
     @classmethod
     def files_on_disk(cls, data_folder: Path) -> list[Path]:
@@ -142,10 +137,20 @@ def _unpack(folder: Path, names: Sequence[str]) -> Path | None:
     return None
 
 
-def _name_for(start: bytes, names: Sequence[str]) -> str:
-    """The name for a raw file that came without an archive, by its first bytes."""
-    is_workbook = start == b"PK\x03\x04"
-    return next((name for name in names if name.endswith(".xlsx") == is_workbook), names[0])
+def _keep(file: Path, folder: Path, names: Sequence[str]) -> Path:
+    """The raw file, put where it belongs: out of the archive that a source gave, or as it came.
+
+    Raises ArchiveError if the archive is damaged or another one.
+    """
+    with open(file, "rb") as content:
+        start = content.read(4)
+    workbook = next((name for name in names if name.endswith(".xlsx")), None)
+    # An xlsx is a zip too: where one is expected, only a zip that holds the raw file is unpacked.
+    if start == ZIP and workbook is not None and zipfile.is_zipfile(file) and not holds(file, names):
+        return place(file, folder / workbook)
+    if start == ZIP or start.startswith(GZIP):
+        return extract(file, names, folder)
+    return place(file, folder / next(name for name in names if name != workbook))
 
 
 class TableDataset(RawFileDataset[AnyRawFileOptions]):

@@ -1,7 +1,7 @@
 """The two values that leave `datasets`: interactions as flat arrays, and where a split cuts them."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -101,6 +101,8 @@ class Split:
 
     data: the interactions that all positions refer to (a split may have reordered or dropped some).
     train_start, train_end: int64 [num_users]; a user trains on `items[start:end]`, on nothing where they are equal.
+    in_time: a user's targets come after what is trained on and after the input; False where they are drawn at random.
+    cut: seconds UTC, where nobody's training reaches this time; None where there is no such promise.
     """
 
     code: str
@@ -109,3 +111,5 @@ class Split:
     train_end: IntArray
     validation: Heldout
     test: Heldout
+    in_time: bool = field(default=True, kw_only=True)
+    cut: int | None = field(default=None, kw_only=True)

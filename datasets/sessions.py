@@ -89,9 +89,7 @@ class Yoochoose(TableDataset[YoochooseOptions]):
         Source("https://www.kaggle.com/datasets/chadgostopp/recsys-challenge-2015", needs="a Kaggle account"),
     )
     home = "https://www.kaggle.com/datasets/chadgostopp/recsys-challenge-2015"
-    table = Table(
-        ",", ("user", "timestamp", "item", "category"), integer_ids=("user", "item"), time_format="ISO8601"
-    )
+    table = Table(",", ("user", "timestamp", "item", "category"), integer_ids=("user", "item"), time_format="ISO8601")
     licence = "CC BY-NC-ND 4.0"
     citation = (
         "David Ben-Shimon, Alexander Tsikinovsky, Michael Friedmann, Bracha Shapira, Lior Rokach, and Johannes Hoerle. "

@@ -1,10 +1,10 @@
 """A dataset in figures."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
+from datasets.moments import to_text
 from datasets.sequence_data import SECONDS_OF_DAY, IntArray, SequenceData
 
 
@@ -40,8 +40,8 @@ def _time_statistics(data: SequenceData) -> dict[str, Any]:
         return dict.fromkeys(("first_time", "last_time", "span_days", "tied_timestamps"))
     first, last = int(data.timestamps.min()), int(data.timestamps.max())
     return {
-        "first_time": _iso(first),
-        "last_time": _iso(last),
+        "first_time": to_text(first),
+        "last_time": to_text(last),
         "span_days": (last - first) / SECONDS_OF_DAY,
         "tied_timestamps": tied_share(data.timestamps, data.offsets),
     }
@@ -63,11 +63,3 @@ def repeat_rate(data: SequenceData) -> float:
     pairs += data.items
     pairs.sort()
     return float(np.count_nonzero(pairs[1:] == pairs[:-1]) / len(pairs))
-
-
-def _iso(seconds: int) -> str:
-    """ISO 8601 of seconds since 1970; the bare number if no calendar reaches that far."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat()
-    except (ValueError, OverflowError, OSError):
-        return str(seconds)

@@ -110,7 +110,9 @@ def _with_year(table: RawTable) -> RawTable:
     yearless = np.asarray(pc.match_substring_regex(posted, r"^Posted \w+ \d+\.$").to_numpy(), dtype=bool)
     if not yearless.any():
         return table
-    logger.warning("%s: %d of %d reviews have a date without a year and are left out", table.path, yearless.sum(), len(dated))
+    logger.warning(
+        "%s: %d of %d reviews have a date without a year and are left out", table.path, yearless.sum(), len(dated)
+    )
     rows = np.flatnonzero(~yearless)
     columns = {role: column.take(pa.array(rows)) for role, column in table.columns.items()}
     return RawTable(table.path, columns, lambda row: table.place(int(rows[row])))

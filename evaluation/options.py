@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from common.schema import Options
 
 CUT_METRICS = ("Recall", "HR", "NDCG", "MRR", "MAP", "Precision")
+RATING_METRICS = ("RMSE", "MAE")  # of predicted ratings; lower is better
 Sampler = Literal["popular", "random"]
 
 
@@ -40,10 +41,11 @@ class EvaluationOptions(Options):
 
     @model_validator(mode="after")
     def _best_metric_is_measured(self) -> Self:
-        measured = [f"{name}@{k}" for k in self.metric_ks for name in CUT_METRICS] + ["MRR"]
+        measured = [f"{name}@{k}" for k in self.metric_ks for name in CUT_METRICS]
+        measured += ["MRR", *RATING_METRICS]
         if self.best_metric not in measured:
             raise ValueError(
                 f"best_metric {self.best_metric} is not measured: it is one of {', '.join(CUT_METRICS)}, then @ and "
-                f"a k of metric_ks ({', '.join(map(str, self.metric_ks))}), or MRR"
+                f"a k of metric_ks ({', '.join(map(str, self.metric_ks))}), or MRR; for ratings RMSE or MAE"
             )
         return self

@@ -30,7 +30,7 @@ class ALSOptions(Options):
 
 
 class ALS(FittedModel):
-    """min sum over users u, items i of c_ui (p_ui - x_u'y_i)^2 + l2 (|x|^2 + |y|^2), p = 1 with c = alpha where u had i.
+    """min sum over users u, items i of c_ui (p_ui - x_u'y_i)^2 + l2 (|x|^2 + |y|^2); p = 1, c = alpha where u had i.
 
     A user is folded in by the half step of the same algorithm, whether it was trained on or not:
     x_u = (Y'Y + sum_i (c_ui - 1) y_i y_i' + l2 I)^-1 sum_i c_ui y_i over the items of its input.

@@ -96,7 +96,10 @@ class FittedModel(Model):
 
     @abstractmethod
     def fit(self, items: Tensor, offsets: Tensor) -> None:
-        """Learn from users' training items: `items[offsets[u]:offsets[u + 1]]`, int64, in time order."""
+        """Learn from users' training items: `items[offsets[u]:offsets[u + 1]]`, int64, in time order.
+
+        What a model `needs` it gets by keyword, one value an item: `ratings` float32 [nnz], `timestamps` int64 [nnz].
+        """
 
     def loss(self, batch: Batch, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """There is none; trainer `fit` doesn't ask for it."""

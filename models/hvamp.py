@@ -171,8 +171,8 @@ class HVamp(Model):
 
     def beta(self, step: int) -> float:
         """The weight of the KL term: it grows evenly over warmup_epochs and stays at max_beta."""
-        options = self.options
-        return options.max_beta * linear_anneal(step, 1.0, round(options.warmup_epochs * self.dimensions.steps_per_epoch))
+        warmup_steps = round(self.options.warmup_epochs * self.dimensions.steps_per_epoch)
+        return self.options.max_beta * linear_anneal(step, 1.0, warmup_steps)
 
     def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
         codes, _ = self.encode(batch, None)

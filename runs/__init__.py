@@ -10,6 +10,7 @@ from options.request import Request
 from reports import ReportOptions
 from runs import commands
 from runs.compare import CompareOptions
+from runs.datasets import DatasetsOptions, show_datasets
 from runs.logs import log_to_screen
 
 ONE_RUN = ("run", "dataset", "split", "dataloader", "model", "trainer", "evaluation")
@@ -29,6 +30,7 @@ MODES: dict[str, Mode] = {
     "validate": Mode(ONE_RUN, commands.validate),
     "test": Mode(ONE_RUN, commands.test),
     "stats": Mode(("run", "dataset"), commands.stats),
+    "datasets": Mode(("run", "datasets"), show_datasets, DatasetsOptions),
     "compare": Mode(("run", "compare"), commands.compare, CompareOptions),
     "report": Mode(("run", "report"), commands.report, ReportOptions),
 }

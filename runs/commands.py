@@ -95,7 +95,7 @@ def _measure(request: Request, phase: Phase) -> int:
 def _show(metrics: dict[str, dict[str, float]], title: str) -> None:
     """A table with a row a metric and a column a kind of candidates."""
     table = Table("metric", *metrics, title=title)
-    for name in metrics["full"]:
+    for name in dict.fromkeys(name for values in metrics.values() for name in values):
         table.add_row(name, *(f"{values[name]:.4f}" if name in values else "" for values in metrics.values()))
     Console().print(table)
 

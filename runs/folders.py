@@ -116,6 +116,9 @@ def _check_same(request: Request, folder: RunFolder) -> None:
     """Refuse to resume with options that would compute something else."""
     before = yaml.safe_load(folder.config.read_text(encoding="utf-8")) or {}
     old, new = essence(before), essence(plain_values(request))
+    for key in new.keys() - old.keys():  # an option that the version which began the run didn't have
+        if request.origins[key].startswith("default"):
+            del new[key]
     changed = [
         f"{key}: {old.get(key)} then, {new.get(key)} now" for key in sorted(old | new) if old.get(key) != new.get(key)
     ]

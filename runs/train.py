@@ -71,7 +71,7 @@ def _train(request: Request, folder: RunFolder, begin: State, device: Any, data:
     test = evaluator.evaluate(model, device, "test", detailed=True, batch_limit=limit)
     written = results(description, state, device, validation, test)
     heldout = evaluator.heldout("test")
-    folder.write_per_user(data.user_ids[heldout.users], test.per_user)
+    folder.write_per_user(loader.data.user_ids[heldout.users], test.per_user)
     folder.table("test").keep_through(-1)
     flat = {f"{c}/{name}": value for c, values in test.metrics.items() for name, value in values.items()}
     folder.table("test").append({"epoch": state.best_epoch or 0, **flat})

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from common.errors import UserError
 from dataloaders import Dataloader, EvalBatch
 from datasets import Heldout
+from datasets.splits.random_rating import RatingSplit
 from evaluation import (
     MetricSums,
     average_popularity_lift,
@@ -24,8 +25,9 @@ from evaluation import (
     target_ranks,
     top_items,
 )
-from evaluation.options import EvaluationOptions
+from evaluation.options import RATING_METRICS, EvaluationOptions
 from models.base import Model
+from trainers.evaluate_ratings import check_rating_loader, measure_ratings
 
 Phase = Literal["validation", "test"]
 PHASES: tuple[Phase, ...] = ("validation", "test")
@@ -56,13 +58,23 @@ class Evaluator:
             self.samplers.append(options.validation_candidates)
         self._negatives: dict[tuple[str, str], torch.Tensor] = {}
         self._counts = torch.from_numpy(loader.training_item_counts())
+        self.rates = isinstance(loader.split, RatingSplit)
+        if self.rates:
+            check_rating_loader(loader)
+        if self.rates != (options.best_metric in RATING_METRICS):
+            measured = "RMSE or MAE" if self.rates else "a ranking metric such as NDCG@10"
+            raise UserError(
+                f"best_metric {options.best_metric} isn't measured under split {loader.split.code}: give {measured}"
+            )
 
     def heldout(self, phase: Phase) -> Heldout:
         """The held-out set of a phase."""
         return self.loader.split.validation if phase == "validation" else self.loader.split.test
 
     def deciding_value(self, evaluation: Evaluation) -> float:
-        """The number that says which model is better: best_metric on validation_candidates."""
+        """The number that says which model is better: best_metric on validation_candidates; an error as negative."""
+        if self.rates:
+            return -evaluation.value("ratings", self.options.best_metric)
         return evaluation.value(self.options.validation_candidates, self.options.best_metric)
 
     def evaluate(
@@ -84,6 +96,9 @@ class Evaluator:
             raise UserError(
                 f"there are no users to measure on: the {phase} set is empty; lower min_uc or bring more data"
             )
+        if self.rates:
+            errors, of_users = measure_ratings(model, self.loader, heldout, device, self.options.eval_batch_size)
+            return Evaluation({"ratings": errors}, {f"ratings/{name}": v for name, v in of_users.items()})
         sums: dict[str, MetricSums] = {name: MetricSums() for name in ("full", *self.samplers)}
         per_user: dict[str, NDArray[np.float32]] = {}
         lists: list[torch.Tensor] = []

@@ -39,9 +39,11 @@ class FitTrainer:
         lengths = split.train_end - split.train_start
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         positions = np.arange(offsets[-1]) + np.repeat(split.train_start - offsets[:-1], lengths)
-        items = torch.from_numpy(split.data.items[positions].astype(np.int64))
-        model.fit(items.to(self.parts.device), torch.from_numpy(offsets).to(self.parts.device))
-        validation = evaluator.evaluate(model, self.parts.device, "validation")
+        device = self.parts.device
+        items = torch.from_numpy(split.data.items[positions].astype(np.int64)).to(device)
+        needed = {name: torch.from_numpy(getattr(split.data, name)[positions]).to(device) for name in model.needs}
+        model.fit(items, torch.from_numpy(offsets).to(device), **needed)
+        validation = evaluator.evaluate(model, device, "validation")
         state = TrainingState(epoch=1, best_epoch=1, stopped_by="fitted")
         state.best_value = evaluator.deciding_value(validation)
         state.seconds = time.perf_counter() - began

@@ -101,7 +101,7 @@ class Trainer:
     def _one_epoch(self, stages: list[Stage], board: SummaryWriter) -> bool:
         """Train and validate once, and decide how to go on. False if Ctrl-C broke it off: it counts for nothing."""
         began = time.perf_counter()
-        losses = self._train_pass()
+        losses = self.train_pass()
         if self.interrupted:
             return False
         validation = self.parts.evaluator.evaluate(
@@ -122,7 +122,7 @@ class Trainer:
         self._save()
         return True
 
-    def _train_pass(self) -> dict[str, float]:
+    def train_pass(self) -> dict[str, float]:
         """One pass over the training batches; the mean loss and its parts over windows."""
         options, generators = self.options, self.parts.generators
         self.model.train()
@@ -235,7 +235,8 @@ class Trainer:
             "generator": self.parts.generators.state(),
         }
         tensors = {f"{part}/{name}": tensor for part, named in groups.items() for name, tensor in named.items()}
-        self.store.save(Checkpoint(tensors, self.state.as_dict()), self.state.epoch)
+        state = {**self.state.as_dict(), "data_hash": self.parts.loader.data.hash}
+        self.store.save(Checkpoint(tensors, state), self.state.epoch)
         self._write_best()
         self._saved_at = time.monotonic()
 
@@ -247,11 +248,15 @@ class Trainer:
         """Go back to the newest whole checkpoint; without any, start from the beginning."""
         checkpoint = self.store.load()
         if checkpoint is not None:
+            state = dict(checkpoint.state)
+            data = self.parts.loader.data
+            if state.pop("data_hash", data.hash) != data.hash:
+                raise UserError(f"dataset {data.name} has changed since this run began: start anew with --overwrite true")
             load_model(self.model, checkpoint.part("model"), "the checkpoint")
             self.best_weights = checkpoint.part("best")
             restore_optimizer(self.optimizer, checkpoint.part("optimizer"))
             self.parts.generators.restore(checkpoint.part("generator"))
-            self.state = TrainingState(**checkpoint.state)
+            self.state = TrainingState(**state)
         for name in ("train", "val", "time"):
             self.parts.folder.table(name).keep_through(self.state.epoch)
         log.info("resumed after epoch %d", self.state.epoch)

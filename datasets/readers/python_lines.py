@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from common.errors import UserError
 from datasets.readers.table import BadRows, RawTable
 from datasets.readers.text import open_text
 
-Row = tuple[Any, Any, Any]
+Row = tuple[Any, ...]
 
 LONGEST_LINE = 1 << 24
 CHUNK_ROWS = 1 << 16  # rows that are held as Python objects
@@ -34,7 +33,7 @@ def read_python_lines(
 
     def flush() -> None:
         columns = zip(*rows, strict=True) if rows else [()] * len(roles)
-        chunks.append([pa.array([_text(value) for value in column], type=pa.large_string()) for column in columns])
+        chunks.append([pa.array(column, type=pa.large_string()) for column in columns])
         lines.append(np.array(line_of_row, dtype=np.int64))
         rows.clear()
         line_of_row.clear()
@@ -46,7 +45,7 @@ def read_python_lines(
             if not content.strip():
                 continue
             try:
-                found = list(rows_of(_parse(content)))
+                found = [tuple(_text(value) for value in row) for row in rows_of(_parse(content))]
             except (ValueError, KeyError, TypeError) as error:
                 bad.append(f"line {number}: {_reason(error)}")
                 if not bad_rows.skip:
@@ -85,9 +84,9 @@ def _reason(error: Exception) -> str:
 
 
 def _text(value: Any) -> str:
-    """A value as a table has it. Raises UserError if it is neither text nor a number."""
+    """A value as a table has it. Raises ValueError if it is neither text nor a number."""
     if isinstance(value, str):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return repr(value)
-    raise UserError(f"a value is {value!r:.60} where text or a number is expected")
+    raise ValueError(f"a value is {value!r:.60} where text or a number is expected")

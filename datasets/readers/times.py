@@ -150,6 +150,10 @@ def _microseconds(dates: "pd.Series[pd.Timestamp]") -> IntArray:
 
 def _from_text(table: RawTable, column: pa.ChunkedArray, pattern: str | None, problems: Problems) -> Ticks:
     """Ticks from dates as text; each distinct text is parsed once."""
+    if pattern in (None, "ISO8601"):
+        ticks = _from_iso(column)
+        if ticks is not None:
+            return ticks
     encoded = pc.dictionary_encode(column).combine_chunks()
     encoded = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
     codes = encoded.indices.to_numpy()
@@ -164,6 +168,17 @@ def _from_text(table: RawTable, column: pa.ChunkedArray, pattern: str | None, pr
     if (micro % MICRO == 0).all():
         return Ticks((micro // MICRO)[codes], 1)
     return Ticks(micro[codes], MICRO)
+
+
+def _from_iso(column: pa.ChunkedArray) -> Ticks | None:
+    """Ticks if all texts are ISO 8601 as most write it, with a zone or without: no text becomes a Python object."""
+    for zone in ("UTC", None):  # each refuses what the other takes
+        try:
+            micro = _numpy(column.cast(pa.timestamp("us", tz=zone)).cast(pa.int64()))
+        except pa.ArrowInvalid:
+            continue
+        return Ticks(micro // MICRO, 1) if (micro % MICRO == 0).all() else Ticks(micro, MICRO)
+    return None
 
 
 def _recognise(table: RawTable, texts: "pd.Series[str]") -> str:

@@ -63,6 +63,7 @@ class StrongGeneralization(SplitMaker[StrongGeneralizationOptions]):
             train_end=np.where(roles == TRAIN, end, start),
             validation=_heldout(data, is_target, roles == VALIDATION, "validation"),
             test=_heldout(data, is_target, roles == TEST, "test"),
+            in_time=options.fold_in == "temporal",
         )
 
 

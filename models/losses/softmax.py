@@ -88,7 +88,7 @@ def _chunk_loss(
     hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, target_weights: Tensor, mask_pad: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Probabilities [n, V], the chunk's loss, and each row's summed target weight [n]."""
-    logits = torch.addmm(bias, hidden, weight.T)  # [n, V]
+    logits = (hidden @ weight.T).add_(bias)  # [n, V]; addmm would copy the bias into every row first
     if mask_pad:
         logits[:, 0] = -torch.inf
     total = target_weights.sum(1)

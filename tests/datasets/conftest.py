@@ -1,13 +1,16 @@
 """Fixtures of the datasets' tests: real files, and a short way to load one's own."""
 
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from raw_server import Server
 
 import datasets
+from datasets import download
 from datasets.sequence_data import SequenceData
 
 REAL_DATA = Path(os.environ.get("REAL_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
@@ -42,3 +45,18 @@ def load_file(tmp_path: Path) -> LoadFile:
         return datasets.load("file", datasets.DATASETS["file"].Options(dataset_path=path, **given))
 
     return load
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A running server; pauses and timeouts are short."""
+    monkeypatch.setattr(download, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.5)
+    running = Server()
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield running
+    running.released.set()
+    running.shutdown()
+    running.server_close()
+    thread.join()

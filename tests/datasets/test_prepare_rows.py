@@ -1,4 +1,4 @@
-"""Rules, order and ids against a slow reference that follows the words of the documentation."""
+"""Which rows stay, in which order, with which ids, against a slow reference that follows the documentation's words."""
 
 from collections import Counter
 from typing import Any
@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import UserError
-from datasets.prepare import Rules, encode, prepare, time_order
+from datasets.encode import encode
+from datasets.order import time_order
+from datasets.prepare import Rules, prepare, read_rows
 from datasets.sequence_data import SequenceData
 
 Row = tuple[Any, Any, float, int]
 
 
 def slow_filter(rows: list[Row], rules: Rules) -> list[Row]:
-    """Row by row."""
-    if rules.min_rating is not None:
-        rows = [row for row in rows if row[2] >= rules.min_rating]
+    """min_sc and min_uc, row by row."""
     while True:
         before = len(rows)
         counts = Counter(row[1] for row in rows)
@@ -28,6 +28,43 @@ def slow_filter(rows: list[Row], rules: Rules) -> list[Row]:
         rows = [row for row in rows if counts[row[0]] >= rules.min_uc]
         if rules.filter_mode == "once" or len(rows) == before:
             return rows
+
+
+def slow_merge(rows: list[Row], how: str) -> list[Row]:
+    """Repeats; rows in time order."""
+    places: dict[tuple[Any, Any], list[int]] = {}
+    for place, row in enumerate(rows):
+        places.setdefault(row[:2], []).append(place)
+    kept = {}
+    for group in places.values():
+        if how == "keep":
+            kept.update({place: rows[place] for place in group})
+        elif how == "first":
+            kept[group[0]] = rows[group[0]]
+        elif how == "last":
+            kept[group[-1]] = rows[group[-1]]
+        else:
+            user, item, _, time = rows[group[-1]]
+            kept[group[-1]] = (user, item, sum(rows[place][2] for place in group), time)
+    return [kept[place] for place in sorted(kept)]
+
+
+def slow_popular(rows: list[Row], count: int | None) -> list[Row]:
+    """max_items."""
+    counts = Counter(row[1] for row in rows)
+    best = sorted(counts, key=lambda item: (-counts[item], item))[:count]
+    return [row for row in rows if row[1] in best]
+
+
+def slow_prepare(rows: list[Row], rules: Rules) -> list[Row]:
+    """All rules but those that draw at random."""
+    rows = [row for row in rows if rules.min_rating is None or row[2] >= rules.min_rating]
+    rows = [row for row in rows if rules.since is None or row[3] >= rules.since]
+    rows = [row for row in rows if rules.until is None or row[3] < rules.until]
+    by_item = rules.tie_order == "item"
+    rows = sorted(rows, key=lambda row: (row[0], row[3], row[1]) if by_item else (row[0], row[3]))  # stable
+    rows = slow_filter(slow_merge(rows, rules.repeats), rules)
+    return slow_filter(slow_popular(rows, rules.max_items), rules) if rules.max_items is not None else rows
 
 
 def as_rows(data: SequenceData) -> list[Row]:
@@ -39,10 +76,13 @@ def as_rows(data: SequenceData) -> list[Row]:
     return list(zip(users, items, data.ratings.tolist(), data.timestamps.tolist(), strict=True))
 
 
+def prepared(frame: pd.DataFrame, rules: Rules, ticks_per_second: int = 1) -> SequenceData:
+    return prepare(read_rows(frame, ticks_per_second), rules, name="x")
+
+
 def run(rows: list[Row], rules: Rules, ticks_per_second: int = 1) -> SequenceData:
     """Prepare rows."""
-    frame = pd.DataFrame(rows, columns=["user", "item", "rating", "timestamp"])
-    return prepare(frame, rules, name="x", ticks_per_second=ticks_per_second)
+    return prepared(pd.DataFrame(rows, columns=["user", "item", "rating", "timestamp"]), rules, ticks_per_second)
 
 
 ids = st.one_of(
@@ -54,31 +94,35 @@ ids = st.one_of(
 
 @st.composite
 def tables(draw: st.DrawFn) -> list[Row]:
-    """Rows with few users, items and times, so that rules and ties have work to do."""
+    """Rows with few users, items and times, so that filters and ties have work to do."""
     user, item = draw(ids), draw(ids)
     rating = st.sampled_from([1.0, 2.5, 3.0, 5.0])
     return draw(st.lists(st.tuples(user, item, rating, st.integers(-2, 4)), min_size=1, max_size=60))
 
 
-filter_sets = st.builds(
+rule_sets = st.builds(
     Rules,
-    st.sampled_from([None, 0, 2.5, 3]),
-    st.integers(0, 4),
-    st.integers(0, 4),
-    st.sampled_from(["core", "once"]),
+    min_rating=st.sampled_from([None, 0, 2.5, 3]),
+    since=st.sampled_from([None, -5, 0]),
+    until=st.sampled_from([None, 4, 9]),
+    repeats=st.sampled_from(["keep", "first", "last", "sum"]),
+    min_uc=st.integers(0, 4),
+    min_sc=st.integers(0, 4),
+    filter_mode=st.sampled_from(["core", "once"]),
+    max_items=st.sampled_from([None, 1, 3]),
+    tie_order=st.sampled_from(["file", "item"]),
 )
 
 
-@given(tables(), filter_sets)
-def test_rules_and_order_equal_the_slow_reference(rows: list[Row], rules: Rules) -> None:
-    expected = slow_filter(rows, rules)
+@given(tables(), rule_sets)
+def test_all_rules_equal_the_slow_reference(rows: list[Row], rules: Rules) -> None:
+    expected = slow_prepare(rows, rules)
     if not expected:
         with pytest.raises(UserError, match="lower them"):
             run(rows, rules)
         return
     data = run(rows, rules)
-    # sorted() is stable: by user, then time, ties by the row's place
-    assert as_rows(data) == sorted(expected, key=lambda row: (row[0], row[3]))
+    assert as_rows(data) == expected
     assert data.user_ids.tolist() == sorted({row[0] for row in expected})
     assert data.item_ids.tolist() == sorted({row[1] for row in expected})
     assert data.items.dtype == np.int32
@@ -88,43 +132,91 @@ def test_rules_and_order_equal_the_slow_reference(rows: list[Row], rules: Rules)
 
 def test_modes_differ_where_dropping_users_makes_items_rare() -> None:
     rows: list[Row] = [(1, 10, 1, 0), (1, 11, 1, 1), (2, 10, 1, 0), (2, 11, 1, 1), (3, 12, 1, 0), (4, 12, 1, 0)]
-    rows += [(4, 10, 1, 1)]
-    once = run(rows, Rules(None, 2, 2, "once"))
-    core = run(rows, Rules(None, 2, 2, "core"))
-    assert once.user_ids.tolist() == [1, 2, 4]
-    assert once.item_ids.tolist() == [10, 11, 12]
-    assert core.user_ids.tolist() == [1, 2]
-    assert core.item_ids.tolist() == [10, 11]
+    rows += [(5, 12, 1, 0), (5, 13, 1, 1), (6, 13, 1, 0), (6, 14, 1, 1), (7, 14, 1, 0)]
+    rules = {"min_uc": 2, "min_sc": 2}
+    once = run(rows, Rules(**rules, filter_mode="once"))
+    core = run(rows, Rules(**rules, filter_mode="core"))
+    assert once.num_interactions > core.num_interactions
+    counts = np.bincount(core.items)[1:]
+    assert counts.min() >= 2
+    assert core.lengths.min() >= 2
 
 
-def test_order_uses_fractions_of_a_second_and_keeps_whole_ones() -> None:
-    rows: list[Row] = [(1, 10, 1, 1500), (1, 11, 1, 1400), (1, 12, 1, -1)]
+def test_ticks_become_seconds_after_ordering() -> None:
+    rows: list[Row] = [(1, 1, 1, 1999), (1, 2, 1, 1001), (1, 3, 1, -1)]
     data = run(rows, Rules(), ticks_per_second=1000)
-    assert data.item_ids[data.items - 1].tolist() == [12, 11, 10]
+    assert data.item_ids[data.items - 1].tolist() == [3, 2, 1]
     assert data.timestamps is not None
     assert data.timestamps.tolist() == [-1, 1, 1]
+    later = run(rows, Rules(since=1), ticks_per_second=1000)
+    assert later.item_ids[later.items - 1].tolist() == [2, 1]
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(-(2**63), 2**63 - 1)), min_size=1))
 def test_order_holds_over_the_whole_range_of_times(pairs: list[tuple[int, int]]) -> None:
     users = np.array([user for user, _ in pairs], dtype=np.int32)
     ticks = np.array([tick for _, tick in pairs], dtype=np.int64)
-    assert time_order(users, ticks).tolist() == sorted(range(len(pairs)), key=lambda row: pairs[row])
+    expected = sorted(range(len(pairs)), key=lambda row: pairs[row])
+    assert time_order(users, np.zeros_like(users), ticks).tolist() == expected
+
+
+@given(tables(), st.integers(0, 3))
+def test_random_ties_keep_time_and_depend_on_the_seed_alone(rows: list[Row], seed: int) -> None:
+    rules = Rules(tie_order="random", tie_seed=seed)
+    data = run(rows, rules)
+    assert sorted(as_rows(data)) == sorted(rows)
+    keys = [(row[0], row[3]) for row in as_rows(data)]
+    assert keys == sorted(keys)
+    assert as_rows(run(rows, rules)) == as_rows(data)
+
+
+def test_random_ties_are_fair() -> None:
+    rows: list[Row] = [(user, item, 1, 0) for user in range(500) for item in range(3)]
+    last = run(rows, Rules(tie_order="random")).items[2::3]
+    assert np.bincount(last)[1:].min() > 120  # 167 expected
+    other = run(rows, Rules(tie_order="random", tie_seed=1)).items[2::3]
+    assert 0.2 < np.mean(last == other) < 0.5
+
+
+def test_a_subsample_has_as_many_users_as_asked_for_and_keeps_the_filters() -> None:
+    random = np.random.default_rng(0)
+    rows: list[Row] = [(u, int(i), 1, t) for u in range(300) for t, i in enumerate(random.integers(0, 20, 8))]
+    small = run(rows, Rules(subsample_users=50))
+    assert small.num_users == 50
+    assert set(as_rows(small)) < set(rows)
+    assert small.hash == run(rows, Rules(subsample_users=50)).hash
+    other = run(rows, Rules(subsample_users=50, subsample_seed=1))
+    assert set(other.user_ids.tolist()) != set(small.user_ids.tolist())
+    assert run(rows, Rules(subsample_users=500)).num_users == 300
+    strict = run(rows, Rules(subsample_users=50, max_items=10, min_uc=4, min_sc=8))
+    assert strict.lengths.min() >= 4
+    assert np.bincount(strict.items)[1:].min() >= 8
+    assert 40 < strict.num_users <= 50
 
 
 def test_without_times_the_order_of_rows_stays() -> None:
     frame = pd.DataFrame({"user": [2, 1, 2, 1], "item": [9, 8, 7, 6]})
-    data = prepare(frame, Rules(), name="x")
+    data = prepared(frame, Rules())
     assert data.timestamps is None
     assert data.ratings is None
     assert data.item_ids[data.items - 1].tolist() == [8, 6, 9, 7]
 
 
-def test_a_rating_filter_needs_ratings() -> None:
+def test_summed_repeats_are_counted_where_there_are_no_ratings() -> None:
+    data = prepared(pd.DataFrame({"user": [1, 1, 1, 1], "item": [9, 8, 9, 9]}), Rules(repeats="sum"))
+    assert data.item_ids[data.items - 1].tolist() == [8, 9]
+    assert data.ratings is not None
+    assert data.ratings.tolist() == [1, 3]
+
+
+def test_rules_that_need_ratings_or_times_say_so() -> None:
     frame = pd.DataFrame({"user": [1], "item": [1]})
-    assert prepare(frame, Rules(0), name="x").num_interactions == 1
+    assert prepared(frame, Rules(min_rating=0)).num_interactions == 1
     with pytest.raises(UserError, match="no ratings"):
-        prepare(frame, Rules(3), name="x")
+        prepared(frame, Rules(min_rating=3))
+    for rules in (Rules(since=0), Rules(until=0), Rules(tie_order="item")):
+        with pytest.raises(UserError, match="no timestamps"):
+            prepared(frame, rules)
 
 
 def test_text_is_sorted_by_code_point_whether_plain_or_categorical() -> None:

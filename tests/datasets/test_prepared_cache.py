@@ -17,13 +17,11 @@ import pytest
 
 import datasets
 from common.errors import UserError
-from datasets import cache
 from datasets.fingerprint import content_hash
-from datasets.sequence_data import SequenceData
+from datasets.sequence_data import ARRAYS, SequenceData
 
 LoadFile = Callable[..., SequenceData]
 ROWS = "user,item,rating,timestamp\n" + "".join(f"{u},{u + i},{i % 5},{100 * i}\n" for u in range(9) for i in range(9))
-ARRAYS = cache.ARRAYS
 
 
 def equal(one: SequenceData, other: SequenceData) -> bool:
@@ -58,16 +56,15 @@ def test_name_is_no_part_of_what_is_cached(load_file: LoadFile, tmp_path: Path) 
     assert one.hash == other.hash
 
 
-def test_hash_changes_with_content_and_options(load_file: LoadFile) -> None:
-    hashes = {
-        load_file(ROWS).hash,
-        load_file(ROWS + "1,2,3,4\n").hash,
-        load_file(ROWS, min_uc=2).hash,
-        load_file(ROWS, min_rating=1).hash,
-        load_file(ROWS, filter_mode="once").hash,
-    }
-    assert len(hashes) == 5
-    assert load_file(ROWS, name="elsewhere.csv").hash in hashes
+def test_each_set_of_options_has_a_folder_of_its_own(load_file: LoadFile, tmp_path: Path) -> None:
+    load_file(ROWS)
+    load_file(ROWS + "1,2,3,4\n")
+    load_file(ROWS)
+    load_file(ROWS, name="elsewhere.csv")
+    assert len(prepared(tmp_path)) == 2
+    for options in ({"min_uc": 2}, {"min_rating": 1}, {"filter_mode": "once"}, {"tie_seed": 1}, {"subsample_users": 4}):
+        load_file(ROWS, **options)
+    assert len(prepared(tmp_path)) == 7
 
 
 def test_a_file_changed_in_place_is_noticed(tmp_path: Path) -> None:

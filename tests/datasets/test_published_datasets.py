@@ -153,7 +153,7 @@ def test_declarations_are_whole(dataset: type[Dataset[Any]]) -> None:
         assert dataset.licence
         assert dataset.citation
         assert dataset.size
-        assert all(source.url.startswith("https://") for source in dataset.sources)
+        assert dataset.home.startswith("https://")
 
 
 @pytest.mark.parametrize("code", datasets.SPLITS)

@@ -1,20 +1,15 @@
 """Downloads from a real HTTP server on loopback that fails in every way that servers do."""
 
-import gzip
 import hashlib
-import http.server
-import io
 import os
 import socket
-import threading
 import time
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gdown
 import pytest
+from raw_server import GOOD, Server
 
 import datasets
 from common.errors import UserError
@@ -22,102 +17,6 @@ from datasets import download as module
 from datasets.download import Source
 from datasets.movielens import MovieLens1M
 from datasets.raw_files import RawFileOptions
-
-RATINGS = "".join(f"{user}::{item}::3::{978300000 + item}\n" for user in range(1, 7) for item in range(1, 7))
-
-
-def zipped(name: str = "ml-1m/ratings.dat", content: str = RATINGS) -> bytes:
-    """A zip with a README and one more file."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("ml-1m/README", "read me")
-        archive.writestr(name, content)
-    return buffer.getvalue()
-
-
-GOOD = zipped()
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """Counts requests by path; `released` ends a stall."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.asked: dict[str, int] = {}
-        self.released = threading.Event()
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.server_port}/{path}"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Behaves as the path says."""
-
-    server: Server
-
-    def log_message(self, *_: Any) -> None:
-        """Keep quiet."""
-
-    def answer(self, status: int, content: bytes, **headers: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def do_GET(self) -> None:
-        path = self.path.strip("/")
-        count = self.server.asked[path] = self.server.asked.get(path, 0) + 1
-        if path == "good.zip" or (path == "second" and count == 2):
-            self.answer(200, GOOD)
-        elif path == "plain":
-            self.answer(200, RATINGS.encode())
-        elif path == "gz":
-            self.answer(200, gzip.compress(RATINGS.encode()))
-        elif path in ("broken", "second"):
-            self.answer(503, b"busy")
-        elif path == "moved":
-            self.answer(302, b"", Location="/good.zip")
-        elif path == "page":
-            self.answer(200, b"<!DOCTYPE html><html>Please sign in</html>")
-        elif path == "nothing":
-            self.answer(200, b"")
-        elif path == "other":
-            self.answer(200, zipped(content="9::9::9::9\n"))
-        elif path == "short" or (path == "short-once" and count == 1):
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(GOOD)))
-            self.end_headers()
-            self.wfile.write(GOOD[: len(GOOD) // 2])
-        elif path == "short-once":
-            self.answer(200, GOOD)
-        elif path == "stall":
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(GOOD)))
-            self.end_headers()
-            self.wfile.write(GOOD[:10])
-            self.wfile.flush()
-            self.server.released.wait(20)
-        else:
-            self.answer(404, b"no such thing")
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A running server; pauses and timeouts are short."""
-    monkeypatch.setattr(module, "PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.5)
-    running = Server()
-    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield running
-    running.released.set()
-    running.shutdown()
-    running.server_close()
-    thread.join()
 
 
 def load(folder: Path, url: str | None = None) -> datasets.SequenceData:

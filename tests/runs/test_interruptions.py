@@ -4,6 +4,7 @@ import json
 import random
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -92,11 +93,10 @@ def temporaries(folder: Path, name: str) -> list[Path]:
     return list(folder.glob(f".{name}*.tmp"))
 
 
-def wait_for_temporary(folder: Path, name: str, ended: object) -> None:
-    """Look until a file is being written, and for 5 seconds at most."""
-    deadline = time.monotonic() + 5
-    seen = len(temporaries(folder, name))
-    while time.monotonic() < deadline and len(temporaries(folder, name)) <= seen:
+def wait_for_temporary(folder: Path, name: str, ended: Callable[[], bool]) -> None:
+    """Look until a file is being written (or the process is through)."""
+    before = set(temporaries(folder, name))
+    while not set(temporaries(folder, name)) - before and not ended():
         pass
 
 

@@ -1,0 +1,61 @@
+"""Seconds of a training epoch and of a validation, and the peak memory, of whatever the options say.
+
+    python benchmarks/epoch_speed.py --templates train_vae --precision bf16
+
+takes the options of `main.py`; `EPOCHS=5` in the environment sets how many epochs are timed (after a first one that
+isn't). Nothing is written.
+"""
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import torch
+
+import options
+from runs.build import load_data, make_evaluator, make_loader, make_model, make_split, model_class, prepare_machine
+from trainers import TRAINERS, Parts
+from trainers.device import describe_device, peak_memory_mib
+from trainers.optimization import make_optimizer
+from trainers.run_folder import RunFolder
+from trainers.trainer import Trainer
+
+
+def main() -> None:
+    """Print one line a measure."""
+    request = options.parse(sys.argv[1:])
+    device = prepare_machine(request)
+    loader = make_loader(request, make_split(request, load_data(request)))
+    evaluator = make_evaluator(request, loader)
+    model, generators = make_model(request, loader, device)
+    with tempfile.TemporaryDirectory() as folder:
+        parts = Parts(model, loader, evaluator, RunFolder(Path(folder)), generators, device)
+        trainer_options: Any = request.sections["trainer"]
+        trainer = TRAINERS[model_class(request).trainer_code](trainer_options, parts)
+        if not isinstance(trainer, Trainer):
+            sys.exit(f"model {model.code} isn't trained in epochs")
+        trainer.optimizer = make_optimizer(model.parameters(), trainer.options)
+        model.begin_stage(trainer.stages()[0])
+        training, validation = [], []
+        for _ in range(1 + int(os.environ.get("EPOCHS", "3"))):
+            began = time.perf_counter()
+            trainer.train_pass()
+            training.append(time.perf_counter() - began)
+            began = time.perf_counter()
+            evaluator.evaluate(model, device, "validation")
+            validation.append(time.perf_counter() - began)
+    print(f"{model.code} on {loader.data.name}: {loader.batches_per_epoch()} batches an epoch, {describe_device(device)}")
+    print(f"float32 products: {torch.get_float32_matmul_precision()}; load {os.getloadavg()[0]:.1f}")
+    for name, seconds in (("epoch", training[1:]), ("validation", validation[1:])):
+        print(f"{name}: median {statistics.median(seconds):.2f} s, {min(seconds):.2f} to {max(seconds):.2f}")
+    print(f"peak memory: {peak_memory_mib(device):.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()

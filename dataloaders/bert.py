@@ -1,0 +1,74 @@
+"""Cloze: some items of a window are hidden, and predicted from what stands on both sides of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from dataloaders.base import as_int64
+from dataloaders.batch import Batch
+from dataloaders.sequences import SequenceDataloader, SequenceDataloaderOptions
+from dataloaders.windows import Int, Windows, gather_padded, sliding_windows
+
+
+class BertDataloaderOptions(SequenceDataloaderOptions):
+    """Options of dataloader `bert`."""
+
+    max_len: int = Field(200, ge=2, description="items that a model sees, the one to predict included")
+    mask_prob: float = Field(0.2, gt=0, le=1, description="share of a window's items that are hidden")
+    last_mask_prob: float = Field(
+        0.0, ge=0, le=1, description="share of the windows in which the last item, and only that, is hidden"
+    )
+
+
+class BertDataloader(SequenceDataloader):
+    """`items` are whole windows; `targets` [B, L] repeat them where they are hidden, and are PAD elsewhere.
+
+    The masks are drawn anew in each epoch, at least one a window and none on PAD. In evaluation the input is the last
+    `max_len - 1` items: the model puts the hidden one behind them.
+    """
+
+    code = "bert"
+    Options = BertDataloaderOptions
+    options: BertDataloaderOptions
+
+    def training_windows(self) -> Windows:
+        options, split = self.options, self.split
+        return sliding_windows(split.train_start, split.train_end, options.max_len, options.train_window)
+
+    def training_batch(self, windows: Windows, generator: torch.Generator) -> Batch:
+        length = self.longest(windows.start, windows.end)
+        items = as_int64(gather_padded(self.data.items, windows.start, windows.end, length))
+        hidden = cloze_mask(items > 0, self.options.mask_prob, self.options.last_mask_prob, generator)
+        return Batch(
+            users=torch.from_numpy(windows.user),
+            items=items,
+            targets=torch.where(hidden, items, 0),
+            timestamps=self.item_times(windows.start, windows.end, length),
+        )
+
+    def inputs(self, user: Int, start: Int, end: Int) -> Batch:
+        length = min(self.longest(start, end), self.options.max_len - 1)
+        return Batch(
+            users=torch.from_numpy(user),
+            items=as_int64(gather_padded(self.data.items, start, end, length)),
+            timestamps=self.item_times(start, end, length),
+            request_times=self.request_times(user, start, end),
+        )
+
+
+def cloze_mask(
+    real: torch.Tensor, mask_prob: float, last_mask_prob: float, generator: torch.Generator
+) -> torch.Tensor:
+    """Which positions are hidden: bool [B, L], each of `real` (bool [B, L]) with `mask_prob`, at least one a row.
+
+    With `last_mask_prob` it is a row's last position alone. A row without real positions has nothing to hide.
+    """
+    draw = torch.rand(real.shape, generator=generator).masked_fill_(~real, 2.0)  # [B, L]
+    hidden = (draw < mask_prob) | ((draw == draw.amin(1, keepdim=True)) & real)  # the smallest draw is always hidden
+    if last_mask_prob > 0:
+        last_only = torch.rand(len(real), generator=generator) < last_mask_prob  # [B]
+        is_last = torch.from_numpy(np.arange(real.shape[1]) == real.shape[1] - 1) & real
+        hidden = torch.where(last_only[:, None], is_last, hidden)
+    return hidden

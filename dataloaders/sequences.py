@@ -1,0 +1,84 @@
+"""What the dataloaders of sequential models share: windows of recent items, and batches of similar length."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from common.errors import UserError
+from dataloaders.base import Dataloader, DataloaderOptions, as_int64
+from dataloaders.windows import Int, Windows, gather_padded
+from datasets import Split
+
+
+class SequenceDataloaderOptions(DataloaderOptions):
+    """Options of all dataloaders of sequences."""
+
+    train_batch_size: int = Field(128, ge=1, description="windows in a training batch")
+    max_len: int = Field(200, ge=1, description="the most recent items that a model sees")
+    train_window: int | None = Field(
+        None, ge=0, description="items between the ends of a user's training windows; 0 or null = only the last window"
+    )
+    bucket_batches: int = Field(
+        16, ge=1, description="so many batches' windows are dealt to batches by length, for less padding; 1 = none are"
+    )
+    request_time: Literal["target", "last"] = Field(
+        "target",
+        description="when a recommendation is asked for, for models that know time: when the target was consumed "
+        "(as published), or right after the last item of the input",
+    )
+
+
+class SequenceDataloader(Dataloader):
+    """Left-padded batches that are as long as their longest window, not as `max_len`."""
+
+    options: SequenceDataloaderOptions
+    least_items = 1  # of a training window
+
+    def __init__(self, options: SequenceDataloaderOptions, split: Split) -> None:
+        super().__init__(options, split)
+        enough = self.windows.end - self.windows.start >= self.least_items
+        self.windows = self.windows.take(np.flatnonzero(enough))
+        if not len(self.windows):
+            raise UserError(
+                f"dataset {self.data.name} has no user with {self.least_items} training items, and so nothing to "
+                "learn sequences from: bring more data, or lower min_uc and min_sc"
+            )
+
+    @property
+    def max_len(self) -> int:
+        return self.options.max_len
+
+    def epoch_batches(self, generator: torch.Generator) -> list[Int]:
+        """The rows of `windows` in each batch: a random order, in which runs of `bucket_batches` batches are sorted
+        by length; then the batches in a random order."""
+        order = torch.randperm(len(self.windows), generator=generator).numpy()
+        size = self.options.train_batch_size
+        lengths = self.windows.end - self.windows.start
+        run = np.arange(len(order)) // (size * self.options.bucket_batches)
+        order = order[np.lexsort((lengths[order], run))]  # lexsort is stable: equal lengths stay in random order
+        batches = [order[first : first + size] for first in range(0, len(order), size)]
+        return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+
+    def longest(self, start: Int, end: Int) -> int:
+        """The length of a batch's arrays, at least 1 and at most max_len."""
+        return min(self.options.max_len, max(1, int((end - start).max(initial=1))))
+
+    def item_times(self, start: Int, end: Int, length: int) -> torch.Tensor | None:
+        """When each item was consumed: int64 [B, length] seconds, 0 at padding; None if the data doesn't say."""
+        if self.data.timestamps is None:
+            return None
+        return as_int64(gather_padded(self.data.timestamps, start, end, length))
+
+    def request_times(self, user: Int, start: Int, end: Int) -> torch.Tensor | None:
+        """When the recommendation after `items[start:end]` is asked for: int64 [B]; None if the data has no times."""
+        times = self.data.timestamps
+        if times is None:
+            return None
+        last = np.where(end > start, end - 1, np.minimum(end, len(times) - 1))
+        has_next = end < self.data.offsets[user + 1]
+        use_next = has_next if self.options.request_time == "target" else has_next & (end == start)
+        return as_int64(times[np.where(use_next, np.minimum(end, len(times) - 1), last)])

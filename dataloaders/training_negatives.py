@@ -1,0 +1,75 @@
+"""Negatives for training: items that the user's training history lacks, drawn for a whole batch at once.
+
+Each draw is exact and takes no second try. In the order of items, a user's own ones cut the cumulative weight of the
+catalogue into pieces; a number below the weight that is left is moved up by the weight of the own items that lie below
+it, and then falls on an item that isn't the user's.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dataloaders.windows import Int
+from datasets import Split
+
+PAD = 0
+NegativeSampler = Literal["random", "popular"]
+
+
+class TrainingNegatives:
+    """Draws negatives by whole-number weights; it knows users' training items and nothing else."""
+
+    def __init__(self, split: Split, weights: Int) -> None:
+        """weights int64 [num_items + 1], 0 for PAD: an item's chance is in proportion to its weight."""
+        self.weights = weights
+        self.cumulative = np.cumsum(weights)
+        self.total = int(self.cumulative[-1])
+        users, items = _distinct_training_pairs(split)
+        self.taken = np.concatenate([[0], np.cumsum(weights[items])])  # weight of the pairs before each, and of all
+        self.first = np.searchsorted(users, np.arange(split.data.num_users + 1))  # user u owns first[u]:first[u + 1]
+        self.own = np.diff(self.taken[self.first])  # int64 [users], the weight of a user's own items
+        own_before = self.taken[:-1] - self.taken[self.first[users]]
+        # The weight that is left to the user below each own item, users apart by more than the total weight.
+        self.stride = self.total + 1
+        self.free_below = self.cumulative[items] - weights[items] - own_before + users * self.stride
+
+    def draw(self, users: Int, shape: tuple[int, ...], generator: torch.Generator) -> Int:
+        """int64 [len(users), *shape], each a negative of its row's user; PAD for a user who has every item."""
+        left = (self.total - self.own[users]).reshape(-1, *(1 for _ in shape))
+        uniform = torch.rand((len(users), *shape), generator=generator, dtype=torch.float64).numpy()
+        place = np.minimum((uniform * left).astype(np.int64), left - 1)  # 0 .. left - 1
+        key = users.reshape(left.shape) * self.stride + place
+        passed = np.searchsorted(self.free_below, key.ravel(), side="right").reshape(key.shape)
+        shift = self.taken[passed] - self.taken[self.first[users]].reshape(left.shape)
+        items: Int = np.searchsorted(self.cumulative, (place + shift).ravel(), side="right").reshape(key.shape)
+        return np.where(left > 0, items, PAD)
+
+    def log_probabilities(self, users: Int, items: Int) -> NDArray[np.float32]:
+        """log of the chance of each item [B, ...] in one draw for its row's user; 0 for PAD."""
+        weight = self.weights[items]
+        left = (self.total - self.own[users]).reshape(-1, *(1 for _ in items.shape[1:]))
+        logs = np.log(np.maximum(weight, 1)) - np.log(np.maximum(left, 1))
+        return np.where(items == PAD, 0, logs).astype(np.float32)
+
+
+def sampling_weights(sampler: NegativeSampler, training_counts: Int) -> Int:
+    """Weights of items, int64 [num_items + 1]: `random` 1 each; `popular` their training interactions."""
+    weights: Int = np.ones_like(training_counts) if sampler == "random" else training_counts.copy()
+    weights[PAD] = 0
+    return weights
+
+
+def _distinct_training_pairs(split: Split) -> tuple[Int, Int]:
+    """(users, items) of the training interactions, each pair once, by user and item."""
+    lengths = split.train_end - split.train_start
+    users = np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)
+    starts = np.cumsum(lengths) - lengths
+    positions = np.arange(len(users), dtype=np.int64) - np.repeat(starts - split.train_start, lengths)
+    columns = split.data.num_items + 1
+    keys = np.sort(users * columns + split.data.items[positions])
+    keys = keys[np.diff(keys, prepend=-1) != 0]
+    return keys // columns, keys % columns

@@ -1,0 +1,96 @@
+"""Random ratings are held out, to be predicted (Sedhain et al. 2015): the protocol of RMSE and MAE."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import Field
+
+from common.errors import UserError
+from common.schema import Options
+from datasets.sequence_data import Heldout, IntArray, SequenceData, Split
+from datasets.splits.base import SplitMaker
+from datasets.splits.select import select_interactions, users_of
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class RatingSplit(Split):
+    """A split whose targets are ratings to be predicted.
+
+    lowest, highest: the rating scale; predictions are clipped to it.
+    unseen: what is predicted where the user or the item has no training rating.
+    """
+
+    lowest: float
+    highest: float
+    unseen: float
+
+
+class RandomRatingOptions(Options):
+    """Options of split `random_rating`."""
+
+    test_share: float = Field(0.1, gt=0, lt=1, description="share of all ratings that test")
+    validation_share: float = Field(0.05, gt=0, lt=1, description="share of the other ratings that validate")
+    unseen_rating: float | None = Field(
+        3.0, description="predicted where the user or the item has no training rating; null = the mean rating"
+    )
+    split_seed: int = Field(98765, ge=0, description="where the draw of the ratings starts")
+
+
+class RandomRating(SplitMaker[RandomRatingOptions]):
+    """Each user's ratings are put in the order training, validation, test; the input of test includes validation."""
+
+    code = "random_rating"
+    Options = RandomRatingOptions
+    description = "ratings drawn at random are predicted: RMSE and MAE"
+
+    def make(self, data: SequenceData, options: RandomRatingOptions) -> RatingSplit:
+        """Split by ratings. Raises UserError if the data has none, or too few."""
+        if data.ratings is None:
+            raise UserError(
+                f"split random_rating needs ratings, and {data.name} has none: choose another split or dataset"
+            )
+        roles = _roles(data.num_interactions, options)
+        if (np.bincount(roles, minlength=3) == 0).any():
+            raise UserError(f"{data.name} has too few ratings ({data.num_interactions}) for split random_rating")
+        order = np.argsort(3 * users_of(data) + roles, kind="stable")
+        data, roles = select_interactions(data, order), roles[order]
+        assert data.ratings is not None
+        counts = [np.bincount(users_of(data)[roles == role], minlength=data.num_users) for role in (TRAIN, VALIDATION)]
+        start = np.asarray(data.offsets[:-1])
+        validation_start = start + counts[TRAIN]
+        test_start = validation_start + counts[VALIDATION]
+        mean = float(data.ratings[roles == TRAIN].mean())
+        return RatingSplit(
+            code=self.code,
+            data=data,
+            train_start=start,
+            train_end=validation_start,
+            validation=_heldout(start, validation_start, test_start),
+            test=_heldout(start, test_start, np.asarray(data.offsets[1:])),
+            lowest=float(data.ratings.min()),
+            highest=float(data.ratings.max()),
+            unseen=mean if options.unseen_rating is None else options.unseen_rating,
+            in_time=False,
+        )
+
+
+def _roles(ratings: int, options: RandomRatingOptions) -> IntArray:
+    """TRAIN, VALIDATION or TEST of each rating."""
+    order = np.random.default_rng(options.split_seed).permutation(ratings)
+    test = round(options.test_share * ratings)
+    validation = round(options.validation_share * (ratings - test))
+    roles = np.full(ratings, TRAIN)
+    roles[order[:test]] = TEST
+    roles[order[test : test + validation]] = VALIDATION
+    return roles
+
+
+def _heldout(input_start: IntArray, start: IntArray, end: IntArray) -> Heldout:
+    """The users that have targets: `start` to `end`, each."""
+    users = np.flatnonzero(end > start)
+    counts = (end - start)[users]
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    targets = np.arange(offsets[-1]) + np.repeat(start[users] - offsets[:-1], counts)
+    return Heldout(users, input_start[users], start[users], targets, offsets)

@@ -1,0 +1,103 @@
+"""What the models that fill in hidden items share: the hidden item's vector, the head, the loss, the scores."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from common.schema import Options
+from models.base import Dimensions, Model
+from models.layers.embedding import INIT_RANGE, ItemEmbedding
+from models.losses.softmax import softmax_cross_entropy
+
+if TYPE_CHECKING:
+    from dataloaders.batch import Batch
+
+
+class ClozeOptions(Options):
+    """Options of bidirectional transformers."""
+
+    hidden_units: int = Field(64, ge=1, description="width of the item embeddings and hidden states")
+    num_blocks: int = Field(2, ge=1, description="transformer blocks")
+    inner_factor: int = Field(4, ge=1, description="width of the feed-forward layers, in hidden_units")
+    dropout: float = Field(0.2, ge=0, lt=1, description="dropout of embeddings and of each layer's output")
+    attention_dropout: float = Field(0.0, ge=0, lt=1, description="dropout of attention weights (slow: no fused kernel)")
+
+
+class HeadedClozeOptions(ClozeOptions):
+    """The same, with a number of heads."""
+
+    num_heads: int = Field(2, ge=1, description="attention heads; they divide hidden_units")
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> HeadedClozeOptions:
+        if self.hidden_units % self.num_heads:
+            raise ValueError(f"num_heads ({self.num_heads}) must divide hidden_units ({self.hidden_units})")
+        return self
+
+
+class Head(nn.Module):
+    """LN(GELU(W h)): what is multiplied with the item embeddings, to which a bias per item is added."""
+
+    def __init__(self, num_items: int, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+        self.bias = nn.Parameter(torch.zeros(num_items + 1))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        normed: Tensor = self.norm(F.gelu(self.linear(hidden)))
+        return normed
+
+
+class ClozeModel(Model):
+    """Predicts hidden items from both sides; what comes next is a hidden item at the end.
+
+    Subclasses make the states; sequences stay left-padded.
+    """
+
+    dataloader_code = "bert"
+    options: ClozeOptions
+
+    def __init__(self, options: ClozeOptions, dimensions: Dimensions) -> None:
+        super().__init__(options, dimensions)
+        self.items = ItemEmbedding(dimensions.num_items, options.hidden_units)
+        self.hidden_item = nn.Parameter(torch.randn(options.hidden_units) * INIT_RANGE)
+        self.head = Head(dimensions.num_items, options.hidden_units)
+
+    @abstractmethod
+    def states(self, embedded: Tensor, real: Tensor, times: Tensor | None) -> Tensor:
+        """[B, L, H] of items' embeddings [B, L, H], `real` bool [B, L] where there is no padding, times int64 [B, L]."""
+
+    def last_states(self, embedded: Tensor, real: Tensor, times: Tensor | None) -> Tensor:
+        """The state of the last column, [B, H]."""
+        return self.states(embedded, real, times)[:, -1]
+
+    def loss(self, batch: Batch, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """Cross-entropy of the hidden items, averaged over them."""
+        assert batch.targets is not None
+        hidden = batch.targets > 0  # [B, L]
+        embedded = torch.where(hidden[:, :, None], self.hidden_item, self.items(batch.items))
+        states = self.head(self.states(embedded, batch.items > 0, batch.timestamps)[hidden])  # [N, H]
+        targets = batch.targets[hidden][:, None]  # [N, 1]
+        weights = torch.full_like(states[:, :1], 1 / max(1, targets.shape[0]))
+        return softmax_cross_entropy(states, self.items.weight, self.head.bias, targets, weights), {}
+
+    def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
+        """Logits of an item hidden behind the sequence: [B, V + 1], or [B, C] of the candidates."""
+        count = batch.items.shape[0]
+        last = self.hidden_item.expand(count, 1, -1)
+        embedded = torch.cat([self.items(batch.items), last], 1)  # [B, L + 1, H]
+        real = F.pad(batch.items > 0, (0, 1), value=True)
+        times = batch.timestamps
+        if times is not None:
+            requested = times[:, -1] if batch.request_times is None else batch.request_times
+            times = torch.cat([times, requested[:, None]], 1)
+        state = self.head(self.last_states(embedded, real, times))
+        logits = self.items.logits(state, candidates)
+        return logits + (self.head.bias if candidates is None else self.head.bias[candidates])

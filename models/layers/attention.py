@@ -1,0 +1,120 @@
+"""Multi-head self-attention and the transformer block around it, by PyTorch's fused kernels."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.layers.feed_forward import FeedForward
+from models.layers.padding import at_last
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """[B, T, H] -> [B, heads, T, H / heads]"""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def join_heads(x: Tensor) -> Tensor:
+    """[B, heads, T, D] -> [B, T, heads * D]"""
+    return x.transpose(1, 2).flatten(2)
+
+
+def key_mask(items: Tensor) -> Tensor:
+    """Which keys may be attended to: bool [B, 1, 1, T], True at items. A row of only PAD attends to all of itself,
+    for a softmax over nothing is NaN; nothing of such a row counts anyway."""
+    real = items > 0  # [B, T]
+    return (real | ~real.any(1, keepdim=True))[:, None, None, :]
+
+
+class SelfAttention(nn.Module):
+    """softmax(Q K^T / sqrt(D)) V for each of `heads`, joined and projected (Vaswani et al. 2017)."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.dropout = dropout
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.output = nn.Linear(width, width)
+
+    def forward(self, queries: Tensor, x: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
+        """queries [B, Q, H] attend to x [B, T, H]: [B, Q, H].
+
+        mask : bool, broadcastable to [B, heads, Q, T], True where attention may go
+        causal : query i attends to x[:, : i + 1] (Q == T, no mask)
+        """
+        if queries is x:
+            q, k, v = (split_heads(part, self.heads) for part in self.query_key_value(x).chunk(3, -1))
+        else:
+            width = x.shape[2]
+            weight, bias = self.query_key_value.weight, self.query_key_value.bias
+            q = split_heads(F.linear(queries, weight[:width], bias[:width]), self.heads)
+            k, v = (split_heads(y, self.heads) for y in F.linear(x, weight[width:], bias[width:]).chunk(2, -1))
+        dropout = self.dropout if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(q, k, v, mask, dropout, causal)  # [B, heads, Q, D]
+        output: Tensor = self.output(join_heads(mixed))
+        return output
+
+
+class TransformerBlock(nn.Module):
+    """x + Attention(LN(x)), then x + FeedForward(LN(x)): the pre-norm order, which trains without a warm-up."""
+
+    def __init__(self, width: int, heads: int, inner: int, dropout: float, attention_dropout: float) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(width)
+        self.attention = SelfAttention(width, heads, attention_dropout)
+        self.feed_forward_norm = nn.LayerNorm(width)
+        self.feed_forward = FeedForward(width, inner, dropout)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
+        """[B, T, H] -> [B, T, H]; mask and causal as `SelfAttention` has them."""
+        normed = self.attention_norm(x)
+        x = x + self.dropout(self.attention(normed, normed, mask, causal))
+        output: Tensor = x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
+        return output
+
+    def last_only(self, x: Tensor, lengths: Tensor, mask: Tensor) -> Tensor:
+        """The output at position lengths - 1 of each row: [B, T, H] -> [B, 1, H], at a fraction of the work."""
+        normed = self.attention_norm(x)
+        x = at_last(x, lengths) + self.attention(at_last(normed, lengths), normed, mask)
+        output: Tensor = x + self.feed_forward(self.feed_forward_norm(x))
+        return output
+
+
+class Transformer(nn.Module):
+    """Blocks, and a layer norm at the end."""
+
+    def __init__(
+        self, blocks: int, width: int, heads: int, inner: int, dropout: float, attention_dropout: float
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            TransformerBlock(width, heads, inner, dropout, attention_dropout) for _ in range(blocks)
+        )
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
+        """[B, T, H] -> [B, T, H]"""
+        for block in self.blocks:
+            x = block(x, mask, causal)
+        normed: Tensor = self.norm(x)
+        return normed
+
+    def last_only(self, x: Tensor, lengths: Tensor, mask: Tensor, causal: bool = False) -> Tensor:
+        """The output at position lengths - 1 of each row: [B, T, H] -> [B, H].
+
+        mask : bool [B, 1, 1, T], the keys that the last position attends to, and every position if not causal
+        """
+        for block in self.blocks[:-1]:
+            x = block(x, None if causal else mask, causal)
+        last = self.blocks[-1]
+        assert isinstance(last, TransformerBlock)
+        x = last.last_only(x, lengths, mask)
+        normed: Tensor = self.norm(x).squeeze(1)  # [B, 1, H] -> [B, H]
+        return normed
+
+
+def sequence_lengths(items: Tensor) -> Tensor:
+    """For left-padded sequences the last position is the last column: int64 [B], all L."""
+    return torch.full((items.shape[0],), items.shape[1], dtype=torch.int64, device=items.device)

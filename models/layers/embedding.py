@@ -1,0 +1,68 @@
+"""Embeddings of items and positions, and the first values of all parameters."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+INIT_RANGE = 0.02
+
+
+def init_parameters(module: nn.Module, spread: float = INIT_RANGE) -> None:
+    """Weights ~ N(0, spread^2), biases 0, layer norms the identity, the embedding of PAD 0."""
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.normal_(part.weight, 0.0, spread)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+        elif isinstance(part, nn.Embedding):
+            nn.init.normal_(part.weight, 0.0, spread)
+        elif isinstance(part, nn.LayerNorm):
+            nn.init.ones_(part.weight)
+            nn.init.zeros_(part.bias)
+    for part in module.modules():
+        if isinstance(part, ItemEmbedding):
+            nn.init.normal_(part.weight, 0.0, spread)
+            with torch.no_grad():
+                part.weight[0] = 0
+
+
+class ItemEmbedding(nn.Module):
+    """weight [V + 1, H]; row 0 (PAD) is 0 and stays so."""
+
+    def __init__(self, num_items: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(num_items + 1, width))
+        self.register_buffer("no_bias", torch.zeros(num_items + 1), persistent=False)
+
+    no_bias: Tensor
+
+    def forward(self, items: Tensor) -> Tensor:
+        """int64 [...] -> [..., H]"""
+        return F.embedding(items, self.weight, padding_idx=0)
+
+    def logits(self, hidden: Tensor, candidates: Tensor | None = None) -> Tensor:
+        """hidden [B, H] @ weight.T: [B, V + 1]; or just that of `candidates` int64 [B, C]: [B, C]."""
+        if candidates is None:
+            return hidden @ self.weight.T
+        return torch.bmm(self(candidates), hidden[:, :, None]).squeeze(2)  # [B, C, H] x [B, H, 1] -> [B, C]
+
+
+class PositionEmbedding(nn.Module):
+    """A learned vector for each distance from the end of a sequence: an item has the same one at any padding."""
+
+    def __init__(self, max_len: int, width: int) -> None:
+        super().__init__()
+        self.table = nn.Embedding(max_len, width)
+
+    def forward(self, length: int) -> Tensor:
+        """Of the positions of a left-padded sequence: [length, H], the last one being row max_len - 1."""
+        return self.table.weight[self.table.num_embeddings - length :]
+
+    def left_aligned(self, length: int, lengths: Tensor) -> Tensor:
+        """Of sequences that `align_left` moved: [B, length, H]; lengths int64 [B]. Padding gets row 0."""
+        place = torch.arange(length, device=lengths.device) + (self.table.num_embeddings - lengths)[:, None]
+        beyond = torch.arange(length, device=lengths.device) >= lengths[:, None]
+        embedded: Tensor = self.table(place.masked_fill(beyond, 0))
+        return embedded

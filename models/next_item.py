@@ -1,0 +1,124 @@
+"""What the models that predict the next item at every position share: their losses and their scores."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from common.errors import UserError
+from common.schema import Options
+from models.base import Dimensions, Model
+from models.layers.chunks import by_rows
+from models.layers.embedding import ItemEmbedding
+from models.layers.padding import align_left, at_last
+from models.losses.sampled import binary_cross_entropy, gbce_beta, sampled_softmax
+from models.losses.softmax import softmax_cross_entropy
+
+if TYPE_CHECKING:
+    from dataloaders.batch import Batch
+
+NEGATIVE_ENTRIES = 8_000_000  # values of negatives' embeddings in memory at once, about
+
+
+class NextItemOptions(Options):
+    """Options of the losses of next-item models."""
+
+    hidden_units: int = Field(64, ge=1, description="width of the item embeddings and hidden states")
+    loss: Literal["bce", "ce", "gbce", "sampled_ce"] = Field(
+        "ce",
+        description="bce = binary cross-entropy with sampled negatives; ce = softmax over all items; gbce = bce "
+        "corrected for the sampling (gSASRec); sampled_ce = softmax over sampled negatives, with logQ correction",
+    )
+    gbce_t: float = Field(0.75, ge=0, le=1, description="calibration t of gbce: 0 = as bce, 1 = calibrated")
+
+
+class NextItemModel(Model):
+    """Causal models over item embeddings: hidden state i scores what follows item i by E @ hidden.
+
+    Subclasses make the states from left-aligned sequences (PAD on the right, in every item's future).
+    """
+
+    dataloader_code = "sas"
+    options: NextItemOptions
+
+    def __init__(self, options: NextItemOptions, dimensions: Dimensions) -> None:
+        super().__init__(options, dimensions)
+        self.items = ItemEmbedding(dimensions.num_items, options.hidden_units)
+
+    @abstractmethod
+    def states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:
+        """[B, L, H] of left-aligned items int64 [B, L], of which lengths int64 [B] count; times int64 [B, L] or None:
+        of the items, and of what follows each."""
+
+    def last_states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:
+        """The state after each row's last item, [B, H]."""
+        return at_last(self.states(items, lengths, times, next_times), lengths).squeeze(1)  # [B, 1, H] -> [B, H]
+
+    def loss(self, batch: Batch, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of predicting the next item, averaged over the positions with a target."""
+        order, lengths, times, next_times = _left_aligned(batch)
+        assert batch.targets is not None
+        items, targets = batch.items.gather(1, order), batch.targets.gather(1, order)
+        hidden = self.states(items, lengths, times, next_times)  # [B, L, H]
+        used = targets > 0
+        count = used.sum()
+        if self.options.loss == "ce":
+            weights = torch.full((1, 1), 1.0, dtype=hidden.dtype, device=hidden.device) / count
+            chosen = targets[used][:, None]  # [N, 1]
+            loss = softmax_cross_entropy(
+                hidden[used], self.items.weight, self.items.no_bias, chosen, weights.expand(chosen.shape[0], 1)
+            )
+        else:
+            loss = self._sampled_loss(hidden, targets, used, order, batch).sum() / count
+        return loss, {}
+
+    def _sampled_loss(self, hidden: Tensor, targets: Tensor, used: Tensor, order: Tensor, batch: Batch) -> Tensor:
+        """[N], of the positions in `used` bool [B, L]."""
+        if batch.negatives is None or batch.negative_log_q is None:
+            raise UserError(
+                f"loss {self.options.loss} of model {self.code} needs negatives: set train_negative_sample_size to 1 "
+                "or more, or use loss ce"
+            )
+        positive = (hidden[used] * self.items(targets[used])).sum(-1)  # [N]
+        if batch.negatives.shape[1] == 1:  # in common for a window: [B, L, H] x [B, H, K]
+            negatives, log_q = batch.negatives.expand(-1, hidden.shape[1], -1)[used], batch.negative_log_q
+            logits = torch.bmm(hidden, self.items(batch.negatives.squeeze(1)).transpose(1, 2))[used]  # [N, K]
+            log_q = log_q.expand(-1, hidden.shape[1], -1)[used]
+        else:
+            moved = order[:, :, None].expand_as(batch.negatives)
+            negatives, log_q = batch.negatives.gather(1, moved)[used], batch.negative_log_q.gather(1, moved)[used]
+            rows = max(1, NEGATIVE_ENTRIES // (negatives.shape[1] * hidden.shape[2]))
+            logits = by_rows(self._negative_logits, rows, hidden[used], negatives)
+        logits = logits.masked_fill(negatives == 0, -torch.inf)
+        if self.options.loss == "sampled_ce":
+            return sampled_softmax(positive, logits, log_q.to(logits.dtype))
+        beta = 1.0
+        if self.options.loss == "gbce":
+            beta = gbce_beta(negatives.shape[1], self.dimensions.num_items, self.options.gbce_t)
+        return binary_cross_entropy(positive, logits, beta)
+
+    def _negative_logits(self, hidden: Tensor, negatives: Tensor) -> Tensor:
+        """hidden [N, H] times its negatives, int64 [N, K]: [N, K]"""
+        return torch.bmm(self.items(negatives), hidden[:, :, None]).squeeze(2)  # [N, K, H] x [N, H, 1]
+
+    def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
+        """Logits of what comes after the last item: [B, V + 1], or [B, C] of the candidates."""
+        order, lengths, times, next_times = _left_aligned(batch)
+        hidden = self.last_states(batch.items.gather(1, order), lengths, times, next_times)
+        return self.items.logits(hidden, candidates)
+
+
+def _left_aligned(batch: Batch) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+    """(order, lengths) of `align_left`, and the batch's times in that order."""
+    order, lengths = align_left(batch.items)
+    times, following = batch.timestamps, batch.next_timestamps
+    return (
+        order,
+        lengths,
+        None if times is None else times.gather(1, order),
+        None if following is None else following.gather(1, order),
+    )

@@ -1,0 +1,67 @@
+"""SASRec (Kang & McAuley 2018): a causal transformer; with full softmax or gBCE the strongest simple baseline."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from models.base import Dimensions
+from models.layers.attention import Transformer, key_mask
+from models.layers.embedding import PositionEmbedding, init_parameters
+from models.next_item import NextItemModel, NextItemOptions
+
+
+class TransformerOptions(NextItemOptions):
+    """Options that transformers have in common."""
+
+    num_blocks: int = Field(2, ge=1, description="transformer blocks")
+    num_heads: int = Field(2, ge=1, description="attention heads; they divide hidden_units")
+    inner_factor: int = Field(4, ge=1, description="width of the feed-forward layers, in hidden_units")
+    dropout: float = Field(0.2, ge=0, lt=1, description="dropout of embeddings and of each layer's output")
+    attention_dropout: float = Field(0.0, ge=0, lt=1, description="dropout of attention weights (slow: no fused kernel)")
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> TransformerOptions:
+        if self.hidden_units % self.num_heads:
+            raise ValueError(f"num_heads ({self.num_heads}) must divide hidden_units ({self.hidden_units})")
+        return self
+
+
+class SASOptions(TransformerOptions):
+    """Options of model `sas`."""
+
+
+class SAS(NextItemModel):
+    """x = sqrt(H) E[items] + P, then causal pre-norm blocks; logits of the next item are E @ LN(x)."""
+
+    code = "sas"
+    Options = SASOptions
+    options: SASOptions
+
+    def __init__(self, options: SASOptions, dimensions: Dimensions) -> None:
+        super().__init__(options, dimensions)
+        width = options.hidden_units
+        self.positions = PositionEmbedding(dimensions.max_len, width)
+        self.dropout = nn.Dropout(options.dropout)
+        self.body = Transformer(
+            options.num_blocks,
+            width,
+            options.num_heads,
+            options.inner_factor * width,
+            options.dropout,
+            options.attention_dropout,
+        )
+        init_parameters(self)
+
+    def embed(self, items: Tensor, lengths: Tensor) -> Tensor:
+        """[B, L, H]"""
+        embedded = self.items(items) * self.options.hidden_units**0.5
+        dropped: Tensor = self.dropout(embedded + self.positions.left_aligned(items.shape[1], lengths))
+        return dropped
+
+    def states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:
+        hidden: Tensor = self.body(self.embed(items, lengths), causal=True)
+        return hidden
+
+    def last_states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:
+        return self.body.last_only(self.embed(items, lengths), lengths, key_mask(items), causal=True)

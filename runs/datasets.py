@@ -1,0 +1,56 @@
+"""Mode datasets: what there is, under which licence, and what of it is on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from common.schema import Options
+from datasets import DATASETS
+from datasets.raw_files import RawFileDataset, RawFileOptions
+from options.request import Request
+
+
+class DatasetsOptions(Options):
+    """What to list."""
+
+    local_data_folder: Path = Field(Path("Data"), description="folder of raw files and prepared datasets")
+    show_citations: bool = Field(True, description="list what to cite, under the table")
+
+
+def show_datasets(request: Request) -> int:
+    """List all datasets; downloads and reads nothing."""
+    options = request.sections["datasets"]
+    assert isinstance(options, DatasetsOptions)
+    table = Table("dataset_code", "what", "download", "on disk", show_lines=True)
+    table.columns[0].no_wrap = True
+    table.columns[2].max_width = table.columns[3].max_width = 14
+    citations: dict[str, list[str]] = {}
+    for code, dataset in DATASETS.items():
+        if not issubclass(dataset, RawFileDataset):
+            table.add_row(code, dataset.description, "none", "")
+            continue
+        repeat = "; people repeat items" if dataset.repeats else ""
+        what = f"{dataset.description}{repeat}\n[dim]licence: {escape(dataset.licence)}[/dim]"
+        table.add_row(code, what, dataset.size, escape(on_disk(dataset, options.local_data_folder)))
+        citations.setdefault(dataset.citation, []).append(code)
+    console = Console()
+    console.print(table)
+    if options.show_citations:
+        for citation, codes in citations.items():
+            console.print(f"{', '.join(codes)}: {citation}", markup=False, highlight=False)
+    return 0
+
+
+def on_disk(dataset: type[RawFileDataset[RawFileOptions]], data_folder: Path) -> str:
+    """The files in a dataset's folder with their sizes, or what its source asks for where there are none."""
+    found = dataset.files_on_disk(data_folder)
+    if found:
+        return ", ".join(f"{path.name} ({path.stat().st_size / 1e6:,.1f} MB)" for path in found)
+    sources = dataset().wanted(dataset.Options()).sources
+    needs = [source.needs for source in sources if source.needs]
+    return f"no; needs {needs[0]}" if len(needs) == len(sources) else "no"

@@ -1,0 +1,195 @@
+"""What a run leaves, and what a second command may do to it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from small_runs import TINY_VAE, Place, hashes, outcome
+
+from helpers import ROOT, flags
+
+PROMISED = [
+    "config.yaml",
+    "status.json",
+    "tables/train_log.csv",
+    "tables/val_log.csv",
+    "tables/test_log.csv",
+    "models/best.safetensors",
+    "results.json",
+    "per_user.parquet",
+    "log.txt",
+]
+KEYS = set(
+    "label template model_code dataset_code split filter_seen seed options data best_epoch epochs minutes "
+    "peak_memory_mib parameters device command versions validation test".split()
+)
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV."""
+    header, *rows = (line.split(",") for line in path.read_text().splitlines())
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def test_a_run_leaves_all_that_is_promised(finished: Place) -> None:
+    missing = [name for name in PROMISED if not (finished.run_folder / name).is_file()]
+    assert not missing
+    assert list((finished.run_folder / "models").glob("recent-*.safetensors"))
+    assert list((finished.run_folder / "tensorboard").glob("events*"))
+    assert finished.status()["state"] == "finished"
+
+
+def test_results_say_how_they_were_made(finished: Place) -> None:
+    results = finished.results()
+    assert KEYS <= results.keys()
+    assert results["data"].keys() >= {"name", "hash", "users", "items", "interactions"}
+    assert results["test"].keys() == results["validation"].keys() == {"full", "popular", "random"}
+    for candidates in results["test"].values():
+        assert {"NDCG@10", "Recall@10", "MRR@10", "HR@1"} <= candidates.keys()
+    assert results["filter_seen"] is False  # synthetic people repeat
+    assert results["options"]["model_code"] == "vae"
+    assert results["command"].startswith("python main.py --dataset_code synthetic")
+    assert results["parameters"] > 0 and results["peak_memory_mib"] > 0
+    assert results["epochs"] >= results["best_epoch"] >= 1
+
+
+def test_the_tables_and_per_user_values_agree_with_the_results(finished: Place) -> None:
+    import pandas as pd
+
+    results, tables = finished.results(), finished.run_folder / "tables"
+    validation = table(tables / "val_log.csv")
+    assert [int(row["epoch"]) for row in validation] == list(range(1, results["epochs"] + 1))
+    assert len(table(tables / "train_log.csv")) == results["epochs"]
+    column = [float(row["full/NDCG@10"]) for row in validation]
+    assert int(np.argmax(column)) + 1 == results["best_epoch"]
+    assert max(column) == results["validation"]["full"]["NDCG@10"]
+    (tested,) = table(tables / "test_log.csv")
+    assert float(tested["popular/Recall@10"]) == results["test"]["popular"]["Recall@10"]
+
+    users = pd.read_parquet(finished.run_folder / "per_user.parquet")
+    assert len(users) == results["data"]["users"] and users["user"].is_unique
+    for name in ("full/NDCG@10", "popular/Recall@10", "random/MRR"):
+        candidates, metric = name.split("/")
+        assert users[name].astype("float64").mean() == pytest.approx(results["test"][candidates][metric], rel=1e-6)
+
+
+def test_its_options_are_a_template(finished: Place, place: Place) -> None:
+    given = yaml.safe_load((finished.run_folder / "config.yaml").read_text())
+    assert given["max_len"] == 8 and given["encoder_hidden_layer"] == [16]
+    again = place.launcher.run(place.folder, "--templates", finished.run_folder / "config.yaml").ok()
+    assert "epoch 1 (recover_len 8)" in again.err, "no line per epoch where the output is no terminal"
+    assert outcome(place.run_folder) == {**outcome(finished.run_folder)}
+
+
+def test_the_same_command_again_destroys_nothing(place: Place) -> None:
+    place.run(num_epochs=2).ok()
+    before = hashes(place.folder)
+    again = place.run(num_epochs=2)
+    assert again.code == 1
+    assert "--overwrite true" in again.err and "--experiment_name" in again.err
+    resumed = place.run(num_epochs=2, resume_training=True)
+    assert resumed.code == 1 and "finished" in resumed.err
+    assert hashes(place.folder) == before
+
+    place.run(num_epochs=3, overwrite=True).ok()
+    assert place.results()["epochs"] == 3
+    assert len(table(place.run_folder / "tables" / "train_log.csv")) == 3
+
+
+def test_an_unfinished_run_is_neither_overwritten_nor_resumed_unasked(place: Place) -> None:
+    assert place.run(die_at=120).code == -9
+    before = hashes(place.folder)
+    again = place.run()
+    assert again.code == 1 and "--resume_training true" in again.err
+    changed = place.run(resume_training=True, lr=0.5, max_len=6)
+    assert changed.code == 1
+    assert "lr: 0.01 then, 0.5 now" in changed.err and "max_len: 8 then, 6 now" in changed.err
+    assert hashes(place.folder) == before
+
+
+def test_two_processes_on_one_folder(finished: Place, place: Place) -> None:
+    first, second = place.start(), place.start()
+    ended = [first.wait(), second.wait()]
+    assert sorted(e.code for e in ended) == [0, 1]
+    refused = ended[0] if ended[0].code else ended[1]
+    assert "in use by another process" in refused.err or "holds" in refused.err
+    assert outcome(place.run_folder) == outcome(finished.run_folder)
+
+
+def test_derived_folders_are_apart(place: Place) -> None:
+    base = {key: value for key, value in TINY_VAE.items() if not key.startswith("experiment_")}
+    for changes in ({}, {"seed": 1}, {"lr": 0.02}):
+        place.run({**base, "num_epochs": 1}, **changes).ok()
+    assert len(list((place.folder / "experiments").glob("*/*/results.json"))) == 3
+    values = [json.loads(f.read_text())["test"]["full"]["MRR"] for f in place.folder.glob("experiments/*/*/results.json")]
+    assert len(set(values)) == 3
+
+
+@pytest.mark.parametrize("mode", ["validate", "test"])
+def test_measuring_again_gives_the_same_numbers(finished: Place, place: Place, mode: str) -> None:
+    phase = {"validate": "validation", "test": "test"}[mode]
+    place.run(mode=mode, pretrained_weights=finished.run_folder, label="again").ok()
+    measured = json.loads((place.run_folder / "evaluation" / f"{phase}.json").read_text())
+    assert measured[phase] == finished.results()[phase]
+
+
+def test_training_goes_on_from_given_weights(finished: Place, place: Place) -> None:
+    place.run(pretrained_weights=finished.run_folder, num_epochs=1, lr=1e-9).ok()
+    ours, theirs = place.results()["validation"]["full"], finished.results()["validation"]["full"]
+    assert ours["NDCG@10"] == pytest.approx(theirs["NDCG@10"], abs=1e-3)
+
+
+def test_weights_of_another_model_are_refused(finished: Place, place: Place) -> None:
+    refused = place.run(mode="test", pretrained_weights=finished.run_folder, encode_len=9)
+    assert refused.code == 1 and "weights of another model" in refused.err
+    missing = place.run(mode="test", pretrained_weights="nowhere")
+    assert missing.code == 1 and "no weights at nowhere" in missing.err
+
+
+@pytest.mark.parametrize("damage", ["truncated", "tampered"])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_used(finished: Place, place: Place, damage: str) -> None:
+    assert place.run(die_at=160).code == -9
+    newest = max((place.run_folder / "models").glob("recent-*.safetensors"))
+    content = bytearray(newest.read_bytes())
+    if damage == "truncated":
+        content = content[: len(content) // 2]
+    else:
+        content[-7] ^= 1
+    newest.write_bytes(content)
+    resumed = place.run(resume_training=True).ok()
+    assert newest.name in resumed.err
+    assert outcome(place.run_folder) == outcome(finished.run_folder)
+
+
+def test_a_loss_that_is_no_number_fails_by_name(place: Place) -> None:
+    failed = place.run(lr=1e30, clip_grad_norm=None)
+    assert failed.code == 1
+    assert "vae" in failed.err and "lower l" in failed.err and "Traceback" not in failed.err
+    assert place.status()["state"] == "failed"
+
+
+def test_pilot_touches_every_step_in_seconds(place: Place) -> None:
+    place.run(pilot=True, max_len=16).ok()
+    assert place.results()["epochs"] == 2
+    place.run(pilot=True, max_len=16).ok()  # a pilot makes room for the next
+
+
+def test_statistics_are_printed(place: Place) -> None:
+    base = {key: TINY_VAE[key] for key in ("dataset_code", "synthetic_users", "synthetic_items", "synthetic_length")}
+    shown = place.run(base, mode="stats").ok().out.lower()
+    for word in ("users", "items", "interactions", "density"):
+        assert word in shown
+    assert not (place.folder / "experiments").exists()
+
+
+def test_a_true_command_line(place: Place) -> None:
+    """All other runs start from a process that has imported everything; this one is `python main.py`."""
+    command = [sys.executable, str(ROOT / "main.py"), *flags(**TINY_VAE, num_epochs=1)]
+    done = subprocess.run(command, cwd=place.folder, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert "NDCG@10" in done.stdout
+    assert place.results()["epochs"] == 1

@@ -1,0 +1,68 @@
+"""Measures predicted ratings on held-out ones: RMSE and MAE."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from common.errors import UserError
+from dataloaders import Dataloader
+from dataloaders.ratings import RatingDataloader
+from datasets import Heldout
+from datasets.splits.random_rating import RatingSplit
+from evaluation.ratings import errors_by_user, mae, rmse
+from models.base import Model
+
+
+def check_rating_loader(loader: Dataloader) -> RatingDataloader:
+    """The loader, if it can ask for ratings; else UserError: the run's model ranks and doesn't rate."""
+    if not isinstance(loader, RatingDataloader):
+        raise UserError(
+            f"split random_rating measures predicted ratings, and a model with dataloader {loader.code} predicts none: "
+            "use autorec, autorec_user or bias, or another split"
+        )
+    return loader
+
+
+def measure_ratings(
+    model: Model, loader: Dataloader, heldout: Heldout, device: torch.device, batch_size: int
+) -> tuple[dict[str, float], dict[str, NDArray[np.float32]]]:
+    """{"RMSE", "MAE"} over the held-out ratings, and of each held-out user: float32 [n].
+
+    Predictions are clipped to the rating scale; ratings by users or of items without a training rating are predicted
+    to be the split's `unseen`.
+    """
+    split = loader.split
+    assert isinstance(split, RatingSplit) and split.data.ratings is not None
+    predicted = _predictions(model, check_rating_loader(loader), heldout, device, batch_size)
+    user = np.repeat(np.arange(len(heldout.users)), np.diff(heldout.target_offsets))
+    known_item = loader.training_item_counts()[np.asarray(split.data.items)[heldout.targets]] > 0
+    known_user = (split.train_end > split.train_start)[heldout.users][user]
+    predicted = np.clip(predicted, split.lowest, split.highest)
+    predicted[~(known_item & known_user)] = split.unseen
+    actual = np.asarray(split.data.ratings)[heldout.targets].astype(np.float64)
+    by_user = errors_by_user(predicted, actual, user, len(heldout.users))
+    return (
+        {"RMSE": rmse(predicted, actual), "MAE": mae(predicted, actual)},
+        {name: values.astype(np.float32) for name, values in by_user.items()},
+    )
+
+
+def _predictions(
+    model: Model, loader: RatingDataloader, heldout: Heldout, device: torch.device, batch_size: int
+) -> NDArray[np.float64]:
+    """The model's rating for each of the held-out set's targets: [m]."""
+    predicted = np.zeros(len(heldout.targets))
+    model.eval()
+    with torch.inference_mode():
+        for batch in loader.rating_batches(heldout, batch_size):
+            ratings = model.scores(batch.inputs.to(device), batch.columns.to(device)).double().cpu()
+            asked = batch.columns > 0
+            predicted[batch.places[asked].numpy()] = ratings[asked].numpy()
+    if not np.isfinite(predicted).all():
+        raise UserError(
+            f"model {model.code} predicted ratings that are NaN or infinite: try a lower learning rate, or a smaller "
+            "clip_grad_norm"
+        )
+    return predicted
