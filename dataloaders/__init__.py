@@ -4,6 +4,7 @@ from dataloaders.bag import BagDataloader
 from dataloaders.base import Dataloader, DataloaderOptions
 from dataloaders.batch import Batch, EvalBatch
 from dataloaders.bert import BertDataloader
+from dataloaders.pairwise import PairwiseDataloader
 from dataloaders.plain import PlainDataloader
 from dataloaders.sas import SASDataloader
 from dataloaders.ratings import ItemRatingsDataloader, UserRatingsDataloader
@@ -13,6 +14,7 @@ DATALOADERS: dict[str, type[Dataloader]] = {
     "bag": BagDataloader,
     "item_ratings": ItemRatingsDataloader,
     "bert": BertDataloader,
+    "pairwise": PairwiseDataloader,
     "plain": PlainDataloader,
     "sas": SASDataloader,
     "user_ratings": UserRatingsDataloader,

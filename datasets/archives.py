@@ -44,7 +44,8 @@ def holds(archive: Path, names: Collection[str]) -> bool:
 def extract(archive: Path, names: Collection[str], folder: Path) -> Path:
     """Unpack the first of `names` that a zip or gz file holds to `folder`, in one step; returns its path.
 
-    Raises ArchiveError if the archive is damaged, holds none of the names, or could do harm; UserError if the disk fails.
+    Raises ArchiveError if the archive is damaged, holds none of the names, or could do harm; UserError if the disk
+    is full or can't be written.
     """
     try:
         with open(archive, "rb") as file:
@@ -109,7 +110,7 @@ def _write(source: IO[bytes] | gzip.GzipFile, target: Path, bound: int, archive:
 
 @contextlib.contextmanager
 def workspace(folder: Path) -> Iterator[Path]:
-    """A temporary folder in `folder`, removed in the end, as are `folder` and its new parents if nothing came into them.
+    """A temporary folder in `folder`, removed in the end; so are `folder` and new parents if nothing came into them.
 
     Raises UserError if the disk is full or can't be written.
     """

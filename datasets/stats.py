@@ -5,16 +5,26 @@ from typing import Any
 import numpy as np
 
 from datasets.moments import to_text
-from datasets.sequence_data import SECONDS_OF_DAY, IntArray, SequenceData
+from datasets.sequence_data import SECONDS_OF_DAY, IntArray, SequenceData, Split
+from datasets.splits.leakage import future_shares
+from datasets.splits.leave_one_out import LeaveOneOut, LeaveOneOutOptions
+
+TIME_FIGURES = (
+    *("first_time", "last_time", "span_days", "tied_timestamps", "tied_test_targets", "tied_validation_targets"),
+    *("future_leak", "future_training"),
+)
 
 
 def statistics(data: SequenceData) -> dict[str, Any]:
     """Size, density, history lengths, time span, ties and repeats of a prepared dataset.
 
-    density: interactions / (users * items); lengths in interactions; first_time, last_time: ISO 8601 UTC, span_days:
-    days between them; tied_timestamps: share of interactions at the same second as a neighbour in the user's history;
-    repeat_rate: share of interactions with an item that the user had before. Without timestamps, the figures about
-    time are None.
+    density: interactions / (users * items); lengths in interactions; repeat_rate: share of interactions with an item
+    that the user had before; first_time, last_time: ISO 8601 UTC, span_days: days between them; tied_timestamps: share
+    of interactions at the same second as a neighbour in the user's history.
+    Of leave-one-out, None where it can't be made: tied_test_targets, tied_validation_targets: how many targets could be
+    another item if ties in time were in another order; future_leak: share of test targets older than the newest
+    training interaction; future_training: share of the training interactions newer than a test target, on average.
+    Without timestamps, the figures about time are None.
     """
     lengths = data.lengths
     return {
@@ -28,23 +38,47 @@ def statistics(data: SequenceData) -> dict[str, Any]:
         "length_median": float(np.median(lengths)),
         "length_p95": float(np.percentile(lengths, 95)),
         "length_max": int(lengths.max()),
-        **_time_statistics(data),
         "repeat_rate": repeat_rate(data),
         "mean_rating": None if data.ratings is None else float(data.ratings.mean(dtype=np.float64)),
+        **_time_statistics(data),
     }
 
 
 def _time_statistics(data: SequenceData) -> dict[str, Any]:
     """What is known of time."""
+    figures: dict[str, Any] = dict.fromkeys(TIME_FIGURES)
     if data.timestamps is None:
-        return dict.fromkeys(("first_time", "last_time", "span_days", "tied_timestamps"))
+        return figures
     first, last = int(data.timestamps.min()), int(data.timestamps.max())
-    return {
-        "first_time": to_text(first),
-        "last_time": to_text(last),
-        "span_days": (last - first) / SECONDS_OF_DAY,
-        "tied_timestamps": tied_share(data.timestamps, data.offsets),
-    }
+    figures["first_time"], figures["last_time"] = to_text(first), to_text(last)
+    figures["span_days"] = (last - first) / SECONDS_OF_DAY
+    figures["tied_timestamps"] = tied_share(data.timestamps, data.offsets)
+    split = latest_split(data)
+    if split is not None:
+        undecided = undecided_places(data, data.timestamps)
+        figures["tied_test_targets"] = int(undecided[split.test.targets].sum())
+        figures["tied_validation_targets"] = int(undecided[split.validation.targets].sum())
+        shares = future_shares(split)
+        assert shares is not None
+        figures["future_leak"] = float((shares > 0).mean())
+        figures["future_training"] = float(shares.mean())
+    return figures
+
+
+def latest_split(data: SequenceData) -> Split | None:
+    """The data's leave-one-out split; None if no history is long enough for it."""
+    return LeaveOneOut().make(data, LeaveOneOutOptions()) if data.lengths.max() >= 3 else None
+
+
+def undecided_places(data: SequenceData, timestamps: IntArray) -> "np.ndarray[Any, np.dtype[np.bool_]]":
+    """bool [nnz]: where another item could stand, were the user's interactions at that second in another order."""
+    items = np.asarray(data.items)
+    begins = np.ones(len(items), dtype=bool)
+    begins[1:] = timestamps[1:] != timestamps[:-1]
+    begins[np.asarray(data.offsets[:-1])] = True
+    starts = np.flatnonzero(begins)
+    several = np.minimum.reduceat(items, starts) != np.maximum.reduceat(items, starts)
+    return np.repeat(several, np.diff(np.append(starts, len(items))))
 
 
 def tied_share(timestamps: IntArray, offsets: IntArray) -> float:

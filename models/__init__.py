@@ -3,34 +3,44 @@
 from models.als import ALS
 from models.autorec import AutoRec, UserAutoRec
 from models.base import Dimensions, FittedModel, Model, Stage
-from models.bias import Bias
 from models.bert import Bert
+from models.bias import Bias
 from models.cdae import CDAE
 from models.ease import EASE
+from models.gru4rec import GRU4Rec
+from models.hstu import HSTU
 from models.hvamp import HVamp
 from models.itemknn import ItemKNN
+from models.marank import MARank
+from models.meantime import Meantime
 from models.mult_dae import MultDAE
 from models.mult_vae import MultVAE
 from models.pop import Pop
 from models.recvae import RecVAE
 from models.sas import SAS
+from models.tisas import TiSAS
 from models.vae import VAE
 
 MODELS: dict[str, type[Model]] = {
     "als": ALS,
     "autorec": AutoRec,
     "autorec_user": UserAutoRec,
-    "bias": Bias,
     "bert": Bert,
+    "bias": Bias,
     "cdae": CDAE,
     "ease": EASE,
+    "gru4rec": GRU4Rec,
+    "hstu": HSTU,
     "hvamp": HVamp,
     "itemknn": ItemKNN,
+    "marank": MARank,
+    "meantime": Meantime,
     "mult_dae": MultDAE,
     "mult_vae": MultVAE,
     "pop": Pop,
     "recvae": RecVAE,
     "sas": SAS,
+    "tisas": TiSAS,
     "vae": VAE,
 }
 

@@ -25,6 +25,7 @@ class Dimensions:
     max_len : the longest sequence that a batch holds
     pad_counts : PAD is used as if it were an item (a fault of released code, kept by option)
     steps_per_epoch : optimizer steps of an epoch, for schedules that count epochs
+    first_day, num_days : the UTC days of the training interactions, counted from 1970-01-01; num_days 0 = unknown
     """
 
     num_items: int
@@ -32,6 +33,8 @@ class Dimensions:
     max_len: int
     pad_counts: bool = False
     steps_per_epoch: int = 1
+    first_day: int = 0
+    num_days: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,11 @@ class Model(nn.Module, ABC):
         self.options = options
         self.dimensions = dimensions
         self.stage = Stage()
+
+    @classmethod
+    def required(cls, options: Options) -> frozenset[str]:
+        """What the data must have for a model with these options: `needs`, unless the model says otherwise."""
+        return cls.needs
 
     def begin_stage(self, stage: Stage) -> None:
         """Training enters `stage`."""

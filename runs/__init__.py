@@ -12,6 +12,7 @@ from runs import commands
 from runs.compare import CompareOptions
 from runs.datasets import DatasetsOptions, show_datasets
 from runs.logs import log_to_screen
+from runs.stats import StatsOptions, stats
 
 ONE_RUN = ("run", "dataset", "split", "dataloader", "model", "trainer", "evaluation")
 
@@ -29,7 +30,7 @@ MODES: dict[str, Mode] = {
     "train": Mode(ONE_RUN, commands.train),
     "validate": Mode(ONE_RUN, commands.validate),
     "test": Mode(ONE_RUN, commands.test),
-    "stats": Mode(("run", "dataset"), commands.stats),
+    "stats": Mode(("run", "dataset", "stats"), stats, StatsOptions),
     "datasets": Mode(("run", "datasets"), show_datasets, DatasetsOptions),
     "compare": Mode(("run", "compare"), commands.compare, CompareOptions),
     "report": Mode(("run", "report"), commands.report, ReportOptions),

@@ -71,7 +71,8 @@ def model_class(request: Request) -> type[Model]:
 def check_needs(request: Request, data: SequenceData) -> None:
     """Refuse a model that needs what the data lacks."""
     kind = model_class(request)
-    lacking = sorted(need for need in kind.needs if getattr(data, need) is None)
+    needs = kind.required(request.sections["model"])
+    lacking = sorted(need for need in needs if getattr(data, need) is None)
     if lacking:
         raise UserError(
             f"model {kind.code} needs {' and '.join(lacking)}, and dataset {data.name} has none: "
@@ -82,8 +83,9 @@ def check_needs(request: Request, data: SequenceData) -> None:
 def make_model(request: Request, loader: Dataloader, device: torch.device) -> tuple[Model, Generators]:
     """The model with its first parameters, on the device, and the run's generators (made before: they decide them)."""
     generators = Generators(run_options(request).seed, device)
+    data, days = loader.data, loader.training_days()
     dimensions = Dimensions(
-        loader.data.num_items, loader.data.num_users, loader.max_len, loader.pad_counts, loader.batches_per_epoch()
+        data.num_items, data.num_users, loader.max_len, loader.pad_counts, loader.batches_per_epoch(), *days
     )
     options: Options = request.sections["model"]
     return model_class(request)(options, dimensions).to(device), generators

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from datasets.stats import statistics
 from options.request import Request
 from reports import Report, ReportOptions
 from reports import report as make_report
-from runs.build import load_data, run_options
+from runs.build import run_options
 from runs.compare import CompareOptions, run_cells
 from runs.measure import measure
 from runs.train import train as train_run
@@ -34,16 +32,6 @@ def validate(request: Request) -> int:
 def test(request: Request) -> int:
     """Measure trained weights on the test set."""
     return _measure(request, "test")
-
-
-def stats(request: Request) -> int:
-    """Describe a dataset."""
-    data = load_data(request)
-    table = Table(title=f"{data.name} (hash {data.hash[:12]})", show_header=False)
-    for name, value in statistics(data).items():
-        table.add_row(name, _plain(value))
-    Console().print(table)
-    return 0
 
 
 def compare(request: Request) -> int:
@@ -98,9 +86,3 @@ def _show(metrics: dict[str, dict[str, float]], title: str) -> None:
     for name in dict.fromkeys(name for values in metrics.values() for name in values):
         table.add_row(name, *(f"{values[name]:.4f}" if name in values else "" for values in metrics.values()))
     Console().print(table)
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
-    return f"{value:,}" if isinstance(value, int) else value if isinstance(value, str) else json.dumps(value)

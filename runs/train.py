@@ -85,9 +85,14 @@ def _say_end(written: dict[str, Any], folder: RunFolder) -> None:
     test = written["test"]
     shown = [f"{c} {m} {test[c][m]:.4f}" for c in test for m in ("NDCG@10", "Recall@10") if m in test[c]]
     log.info(
-        "%s ended by %s after %d epochs and %.1f minutes; test of epoch %d: %s",
-        written["label"], written["stopped_by"], written["epochs"], written["minutes"], written["best_epoch"], ", ".join(shown),
-    )  # fmt: skip
+        "%s ended by %s after %d epochs and %.1f minutes; test of epoch %s: %s",
+        written["label"],
+        written["stopped_by"],
+        written["epochs"],
+        written["minutes"],
+        written["best_epoch"],
+        ", ".join(shown),
+    )
     if written["stopped_by"] == "interrupted":
         log.info("go on with it by the same command and --resume_training true")
     log.info("results in %s", folder.path)

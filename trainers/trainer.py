@@ -148,7 +148,10 @@ class Trainer:
             for name, value in {"loss": loss.detach(), **named}.items():
                 sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value * size
             if number % 20 == 0 and self.progress.on_terminal:
-                bar.set_postfix(loss=f"{sums['loss'].item() / count:.4f}", refresh=False)
+                shown = {"loss": f"{sums['loss'].item() / count:.4f}"}
+                if self.state.best_value is not None:
+                    shown["best " + self.parts.evaluator.options.best_metric] = f"{self.state.best_value:.4f}"
+                bar.set_postfix(shown, refresh=False)
         if self.interrupted:
             return {}
         self.state.step = step
@@ -251,7 +254,9 @@ class Trainer:
             state = dict(checkpoint.state)
             data = self.parts.loader.data
             if state.pop("data_hash", data.hash) != data.hash:
-                raise UserError(f"dataset {data.name} has changed since this run began: start anew with --overwrite true")
+                raise UserError(
+                    f"dataset {data.name} has changed since the run began: start anew with --overwrite true"
+                )
             load_model(self.model, checkpoint.part("model"), "the checkpoint")
             self.best_weights = checkpoint.part("best")
             restore_optimizer(self.optimizer, checkpoint.part("optimizer"))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.layers.weighted_bag import drop_entries, weighted_bag
+from models.layers.weighted_bag import weighted_bag
 
 
 class BagInput(nn.Module):
@@ -28,9 +27,18 @@ class BagInput(nn.Module):
 
 
 def corrupted(weights: Tensor, dropout: float, generator: torch.Generator | None) -> Tensor:
-    """Rows [B, L] scaled to L2 norm 1, then, with a generator, dropped out (Liang et al. 2018)."""
-    weights = F.normalize(weights, dim=1)
-    return weights if generator is None else drop_entries(weights, dropout, generator)
+    """Rows [B, L] scaled to L2 norm 1, then, with a generator, dropped out (Liang et al. 2018).
+
+    Draws are made for the entries alone: padding is most of a batch.
+    """
+    norms = weights.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    if generator is None or dropout <= 0:
+        return weights / norms
+    scaled = weights / (norms * (1 - dropout))
+    entries = scaled.view(-1).nonzero().squeeze(1)
+    draw = torch.rand(entries.shape, generator=generator, device=weights.device)
+    scaled.view(-1).index_fill_(0, entries[draw < dropout], 0.0)
+    return scaled
 
 
 def glorot(module: nn.Module, bias_std: float = 0.001) -> None:

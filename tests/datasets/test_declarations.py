@@ -27,9 +27,8 @@ each_sample = pytest.mark.parametrize("sample", SAMPLES, ids=str)
 
 @pytest.fixture
 def serve(server: Server, monkeypatch: pytest.MonkeyPatch) -> Serve:
-    """Put a sample on the server, and other sources in the declaration; all fails fast."""
+    """Put a sample on the server, and other sources in the declaration; each is asked once."""
     monkeypatch.setattr(download, "ATTEMPTS", 1)
-    monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.2)
 
     def put(sample: Sample, sources: list[Source]) -> None:
         server.files[sample.name] = sample.content
@@ -79,7 +78,7 @@ def test_every_dataset_has_a_sample() -> None:
 @each_sample
 def test_is_fetched_past_dead_sources(server: Server, serve: Serve, tmp_path: Path, sample: Sample) -> None:
     checksum = "sha256:" + hashlib.sha256(sample.content).hexdigest()
-    bad = ["gone", "broken", "page", "nothing", "stall", "other", f"short/{sample.name}"]
+    bad = ["gone", "broken", "page", "nothing", "other", f"short/{sample.name}"]
     serve(sample, [*(Source(server.url(path), checksum) for path in bad), Source(server.url("moved/" + sample.name))])
     check(load(sample, tmp_path), sample)
     assert raw_files(tmp_path, sample.code) == [sample.raw]
@@ -114,7 +113,7 @@ def packed(sample: Sample) -> bool:
     return sample.content[:2] in (b"PK", b"\x1f\x8b")
 
 
-@pytest.mark.parametrize("sample", filter(packed, SAMPLES), ids=str)
+@pytest.mark.parametrize("sample", [*filter(packed, SAMPLES)], ids=str)
 def test_half_an_archive_is_no_data(server: Server, serve: Serve, tmp_path: Path, sample: Sample) -> None:
     """A server that cuts the file but says that it is whole; the next source is tried."""
     server.files["half"] = sample.content[: len(sample.content) * 2 // 3]
@@ -126,7 +125,7 @@ def test_half_an_archive_is_no_data(server: Server, serve: Serve, tmp_path: Path
     check(load(sample, tmp_path), sample)
 
 
-@pytest.mark.parametrize("sample", filter(packed, SAMPLES), ids=str)
+@pytest.mark.parametrize("sample", [*filter(packed, SAMPLES)], ids=str)
 def test_another_archive_is_no_data(server: Server, serve: Serve, tmp_path: Path, sample: Sample) -> None:
     server.files["another"] = zipped(**{"other.txt": "1,2,3\n"})
     serve(sample, [Source(server.url("another")), Source(server.url(sample.name))])

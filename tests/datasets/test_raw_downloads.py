@@ -55,8 +55,10 @@ def test_the_second_time_nothing_is_asked_for(server: Server, tmp_path: Path) ->
     ],
 )
 def test_failures_are_told_and_leave_nothing(
-    server: Server, tmp_path: Path, path: str, reason: str, asked: int
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, reason: str, asked: int
 ) -> None:
+    if path == "stall":
+        monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.5)
     with pytest.raises(UserError, match=reason) as caught:
         load(tmp_path, server.url(path))
     message = str(caught.value)
@@ -85,6 +87,14 @@ def test_sources_are_tried_in_order(server: Server, tmp_path: Path, monkeypatch:
     monkeypatch.setattr(MovieLens1M, "sources", sources)
     assert load(tmp_path).num_interactions == 36
     assert server.asked == {"missing": 1, "other": 3, "good.zip": 1}
+
+
+def test_a_stalled_source_is_left_for_the_next(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(module, "ATTEMPTS", 2)
+    monkeypatch.setattr(MovieLens1M, "sources", (Source(server.url("stall")), Source(server.url("good.zip"))))
+    assert load(tmp_path).num_interactions == 36
+    assert server.asked["stall"] == 2
 
 
 def test_all_failures_are_listed(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,134 @@
+"""TiSASRec (Li et al. 2020): SASRec whose attention knows the time between items, in a user's own unit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from models.base import Dimensions
+from models.layers.attention import join_heads, split_heads
+from models.layers.chunks import by_rows
+from models.layers.embedding import PositionEmbedding, init_parameters
+from models.next_item import NextItemModel
+from models.sas import TransformerOptions
+
+ENTRIES = 4_000_000  # entries of a table of scores by interval in memory at once, about
+
+
+class TiSASOptions(TransformerOptions):
+    """Options of model `tisas`."""
+
+    inner_factor: int = Field(1, ge=1, description="width of the feed-forward layers, in hidden_units")
+    tisas_max_time_intervals: int = Field(
+        2048, ge=1, description="longest interval that is told apart, in the user's smallest intervals"
+    )
+
+
+def smallest_intervals(times: Tensor, lengths: Tensor) -> Tensor:
+    """The smallest time between consecutive items so far, 0 not counted: float64 [B, T], 1 where there is none yet.
+
+    times int64 [B, T], left-aligned; lengths int64 [B]. The unit at a position knows no later item.
+    """
+    gaps = F.pad(times.diff(dim=1), (1, 0)).double()  # [B, T]
+    padding = torch.arange(times.shape[1], device=times.device) >= lengths[:, None]
+    smallest = gaps.masked_fill((gaps <= 0) | padding, torch.inf).cummin(1).values
+    return smallest.masked_fill(smallest.isinf(), 1.0)
+
+
+class TiSASBlock(nn.Module):
+    """q = LN(x); x = q + Attention(q, x, x); z = LN(x); z + dropout(W2 relu(W1 z)), as the authors' code has it."""
+
+    def __init__(self, options: TiSASOptions) -> None:
+        super().__init__()
+        width = options.hidden_units
+        self.heads = options.num_heads
+        self.attention_dropout = options.attention_dropout
+        self.attention_norm = nn.LayerNorm(width)
+        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
+        self.feed_forward_norm = nn.LayerNorm(width)
+        self.up = nn.Linear(width, options.inner_factor * width)
+        self.down = nn.Linear(options.inner_factor * width, width)
+        self.dropout = nn.Dropout(options.dropout)
+
+    def forward(
+        self, x: Tensor, key_place: Tensor, value_place: Tensor, by_interval: tuple[Tensor, Tensor], *known: Tensor
+    ) -> Tensor:
+        """[B, T, H] -> [B, T, H]
+
+        key_place, value_place : [B, T, H], of the positions; by_interval : two [intervals, H], for keys and values
+        known : times int64 [B, T] and their units float64 [B, T]
+        """
+        normed = self.attention_norm(x)
+        q, k = self.query(normed), self.key(x) + key_place
+        v = self.value(x) + value_place
+        length = x.shape[1]
+        rows = max(1, ENTRIES // (self.heads * length * max(length, by_interval[0].shape[0])))
+        heads = [split_heads(part, self.heads) for part in (q, k, v)]
+        attend = _attention(by_interval, self.heads, self.attention_dropout if self.training else 0.0)
+        x = normed + join_heads(by_rows(attend, rows, *heads, *known))
+        z = self.feed_forward_norm(x)
+        output: Tensor = z + self.dropout(self.down(self.dropout(F.relu(self.up(z)))))
+        return output
+
+
+def _attention(by_interval: tuple[Tensor, Tensor], heads: int, dropout: float) -> Callable[..., Tensor]:
+    """softmax((q_i k_j + q_i RK[r_ij]) / sqrt(D)) (v_j + RV[r_ij]) over the past, without a vector for each pair.
+
+    The scores of a query with all interval vectors are one product, from which pairs pick theirs; the weights of
+    pairs are summed by interval before they meet the interval vectors. Only intervals that occur are looked at.
+    """
+
+    def attend(q: Tensor, k: Tensor, v: Tensor, times: Tensor, units: Tensor) -> Tensor:
+        count = by_interval[0].shape[0]
+        intervals = (times[:, :, None] - times[:, None, :]).abs() / units[:, :, None]  # [b, T, T] float64
+        intervals = intervals.round_().clamp_max_(count - 1).long()
+        used = torch.zeros(count, dtype=torch.bool, device=q.device)
+        used[intervals.flatten()] = True
+        intervals = (used.cumsum(0) - 1)[intervals][:, None].expand(-1, heads, -1, -1)  # [b, heads, T, T]
+        keys, values = (table[used].unflatten(1, (heads, -1)).transpose(0, 1) for table in by_interval)  # [heads, R, D]
+        scores = q @ k.transpose(2, 3) + (q @ keys.transpose(1, 2)).gather(3, intervals)
+        past = torch.ones(scores.shape[2:], dtype=torch.bool, device=q.device).tril()
+        weights = (scores / math.sqrt(q.shape[3])).masked_fill(~past, -torch.inf).softmax(3)
+        weights = F.dropout(weights, dropout, dropout > 0)
+        summed = weights.new_zeros(*weights.shape[:3], keys.shape[1]).scatter_add(3, intervals, weights)
+        return weights @ v + summed @ values
+
+    return attend
+
+
+class TiSAS(NextItemModel):
+    """x = sqrt(H) E[items]; positions and intervals enter through keys and values; no output projection."""
+
+    code = "tisas"
+    Options = TiSASOptions
+    needs = frozenset({"timestamps"})
+    options: TiSASOptions
+
+    def __init__(self, options: TiSASOptions, dimensions: Dimensions) -> None:
+        super().__init__(options, dimensions)
+        width, count = options.hidden_units, options.tisas_max_time_intervals + 1
+        self.key_positions = PositionEmbedding(dimensions.max_len, width)
+        self.value_positions = PositionEmbedding(dimensions.max_len, width)
+        self.key_intervals = nn.Embedding(count, width)
+        self.value_intervals = nn.Embedding(count, width)
+        self.dropout = nn.Dropout(options.dropout)
+        self.blocks = nn.ModuleList(TiSASBlock(options) for _ in range(options.num_blocks))
+        self.norm = nn.LayerNorm(width)
+        init_parameters(self)
+
+    def states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:
+        assert times is not None
+        units = smallest_intervals(times, lengths)
+        x = self.dropout(self.items(items) * math.sqrt(self.options.hidden_units))
+        length = items.shape[1]
+        places = [self.dropout(p.left_aligned(length, lengths)) for p in (self.key_positions, self.value_positions)]
+        intervals = self.dropout(self.key_intervals.weight), self.dropout(self.value_intervals.weight)
+        for block in self.blocks:
+            x = block(x, *places, intervals, times, units)
+        normed: Tensor = self.norm(x)
+        return normed

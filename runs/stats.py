@@ -1,0 +1,162 @@
+"""Mode stats: datasets in figures and pictures, beside each other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from rich.console import Console
+from rich.table import Table
+
+import datasets
+from common.files import write_text
+from common.schema import Options
+from datasets import DATASETS, SequenceData
+from datasets.curves import Curve, curves
+from options.problems import Problems, unknown_choice
+from options.request import Request
+from options.values import check
+from runs.build import run_options
+from runs.stats_pictures import draw
+
+SCHEMA = 1
+
+
+class StatsOptions(Options):
+    """Which datasets to describe, and where to leave what is found."""
+
+    datasets: tuple[str | dict[str, Any], ...] = Field(
+        (), description="codes, files, or {dataset_code, options}, to stand beside each other; [] = dataset_code"
+    )
+    stats_json: Path | None = Field(None, description="file for the figures and curves as JSON; null = none")
+    stats_pictures: Path | None = Field(None, description="folder for the curves as PNG; null = none")
+
+
+@dataclass(frozen=True)
+class Described:
+    """One dataset's column."""
+
+    label: str
+    figures: dict[str, Any]
+    curves: dict[str, Curve | None]
+    options: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """As it stands in the JSON file."""
+        lines = {name: None if curve is None else curve.as_lists() for name, curve in self.curves.items()}
+        return {"label": self.label, **self.figures, "options": self.options, "curves": lines}
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _length(value: float) -> str:
+    return f"{value:,.1f}".removesuffix(".0")
+
+
+def _percent(value: float) -> str:
+    return f"{value:.3%}" if 0 < value < 0.001 else f"{value:.1%}"
+
+
+ROWS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "hash": ("hash", str),
+    "users": ("users", _count),
+    "items": ("items", _count),
+    "interactions": ("interactions", _count),
+    "density": ("density", _percent),
+    "length_mean": ("interactions of a user: mean", _length),
+    "length_median": ("  median", _length),
+    "length_p95": ("  95 % have at most", _length),
+    "length_max": ("  most", _count),
+    "repeat_rate": ("interactions with an item had before", _percent),
+    "mean_rating": ("mean rating", "{:.3f}".format),
+    "first_time": ("first interaction", lambda value: value[:10] if "T" in value else value),
+    "last_time": ("last interaction", lambda value: value[:10] if "T" in value else value),
+    "span_days": ("days between them", _count),
+    "tied_timestamps": ("interactions tied in time with a neighbour", _percent),
+    "tied_test_targets": ("test targets that ties could change *", _count),
+    "tied_validation_targets": ("validation targets that ties could change *", _count),
+    "future_leak": ("test targets older than the newest training *", _percent),
+    "future_training": ("training newer than a test target, mean *", _percent),
+}
+
+
+def stats(request: Request) -> int:
+    """Describe one dataset, or several."""
+    options = request.sections["stats"]
+    assert isinstance(options, StatsOptions)
+    chosen = _chosen(request, options)
+    columns = []
+    for code, dataset_options, said in chosen:
+        data = datasets.load(code, dataset_options)
+        drawn = curves(data) if options.stats_json or options.stats_pictures else {}
+        given = dataset_options.model_dump(mode="json")
+        columns.append(Described(_label(data, said, len(chosen)), datasets.statistics(data), drawn, given))
+    Console().print(_table(columns))
+    if options.stats_json is not None:
+        content = {"schema": SCHEMA, "datasets": [column.as_json() for column in columns]}
+        write_text(options.stats_json, json.dumps(content, indent=1) + "\n")
+        print(options.stats_json)
+    if options.stats_pictures is not None:
+        for path in draw({column.label: column.curves for column in columns}, options.stats_pictures):
+            print(path)
+    return 0
+
+
+def _chosen(request: Request, options: StatsOptions) -> list[tuple[str, Any, dict[str, Any]]]:
+    """(code, options, what was said of this dataset alone) of each dataset.
+
+    What was given for all holds for those that have such an option. Raises OptionsError, listing all that is wrong.
+    """
+    if not options.datasets:
+        return [(run_options(request).dataset_code, request.sections["dataset"], {})]
+    shared = {key: value for key, value in request.values.items() if not request.origins[key].startswith("default")}
+    chosen: list[tuple[str, Any, dict[str, Any]]] = []
+    problems = Problems()
+    for entry in options.datasets:
+        said = _as_mapping(entry)
+        code = said.pop("dataset_code", run_options(request).dataset_code)
+        if code not in DATASETS:
+            problems.add(unknown_choice("dataset", str(code), DATASETS), "--datasets", "datasets", str(code))
+            continue
+        schema = DATASETS[code].Options
+        values = {key: value for key, value in shared.items() if key in schema.model_fields}
+        made, wrong = check(schema, {**values, **said})
+        for key, messages in wrong.items():
+            unknown = key and key not in schema.model_fields
+            message = f"{code} has no such option" if unknown else f"{key} of {code}: {'; '.join(messages)}"
+            problems.add(message, "--datasets", "datasets", str(said[key]) if key in said else "")
+        chosen.append((code, made, said))
+    problems.raise_if_any()
+    return chosen
+
+
+def _as_mapping(entry: str | dict[str, Any]) -> dict[str, Any]:
+    """An entry as options; a text is a code or, if there is such a file, a file."""
+    if isinstance(entry, dict):
+        return dict(entry)
+    if entry not in DATASETS and Path(entry).is_file():
+        return {"dataset_code": "file", "dataset_path": entry}
+    return {"dataset_code": entry}
+
+
+def _label(data: SequenceData, said: dict[str, Any], columns: int) -> str:
+    """The dataset's name and, among several, the options that are its own."""
+    own = [f"{key} {value}" for key, value in said.items() if key not in ("dataset_path", "dataset_name")]
+    return f"{data.name} ({', '.join(own)})" if own and columns > 1 else data.name
+
+
+def _table(columns: list[Described]) -> Table:
+    """A row a figure, a column a dataset."""
+    table = Table("", caption="* under leave-one-out", caption_justify="left")
+    for column in columns:
+        table.add_column(column.label, justify="right", overflow="fold")
+    for key, (name, plain) in ROWS.items():
+        values = [column.figures[key] for column in columns]
+        table.add_row(name, *("–" if value is None else plain(value) for value in values))
+    return table

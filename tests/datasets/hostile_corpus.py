@@ -1,0 +1,177 @@
+"""Hostile and broken files and option sets, and what each must end in: the right data, or one clear error."""
+
+import gzip
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+HEAD = "user,item,rating,timestamp\n"
+ROWS = "".join(f"{user},{item},3,{978_300_000 + item}\n" for user in range(3) for item in range(3))
+PLAIN = {user: [0, 1, 2] for user in range(3)}
+SECOND = 1_306_146_600  # 2011-05-23 10:30:00 UTC
+BIG = 2**62
+
+
+@dataclass(frozen=True)
+class Refused:
+    """content: of the file, or a function that makes it; reason: a pattern that the error matches."""
+
+    content: str | bytes | Callable[[], bytes]
+    reason: str
+    options: dict[str, Any] = field(default_factory=dict)
+    name: str = "hostile.csv"
+
+
+@dataclass(frozen=True)
+class Right:
+    """histories: user -> items in order; times: all seconds, in that order."""
+
+    content: str | bytes | Callable[[], bytes]
+    histories: dict[Any, list[Any]]
+    times: list[int] | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    name: str = "odd.csv"
+
+
+def parquet(**columns: Any) -> bytes:
+    """A Parquet file of these columns."""
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer)
+    return buffer.getvalue()
+
+
+def clocked(*moments: str) -> str:
+    """Two rows of user 1: item 20 at the later moment, then item 10 at the earlier one."""
+    return "user,item,time\n" + "".join(f"1,{item},{moment}\n" for item, moment in zip((20, 10), moments, strict=True))
+
+
+def million_columns() -> bytes:
+    """A header and one row of a million fields, with the needed ones at the ends."""
+    names = ["user", *(f"x{number}" for number in range(999_998)), "item"]
+    return (",".join(names) + "\n" + ",".join(["7"] * 1_000_000) + "\n").encode()
+
+
+REFUSED: dict[str, Refused] = {
+    "empty": Refused("", "is empty"),
+    "blank lines": Refused("\n\r\n \n", "is empty"),
+    "only a byte order mark": Refused("\ufeff", "is empty"),
+    "header only": Refused(HEAD, "no interactions"),
+    "header only, Parquet": Refused(lambda: parquet(user=pa.array([], pa.int64()), item=[]), "no interactions|type null"),
+    "wrong separator": Refused(HEAD + ROWS, "line 1|no column|separator|fields", {"separator": ";"}),
+    "no separator": Refused("a-b\nc-d\n", "separator"),
+    "NUL bytes in an id": Refused("user,item\n1,a\n1,b\0c\n", "line 3: .*control characters"),
+    "NUL bytes only": Refused(bytes(4096), "is no|can't be read|separator|control|empty"),
+    "random bytes": Refused(bytes(range(256)) * 40, "can't be read|separator|line|control|is no|no column"),
+    "short row": Refused(HEAD + "1,2,3,4\n1,2\n1,2,3,4\n", "line 3: 2 fields where 4"),
+    "long row": Refused(HEAD + "1,2,3,4\n1,2,3,4\n1,2,3,4,5\n", "line 4: 5 fields where 4"),
+    "quote never closed": Refused(HEAD + '1,2,3,"4\n1,2,3,4\n', "closed|broken"),
+    "no item column": Refused("user,title\n1,a\n2,b\n", "no column is recognised as the item"),
+    "no user column": Refused("person,item\na,1\nb,2\n", "no column is recognised as the user"),
+    "duplicate columns": Refused("user,item,item\n1,2,3\n", "which of the columns 'item', 'item'"),
+    "duplicate named column": Refused("user,a,a\n1,2,3\n", "there are 2 columns 'a'", {"item_column": "a"}),
+    "named column is missing": Refused(HEAD + ROWS, "no column 'book'.*columns are: 'user'", {"item_column": "book"}),
+    "one column for two roles": Refused(HEAD + ROWS, "can't be both", {"item_column": "user"}),
+    "NaN user": Refused("user,item\nNaN,1\n2,2\n", "line 2: there is no user id"),
+    "NULL item": Refused("user,item\n1,NULL\n2,b\n", "line 2: there is no item id"),
+    "NaN user, Parquet": Refused(lambda: parquet(user=[1.0, float("nan")], item=[1, 2]), "row 2: there is no user id"),
+    "null item, Parquet": Refused(lambda: parquet(user=[1, 2], item=[1, None]), "row 2: there is no item id"),
+    "null item, Parquet text": Refused(lambda: parquet(user=[1, 2], item=["a", None]), "row 2: there is no item id"),
+    "fraction of a user": Refused(lambda: parquet(user=[1.0, 1.5], item=[1, 2]), "row 2: the user id 1.5"),
+    "unsigned 64 bits": Refused(lambda: parquet(user=pa.array([2**63], pa.uint64()), item=[1]), "64 bits"),
+    "too long an id": Refused("user,item\n1," + "x" * 5000 + "\n", "line 2: .*more than 256"),
+    "rating in words": Refused("user,item,rating\n1,2,good\n", "line 2: the rating 'good'"),
+    "rating NaN": Refused("user,item,rating\n1,2,3\n1,3,NaN\n", "line 3: the rating 'NaN'"),
+    "rating infinite, Parquet": Refused(lambda: parquet(user=[1], item=[1], rating=[float("inf")]), "row 1: the rating"),
+    "seconds and milliseconds": Refused(clocked(f"{SECOND}", f"{SECOND}000"), "line [23]: timestamp .* is not in"),
+    "dates in two formats": Refused(clocked("2011-05-23", "23.05.2011"), "is not a time like|not understood"),
+    "day or month": Refused(clocked("05/06/2011", "04/03/2011"), "%m/%d/%Y or as %d/%m/%Y"),
+    "no such day": Refused(clocked("2011-02-30", "2011-02-28"), "'2011-02-30' is not a time"),
+    "time in words": Refused(clocked("yesterday", "today"), "not understood"),
+    "time beyond 64 bits": Refused(clocked("1e300", f"{SECOND}"), "line 2: timestamp '1e300'"),
+    "nonsense time format": Refused(clocked("2011-05-23", "2011-05-24"), "time", {"timestamp_format": "%Q nonsense"}),
+    "million columns, no names": Refused("1," * 999_999 + "1\n", "1000000 columns"),
+    "truncated gzip": Refused(lambda: gzip.compress((HEAD + ROWS * 99).encode())[:-9], "gzip", name="hostile.csv.gz"),
+    "damaged gzip": Refused(b"\x1f\x8b\x08" + bytes(40), "gzip", name="hostile.csv.gz"),
+    "gzip bomb": Refused(lambda: gzip.compress(bytes(300_000_000), 9), "unpacks to more|is no|control|read", name="x.gz"),
+    "zip in place of a table": Refused(b"PK\x03\x04" + bytes(60), "is an archive"),
+    "web page": Refused("<!DOCTYPE html><html>sign in</html>", "web page"),
+    "JSON": Refused('[{"user": 1, "item": 2}]', "JSON"),
+    "truncated Parquet": Refused(lambda: parquet(user=[1], item=[2])[:-20], "can't be read as Parquet"),
+    "nested Parquet": Refused(lambda: parquet(user=[1], item=[[1, 2]]), "item column 'item' is nested"),
+    "structures in Parquet": Refused(lambda: parquet(user=[{"id": 1}], item=[2]), "user column 'user' is nested"),
+    "booleans in Parquet": Refused(lambda: parquet(user=[True], item=[2]), "type bool"),
+    "Parquet without names": Refused(lambda: parquet(a=[1], b=[2]), "no column is recognised as the user"),
+    "text as Parquet": Refused(HEAD + ROWS, "can't be read as Parquet", {"file_format": "parquet"}),
+    "all users below min_uc": Refused(HEAD + ROWS, "no interaction .* is left .*lower", {"min_uc": 4}),
+    "all items below min_sc": Refused(HEAD + ROWS, "no interaction .* is left .*lower", {"min_sc": 4}),
+    "all ratings below min_rating": Refused(HEAD + ROWS, "no interaction .* is left", {"min_rating": 5}),
+    "min_rating without ratings": Refused("user,item\n1,2\n", "has no ratings", {"min_rating": 3}),
+    "tables as lists": Refused("1 2 3\n2\n", "line 2: 1 field", {"file_format": "lists"}, "hostile.txt"),
+    "lists as pairs": Refused("1 2\n1 2 3\n", "line 2: 3 fields", {"file_format": "sasrec"}, "hostile.txt"),
+}
+
+RIGHT: dict[str, Right] = {
+    "byte order mark": Right("\ufeff" + HEAD + ROWS, PLAIN),
+    "Latin-1": Right("user,item\n1,café\n".encode("latin-1"), {1: ["café"]}),
+    "UTF-16": Right("user,item\n1,é\n".encode("utf-16"), {1: ["é"]}),
+    "mixed line ends": Right("user,item\r\n0,0\n0,1\r\n0,2\n1,0\r\n", {0: [0, 1, 2], 1: [0]}),
+    "old Mac's line ends": Right((HEAD + ROWS).replace("\n", "\r"), PLAIN),
+    "no last line end": Right((HEAD + ROWS)[:-1], PLAIN),
+    "quoted separators": Right('user,item\n"a,b","c ""d"", e"\n', {"a,b": ['c "d", e']}),
+    "quoted line end elsewhere": Right('user,title,item\n1,"a\nb",2\n', {1: [2]}),
+    "other columns between": Right("x,item,y,user\n9,2,8,1\n", {1: [2]}),
+    "duplicate columns that nobody needs": Right("user,item,x,x\n1,2,3,4\n", {1: [2]}),
+    "negative ids": Right("user,item\n-5,-7\n-5,3\n", {-5: [-7, 3]}),
+    "64-bit ids": Right(f"user,item\n{BIG},{-BIG}\n", {BIG: [-BIG]}),
+    "ids beyond 64 bits": Right(f"user,item\n1,{2**70}\n", {1: [str(2**70)]}),
+    "64-bit ids, Parquet": Right(lambda: parquet(user=[BIG, BIG], item=[BIG + 1, BIG]), {BIG: [BIG + 1, BIG]}),
+    "ids with zeros in front": Right("user,item\n007,1\n7,2\n", {"007": [1], "7": [2]}),
+    "emoji and spaces": Right("user,item\n😀 a,é\n", {"😀 a": ["é"]}),
+    "seconds": Right(clocked(f"{SECOND}", f"{SECOND - 9}"), {1: [10, 20]}, [SECOND - 9, SECOND]),
+    "milliseconds": Right(clocked(f"{SECOND}001", f"{SECOND}000"), {1: [10, 20]}, [SECOND, SECOND]),
+    "nanoseconds": Right(clocked(f"{SECOND}000000001", f"{SECOND}000000000"), {1: [10, 20]}, [SECOND, SECOND]),
+    "a time in the future": Right(clocked("7258118400", f"{SECOND}"), {1: [10, 20]}, [SECOND, 7_258_118_400]),
+    "times before 1970": Right(clocked("5", "-5"), {1: [10, 20]}, [-5, 5]),
+    "ISO dates": Right(clocked("2011-05-23T10:30:00Z", "2011-05-22T10:30:00Z"), {1: [10, 20]}, [SECOND - 86400, SECOND]),
+    "American dates": Right(clocked("5/23/2011 10:30", "5/22/2011 10:30"), {1: [10, 20]}, [SECOND - 86400, SECOND]),
+    "German dates": Right(clocked("23.05.2011 10:30", "22.05.2011 10:30"), {1: [10, 20]}, [SECOND - 86400, SECOND]),
+    "dates as numbers": Right(clocked("20110523", "20110522"), {1: [10, 20]}, [1_306_022_400, 1_306_108_800]),
+    "a format that is given": Right(
+        clocked("05/06/2011", "04/06/2011"), {1: [10, 20]}, [1_307_145_600, 1_307_232_000],
+        {"timestamp_format": "%d/%m/%Y"},
+    ),
+    "million columns": Right(million_columns, {7: [7]}),
+    "one user, one item": Right("user,item\n1,1\n", {1: [1]}),
+    "one user": Right("1 5\n1 4\n1 3\n", {1: [5, 4, 3]}, name="odd.txt"),
+    "bad rows, to be skipped": Right(
+        HEAD + "1,2,3,4\n1,2\n,9,3,4\n1,5,x,4\n1,6,3,5\n", {1: [2, 6]}, options={"skip_bad_rows": True}
+    ),
+    "gzip without its suffix": Right(gzip.compress((HEAD + ROWS).encode()), PLAIN),
+    "Parquet without its suffix": Right(lambda: parquet(user=[1, 1], item=["b", "a"]), {1: ["b", "a"]}, name="odd"),
+    "categories in Parquet": Right(
+        lambda: parquet(user=[1, 1], item=pa.DictionaryArray.from_arrays([2, 0], ["a", "unused", "b"])), {1: ["b", "a"]}
+    ),
+}
+
+WRONG_OPTIONS: dict[str, tuple[list[str], str]] = {
+    "no such dataset": (["--dataset_code", "ml-1"], "ml-1m"),
+    "no path": (["--dataset_code", "file"], "dataset_path"),
+    "negative min_uc": (["--min_uc", "-1"], "min_uc.*greater"),
+    "min_sc in words": (["--min_sc", "many"], "min_sc"),
+    "fractional min_uc": (["--min_uc", "2.5"], "min_uc"),
+    "no such filter_mode": (["--filter_mode", "twice"], "filter_mode"),
+    "a typing error": (["--min_ucc", "5"], "min_uc"),
+    "another dataset's option": (["--amazon_category", "Books"], "amazon_category"),
+    "no such category": (["--dataset_code", "amazon-2023", "--amazon_category", "../../etc"], "amazon_category"),
+    "no such version": (["--dataset_code", "steam", "--steam_version", "2"], "steam_version"),
+    "separator of three": (["--dataset_code", "file", "--dataset_path", "x", "--separator", "abc"], "separator"),
+    "a name with a slash": (["--dataset_code", "file", "--dataset_path", "x", "--dataset_name", "../y"], "dataset_name"),
+    "a value that is missing": (["--min_uc"], "min_uc"),
+    "no users at all": (["--subsample_users", "0"], "subsample_users"),
+    "until before since": (["--since", "2003-01-01", "--until", "2002-01-01"], "since must be earlier"),
+    "since in words": (["--since", "soon"], "since"),
+}

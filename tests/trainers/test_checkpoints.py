@@ -1,0 +1,230 @@
+"""Checkpoints are whole or not there; what is damaged is named, and the one before is used."""
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from common.errors import UserError
+from trainers.checkpoint import (
+    INDEX,
+    Checkpoint,
+    CheckpointStore,
+    flatten_optimizer,
+    load_model,
+    model_tensors,
+    read_tensors,
+    restore_optimizer,
+    write_tensors,
+)
+from trainers.optimization import make_optimizer
+from trainers.options import GenericTrainerOptions
+from trainers.randomness import Generators
+
+
+def checkpoint(number: int) -> Checkpoint:
+    """One that can be told from the others."""
+    return Checkpoint({"model/w": torch.full((64,), float(number)), "best/w": torch.zeros(2)}, {"epoch": number})
+
+
+def filled(folder: Path, count: int) -> CheckpointStore:
+    """A store after `count` checkpoints."""
+    folder.mkdir(parents=True, exist_ok=True)
+    store = CheckpointStore(folder)
+    for number in range(1, count + 1):
+        store.save(checkpoint(number), number)
+    return store
+
+
+def newest_file(folder: Path) -> Path:
+    """The file that is listed first."""
+    return folder / json.loads((folder / INDEX).read_text())[0]["file"]
+
+
+@pytest.fixture
+def heard(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
+    """The log, also where a run in this process has taken our loggers for itself."""
+    for name in ("trainers", "trainers.checkpoint"):
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
+    caplog.set_level(logging.WARNING)
+    return caplog
+
+
+def damage(path: Path, how: str) -> None:
+    """Spoil a file in one of the ways that happen."""
+    content = bytearray(path.read_bytes())
+    if how == "truncated":
+        path.write_bytes(content[:-5])
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "tampered":
+        content[-1] ^= 1
+        path.write_bytes(content)
+    else:
+        path.unlink()
+
+
+def test_the_newest_is_loaded_and_few_are_kept(tmp_path: Path) -> None:
+    store = filled(tmp_path, 5)
+    loaded = store.load()
+    assert loaded is not None
+    assert loaded.state == {"epoch": 5}
+    assert torch.equal(loaded.part("model")["w"], torch.full((64,), 5.0))
+    assert set(loaded.part("best")) == {"w"}
+    assert len(list(tmp_path.glob("recent-*"))) == 2
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_none_at_all(tmp_path: Path) -> None:
+    assert CheckpointStore(tmp_path).load() is None
+
+
+@pytest.mark.parametrize("how", ["truncated", "empty", "tampered", "missing"])
+def test_a_damaged_one_is_named_and_the_one_before_used(
+    tmp_path: Path, heard: pytest.LogCaptureFixture, how: str
+) -> None:
+    store = filled(tmp_path, 3)
+    spoilt = newest_file(tmp_path)
+    damage(spoilt, how)
+    loaded = store.load()
+    assert loaded is not None and loaded.state == {"epoch": 2}
+    (record,) = heard.records
+    assert spoilt.name in record.getMessage() and record.levelno == logging.WARNING
+    store.save(checkpoint(3), 3)  # the same number again, as a resumed run writes it
+    again = store.load()
+    assert again is not None and again.state == {"epoch": 3}
+
+
+def test_all_damaged(tmp_path: Path) -> None:
+    store = filled(tmp_path, 3)
+    files = list(tmp_path.glob("recent-*"))
+    for path in files:
+        damage(path, "tampered")
+    with pytest.raises(UserError, match="--overwrite true") as caught:
+        store.load()
+    assert all(path.name in str(caught.value) for path in files)
+
+
+@pytest.mark.parametrize("content", ["", "[{", '{"file": 1}', '[{"file": "a"}]'])
+def test_a_damaged_list(tmp_path: Path, content: str) -> None:
+    filled(tmp_path, 1)
+    (tmp_path / INDEX).write_text(content)
+    with pytest.raises(UserError, match=INDEX):
+        CheckpointStore(tmp_path).load()
+
+
+def test_the_list_leads_nowhere_else(tmp_path: Path) -> None:
+    """A tampered list can't have a file outside the folder read."""
+    store = filled(tmp_path / "models", 1)
+    outside = filled(tmp_path / "other", 1)
+    entries = json.loads((outside.folder / INDEX).read_text())
+    entries[0]["file"] = "../other/" + entries[0]["file"]
+    newest_file(store.folder).unlink()
+    (store.folder / INDEX).write_text(json.dumps(entries))
+    with pytest.raises(UserError, match="missing"):
+        store.load()
+
+
+@pytest.mark.parametrize("step", ["os.replace", "fsync"])
+def test_a_failed_write_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """A full disk, say: the old checkpoint is what is loaded, and nothing half-written lies about."""
+    store = filled(tmp_path, 1)
+
+    def fail(*_: Any) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patched:
+        if step == "fsync":
+            patched.setattr(os, "fsync", fail)
+        else:
+            patched.setattr(Path, "replace", fail)
+        with pytest.raises(OSError, match="no space"):
+            store.save(checkpoint(2), 2)
+    loaded = store.load()
+    assert loaded is not None and loaded.state == {"epoch": 1}
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_something_else_is_no_weights_file(tmp_path: Path) -> None:
+    for content in (b"", b"hello", b"\x80\x04\x95\x00", os.urandom(200)):
+        path = tmp_path / "odd.safetensors"
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"odd\.safetensors"):
+            read_tensors(path)
+
+
+def test_weights_of_another_model_are_refused_by_name(tmp_path: Path) -> None:
+    weights = model_tensors(nn.Linear(3, 2))
+    with pytest.raises(UserError, match=r"some file.*weight \(2, 4\) there \(2, 3\)"):
+        load_model(nn.Linear(4, 2), weights, "some file")
+    with pytest.raises(UserError, match="bias"):
+        load_model(nn.Linear(3, 2, bias=False), weights, "some file")
+    with pytest.raises(UserError, match="bias"):
+        load_model(nn.Linear(3, 2), {"weight": weights["weight"]}, "some file")
+
+
+def test_saved_weights_are_a_copy(tmp_path: Path) -> None:
+    model = nn.Linear(3, 2)
+    kept = model_tensors(model)
+    with torch.no_grad():
+        model.weight.zero_()
+    assert kept["weight"].abs().sum() > 0
+    write_tensors(tmp_path / "w.safetensors", kept, {"epoch": 1})
+    read = read_tensors(tmp_path / "w.safetensors")
+    load_model(model, read.tensors, "w")
+    assert torch.equal(model.weight, kept["weight"]) and read.state == {"epoch": 1}
+
+
+@pytest.mark.parametrize("kind", ["adam", "adamw", "sgd"])
+def test_an_optimizer_goes_on_where_it_was(tmp_path: Path, kind: str) -> None:
+    options = GenericTrainerOptions.model_validate(
+        {"optimizer": kind, "lr": 0.1, "weight_decay": 0.01, "momentum": 0.9 if kind == "sgd" else 0.0}
+    )
+    torch.manual_seed(0)
+    gradients = torch.randn(6, 5, 2)
+
+    def steps(parameter: nn.Parameter, optimizer: torch.optim.Optimizer, some: torch.Tensor) -> None:
+        for gradient in some:
+            parameter.grad = gradient.clone()
+            optimizer.step()
+
+    whole = nn.Parameter(torch.ones(5, 2))
+    steps(whole, make_optimizer([whole], options), gradients)
+    first = nn.Parameter(torch.ones(5, 2))
+    optimizer = make_optimizer([first], options)
+    steps(first, optimizer, gradients[:4])
+    write_tensors(tmp_path / "o.safetensors", {"w": first.detach(), **flatten_optimizer(optimizer)}, {})
+    read = read_tensors(tmp_path / "o.safetensors").tensors
+    second = nn.Parameter(read.pop("w").clone())
+    resumed = make_optimizer([second], options)
+    restore_optimizer(resumed, read)
+    steps(second, resumed, gradients[4:])
+    assert torch.equal(second, whole)
+
+
+def test_generators_go_on_where_they_were() -> None:
+    cpu = torch.device("cpu")
+
+    def draws(generators: Generators) -> list[torch.Tensor]:
+        return [
+            torch.rand(3, generator=generators.loader),
+            torch.rand(3, generator=generators.model),
+            torch.rand(3),
+        ]
+
+    with torch.random.fork_rng():
+        generators = Generators(5, cpu)
+        begin = draws(generators)
+        state = {name: tensor.clone() for name, tensor in generators.state().items()}
+        then = draws(generators)
+        other = Generators(6, cpu)
+        assert not torch.equal(draws(other)[0], begin[0])
+        other.restore(state)
+        assert all(torch.equal(a, b) for a, b in zip(draws(other), then, strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(draws(Generators(5, cpu)), begin, strict=True))
+        assert len({tuple(d.tolist()) for d in begin}) == 3  # the streams are not one another's copies

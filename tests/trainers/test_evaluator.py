@@ -1,0 +1,188 @@
+"""The evaluator against the plainest computation: user by user, with sorted lists."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from common.errors import UserError
+from common.schema import Options
+from dataloaders import DATALOADERS, Batch
+from datasets import SequenceData
+from evaluation.options import EvaluationOptions
+from helpers import leave_one_out, random_histories, sequence_data
+from models.base import Dimensions, Model
+from trainers.evaluate import PHASES, Evaluation, Evaluator, Phase
+
+CPU = torch.device("cpu")
+USERS, ITEMS = 23, 40
+
+
+class UserTable(Model):
+    """A fixed score for each user and item, with many ties."""
+
+    code = "user_table"
+    Options = Options
+    dataloader_code = "plain"
+
+    def __init__(self, users: int = USERS, items: int = ITEMS, levels: int = 12) -> None:
+        super().__init__(Options(), Dimensions(items, users, 5))
+        drawn = np.random.default_rng(8).integers(0, levels, (users, items + 1))
+        self.table = nn.Parameter(torch.from_numpy(drawn.astype(np.float32)))
+
+    def loss(self, batch: Batch, step: int, generator: torch.Generator) -> Any:
+        raise NotImplementedError
+
+    def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
+        return self.table.detach()[batch.users]
+
+
+def small_data(repeats: bool) -> SequenceData:
+    return sequence_data(random_histories(11, USERS, ITEMS, 12, repeats), num_items=ITEMS, repeats=repeats)
+
+
+def evaluator(data: SequenceData, **options: Any) -> Evaluator:
+    given = {"test_negative_sample_size": 9, "test_negative_sampler_code": ("popular", "random"), "metric_ks": (1, 5)}
+    given |= {"best_metric": "NDCG@5", "eval_batch_size": 7, **options}
+    loader = DATALOADERS["plain"](DATALOADERS["plain"].Options(), leave_one_out(data))
+    return Evaluator(loader, EvaluationOptions.model_validate(given))
+
+
+def history(data: SequenceData, user: int) -> list[int]:
+    return data.items[data.offsets[user] : data.offsets[user + 1]].tolist()
+
+
+def plain_metrics(rank: int) -> dict[str, float]:
+    """One target's metrics from its rank."""
+    found = {"MRR": 1 / rank}
+    for k in (1, 5):
+        hit = rank <= k
+        found |= {f"Recall@{k}": float(hit), f"HR@{k}": float(hit), f"Precision@{k}": hit / k}
+        found |= {f"NDCG@{k}": hit / math.log2(rank + 1), f"MRR@{k}": hit / rank, f"MAP@{k}": hit / rank}
+    return found
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+@pytest.mark.parametrize("filter_seen", [False, True])
+@pytest.mark.parametrize("phase", PHASES)
+def test_it_is_the_plain_computation(repeats: bool, filter_seen: bool, phase: Phase) -> None:
+    data, model = small_data(repeats), UserTable()
+    measured = evaluator(data, filter_seen=filter_seen)
+    got = measured.evaluate(model, CPU, phase, detailed=True)
+    assert set(got.metrics) == {"full", "popular", "random"}
+    for candidates in got.metrics:
+        per_user = []
+        for user in range(USERS):
+            *before, target = history(data, user)[: -1 if phase == "validation" else None]
+            if candidates == "full":
+                others = [i for i in range(1, ITEMS + 1) if i != target and not (filter_seen and i in before)]
+            else:
+                others = measured.negatives(phase, candidates)[user].tolist()
+            scores = model.table[user].tolist()
+            per_user.append(plain_metrics(1 + sum(scores[i] >= scores[target] for i in others)))
+        for metric in per_user[0]:
+            values = [row[metric] for row in per_user]
+            assert got.metrics[candidates][metric] == pytest.approx(sum(values) / USERS, rel=1e-6), metric
+            np.testing.assert_allclose(got.per_user[f"{candidates}/{metric}"], values, rtol=1e-6)
+
+
+@pytest.mark.parametrize("sampler", ["popular", "random"])
+@pytest.mark.parametrize("repeats", [False, True])
+def test_negatives_are_new_to_the_user_and_know_no_future(sampler: str, repeats: bool) -> None:
+    data = small_data(repeats)
+    measured = evaluator(data)
+    for phase in PHASES:
+        negatives = measured.negatives(phase, sampler)
+        assert negatives.shape == (USERS, 9)
+        for user in range(USERS):
+            so_far = history(data, user)[: -1 if phase == "validation" else None]
+            drawn = negatives[user].tolist()
+            assert len(set(drawn)) == 9 and not set(drawn) & {0, *so_far}
+
+
+def test_negatives_of_validation_may_be_the_test_item() -> None:
+    """Leaving the test item out would tell that it comes. With all other items as negatives it must be among them."""
+    data = small_data(False)
+    longest = int(data.lengths.max())
+    measured = evaluator(data, test_negative_sampler_code=("random",), test_negative_sample_size=ITEMS - longest + 1)
+    negatives = measured.negatives("validation", "random")
+    users = np.flatnonzero(data.lengths == longest)
+    assert len(users)
+    for user in users.tolist():
+        assert history(data, user)[-1] in negatives[user].tolist()
+
+
+def test_popularity_is_that_of_training() -> None:
+    """An item that occurs as validation and test target only is never drawn by popularity, but is by chance."""
+    histories = [[1 + (u + j) % 8 for j in range(5)] + [9, 10] for u in range(200)]
+    data = sequence_data(histories, num_items=12)
+    measured = evaluator(data, test_negative_sample_size=2)
+    validation = measured.negatives("validation", "popular")
+    assert not {9, 10, 11, 12} & set(validation.flatten().tolist())
+    assert {10, 11, 12} <= set(measured.negatives("validation", "random").flatten().tolist())
+
+
+def test_the_same_negatives_for_every_model_and_epoch() -> None:
+    data = small_data(False)
+    one, other = evaluator(data), evaluator(data)
+    for phase in PHASES:
+        for sampler in ("popular", "random"):
+            assert torch.equal(one.negatives(phase, sampler), other.negatives(phase, sampler))
+    assert not torch.equal(one.negatives("test", "random"), one.negatives("test", "popular"))
+    assert not torch.equal(one.negatives("test", "random"), one.negatives("validation", "random"))
+    other_seed = evaluator(data, test_negative_sampling_seed=1)
+    assert not torch.equal(one.negatives("test", "random"), other_seed.negatives("test", "random"))
+
+
+@pytest.mark.parametrize("eval_batch_size", [1, 4, 1000])
+def test_the_batch_size_changes_nothing(eval_batch_size: int) -> None:
+    data, model = small_data(False), UserTable()
+    reference = evaluator(data).evaluate(model, CPU, "test", detailed=True)
+    got = evaluator(data, eval_batch_size=eval_batch_size).evaluate(model, CPU, "test", detailed=True)
+    for candidates, metrics in reference.metrics.items():
+        for name, value in metrics.items():
+            assert got.value(candidates, name) == pytest.approx(value, rel=1e-9)
+    for name, values in reference.per_user.items():
+        np.testing.assert_array_equal(got.per_user[name], values)
+
+
+def test_per_user_values_average_to_the_metrics() -> None:
+    got = evaluator(small_data(False)).evaluate(UserTable(), CPU, "test", detailed=True)
+    assert got.per_user
+    for name, values in got.per_user.items():
+        assert values.astype(np.float64).mean() == pytest.approx(got.value(*name.split("/")), rel=1e-6)
+
+
+def test_a_constant_scorer_gets_nothing() -> None:
+    model = UserTable(levels=1)
+    got = evaluator(small_data(False)).evaluate(model, CPU, "test")
+    assert all(got.value(candidates, "HR@5") == 0 for candidates in got.metrics)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_score_that_is_no_number_names_the_model(value: float) -> None:
+    model = UserTable()
+    with torch.no_grad():
+        model.table[5, 7] = value
+    with pytest.raises(UserError, match="user_table"):
+        evaluator(small_data(False)).evaluate(model, CPU, "test")
+
+
+def test_the_datasets_own_default_for_seen_items() -> None:
+    assert evaluator(small_data(False)).filter_seen is True
+    assert evaluator(small_data(True)).filter_seen is False
+    assert evaluator(small_data(True), filter_seen=True).filter_seen is True
+
+
+def test_the_deciding_value() -> None:
+    measured = evaluator(
+        small_data(False), test_negative_sampler_code=(), validation_candidates="popular", best_metric="MRR@5"
+    )
+    assert "popular" in measured.evaluate(UserTable(), CPU, "validation").metrics
+    evaluation = Evaluation({"full": {"MRR@5": 1.0}, "popular": {"MRR@5": 0.5}})
+    assert measured.deciding_value(evaluation) == 0.5
