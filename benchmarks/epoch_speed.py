@@ -50,7 +50,9 @@ def main() -> None:
             began = time.perf_counter()
             evaluator.evaluate(model, device, "validation")
             validation.append(time.perf_counter() - began)
-    print(f"{model.code} on {loader.data.name}: {loader.batches_per_epoch()} batches an epoch, {describe_device(device)}")
+    print(
+        f"{model.code} on {loader.data.name}: {loader.batches_per_epoch()} batches an epoch, {describe_device(device)}"
+    )
     print(f"float32 products: {torch.get_float32_matmul_precision()}; load {os.getloadavg()[0]:.1f}")
     for name, seconds in (("epoch", training[1:]), ("validation", validation[1:])):
         print(f"{name}: median {statistics.median(seconds):.2f} s, {min(seconds):.2f} to {max(seconds):.2f}")

@@ -1,6 +1,8 @@
 """How long preparing a dataset takes, and how much memory: ML-1M's and ML-20M's sizes, generated in their formats.
 
-    python benchmarks/prepare_data.py [--folder DIR] [--codes ml-1m ml-20m] [--json FILE]
+    python benchmarks/prepare_data.py [--folder DIR] [--codes ml-1m ml-20m parquet-100m] [--json FILE]
+
+`parquet-100m` is a log of 100 million rows in Parquet (2.2 GB), users mixed as time goes by; it is only made if named.
 
 The raw files are generated once (by arrays, not read from anywhere), then each dataset is prepared in a process of
 its own, twice: the second time it is found prepared. Prints seconds, peak resident memory and the load of the machine.
@@ -18,6 +20,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 ROOT = Path(__file__).parents[1]
 
@@ -38,7 +42,9 @@ SHAPES = {
     "ml-1m": Shape("ratings.dat", 1_000_209, 6_040, 3_706, "::", ""),
     "ml-20m": Shape("ratings.csv", 20_000_263, 138_493, 26_744, ",", "userId,movieId,rating,timestamp\n"),
 }
-LIMITS = {"ml-1m": (3.0, 4096.0), "ml-20m": (45.0, 4096.0)}  # seconds, MiB
+LOG = "parquet-100m"
+LOG_ROWS, LOG_USERS, LOG_ITEMS = 100_000_000, 1_000_000, 200_000
+LIMITS = {"ml-1m": (3.0, 4096.0), "ml-20m": (45.0, 4096.0), LOG: (600.0, 16384.0)}  # seconds, MiB
 
 PREPARE = """
 import json, resource, sys, time
@@ -46,8 +52,9 @@ sys.path.insert(0, sys.argv[1])
 started = time.perf_counter()
 import datasets
 imported = time.perf_counter()
-options = datasets.DATASETS[sys.argv[2]].Options(local_data_folder=sys.argv[3])
-data = datasets.load(sys.argv[2], options)
+code, path = (sys.argv[2], None) if len(sys.argv) < 5 else ("file", sys.argv[4])
+given = {"local_data_folder": sys.argv[3], **({"dataset_path": path} if path else {})}
+data = datasets.load(code, datasets.DATASETS[code].Options(**given))
 loaded = time.perf_counter()
 print(json.dumps({
     "import_seconds": imported - started,
@@ -79,10 +86,33 @@ def generate(shape: Shape, path: Path) -> None:
             file.write("\n".join(lines) + "\n")
 
 
+def generate_log(path: Path) -> None:
+    """Write a Parquet file a million rows at a time, as a log is: in the order of time, users mixed."""
+    random = np.random.default_rng(0)
+    chunk = 1_000_000
+    popularity = np.cumsum(np.arange(1, LOG_ITEMS + 1) ** -0.8)
+    user = random.integers(0, LOG_USERS, chunk)
+    item = 1 + np.searchsorted(popularity, random.random(chunk) * popularity[-1])
+    rating = random.integers(1, 6, chunk).astype(np.float32)
+    later = np.cumsum(random.integers(0, 3, chunk))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kinds = {"user_id": pa.int64(), "item_id": pa.int64(), "rating": pa.float32(), "timestamp": pa.int64()}
+    with pq.ParquetWriter(path, pa.schema(kinds), use_dictionary=["item_id", "rating"]) as writer:
+        for number in range(LOG_ROWS // chunk):  # the same draws, turned: other users have other items
+            columns = {
+                "user_id": 7 * ((user + number * 9_973) % LOG_USERS),
+                "item_id": np.roll(item, number * 7_919),
+                "rating": np.roll(rating, number),
+                "timestamp": 978_300_000 + number * later[-1] + later,
+            }
+            writer.write_table(pa.table(columns, schema=writer.schema))
+
+
 def measure(code: str, folder: Path) -> dict[str, float]:
     """Prepare (or find prepared) a dataset in a process of its own."""
     load = os.getloadavg()[0]
-    command = [sys.executable, "-c", PREPARE, str(ROOT), code, str(folder)]
+    own_file = [str(folder / f"{code}.parquet")] if code == LOG else []
+    command = [sys.executable, "-c", PREPARE, str(ROOT), code, str(folder), *own_file]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return {**json.loads(output.splitlines()[-1]), "load_before": load}
 
@@ -91,16 +121,17 @@ def main() -> None:
     """Generate, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help="where generated files are kept; default: a temporary folder")
-    parser.add_argument("--codes", nargs="+", choices=SHAPES, default=list(SHAPES), help="datasets to measure")
+    parser.add_argument("--codes", nargs="+", choices=LIMITS, default=list(SHAPES), help="datasets to measure")
     parser.add_argument("--json", type=Path, help="write the figures here, too")
     arguments = parser.parse_args()
     figures = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = (arguments.folder or Path(temporary)) / "generated"
         for code in arguments.codes:
-            path = folder / code / SHAPES[code].file
-            if not path.exists():
-                generate(SHAPES[code], path)
+            if code == LOG and not (folder / f"{code}.parquet").exists():
+                generate_log(folder / f"{code}.parquet")
+            elif code in SHAPES and not (folder / code / SHAPES[code].file).exists():
+                generate(SHAPES[code], folder / code / SHAPES[code].file)
             shutil.rmtree(folder / "prepared", ignore_errors=True)  # so that it is prepared anew
             figures[code] = {"prepare": measure(code, folder), "cached": measure(code, folder)}
             seconds, peak = LIMITS[code]

@@ -34,7 +34,7 @@ class BagDataloader(Dataloader):
     """
 
     code = "bag"
-    Options: type[BagDataloaderOptions] = BagDataloaderOptions
+    Options = BagDataloaderOptions
     options: BagDataloaderOptions
 
     def __init__(self, options: BagDataloaderOptions, split: Split) -> None:

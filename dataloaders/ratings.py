@@ -153,7 +153,8 @@ def _places(start: Int, end: Int) -> Int:
     """All of `start:end`, one after another."""
     counts = end - start
     offsets = np.cumsum(counts) - counts
-    return np.arange(counts.sum(), dtype=np.int64) + np.repeat(start - offsets, counts)
+    places: Int = np.arange(counts.sum(), dtype=np.int64) + np.repeat(start - offsets, counts)
+    return places
 
 
 def _by_item(split: Split, positions: Int) -> _Columns:

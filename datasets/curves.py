@@ -82,7 +82,7 @@ def _activity(data: SequenceData) -> Curve | None:
     first, last = int(times.min()), int(times.max())
     counts, edges = np.histogram(times, PERIODS, (first, max(last, first + 1)))
     days = (edges[1:] - edges[:-1]) / 86_400
-    return Curve((edges[1:] + edges[:-1]) / 2, counts / days)
+    return Curve((edges[1:] + edges[:-1]) / 2, np.asarray(counts / days))
 
 
 def _gaps(data: SequenceData) -> Curve | None:

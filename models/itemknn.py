@@ -63,9 +63,8 @@ class ItemKNN(FittedModel):
 
     def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
         size, kept = self.nearest.shape
-        starts = torch.arange(0, size * kept + 1, kept, device=self.nearest.device)
-        passed_on = torch.sparse_csr_tensor(
-            starts, self.nearest.reshape(-1), self.similarity.reshape(-1), (size, size), check_invariants=False
-        )
+        source = torch.arange(size, device=self.nearest.device).repeat_interleave(kept)
+        places = torch.stack([self.nearest.reshape(-1), source])
+        passed_on = torch.sparse_coo_tensor(places, self.similarity.reshape(-1), (size, size), check_invariants=False)
         rows = densify(batch.items, cast(Tensor, batch.weights), size)  # [B, V + 1]
-        return pick(rows @ passed_on, candidates)
+        return pick((passed_on @ rows.T).T.contiguous(), candidates)

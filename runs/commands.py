@@ -43,7 +43,10 @@ def compare(request: Request) -> int:
         paths = tuple(str(folder.results) for folder in folders)
         run = run_options(request)
         tables = Path(run.experiment_root) / (run.experiment_group or "") / "report"
-        shown = make_report(paths, ReportOptions(experiments=paths, order="given", report_folder=str(tables)))
+        shown = make_report(
+            paths,
+            ReportOptions(experiments=paths, metrics=options.metrics, order="given", report_folder=str(tables)),
+        )
         _print(shown)
         shown.write()
         print(f"These tables as Markdown, CSV and LaTeX: {tables}. The runs:")

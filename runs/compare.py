@@ -36,6 +36,7 @@ class CompareOptions(Options):
         (), description="dataset codes, or {dataset_code, options}; [] = the templates' own"
     )
     seeds: tuple[int, ...] = Field((), description="seeds; [] = the templates' own")
+    metrics: tuple[str, ...] = Field(("NDCG@10", "Recall@10"), min_length=1, description="the columns of the table")
     afterword: str | None = Field(None, description="what to tell the reader after the table")
 
 

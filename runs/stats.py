@@ -17,7 +17,7 @@ from common.files import write_text
 from common.schema import Options
 from datasets import DATASETS, SequenceData
 from datasets.curves import Curve, curves
-from options.problems import Problems, unknown_choice
+from options.problems import Problems, nearest, unknown_choice
 from options.request import Request
 from options.values import check
 from runs.build import run_options
@@ -60,7 +60,7 @@ def _length(value: float) -> str:
 
 
 def _percent(value: float) -> str:
-    return f"{value:.3%}" if 0 < value < 0.001 else f"{value:.1%}"
+    return f"{value:.3%}" if 0 < value < 0.001 or 0.999 < value < 1 else f"{value:.1%}"
 
 
 ROWS: dict[str, tuple[str, Callable[[Any], str]]] = {
@@ -128,12 +128,20 @@ def _chosen(request: Request, options: StatsOptions) -> list[tuple[str, Any, dic
         values = {key: value for key, value in shared.items() if key in schema.model_fields}
         made, wrong = check(schema, {**values, **said})
         for key, messages in wrong.items():
-            unknown = key and key not in schema.model_fields
-            message = f"{code} has no such option" if unknown else f"{key} of {code}: {'; '.join(messages)}"
-            problems.add(message, "--datasets", "datasets", str(said[key]) if key in said else "")
+            value = str(said[key]) if key in said else ""
+            problems.add(_what_is_wrong(key, messages, schema, code), "--datasets", "datasets", value)
         chosen.append((code, made, said))
     problems.raise_if_any()
     return chosen
+
+
+def _what_is_wrong(key: str, messages: list[str], schema: type[Options], code: str) -> str:
+    if key and key not in schema.model_fields:
+        hint = nearest(key, schema.model_fields)
+        return f"`{key}` is no option of {code}{'; ' + hint if hint else ''}"
+    if messages == ["Field required"]:
+        return f"{code} needs {key}: write {{dataset_code: {code}, {key}: ...}}"
+    return f"{key} of {code}: {'; '.join(messages)}" if key else f"{code}: {'; '.join(messages)}"
 
 
 def _as_mapping(entry: str | dict[str, Any]) -> dict[str, Any]:
@@ -158,5 +166,5 @@ def _table(columns: list[Described]) -> Table:
         table.add_column(column.label, justify="right", overflow="fold")
     for key, (name, plain) in ROWS.items():
         values = [column.figures[key] for column in columns]
-        table.add_row(name, *("–" if value is None else plain(value) for value in values))
+        table.add_row(name, *("-" if value is None else plain(value) for value in values))
     return table

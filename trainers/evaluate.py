@@ -36,7 +36,7 @@ LIST_LENGTH = 10  # of the recommendations that coverage, novelty and popularity
 
 @dataclass
 class Evaluation:
-    """metrics[candidates][metric] over users; per_user["candidates/metric"] float32 [n], in the held-out set's order."""
+    """metrics[candidates][metric] over users; per_user["candidates/metric"] float32 [n], as the held-out set."""
 
     metrics: dict[str, dict[str, float]]
     per_user: dict[str, NDArray[np.float32]] = field(default_factory=dict)

@@ -54,10 +54,13 @@ def find_columns(names: Sequence[str], wanted: Mapping[str, str | None], path: P
         name = wanted.get(role)
         if name is not None:
             found[role] = _named(names, name, role, path)
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        places.setdefault(plain(name), []).append(place)
     for role in ROLES:
         if role in found:
             continue
-        index = _recognised(names, role, set(found.values()), path)
+        index = _recognised(names, places, role, set(found.values()), path)
         if index is not None:
             found[role] = index
     for role in NEEDED:
@@ -87,10 +90,12 @@ def _named(names: Sequence[str], name: str, role: str, path: Path) -> int:
     raise UserError(f"{path}: there is no column {name!r} (--{role}_column); the columns are: {_listed(names)}")
 
 
-def _recognised(names: Sequence[str], role: str, taken: set[int], path: Path) -> int | None:
-    """The column with the most usual name for the role, or None."""
+def _recognised(
+    names: Sequence[str], places: Mapping[str, list[int]], role: str, taken: set[int], path: Path
+) -> int | None:
+    """The column with the most usual name for the role, or None; places: the columns by their plain names."""
     for usual in USUAL_NAMES[role]:
-        matches = [index for index, name in enumerate(names) if plain(name) == usual and index not in taken]
+        matches = [index for index in places.get(usual, []) if index not in taken]
         if len(matches) > 1:
             listed = ", ".join(repr(names[index]) for index in matches)
             raise UserError(f"{path}: which of the columns {listed} is the {role}? Name it with --{role}_column")

@@ -1,38 +1,67 @@
-"""Parquet as columns with their types."""
+"""Parquet as columns with their types, a column after the other, in pieces: numbers as arrays, text as codes."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from common.errors import UserError
-from datasets.readers.columns import find_columns
+from datasets.readers.columns import NEEDED, find_columns
 from datasets.readers.table import RawTable
 
 MAGIC = b"PAR1"
+BATCH_ROWS = 1 << 18
 
 
 def read_parquet(path: Path, wanted: Mapping[str, str | None]) -> RawTable:
     """Read the columns user, item, rating, timestamp of a file; wanted: role -> name given, or None to recognise it.
 
+    A column of numbers is one array, filled piece by piece; ids of text are codes of the distinct ones.
     Raises UserError if the file is damaged, has no such columns, or their values are nested.
     """
     try:
-        with pq.ParquetFile(path, memory_map=True) as file:
+        with pq.ParquetFile(path) as file:
             schema = file.schema_arrow
             columns = find_columns(schema.names, wanted, path)
-            for role, index in columns.items():
-                if pa.types.is_nested(schema.field(index).type):
-                    raise UserError(
-                        f"{path}: the {role} column {schema.names[index]!r} is nested ({schema.field(index).type}); "
-                        "flatten it first"
-                    )
-            table = file.read(columns=[schema.names[index] for index in columns.values()])
-    except (pa.ArrowException, OSError) as error:
+        for role, index in columns.items():
+            if pa.types.is_nested(schema.field(index).type):
+                raise UserError(
+                    f"{path}: the {role} column {schema.names[index]!r} is nested ({schema.field(index).type}); "
+                    "flatten it first"
+                )
+        text = [schema.names[columns[role]] for role in NEEDED if _is_text(schema.field(columns[role]).type)]
+        with pq.ParquetFile(path, read_dictionary=text) as file:
+            table = {role: _read(file, schema.names[index]) for role, index in columns.items()}
+    except (pa.ArrowException, OSError, MemoryError) as error:
         raise UserError(f"{path} can't be read as Parquet: {error}") from error
-    return RawTable(
-        path,
-        {role: table[schema.names[index]] for role, index in columns.items()},
-        lambda row: f"row {row + 1}",
-    )
+    return RawTable(path, table, lambda row: f"row {row + 1}")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _read(file: pq.ParquetFile, name: str) -> pa.ChunkedArray:
+    """One column. Numbers come as one chunk, so that nothing later has to copy them together."""
+    kind = file.schema_arrow.field(name).type
+    batches = (batch.column(0) for batch in file.iter_batches(BATCH_ROWS, columns=[name]))
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        return pa.chunked_array(list(batches), type=kind)
+    values = np.empty(file.metadata.num_rows, dtype=kind.to_pandas_dtype())
+    absent: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = None
+    start = 0
+    for batch in batches:
+        if start + len(batch) > len(values):
+            break
+        part = slice(start, start + len(batch))
+        if batch.null_count:
+            absent = np.zeros(len(values), dtype=bool) if absent is None else absent
+            absent[part] = batch.is_null().to_numpy(zero_copy_only=False)
+            batch = batch.fill_null(0)  # noqa: PLW2901
+        values[part] = batch.to_numpy()
+        start += len(batch)
+    if start != len(values):
+        raise pa.ArrowInvalid(f"it has other than the {len(values):,} rows that it claims")
+    return pa.chunked_array([pa.array(values, type=kind, mask=absent)])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from common.errors import UserError
 from datasets.readers.columns import NEEDED, find_columns, is_usual
-from datasets.readers.text import encoding_of, read_sample
+from datasets.readers.text import SAMPLE_BYTES, encoding_of, read_sample
 
 SEPARATORS = ("\t", "::", ",", ";", "|")
 SPACE = " "
@@ -46,13 +46,13 @@ class Guess:
 def sniff(path: Path, separator: str | None) -> Guess:
     """Look at the first rows. separator: given by the user, or None to recognise it.
 
-    Raises UserError if the file isn't text or has no more than one column.
+    Raises UserError if the file isn't text, or its first line is longer than any table's.
     """
     sample, complete = read_sample(path)
     encoding = encoding_of(sample)
     text = sample.decode(encoding, errors="replace")
-    if not complete and "\n" in text:
-        text = text[: text.rindex("\n") + 1]
+    if not complete:
+        text = _whole_lines(text, path)
     candidates = SEPARATORS if separator is None else (separator,)
     guesses = [_cut(text, candidate, encoding) for candidate in candidates]
     if separator is not None:
@@ -64,6 +64,17 @@ def sniff(path: Path, separator: str | None) -> Guess:
         return max(tables, key=lambda guess: (len(guess.rows[0]) == guess.width, guess.separator != SPACE, guess.width))
     torn = [guess for guess in guesses[:-1] if guess.share >= TORN and guess.width > 1]
     return torn[0] if torn else guesses[-1]
+
+
+def _whole_lines(text: str, path: Path) -> str:
+    """The start of a file without its last line, which is cut."""
+    ends = [text.rfind(end) for end in "\n\r"]
+    if max(ends) < 0:
+        raise UserError(
+            f"{path}, line 1 has more than {SAMPLE_BYTES >> 10} KiB, so it is no table of interactions; if each line "
+            "is one user's items, give --file_format lists"
+        )
+    return text[: (ends[0] if ends[0] >= 0 else ends[1]) + 1]
 
 
 def _cut(text: str, separator: str, encoding: str) -> Guess:

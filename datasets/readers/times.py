@@ -161,7 +161,10 @@ def _from_text(table: RawTable, column: pa.ChunkedArray, pattern: str | None, pr
     texts = texts.str.strip().str.replace(r"\s+(UTC|GMT)$", "", regex=True)
     texts = texts.where(texts.str.contains(r"\d"), "")  # pandas knows `now` and `today`
     pattern = pattern or _recognise(table, texts)
-    dates = pd.to_datetime(texts, format=pattern, errors="coerce", utc=True)
+    try:
+        dates = pd.to_datetime(texts, format=pattern, errors="coerce", utc=True)
+    except ValueError as error:
+        raise UserError(f"{table.path}: --timestamp_format {pattern!r} can't be used: {error}") from error
     missing = dates.isna().to_numpy()
     problems.add(missing[codes], lambda row: f"timestamp {column[row].as_py()!r} is not a time like the others")
     micro = _microseconds(dates)

@@ -1,6 +1,6 @@
 """From a table of raw columns to interactions: ids, ratings and times, with every unusable row accounted for."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ def to_interactions(
     columns: dict[str, npt.NDArray[np.generic] | pd.Categorical] = {}
     per_second = 1
     for role in list(table.columns):
+        # A column is dropped once it is converted: it is not needed, and can be large.
         if role == "timestamp":
             ticks = parse_times(table, time_format, problems)
             columns[role], per_second = ticks.values, ticks.per_second
@@ -42,17 +43,22 @@ def to_interactions(
             columns[role] = _integers(table, role, problems)
         else:
             columns[role] = _ids(table, role, problems)
+        del table.columns[role]
     keep = problems.settle(table, bad_rows)
-    table.columns.clear()  # the text is no longer needed, and can be large
     if keep is not None:
         columns = {role: values[keep] for role, values in columns.items()}
     frame = pd.DataFrame({role: pd.Series(values, copy=False) for role, values in columns.items()}, copy=False)
     return RawInteractions(_whole_ids(frame), per_second)
 
 
+def _is_text(kind: pa.DataType) -> bool:
+    """Whether a type is text."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
 def _text(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
     """The column if it is text (without nulls), else None."""
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+    if _is_text(column.type):
         return pc.fill_null(column, "") if column.null_count else column
     return None
 
@@ -61,23 +67,57 @@ def _ids(table: RawTable, role: str, problems: Problems) -> npt.NDArray[np.int64
     """int64 [rows] if all ids are written as plain integers, else categories of text."""
     column = table.columns[role]
     if pa.types.is_dictionary(column.type):
+        if _is_text(column.type.value_type):
+            return _from_words(*_codes_of(column), role, problems)
         column = column.cast(column.type.value_type)
     text = _text(column)
     if text is None:
         return _typed_ids(table, role, column, problems)
     integers = plain_integers(text)
+    return integers if integers is not None else _from_words(*_codes_of(pc.dictionary_encode(text)), role, problems)
+
+
+def _codes_of(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
+    """int32 [rows] codes of the distinct texts that occur, and those; one that is missing is the empty text."""
+    unified = column.unify_dictionaries()
+    words = unified.chunk(0).dictionary if unified.num_chunks else pa.array([], type=column.type.value_type)
+    if words.null_count:
+        plain = column.cast(column.type.value_type)
+        return _codes_of(pc.dictionary_encode(pc.fill_null(plain, "")))
+    empty = pc.index(words, "").as_py()
+    if empty < 0:
+        empty = len(words)
+        words = pa.concat_arrays([words, pa.array([""], type=words.type)])
+    codes = np.empty(len(unified), dtype=np.int32)
+    start = 0
+    for chunk in unified.chunks:
+        codes[start : start + len(chunk)] = pc.fill_null(chunk.indices, empty).to_numpy()
+        start += len(chunk)
+    occurs = np.bincount(codes, minlength=len(words)) > 0
+    if occurs.all():
+        return codes, words
+    dense = np.cumsum(occurs, dtype=np.int32) - np.int32(1)
+    return dense[codes], words.filter(pa.array(occurs))
+
+
+def _from_words(
+    codes: npt.NDArray[np.int32], words: pa.Array, role: str, problems: Problems
+) -> npt.NDArray[np.int64] | pd.Categorical:
+    """int64 [rows] if all words are plain integers, else categories; words that can't be ids are problems."""
+    integers = plain_integers(pa.chunked_array([words]))
     if integers is not None:
-        return integers
-    encoded = pc.dictionary_encode(text).combine_chunks()
-    encoded = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
-    codes = encoded.indices.to_numpy()
-    words = encoded.dictionary
-    missing = pc.is_in(words, pa.array(MISSING, words.type)).to_numpy(zero_copy_only=False)
-    problems.add(missing[codes], lambda row: f"there is no {role} id")
-    long = pc.greater(pc.utf8_length(words), LONGEST_ID).to_numpy(zero_copy_only=False)
-    problems.add(long[codes], lambda row: f"the {role} id has more than {LONGEST_ID} characters")
-    odd = pc.match_substring_regex(words, r"[\x00-\x1f\x7f]").to_numpy(zero_copy_only=False)
-    problems.add(odd[codes], lambda row: f"the {role} id {text[row].as_py()[:40]!r} has control characters")
+        return integers[codes]
+
+    def refuse(is_bad: pa.Array, reason: Callable[[str], str]) -> None:
+        bad = np.asarray(is_bad.to_numpy(zero_copy_only=False), dtype=bool)
+        if bad.any():
+            problems.add(bad[codes], lambda row: reason(words[int(codes[row])].as_py()))
+
+    refuse(pc.is_in(words, pa.array(MISSING, words.type)), lambda _: f"there is no {role} id")
+    long = pc.greater(pc.utf8_length(words), LONGEST_ID)
+    refuse(long, lambda _: f"the {role} id has more than {LONGEST_ID} characters")
+    odd = pc.match_substring_regex(words, r"[\x00-\x1f\x7f]")
+    refuse(odd, lambda word: f"the {role} id {word[:40]!r} has control characters")
     return pd.Categorical.from_codes(codes, categories=words.to_pandas())
 
 
@@ -87,7 +127,7 @@ def plain_integers(text: pa.ChunkedArray) -> npt.NDArray[np.int64] | None:
         values = np.asarray(text.cast(pa.int64()).to_numpy(), dtype=np.int64)
     except pa.ArrowInvalid:
         return None
-    if len(values) and values.min() <= -(10**18):
+    if len(values) and values.min() == np.iinfo(np.int64).min:  # which has no absolute value
         return None
     digits = int(np.searchsorted(DIGIT_STEPS, np.abs(values), side="right").sum()) + len(values)
     written = pc.sum(pc.binary_length(text)).as_py() or 0

@@ -65,4 +65,5 @@ class Ratio(SplitMaker[RatioOptions]):
 
 def _part(lengths: IntArray, share: float) -> IntArray:
     """A share of each length, rounded down (0.1 of 30 is 3, whatever binary fractions say), at least 1."""
-    return np.maximum(np.floor(lengths * share + 1e-9).astype(np.int64), 1)
+    part: IntArray = np.floor(lengths * share + 1e-9).astype(np.int64)
+    return np.maximum(part, 1)

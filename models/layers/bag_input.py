@@ -23,7 +23,8 @@ class BagInput(nn.Module):
 
     def dense(self, rows: Tensor) -> Tensor:
         """The same for dense rows [B, columns]."""
-        return rows @ self.table + self.bias
+        hidden: Tensor = rows @ self.table + self.bias
+        return hidden
 
 
 def corrupted(weights: Tensor, dropout: float, generator: torch.Generator | None) -> Tensor:
@@ -31,7 +32,7 @@ def corrupted(weights: Tensor, dropout: float, generator: torch.Generator | None
 
     Draws are made for the entries alone: padding is most of a batch.
     """
-    norms = weights.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    norms: Tensor = torch.linalg.vector_norm(weights, dim=1, keepdim=True).clamp_min(1e-12)
     if generator is None or dropout <= 0:
         return weights / norms
     scaled = weights / (norms * (1 - dropout))

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from helpers import leave_one_out, random_histories, sequence_data
 
 from dataloaders import DATALOADERS, Dataloader
-from helpers import leave_one_out, random_histories, sequence_data
 
 HISTORIES = [[1, 2, 1, 3, 1, 2], [4, 4, 4, 5, 6], [2, 3, 4]]
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from helpers import random_histories, sequence_data
 
 from common.errors import UserError
 from dataloaders.batch import Batch
-from helpers import random_histories, sequence_data
 from models import MODELS, Dimensions, Model
 
 USERS, ITEMS = 40, 12

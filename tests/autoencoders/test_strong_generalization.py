@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from helpers import random_histories, sequence_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import UserError
 from datasets import SPLITS, SequenceData, Split
-from helpers import random_histories, sequence_data
 
 MAKER = SPLITS["strong_generalization"]
 
@@ -24,7 +24,7 @@ def history(split: Split, row: int, phase: str = "test") -> tuple[list[int], lis
     return ids[heldout.input_start[row] : heldout.input_end[row]].tolist(), ids[targets].tolist()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     seed=st.integers(0, 1000),
     users=st.integers(20, 60),

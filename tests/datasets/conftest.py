@@ -1,5 +1,6 @@
 """Fixtures of the datasets' tests: real files, and a short way to load one's own."""
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from raw_server import Server
 import datasets
 from datasets import download
 from datasets.sequence_data import SequenceData
+from runs.logs import LOGGERS
 
 REAL_DATA = Path(os.environ.get("REAL_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
 
@@ -64,3 +66,14 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     running.shutdown()
     running.server_close()
     thread.join()
+
+
+@pytest.fixture
+def loggers_as_before() -> Iterator[None]:
+    """`main.run` sets the loggers of all packages."""
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [(logger.level, logger.propagate, list(logger.handlers)) for logger in loggers]
+    yield
+    for logger, (level, propagate, handlers) in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+        logger.propagate, logger.handlers = propagate, handlers

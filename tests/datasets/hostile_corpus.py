@@ -13,6 +13,7 @@ HEAD = "user,item,rating,timestamp\n"
 ROWS = "".join(f"{user},{item},3,{978_300_000 + item}\n" for user in range(3) for item in range(3))
 PLAIN = {user: [0, 1, 2] for user in range(3)}
 SECOND = 1_306_146_600  # 2011-05-23 10:30:00 UTC
+BEFORE = SECOND - 86_400
 BIG = 2**62
 
 
@@ -49,10 +50,10 @@ def clocked(*moments: str) -> str:
     return "user,item,time\n" + "".join(f"1,{item},{moment}\n" for item, moment in zip((20, 10), moments, strict=True))
 
 
-def million_columns() -> bytes:
-    """A header and one row of a million fields, with the needed ones at the ends."""
-    names = ["user", *(f"x{number}" for number in range(999_998)), "item"]
-    return (",".join(names) + "\n" + ",".join(["7"] * 1_000_000) + "\n").encode()
+def many_columns(number: int) -> str:
+    """A header and one row of so many fields, with the needed ones at the ends."""
+    names = ["user", *(f"x{index}" for index in range(number - 2)), "item"]
+    return ",".join(names) + "\n" + ",".join(["7"] * number) + "\n"
 
 
 REFUSED: dict[str, Refused] = {
@@ -60,7 +61,7 @@ REFUSED: dict[str, Refused] = {
     "blank lines": Refused("\n\r\n \n", "is empty"),
     "only a byte order mark": Refused("\ufeff", "is empty"),
     "header only": Refused(HEAD, "no interactions"),
-    "header only, Parquet": Refused(lambda: parquet(user=pa.array([], pa.int64()), item=[]), "no interactions|type null"),
+    "header only, Parquet": Refused(lambda: parquet(user=pa.array([], pa.int64()), item=[]), "no interactions"),
     "wrong separator": Refused(HEAD + ROWS, "line 1|no column|separator|fields", {"separator": ";"}),
     "no separator": Refused("a-b\nc-d\n", "separator"),
     "NUL bytes in an id": Refused("user,item\n1,a\n1,b\0c\n", "line 3: .*control characters"),
@@ -74,29 +75,31 @@ REFUSED: dict[str, Refused] = {
     "duplicate columns": Refused("user,item,item\n1,2,3\n", "which of the columns 'item', 'item'"),
     "duplicate named column": Refused("user,a,a\n1,2,3\n", "there are 2 columns 'a'", {"item_column": "a"}),
     "named column is missing": Refused(HEAD + ROWS, "no column 'book'.*columns are: 'user'", {"item_column": "book"}),
-    "one column for two roles": Refused(HEAD + ROWS, "can't be both", {"item_column": "user"}),
+    "one column for two roles": Refused(HEAD + ROWS, "can't be both", {"item_column": "user", "user_column": "user"}),
     "NaN user": Refused("user,item\nNaN,1\n2,2\n", "line 2: there is no user id"),
     "NULL item": Refused("user,item\n1,NULL\n2,b\n", "line 2: there is no item id"),
     "NaN user, Parquet": Refused(lambda: parquet(user=[1.0, float("nan")], item=[1, 2]), "row 2: there is no user id"),
     "null item, Parquet": Refused(lambda: parquet(user=[1, 2], item=[1, None]), "row 2: there is no item id"),
     "null item, Parquet text": Refused(lambda: parquet(user=[1, 2], item=["a", None]), "row 2: there is no item id"),
+    "null and empty text": Refused(lambda: parquet(user=["a", "", None], item=[1, 2, 3]), "row 2: there is no user id"),
     "fraction of a user": Refused(lambda: parquet(user=[1.0, 1.5], item=[1, 2]), "row 2: the user id 1.5"),
     "unsigned 64 bits": Refused(lambda: parquet(user=pa.array([2**63], pa.uint64()), item=[1]), "64 bits"),
     "too long an id": Refused("user,item\n1," + "x" * 5000 + "\n", "line 2: .*more than 256"),
     "rating in words": Refused("user,item,rating\n1,2,good\n", "line 2: the rating 'good'"),
     "rating NaN": Refused("user,item,rating\n1,2,3\n1,3,NaN\n", "line 3: the rating 'NaN'"),
-    "rating infinite, Parquet": Refused(lambda: parquet(user=[1], item=[1], rating=[float("inf")]), "row 1: the rating"),
+    "rating infinite, Parquet": Refused(lambda: parquet(user=[1], item=[1], rating=[1e999]), "row 1: the rating"),
     "seconds and milliseconds": Refused(clocked(f"{SECOND}", f"{SECOND}000"), "line [23]: timestamp .* is not in"),
-    "dates in two formats": Refused(clocked("2011-05-23", "23.05.2011"), "is not a time like|not understood"),
+    "dates in two formats": Refused(clocked("2011-05-23", "23.05.2011"), "can be read as|is not a time like"),
     "day or month": Refused(clocked("05/06/2011", "04/03/2011"), "%m/%d/%Y or as %d/%m/%Y"),
     "no such day": Refused(clocked("2011-02-30", "2011-02-28"), "'2011-02-30' is not a time"),
     "time in words": Refused(clocked("yesterday", "today"), "not understood"),
     "time beyond 64 bits": Refused(clocked("1e300", f"{SECOND}"), "line 2: timestamp '1e300'"),
-    "nonsense time format": Refused(clocked("2011-05-23", "2011-05-24"), "time", {"timestamp_format": "%Q nonsense"}),
-    "million columns, no names": Refused("1," * 999_999 + "1\n", "1000000 columns"),
+    "nonsense time format": Refused(clocked("2011-05-23", "2011-05-24"), "%Q", {"timestamp_format": "%Q nonsense"}),
+    "a million columns": Refused(many_columns(1_000_000), "line 1 has more than 256 KiB"),
+    "a million columns, no names": Refused("1," * 999_999 + "1\n", "line 1 has more than 256 KiB"),
+    "a row of a million columns": Refused(HEAD + ROWS + "1," * 999_999 + "1\n", "line 11: 1000000 fields where 4"),
     "truncated gzip": Refused(lambda: gzip.compress((HEAD + ROWS * 99).encode())[:-9], "gzip", name="hostile.csv.gz"),
     "damaged gzip": Refused(b"\x1f\x8b\x08" + bytes(40), "gzip", name="hostile.csv.gz"),
-    "gzip bomb": Refused(lambda: gzip.compress(bytes(300_000_000), 9), "unpacks to more|is no|control|read", name="x.gz"),
     "zip in place of a table": Refused(b"PK\x03\x04" + bytes(60), "is an archive"),
     "web page": Refused("<!DOCTYPE html><html>sign in</html>", "web page"),
     "JSON": Refused('[{"user": 1, "item": 2}]', "JSON"),
@@ -136,15 +139,17 @@ RIGHT: dict[str, Right] = {
     "nanoseconds": Right(clocked(f"{SECOND}000000001", f"{SECOND}000000000"), {1: [10, 20]}, [SECOND, SECOND]),
     "a time in the future": Right(clocked("7258118400", f"{SECOND}"), {1: [10, 20]}, [SECOND, 7_258_118_400]),
     "times before 1970": Right(clocked("5", "-5"), {1: [10, 20]}, [-5, 5]),
-    "ISO dates": Right(clocked("2011-05-23T10:30:00Z", "2011-05-22T10:30:00Z"), {1: [10, 20]}, [SECOND - 86400, SECOND]),
-    "American dates": Right(clocked("5/23/2011 10:30", "5/22/2011 10:30"), {1: [10, 20]}, [SECOND - 86400, SECOND]),
-    "German dates": Right(clocked("23.05.2011 10:30", "22.05.2011 10:30"), {1: [10, 20]}, [SECOND - 86400, SECOND]),
+    "ISO dates": Right(clocked("2011-05-23T10:30:00Z", "2011-05-22T10:30:00Z"), {1: [10, 20]}, [BEFORE, SECOND]),
+    "American dates": Right(clocked("5/23/2011 10:30", "5/22/2011 10:30"), {1: [10, 20]}, [BEFORE, SECOND]),
+    "German dates": Right(clocked("23.05.2011 10:30", "22.05.2011 10:30"), {1: [10, 20]}, [BEFORE, SECOND]),
     "dates as numbers": Right(clocked("20110523", "20110522"), {1: [10, 20]}, [1_306_022_400, 1_306_108_800]),
     "a format that is given": Right(
-        clocked("05/06/2011", "04/06/2011"), {1: [10, 20]}, [1_307_145_600, 1_307_232_000],
+        clocked("05/06/2011", "04/06/2011"),
+        {1: [10, 20]},
+        [1_307_145_600, 1_307_232_000],
         {"timestamp_format": "%d/%m/%Y"},
     ),
-    "million columns": Right(million_columns, {7: [7]}),
+    "ten thousand columns": Right(many_columns(10_000), {7: [7]}),
     "one user, one item": Right("user,item\n1,1\n", {1: [1]}),
     "one user": Right("1 5\n1 4\n1 3\n", {1: [5, 4, 3]}, name="odd.txt"),
     "bad rows, to be skipped": Right(
@@ -152,6 +157,13 @@ RIGHT: dict[str, Right] = {
     ),
     "gzip without its suffix": Right(gzip.compress((HEAD + ROWS).encode()), PLAIN),
     "Parquet without its suffix": Right(lambda: parquet(user=[1, 1], item=["b", "a"]), {1: ["b", "a"]}, name="odd"),
+    "nulls in Parquet, to be skipped": Right(
+        lambda: parquet(user=["a", None, "", "a"], item=[1, 2, 3, None]), {"a": [1]}, options={"skip_bad_rows": True}
+    ),
+    "integers as text in Parquet": Right(lambda: parquet(user=["7", "12"], item=["3", "03"]), {7: ["3"], 12: ["03"]}),
+    "large text in Parquet": Right(
+        lambda: parquet(user=pa.array(["b", "a"], pa.large_string()), item=[1, 2]), {"a": [2], "b": [1]}
+    ),
     "categories in Parquet": Right(
         lambda: parquet(user=[1, 1], item=pa.DictionaryArray.from_arrays([2, 0], ["a", "unused", "b"])), {1: ["b", "a"]}
     ),
@@ -160,7 +172,7 @@ RIGHT: dict[str, Right] = {
 WRONG_OPTIONS: dict[str, tuple[list[str], str]] = {
     "no such dataset": (["--dataset_code", "ml-1"], "ml-1m"),
     "no path": (["--dataset_code", "file"], "dataset_path"),
-    "negative min_uc": (["--min_uc", "-1"], "min_uc.*greater"),
+    "negative min_uc": (["--min_uc", "-1"], "min_uc -1: should be int >= 0"),
     "min_sc in words": (["--min_sc", "many"], "min_sc"),
     "fractional min_uc": (["--min_uc", "2.5"], "min_uc"),
     "no such filter_mode": (["--filter_mode", "twice"], "filter_mode"),
@@ -169,7 +181,7 @@ WRONG_OPTIONS: dict[str, tuple[list[str], str]] = {
     "no such category": (["--dataset_code", "amazon-2023", "--amazon_category", "../../etc"], "amazon_category"),
     "no such version": (["--dataset_code", "steam", "--steam_version", "2"], "steam_version"),
     "separator of three": (["--dataset_code", "file", "--dataset_path", "x", "--separator", "abc"], "separator"),
-    "a name with a slash": (["--dataset_code", "file", "--dataset_path", "x", "--dataset_name", "../y"], "dataset_name"),
+    "a name with a slash": (["--dataset_code", "file", "--dataset_path", "x", "--dataset_name", "/y"], "dataset_name"),
     "a value that is missing": (["--min_uc"], "min_uc"),
     "no users at all": (["--subsample_users", "0"], "subsample_users"),
     "until before since": (["--since", "2003-01-01", "--until", "2002-01-01"], "since must be earlier"),

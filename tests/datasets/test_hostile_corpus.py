@@ -1,8 +1,7 @@
 """The corpus through `main`: the right data, or one error and a non-zero exit code; nothing half-written."""
 
-import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +13,12 @@ from plain_forms import histories
 import main
 import options
 from runs.build import load_data
-from runs.logs import LOGGERS
 
 STATS = ["--mode", "stats"]
 Capture = pytest.CaptureFixture[str]
 
 
-@pytest.fixture(autouse=True)
-def loggers_as_before() -> Iterator[None]:
-    """`main.run` sets the loggers of all packages."""
-    loggers = [logging.getLogger(name) for name in LOGGERS]
-    before = [(logger.level, logger.propagate, list(logger.handlers)) for logger in loggers]
-    yield
-    for logger, (level, propagate, handlers) in zip(loggers, before, strict=True):
-        logger.setLevel(level)
-        logger.propagate, logger.handlers = propagate, handlers
+pytestmark = pytest.mark.usefixtures("loggers_as_before")
 
 
 def listing(folder: Path) -> list[str]:

@@ -1,0 +1,92 @@
+"""Mode stats from the command line: the table, the JSON file, the pictures, several datasets, what is refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import main
+import options
+from options.registries import load_registries
+
+SMALL = ["--synthetic_users", "60", "--synthetic_items", "30", "--synthetic_length", "12"]
+PICTURES = {"overview", "popularity", "lengths", "repeats", "activity", "gaps", "future"}
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in an empty folder, on a wide screen."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    Path("plain.txt").write_text("".join(f"{u} {i}\n" for u in range(8) for i in range(u, u + 6)))
+
+
+def stats(*argv: str) -> int:
+    return main.run(["--mode", "stats", *argv])
+
+
+def read(path: str) -> list[dict[str, Any]]:
+    content = json.loads(Path(path).read_text())
+    assert content["schema"] == 1
+    return list(content["datasets"])
+
+
+def test_one_dataset(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--dataset_code", "synthetic", *SMALL, "--stats_json", "out/s.json", "--stats_pictures", "out/pictures"]
+    assert stats(*given) == 0
+    shown = capsys.readouterr().out
+    for word in ("users", "interactions", "ties", "older than the newest training"):
+        assert word in shown
+    (found,) = read("out/s.json")
+    assert found["users"] == 60
+    assert found["label"] == "synthetic"
+    assert found["options"]["synthetic_users"] == 60
+    assert len(found["curves"]["future"]["x"]) == 101
+    for path in Path("out/pictures").iterdir():
+        content = path.read_bytes()
+        assert content.startswith(b"\x89PNG")
+        assert len(content) > 10_000
+    assert {path.stem for path in Path("out/pictures").iterdir()} == PICTURES
+
+
+def test_nothing_is_written_unasked() -> None:
+    assert stats("--dataset_code", "synthetic", *SMALL) == 0
+    assert {path.name for path in Path().iterdir()} == {"Data", "plain.txt"}
+
+
+def test_several_datasets(capsys: pytest.CaptureFixture[str]) -> None:
+    other = "{dataset_code: synthetic, synthetic_users: 70, synthetic_items: 30, tie_order: item}"
+    given = ["--dataset_code", "synthetic", *SMALL, "--min_uc", "2", "--min_sc", "0"]
+    given += ["--stats_json", "s.json", "--stats_pictures", "pictures"]
+    assert stats("--datasets", "synthetic", "plain.txt", other, *given) == 0
+    one, plain, two = read("s.json")
+    assert [column["options"]["min_uc"] for column in (one, plain, two)] == [2, 2, 2]
+    assert (one["users"], plain["users"], two["users"]) == (60, 8, 70)
+    assert plain["first_time"] is plain["curves"]["activity"] is None
+    assert two["label"] == "synthetic (synthetic_users 70, synthetic_items 30, tie_order item)"
+    assert "tie_order item" in capsys.readouterr().out
+    assert {path.stem for path in Path("pictures").iterdir()} == PICTURES
+
+
+def test_what_is_wrong_with_datasets_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = "{dataset_code: ml-1m, min_ux: 3, min_sc: many}"
+    assert stats("--datasets", "ml-2m", wrong, "nowhere.txt", "file") == 2
+    told = capsys.readouterr().err
+    assert "4 options" in told or "5 options" in told
+    for part in ("ml-2m", "ml-1m", "min_ux", "min_sc", "nowhere.txt", "dataset_path"):
+        assert part in told
+    assert not Path("Data").exists()
+
+
+def test_a_folder_that_is_a_file_is_one_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert stats("--dataset_code", "synthetic", *SMALL, "--stats_pictures", "plain.txt") == 1
+    assert "can't write the picture" in capsys.readouterr().err
+
+
+def test_options_are_the_modes_own() -> None:
+    registries = load_registries()
+    request = options.parse(["--mode", "stats", "--datasets", "ml-1m", "game", "--stats_json", "x.json"], registries)
+    assert request.values["datasets"] == ["ml-1m", "game"]
+    with pytest.raises(options.OptionsError, match="stats_json"):
+        options.parse(["--templates", "train_pop", "--stats_json", "x.json"], registries)

@@ -1,0 +1,144 @@
+"""What holds for every sequential model: no look into the future, no effect of padding, no harm from odd data."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from dataloaders import Batch
+from helpers_sequential import CAUSAL, CLOZE, NUM_ITEMS, first_batch, make_loader, make_model, timed_split
+from models import MODELS
+from models.next_item import NextItemModel
+
+ALL = [*CAUSAL, *CLOZE, ("marank", {})]
+
+
+def padded(batch: Batch, columns: int) -> Batch:
+    """The batch with more padding on the left."""
+    wider = {}
+    for field in dataclasses.fields(batch):
+        value = getattr(batch, field.name)
+        if isinstance(value, Tensor) and value.dim() >= 2 and value.shape[1] == batch.items.shape[1]:
+            zeros = torch.zeros(value.shape[0], columns, *value.shape[2:], dtype=value.dtype)
+            wider[field.name] = torch.cat([zeros, value], 1)
+    return dataclasses.replace(batch, **wider)
+
+
+def evaluation_inputs(code: str, max_len: int = 6) -> tuple[Any, Batch]:
+    """A loader whose batches leave room for padding, and the inputs of its test users."""
+    loader = make_loader(MODELS[code].dataloader_code, timed_split(), max_len=max_len)
+    heldout = loader.split.test
+    return loader, loader.inputs(heldout.users, heldout.input_start, heldout.input_end)
+
+
+@pytest.mark.parametrize("code, options", CAUSAL)
+def test_causal_models_do_not_see_later_items(code: str, options: dict[str, Any]) -> None:
+    loader = make_loader("sas", timed_split(), train_negative_sample_size=0)
+    model = make_model(code, loader, options)
+    assert isinstance(model, NextItemModel)
+    torch.manual_seed(1)
+    items = torch.randint(1, NUM_ITEMS, (4, 8))
+    lengths = torch.full((4,), 8)
+    times = torch.randint(0, 10**6, (4, 9)).sort(1).values
+    before = model.states(items, lengths, times[:, :-1], times[:, 1:])
+    changed, later = items.clone(), times.clone()
+    changed[:, 5:] = 1 + changed[:, 5:] % NUM_ITEMS
+    later[:, 6:] += 12345
+    after = model.states(changed, lengths, later[:, :-1], later[:, 1:])
+    torch.testing.assert_close(before[:, :5], after[:, :5])
+    assert not torch.allclose(before[:, 5], after[:, 5])
+
+
+@pytest.mark.parametrize("code, options", ALL)
+def test_padding_changes_neither_scores_nor_loss(code: str, options: dict[str, Any]) -> None:
+    loader, inputs = evaluation_inputs(code)
+    loader_long = make_loader(MODELS[code].dataloader_code, timed_split(), max_len=12)
+    model = make_model(code, loader_long, options)
+    torch.testing.assert_close(model.scores(inputs), model.scores(padded(inputs, 4)))
+    if code != "marank":
+        batch = first_batch(loader)
+        generator = torch.Generator()
+        torch.testing.assert_close(model.loss(batch, 0, generator)[0], model.loss(padded(batch, 4), 0, generator)[0])
+
+
+@pytest.mark.parametrize("code, options", ALL)
+def test_a_user_alone_scores_as_in_a_batch(code: str, options: dict[str, Any]) -> None:
+    loader, inputs = evaluation_inputs(code)
+    model = make_model(code, loader, options)
+    together = model.scores(inputs)
+    for row in range(5):
+        one = {f.name: getattr(inputs, f.name) for f in dataclasses.fields(inputs)}
+        alone = dataclasses.replace(inputs, **{n: v[row : row + 1] for n, v in one.items() if v is not None})
+        torch.testing.assert_close(model.scores(alone)[0], together[row])
+
+
+@pytest.mark.parametrize("code, options", ALL)
+def test_odd_data_gives_finite_losses_and_gradients(code: str, options: dict[str, Any]) -> None:
+    histories = [[1, 2, 3], [4, 5], [6, 7, 8, 9], [3, 3, 3, 3, 3], [9]]  # users of 1 to 5 items
+    loader = make_loader(MODELS[code].dataloader_code, timed_split(histories, same_time=True), train_batch_size=1)
+    model = make_model(code, loader, options).train()
+    generator = torch.Generator().manual_seed(0)
+    for batch in loader.epoch(generator):
+        assert len(batch.users) == 1
+        loss = model.loss(batch, 0, generator)[0]
+        loss.backward()
+        assert loss.isfinite()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+    model.eval()
+    for evaluated in loader.evaluation(loader.split.test, 1):
+        assert model.scores(evaluated.inputs).isfinite().all()
+
+
+@pytest.mark.parametrize("code, options", ALL)
+def test_an_empty_history_gives_finite_scores_and_harms_nobody(code: str, options: dict[str, Any]) -> None:
+    loader, inputs = evaluation_inputs(code)
+    model = make_model(code, loader, options)
+    items = inputs.items.clone()
+    items[0] = 0
+    scores = model.scores(dataclasses.replace(inputs, items=items))
+    assert scores.isfinite().all()
+    torch.testing.assert_close(scores[1:], model.scores(inputs)[1:])
+
+
+@pytest.mark.parametrize("code, options", ALL)
+def test_candidates_score_as_among_all_items(code: str, options: dict[str, Any]) -> None:
+    loader, inputs = evaluation_inputs(code)
+    model = make_model(code, loader, options)
+    candidates = torch.randint(1, NUM_ITEMS + 1, (len(inputs.users), 7), generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(model.scores(inputs, candidates), model.scores(inputs).gather(1, candidates))
+
+
+@pytest.mark.parametrize("code", ["sas", "bert", "gru4rec", "hstu", "tisas", "meantime", "marank"])
+def test_the_padding_row_stays_zero_and_new_parameters_are_small(code: str) -> None:
+    loader = make_loader(MODELS[code].dataloader_code, timed_split())
+    kind = MODELS[code]
+    torch.manual_seed(0)
+    model = make_model(code, loader, {})
+    fresh = kind(kind.Options(hidden_units=16), model.dimensions)
+    assert all(p.isfinite().all() and p.abs().max() < 10 for p in fresh.parameters())
+    optimizer = torch.optim.Adam(fresh.parameters())
+    fresh.loss(first_batch(loader), 0, torch.Generator())[0].backward()
+    optimizer.step()
+    tables = [p for n, p in fresh.named_parameters() if n in ("items.weight", "context.weight", "lasting.weight")]
+    assert tables and all((table[0] == 0).all() for table in tables)
+
+
+@pytest.mark.parametrize(
+    "code, options, needs",
+    [
+        ("sas", {}, set()),
+        ("hstu", {}, set()),
+        ("hstu", {"use_time": True}, {"timestamps"}),
+        ("tisas", {}, {"timestamps"}),
+        ("meantime", {}, {"timestamps"}),
+        ("meantime", {"absolute_kernel_types": "p", "relative_kernel_types": ""}, set()),
+        ("meantime", {"absolute_kernel_types": "p", "relative_kernel_types": "s"}, {"timestamps"}),
+    ],
+)
+def test_only_models_that_use_time_ask_for_it(code: str, options: dict[str, Any], needs: set[str]) -> None:
+    kind = MODELS[code]
+    assert kind.required(kind.Options(**options)) == needs
