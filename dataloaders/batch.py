@@ -20,6 +20,7 @@ class Batch:
     weights : float32 [B, L], weight of each input item; exactly 0 where an entry doesn't count
     targets : int64 [B, T], the items to predict; PAD where there is none (None in evaluation)
     target_weights : float32 [B, T], weight of each target in the loss
+    position_weights : float32 [T], weights of the targets' positions in a window without padding
     timestamps : int64 [B, L], seconds UTC of each input item, where the data has them
     next_timestamps : int64 [B, L], seconds UTC of what follows each input item; in evaluation, of the request
     request_times : int64 [B], seconds UTC at which a recommendation is asked for
@@ -32,6 +33,7 @@ class Batch:
     weights: Tensor | None = None
     targets: Tensor | None = None
     target_weights: Tensor | None = None
+    position_weights: Tensor | None = None
     timestamps: Tensor | None = None
     next_timestamps: Tensor | None = None
     request_times: Tensor | None = None

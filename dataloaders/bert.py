@@ -58,9 +58,7 @@ class BertDataloader(SequenceDataloader):
         )
 
 
-def cloze_mask(
-    real: torch.Tensor, mask_prob: float, last_mask_prob: float, generator: torch.Generator
-) -> torch.Tensor:
+def cloze_mask(real: torch.Tensor, mask_prob: float, last_mask_prob: float, generator: torch.Generator) -> torch.Tensor:
     """Which positions are hidden: bool [B, L], each of `real` (bool [B, L]) with `mask_prob`, at least one a row.
 
     With `last_mask_prob` it is a row's last position alone. A row without real positions has nothing to hide.

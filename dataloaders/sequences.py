@@ -10,7 +10,7 @@ from pydantic import Field
 
 from common.errors import UserError
 from dataloaders.base import Dataloader, DataloaderOptions, as_int64
-from dataloaders.windows import Int, Windows, gather_padded
+from dataloaders.windows import Int, gather_padded
 from datasets import Split
 
 

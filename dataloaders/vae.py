@@ -119,6 +119,7 @@ class VAEDataloader(Dataloader):
             weights=torch.from_numpy(input_weights),
             targets=as_int64(items),
             target_weights=torch.from_numpy(weights),
+            position_weights=torch.from_numpy(self.position_weights),
         )
 
     def inputs(self, user: Int, start: Int, end: Int) -> Batch:

@@ -73,9 +73,7 @@ class HSTUBlock(nn.Module):
         return output
 
 
-def _attention(
-    position_bias: Tensor, time_bias: Tensor | None, length: int, max_len: int
-) -> Callable[..., Tensor]:
+def _attention(position_bias: Tensor, time_bias: Tensor | None, length: int, max_len: int) -> Callable[..., Tensor]:
     """The attention of q, k, v [b, heads, T, D] (and times [b, T], twice): [b, heads, T, D]."""
     place = torch.arange(length, device=position_bias.device)
     distance = place[:, None] - place  # [T, T], negative in the future

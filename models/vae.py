@@ -44,6 +44,11 @@ class VAEOptions(Options):
     scaled_loss: bool = Field(
         True, description="scale a window's loss by sum(all weights) / sum(weights of the last recover_len)"
     )
+    scale_over: Literal["items", "positions"] = Field(
+        "items",
+        description="what scaled_loss sums over in a window with padding: its items, or all positions as if there were "
+        "none (then every window's target counts alike, however short its history)",
+    )
 
 
 class VAE(Model):
@@ -108,7 +113,8 @@ class VAE(Model):
         recover = min(self.stage.recover_len or targets.shape[1], targets.shape[1])
         covered = weights[:, -recover:]
         if self.options.scaled_loss:
-            covered = covered * (weights.sum(1) / covered.sum(1))[:, None]
+            whole = weights if self.options.scale_over == "items" else cast(Tensor, batch.position_weights)[None]
+            covered = covered * (whole.sum(1) / whole[:, -recover:].sum(1))[:, None]
         cross_entropy = softmax_cross_entropy(
             hidden,
             self.output.weight,

@@ -29,7 +29,7 @@ def watch_changes(under: str, die_at: int | None, count_file: str) -> Any:
         if not (writes or event in CHANGES) or isinstance(args[0], int):
             return
         name = os.fsdecode(args[0])
-        if not os.path.abspath(name).startswith(under) or name == count_file or "tensorboard" in name:
+        if not str(Path(name).absolute()).startswith(under) or name == count_file or "tensorboard" in name:
             return  # TensorBoard writes in a thread of its own, whenever that comes to it
         count += 1
         if count == die_at:
@@ -53,7 +53,7 @@ def run_child(job: dict[str, Any]) -> int:
         os.close(opened)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = ["main.py", *job["argv"]]
-    import main
+    import main  # noqa: PLC0415
 
     finish = watch_changes(job["cwd"], job["die_at"], job["events"])
     try:
@@ -101,8 +101,9 @@ def serve() -> None:
 if __name__ == "__main__":
     os.environ["OMP_NUM_THREADS"] = "1"
     sys.path.insert(0, str(ROOT))
-    import runs  # noqa: F401  (imports everything that a run needs)
     import torch
+
+    import runs  # noqa: F401  (imports everything that a run needs)
 
     torch.set_num_threads(1)
     torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], fused=True)  # the first one imports much of torch

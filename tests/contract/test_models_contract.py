@@ -1,4 +1,4 @@
-"""What every registered model keeps. A new model is found by itself, with its own dataloader, on small generated data."""
+"""What every registered model keeps. A new one is found by itself, with its own dataloader, on small made-up data."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers import random_histories, sequence_data
 from torch import Tensor
 
 import options
 from common.errors import UserError
 from dataloaders import DATALOADERS, Batch, Dataloader
 from datasets import SPLITS, SequenceData
-from helpers import random_histories, sequence_data
 from models import MODELS, Dimensions, FittedModel, Model
 from runs.build import check_needs
 from trainers import TRAINERS

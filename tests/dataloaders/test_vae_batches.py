@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers import leave_one_out, random_histories, sequence_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataloaders import DATALOADERS, Batch, Dataloader
 from dataloaders.vae import combine_repeats, has_repeats, position_weights
 from datasets import SequenceData
-from helpers import leave_one_out, random_histories, sequence_data
 
 TYPES = ("exp_stair", "exp", "linear", "constant")
 
@@ -78,9 +78,7 @@ def test_a_training_batch_is_what_the_paper_says(kind: str) -> None:
     made = loader(sequence_data(histories, num_items=30), weight_type=kind, weight_constant=1.5, train_window=2)
     batch = everything(made)
     assert batch.targets is not None and batch.target_weights is not None and batch.weights is not None
-    for row, (user, start, end) in enumerate(
-        zip(made.windows.user, made.windows.start, made.windows.end, strict=True)
-    ):
+    for row, (user, start, end) in enumerate(zip(made.windows.user, made.windows.start, made.windows.end, strict=True)):
         window = histories[user][: len(histories[user]) - 2]
         first = int(made.data.offsets[user])
         window = window[start - first : end - first]
@@ -96,7 +94,7 @@ def test_a_training_batch_is_what_the_paper_says(kind: str) -> None:
 
 
 def test_the_target_is_not_in_the_input() -> None:
-    """Where nobody repeats: the last item of the window is a target and nowhere in the input, nor is any held-out one."""
+    """Where nobody repeats, the last item of a window is nowhere in its input, nor is any held-out one."""
     histories = random_histories(2, 12, 40, 15)
     made = loader(sequence_data(histories, num_items=40), train_window=1)
     batch = everything(made)

@@ -4,11 +4,11 @@ import gzip
 
 import numpy as np
 import pytest
+from helpers import REAL_DATA, leave_one_out, sequence_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataloaders.windows import gather_padded, sliding_windows
-from helpers import REAL_DATA, leave_one_out, sequence_data
 
 SPANS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 25)), max_size=8)  # (gap before the user, its length)
 
@@ -29,10 +29,11 @@ def plain_windows(starts: np.ndarray, ends: np.ndarray, max_len: int, step: int 
     for user, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
         if end <= start:
             continue
-        windows.append((user, max(start, end - max_len), end))
-        while step and end - step - start >= max_len:
-            end -= step
-            windows.append((user, end - max_len, end))
+        at = end
+        windows.append((user, max(start, at - max_len), at))
+        while step and at - step - start >= max_len:
+            at -= step
+            windows.append((user, at - max_len, at))
     return windows
 
 

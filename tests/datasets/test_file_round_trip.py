@@ -1,17 +1,23 @@
 """Whatever table is written, the same is read (Hypothesis)."""
 
 import csv
+import gzip
 import io
 import tempfile
+import unittest.mock
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import datasets
+from datasets.readers import python_lines
+from datasets.readers.table import BadRows
 from datasets.readers.values import LONGEST_ID, MISSING
 from datasets.sequence_data import SequenceData
 
@@ -59,26 +65,58 @@ def check(data: SequenceData, rows: list[Row]) -> None:
     line_end=st.sampled_from(["\n", "\r\n"]),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
     mark=st.booleans(),
+    packed=st.booleans(),
+    order=st.permutations(range(5)),
+    other=word,
 )
 @settings(deadline=None, max_examples=150)
-def test_separated_text(rows: list[Row], separator: str, line_end: str, quoting: int, mark: bool) -> None:
+def test_separated_text(
+    rows: list[Row],
+    separator: str,
+    line_end: str,
+    quoting: int,
+    mark: bool,
+    packed: bool,
+    order: list[int],
+    other: str,
+) -> None:
+    """The columns in any order, with one more that is not asked for."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=separator, lineterminator=line_end, quoting=quoting)  # type: ignore[arg-type]
-    writer.writerow(["user_id", "item_id", "rating", "timestamp"])
-    writer.writerows(rows)
+    for row in [("user_id", "item_id", "rating", "timestamp", "title"), *((*row, other) for row in rows)]:
+        writer.writerow([row[column] for column in order])
+    content = text.getvalue().encode("utf-8-sig" if mark else "utf-8")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.csv"
-        path.write_bytes(text.getvalue().encode("utf-8-sig" if mark else "utf-8"))
+        path.write_bytes(gzip.compress(content) if packed else content)
         check(load(path, Path(folder), separator=separator), rows)
 
 
-@given(rows=tables())
-@settings(deadline=None, max_examples=50)
-def test_parquet(rows: list[Row]) -> None:
+@given(rows=tables(), group=st.integers(1, 7), compression=st.sampled_from(["none", "snappy", "zstd"]))
+@settings(deadline=None, max_examples=60)
+def test_parquet(rows: list[Row], group: int, compression: str) -> None:
+    """Row groups of any size, each with a dictionary of its own."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.parquet"
-        pd.DataFrame(rows, columns=["user_id", "item_id", "rating", "timestamp"]).to_parquet(path)
+        frame = pd.DataFrame(rows, columns=["user_id", "item_id", "rating", "timestamp"])
+        pq.write_table(pa.Table.from_pandas(frame), path, row_group_size=group, compression=compression)
         check(load(path, Path(folder)), rows)
+
+
+@given(rows=st.lists(st.tuples(word, word, word), min_size=1, max_size=20), chunk=st.integers(1, 5), old=st.booleans())
+@settings(deadline=None, max_examples=60)
+def test_python_lines(rows: list[tuple[str, str, str]], chunk: int, old: bool) -> None:
+    """What Python writes as literals is read the same; `u` before texts, as Python 2 had it, changes nothing."""
+    lines = [f"{{{'u' * old}'a': {'u' * old}{a!r}, 'n': [None, 1.5], 'b': {b!r}, 'c': {c!r}}}" for a, b, c in rows]
+    with tempfile.TemporaryDirectory() as folder, unittest.mock.patch(f"{python_lines.__name__}.CHUNK_ROWS", chunk):
+        path = Path(folder) / "lines.json"
+        path.write_text("\n".join(lines), encoding="utf-8")
+        table = python_lines.read_python_lines(
+            path, lambda line: [(line["a"], line["b"], line["c"])], ("user", "item", "timestamp"), BadRows()
+        )
+    found = zip(*(table.columns[role].to_pylist() for role in ("user", "item", "timestamp")), strict=True)
+    assert list(found) == rows
+    assert table.place(len(rows) - 1) == f"line {len(rows)}"
 
 
 token = st.text(st.characters(min_codepoint=33, exclude_categories=["Cs", "Cc", "Zs"]), min_size=1, max_size=20).filter(

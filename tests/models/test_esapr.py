@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers import leave_one_out, random_histories, sequence_data
 from numpy.typing import NDArray
 
 from dataloaders import DATALOADERS, Batch, Dataloader
-from helpers import leave_one_out, random_histories, sequence_data
 from models.base import Dimensions, Stage
 from models.vae import VAE
 
@@ -37,9 +37,7 @@ def vae(pad_counts: bool = False, **options: Any) -> VAE:
 def training_batch(made: Dataloader) -> Batch:
     batch = made.training_batch(made.windows, torch.Generator().manual_seed(0))
     assert batch.weights is not None and batch.target_weights is not None and batch.targets is not None
-    return Batch(
-        batch.users, batch.items, batch.weights.double(), batch.targets, batch.target_weights.double()
-    )
+    return Batch(batch.users, batch.items, batch.weights.double(), batch.targets, batch.target_weights.double())
 
 
 class Plain:
@@ -110,9 +108,7 @@ def test_the_loss_is_the_papers(
     mu, log_variance = plain.encode(x * mask / 0.5)
     log_p = plain.log_softmax(mu + epsilon * np.exp(log_variance / 2), mask_pad=not count_padding)
     total = 0.0
-    for row, (items, weights) in enumerate(
-        zip(batch.targets.tolist(), batch.target_weights.tolist(), strict=True)
-    ):
+    for row, (items, weights) in enumerate(zip(batch.targets.tolist(), batch.target_weights.tolist(), strict=True)):
         last = recover_len or LENGTH
         own = -sum(w * log_p[row, i] for i, w in list(zip(items, weights, strict=True))[-last:] if w > 0)
         total += own * (sum(weights) / sum(weights[-last:]) if scaled_loss else 1)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_runs import Place
-
 from helpers import Launcher
+from small_runs import Place
 
 
 @pytest.fixture

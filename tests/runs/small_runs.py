@@ -79,7 +79,7 @@ def outcome(folder: Path) -> dict[str, Any]:
     files = ["models/best.safetensors", "per_user.parquet"]
     files += [f"tables/{name}_log.csv" for name in ("train", "val", "test")]
     results = json.loads((folder / "results.json").read_text())
-    told = ("validation", "test", "best_epoch", "epochs", "stopped_by", "data", "protocol", "parameters", "label", "seed")
+    told = ("validation", "test", "best_epoch", "epochs", "stopped_by", "data", "protocol", "parameters", "label")
     return {
         **{name: (folder / name).read_bytes() for name in files},
         **{key: results[key] for key in told},

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from small_runs import TINY_VAE, Place, hashes
-
 from helpers import Ended, Running
+from small_runs import TINY_VAE, Place, hashes
 
 SHARED = {
     key: TINY_VAE[key]

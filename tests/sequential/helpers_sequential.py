@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from helpers import leave_one_out, random_histories, sequence_data
 
 from dataloaders import DATALOADERS, Batch, Dataloader
 from datasets import Split
-from helpers import leave_one_out, random_histories, sequence_data
 from models import MODELS, Dimensions, Model
 
 NUM_ITEMS = 40
@@ -41,7 +41,9 @@ def make_model(code: str, loader: Dataloader, options: dict[str, Any], seed: int
     """A small model in float64 and evaluation mode, with parameters large enough to make all of it matter."""
     torch.manual_seed(seed)
     kind = MODELS[code]
-    dimensions = Dimensions(loader.data.num_items, loader.data.num_users, loader.max_len, False, 1, *loader.training_days())
+    dimensions = Dimensions(
+        loader.data.num_items, loader.data.num_users, loader.max_len, False, 1, *loader.training_days()
+    )
     sizes = {"hidden_units": 16}
     model = kind(kind.Options(**{**sizes, **options}), dimensions).double().eval()
     with torch.no_grad():

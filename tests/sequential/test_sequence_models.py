@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from helpers_sequential import CAUSAL, CLOZE, NUM_ITEMS, first_batch, make_loader, make_model, timed_split
 from torch import Tensor
 
 from dataloaders import Batch
-from helpers_sequential import CAUSAL, CLOZE, NUM_ITEMS, first_batch, make_loader, make_model, timed_split
 from models import MODELS
 from models.next_item import NextItemModel
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from helpers import leave_one_out, random_histories, sequence_data
 from torch import Tensor, nn
 
 from common.schema import Options
 from dataloaders import DATALOADERS, Batch
 from evaluation.options import EvaluationOptions
-from helpers import leave_one_out, random_histories, sequence_data
 from models.base import Dimensions, Model
 from trainers import TRAINERS, Parts
 from trainers.evaluate import Evaluation, Evaluator
@@ -78,9 +78,7 @@ def make_trainer(
         evaluator = ScriptedEvaluator(loader, evaluation)
         evaluator.script = list(script)
     device = torch.device("cpu")
-    parts = Parts(
-        model or TableModel(), loader, evaluator, RunFolder(folder), Generators(seed, device), device, pilot
-    )
+    parts = Parts(model or TableModel(), loader, evaluator, RunFolder(folder), Generators(seed, device), device, pilot)
     (folder / "models").mkdir(parents=True, exist_ok=True)
     kind = TRAINERS[trainer]
     made = kind(kind.Options(**options), parts)

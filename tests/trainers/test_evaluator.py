@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers import leave_one_out, random_histories, sequence_data
 from torch import Tensor, nn
 
 from common.errors import UserError
@@ -15,7 +16,6 @@ from common.schema import Options
 from dataloaders import DATALOADERS, Batch
 from datasets import SequenceData
 from evaluation.options import EvaluationOptions
-from helpers import leave_one_out, random_histories, sequence_data
 from models.base import Dimensions, Model
 from trainers.evaluate import PHASES, Evaluation, Evaluator, Phase
 

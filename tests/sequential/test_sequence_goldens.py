@@ -1,0 +1,229 @@
+"""Models against plain loops in float64 that follow the papers' formulas item by item."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from helpers_sequential import make_loader, make_model, timed_split
+from torch import Tensor
+
+from dataloaders import Batch
+from models import Model
+from models.layers.attention import SelfAttention
+from models.layers.chunks import by_rows
+from models.layers.temporal import GRID, kernel_grid
+
+WIDTH, HEADS = 16, 2
+DEPTH = WIDTH // HEADS
+ITEMS = [5, 3, 9, 9, 1, 12]
+TIMES = [0, 0, 3600, 3660, 200_000, 200_001, 290_000]
+
+
+def loop_attention(layer: SelfAttention, x: Tensor, causal: bool) -> Tensor:
+    """softmax(q k / sqrt(d)) v, one query, head and key at a time: [T, H] -> [T, H]."""
+    q, k, v = layer.query_key_value(x).chunk(3, -1)
+    rows = []
+    for i in range(len(x)):
+        heads = []
+        for h in range(layer.heads):
+            part = slice(h * DEPTH, (h + 1) * DEPTH)
+            keys = range(i + 1) if causal else range(len(x))
+            weights = torch.stack([q[i, part] @ k[j, part] / math.sqrt(DEPTH) for j in keys]).exp()
+            heads.append(sum(w * v[j, part] for w, j in zip(weights / weights.sum(), keys, strict=True)))
+        rows.append(torch.cat(heads))
+    return layer.output(torch.stack(rows))
+
+
+def loop_block(block: Any, x: Tensor, causal: bool) -> Tensor:
+    x = x + loop_attention(block.attention, block.attention_norm(x), causal)
+    z = block.feed_forward_norm(x)
+    return x + block.feed_forward.down(F.gelu(block.feed_forward.up(z)))
+
+
+def model_of(code: str, options: dict[str, Any] | None = None) -> Model:
+    loader = make_loader({"bert": "bert", "meantime": "bert"}.get(code, "sas"), timed_split())
+    return make_model(code, loader, options or {})
+
+
+def states(model: Any, padding: int = 1) -> Tensor:
+    """The model's own states of ITEMS, [T, H]; with padding behind them, where a batch would have it."""
+    items = torch.tensor([ITEMS + [0] * padding])
+    times = torch.tensor([TIMES[:-1] + [0] * padding]) + 10**9
+    following = torch.tensor([TIMES[1:] + [0] * padding]) + 10**9
+    return model.states(items, torch.tensor([len(ITEMS)]), times, following)[0, : len(ITEMS)]
+
+
+def test_sas_is_its_formula() -> None:
+    model: Any = model_of("sas")
+    places = model.positions.table.weight[-len(ITEMS) :]
+    x = model.items.weight[ITEMS] * math.sqrt(WIDTH) + places
+    for block in model.body.blocks:
+        x = loop_block(block, x, causal=True)
+    torch.testing.assert_close(states(model), model.body.norm(x))
+    last = model.last_states(torch.tensor([ITEMS]), torch.tensor([len(ITEMS)]), None, None)
+    torch.testing.assert_close(last[0], model.body.norm(x)[-1])
+
+
+def test_bert_is_its_formula() -> None:
+    model: Any = model_of("bert")
+    x = torch.cat([model.items.weight[ITEMS], model.hidden_item[None]])
+    x = x + model.positions.table.weight[-len(x) :]
+    for block in model.body.blocks:
+        x = loop_block(block, x, causal=False)
+    head = model.head
+    out = head.norm(F.gelu(head.linear(model.body.norm(x)[-1])))
+    expected = out @ model.items.weight.T + head.bias
+    items = torch.tensor([[0, *ITEMS]])
+    torch.testing.assert_close(model.scores(Batch(users=torch.zeros(1).long(), items=items))[0], expected)
+
+
+def test_gru4rec_is_its_formula() -> None:
+    model: Any = model_of("gru4rec", {"gru_units": 5})
+    gru = model.gru
+    h = torch.zeros(5, dtype=torch.float64)
+    rows = []
+    for item in ITEMS:
+        x = F.linear(model.items.weight[item], gru.weight_ih_l0, gru.bias_ih_l0).chunk(3)
+        s = F.linear(h, gru.weight_hh_l0, gru.bias_hh_l0).chunk(3)
+        reset, update = (x[0] + s[0]).sigmoid(), (x[1] + s[1]).sigmoid()
+        new = (x[2] + reset * s[2]).tanh()
+        h = (1 - update) * new + update * h
+        rows.append(model.output(h))
+    torch.testing.assert_close(states(model), torch.stack(rows))
+
+
+@pytest.mark.parametrize("use_time", [False, True])
+def test_hstu_is_its_formula(use_time: bool) -> None:
+    model: Any = model_of("hstu", {"use_time": use_time})
+    x = model.items.weight[ITEMS] * math.sqrt(WIDTH) + model.positions.table.weight[-len(ITEMS) :]
+    for block in model.blocks:
+        u, v, q, k = F.silu(block.input(block.input_norm(x))).chunk(4, -1)
+        rows = []
+        for i in range(len(ITEMS)):
+            heads = []
+            for h in range(HEADS):
+                part = slice(h * DEPTH, (h + 1) * DEPTH)
+                total = torch.zeros(DEPTH, dtype=torch.float64)
+                for j in range(i + 1):
+                    score = q[i, part] @ k[j, part] + block.position_bias[i - j]
+                    if use_time:
+                        seconds = max(1, abs(TIMES[i + 1] - TIMES[j]))
+                        score = score + block.time_bias[int(math.log(seconds) / 0.301)]
+                    total = total + F.silu(score) / 8 * v[j, part]
+                heads.append(total)
+            rows.append(torch.cat(heads))
+        x = x + block.output(block.output_norm(torch.stack(rows)) * u)
+    torch.testing.assert_close(states(model), model.norm(x))
+
+
+def test_tisas_is_its_formula() -> None:
+    model: Any = model_of("tisas", {"tisas_max_time_intervals": 50})
+    count = len(ITEMS)
+    x = model.items.weight[ITEMS] * math.sqrt(WIDTH)
+    pk, pv = (p.table.weight[-count:] for p in (model.key_positions, model.value_positions))
+    rk, rv = model.key_intervals.weight, model.value_intervals.weight
+    for block in model.blocks:
+        normed = block.attention_norm(x)
+        q, k, v = block.query(normed), block.key(x), block.value(x)
+        rows = []
+        for i in range(count):
+            gaps = [TIMES[j] - TIMES[j - 1] for j in range(1, i + 1) if TIMES[j] > TIMES[j - 1]]
+            unit = min(gaps, default=1)
+            r = [min(50, round((TIMES[i] - TIMES[j]) / unit)) for j in range(i + 1)]
+            heads = []
+            for h in range(HEADS):
+                part = slice(h * DEPTH, (h + 1) * DEPTH)
+                scores = [q[i, part] @ (k[j] + pk[j] + rk[r[j]])[part] / math.sqrt(DEPTH) for j in range(i + 1)]
+                weights = torch.stack(scores).softmax(0)
+                heads.append(sum(weights[j] * (v[j] + pv[j] + rv[r[j]])[part] for j in range(i + 1)))
+            rows.append(torch.cat(heads))
+        x = normed + torch.stack(rows)
+        z = block.feed_forward_norm(x)
+        x = z + block.down(F.relu(block.up(z)))
+    torch.testing.assert_close(states(model), model.norm(x))
+
+
+def kernel(kind: str, seconds: float, width: int, unit: float, freq: float) -> Tensor:
+    """r(t_i - t_j) of the paper, as the authors' code has it: [width]."""
+    if kind == "s":
+        phase = seconds / unit / freq ** (torch.arange(0, width, 2, dtype=torch.float64) / width)
+        return torch.cat([phase.sin(), phase.cos()])
+    scaled = abs(seconds) / unit / freq ** (torch.arange(width, dtype=torch.float64) / width)
+    return (-scaled).exp() if kind == "e" else scaled.log1p()
+
+
+@pytest.mark.parametrize("absolute, relative", [("p-d", "s-l"), ("c", "e"), ("", "s"), ("d", "")])
+def test_meantime_is_its_formula(absolute: str, relative: str) -> None:
+    options = {"absolute_kernel_types": absolute, "relative_kernel_types": relative, "time_unit_divide": 60.0}
+    model: Any = model_of("meantime", {**options, "freq": 100.0})
+    times = [1_000_000_000 + t for t in TIMES[:-1]]
+    kinds = [k for k in absolute.split("-") if k], [k for k in relative.split("-") if k]
+    depth = WIDTH // (len(kinds[0]) + len(kinds[1]))
+    x = model.items.weight[ITEMS]
+    count = len(x)
+    dimensions = model.dimensions
+    embedded = []
+    for kind, table in zip(kinds[0], model.embeddings, strict=True):
+        if kind == "p":
+            embedded.append(table.table.weight[-count:])
+        elif kind == "d":
+            days = [min(max(t // 86400 - dimensions.first_day, 0), dimensions.num_days - 1) for t in times]
+            embedded.append(table.weight[days])
+        else:
+            embedded.append(table.weight.expand(count, -1))
+    for block in model.blocks:
+        layer = block.attention
+        q, k, v = layer.query_key_value(block.attention_norm(x)).chunk(3, -1)
+        heads = []
+        for h in range(len(kinds[0]) + len(kinds[1])):
+            part, scores = slice(h * depth, (h + 1) * depth), torch.zeros(count, count, dtype=torch.float64)
+            for i in range(count):
+                for j in range(count):
+                    if h < len(kinds[0]):
+                        query = q[i, part] + layer.absolute_query[h](embedded[h][i])
+                        scores[i, j] = query @ (k[j, part] + layer.absolute_key[h](embedded[h][j]))
+                    else:
+                        n = h - len(kinds[0])
+                        r = layer.relative_key[n](kernel(kinds[1][n], times[i] - times[j], WIDTH, 60.0, 100.0))
+                        scores[i, j] = q[i, part] @ k[j, part] + (q[i, part] + layer.relative_bias[n]) @ r
+            heads.append((scores / math.sqrt(depth)).softmax(1) @ v[:, part])
+        x = x + layer.output(torch.cat(heads, 1))
+        z = block.feed_forward_norm(x)
+        x = x + block.feed_forward.down(F.gelu(block.feed_forward.up(z)))
+    items = torch.tensor([[0, *ITEMS]])
+    own = model.states(model.items(items), items > 0, torch.tensor([[0, *times]]))[0, 1:]
+    # sinusoids are exact, the other kernels interpolated
+    tolerance = 1e-3 if set(kinds[1]) & {"e", "l"} else 1e-9
+    torch.testing.assert_close(own, model.norm(x), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("kind", ["e", "l"])
+@pytest.mark.parametrize("unit", [1.0, 86400.0])
+def test_the_grid_of_a_kernel_is_fine_enough(kind: str, unit: float) -> None:
+    grid = kernel_grid(kind, 8, unit, 10_000.0)
+    place = torch.linspace(0, GRID - 1, 5001, dtype=torch.float64)
+    below = place.floor().clamp_max(GRID - 2).long()
+    interpolated = torch.lerp(grid[below], grid[below + 1], (place - below)[:, None])
+    seconds = (place * math.log1p(2.0**31 / unit) / (GRID - 1)).expm1() * unit
+    exact = torch.stack([kernel(kind, float(s), 8, unit, 10_000.0) for s in seconds])
+    assert (interpolated - exact).abs().max() < 5e-5
+
+
+def test_work_by_rows_has_the_same_values_gradients_and_draws() -> None:
+    x = torch.randn(7, 3, dtype=torch.float64, requires_grad=True)
+    scale = torch.randn(3, dtype=torch.float64, requires_grad=True)
+
+    def work(rows: Tensor) -> Tensor:
+        return (rows * scale).sin()
+
+    gradients = torch.autograd.grad(work(x).square().sum(), (x, scale))
+    chunked = torch.autograd.grad(by_rows(work, 2, x).square().sum(), (x, scale))
+    for plain, by_chunk in zip(gradients, chunked, strict=True):
+        torch.testing.assert_close(plain, by_chunk)
+    dropped = by_rows(lambda rows: F.dropout(rows, 0.5), 2, x)
+    (gradient,) = torch.autograd.grad(dropped.sum(), x)
+    assert torch.equal(gradient != 0, dropped != 0)  # the same draws again
