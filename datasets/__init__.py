@@ -22,8 +22,8 @@ from datasets.sessions import RetailRocket, Yoochoose
 from datasets.splits.base import SplitMaker
 from datasets.splits.global_time import GlobalTime
 from datasets.splits.leave_one_out import LeaveOneOut
-from datasets.splits.ratio import Ratio
 from datasets.splits.random_rating import RandomRating
+from datasets.splits.ratio import Ratio
 from datasets.splits.strong_generalization import StrongGeneralization
 from datasets.stats import statistics
 from datasets.steam import Steam

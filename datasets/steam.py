@@ -14,7 +14,7 @@ from datasets.base import RawInteractions
 from datasets.download import Source
 from datasets.raw_files import RawFile, RawFileDataset, RawFileOptions, damaged_file
 from datasets.readers.python_lines import Row, read_python_lines
-from datasets.readers.table import RawTable
+from datasets.readers.table import BadRows, RawTable
 from datasets.readers.tokens import read_rows
 from datasets.readers.values import to_interactions
 
@@ -85,11 +85,13 @@ class Steam(RawFileDataset[SteamOptions]):
         if options.steam_version == "sasrec":
             table = read_rows(path, 2, {"user": 0, "item": 1}, False, bad_rows)
             return to_interactions(table, bad_rows, integer_ids=("user", "item"))
+        # Players may call themselves anything, `NULL` too; a few that no id can be made of are dropped and counted.
+        odd_names = BadRows(skip=True)
         if options.steam_version == "reviews":
             table = read_python_lines(path, _review, ("user", "item", "timestamp"), bad_rows)
-            return to_interactions(table, bad_rows, time_format="ISO8601")
+            return to_interactions(table, odd_names, time_format="ISO8601")
         table = _with_year(read_python_lines(path, _reviews_of_player, ("user", "item", "timestamp"), bad_rows))
-        return to_interactions(table, bad_rows, time_format="Posted %B %d, %Y.")
+        return to_interactions(table, odd_names, time_format="Posted %B %d, %Y.")
 
 
 def _review(line: dict[str, Any]) -> Iterator[Row]:

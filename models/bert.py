@@ -15,7 +15,7 @@ class BertOptions(HeadedClozeOptions):
 
 
 class Bert(ClozeModel):
-    """x = E[items, hidden ones replaced] + P, then pre-norm blocks over all positions; see `ClozeModel` for the head."""
+    """x = E[items, hidden ones replaced] + P, then pre-norm blocks over all positions; head as in `ClozeModel`."""
 
     code = "bert"
     Options = BertOptions

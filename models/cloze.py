@@ -27,7 +27,7 @@ class ClozeOptions(Options):
     inner_factor: int = Field(4, ge=1, description="width of the feed-forward layers, in hidden_units")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout of embeddings and of each layer's output")
     attention_dropout: float = Field(
-        0.0, ge=0, lt=1, description="dropout of attention weights (slow: no fused kernel)"
+        0.0, ge=0, lt=1, description="dropout of attention weights (slow: not fused)"
     )
 
 
@@ -74,7 +74,7 @@ class ClozeModel(Model):
 
     @abstractmethod
     def states(self, embedded: Tensor, real: Tensor, times: Tensor | None) -> Tensor:
-        """[B, L, H] of items' embeddings [B, L, H], `real` bool [B, L] where there is no padding, times int64 [B, L]."""
+        """[B, L, H] of items' embeddings [B, L, H]; `real` bool [B, L], False at padding; times int64 [B, L]."""
 
     def last_states(self, embedded: Tensor, real: Tensor, times: Tensor | None) -> Tensor:
         """The state of the last column, [B, H]."""

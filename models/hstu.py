@@ -1,4 +1,4 @@
-"""HSTU (Zhai et al. 2024): pointwise attention through SiLU instead of softmax, gated, with biases by position and time."""
+"""HSTU (Zhai et al. 2024): pointwise attention by SiLU, not softmax; gated; with biases by position and time."""
 
 from __future__ import annotations
 

@@ -86,7 +86,12 @@ def _reason(error: Exception) -> str:
 def _text(value: Any) -> str:
     """A value as a table has it. Raises ValueError if it is neither text nor a number."""
     if isinstance(value, str):
-        return value
+        return value if value.isascii() else _whole_characters(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return repr(value)
     raise ValueError(f"a value is {value!r:.60} where text or a number is expected")
+
+
+def _whole_characters(text: str) -> str:
+    """Text with characters beyond 16 bits in one, where Python 2 had cut them in two; a lone half is replaced."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

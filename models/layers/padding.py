@@ -17,6 +17,6 @@ def align_left(items: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def at_last(hidden: Tensor, lengths: Tensor) -> Tensor:
-    """The states of each row's last item in a left-aligned batch: [B, L, H] -> [B, 1, H] (of an empty row, the first)."""
+    """The states of each row's last item in a left-aligned batch (the first if empty): [B, L, H] -> [B, 1, H]."""
     last = (lengths - 1).clamp_min(0)[:, None, None]  # [B, 1, 1]
     return hidden.gather(1, last.expand(-1, -1, hidden.shape[2]))

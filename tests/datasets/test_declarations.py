@@ -201,6 +201,17 @@ def test_lines_that_are_no_reviews_are_refused(tmp_path: Path, name: str, conten
     assert name in str(caught.value)
 
 
+def test_players_may_have_any_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Characters that Python 2 cut in two are whole; a name that no id can be made of is dropped and counted."""
+    names = [r"\ud83d\ude00", r"a\ud83d", "NULL", r"\u2655", "nan"]
+    lines = "".join(f"{{u'username': u'{name}', u'product_id': u'5', u'date': u'2001-01-01'}}\n" for name in names)
+    (tmp_path / "steam").mkdir()
+    (tmp_path / "steam" / "steam_reviews.json").write_text(lines)
+    given = PUBLISHED["steam"].Options(local_data_folder=tmp_path, min_uc=0, min_sc=0)
+    assert set(histories(datasets.load("steam", given))) == {"😀", "a\ufffd", "♕"}
+    assert "dropped 2 bad rows" in caplog.text
+
+
 def test_an_unknown_event_is_refused(tmp_path: Path) -> None:
     (tmp_path / "retailrocket").mkdir()
     header = "timestamp,visitorid,event,itemid,transactionid\n"

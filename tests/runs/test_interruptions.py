@@ -134,7 +134,7 @@ def test_interrupted_by_the_keyboard(finished: Place, place: Place, checkpoint_s
 
 
 def test_interrupted_before_the_first_epoch_is_over(finished: Place, place: Place) -> None:
-    running = place.start(train_batch_size=1)
+    running = place.start(train_batch_size=1, synthetic_users=1500)
     deadline = time.monotonic() + 60
     while not (place.run_folder / "log.txt").exists() and time.monotonic() < deadline:
         time.sleep(0.002)
@@ -144,5 +144,5 @@ def test_interrupted_before_the_first_epoch_is_over(finished: Place, place: Plac
     assert ended.code == 130
     assert not (place.run_folder / "results.json").exists()
     assert place.status()["state"] == "interrupted"
-    refused = place.run(train_batch_size=1)
+    refused = place.run(train_batch_size=1, synthetic_users=1500)
     assert refused.code == 1 and "--resume_training true" in refused.err

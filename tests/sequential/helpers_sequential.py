@@ -41,9 +41,8 @@ def make_model(code: str, loader: Dataloader, options: dict[str, Any], seed: int
     """A small model in float64 and evaluation mode, with parameters large enough to make all of it matter."""
     torch.manual_seed(seed)
     kind = MODELS[code]
-    dimensions = Dimensions(
-        loader.data.num_items, loader.data.num_users, loader.max_len, False, 1, *loader.training_days()
-    )
+    data = loader.data
+    dimensions = Dimensions(data.num_items, data.num_users, loader.max_len, False, 1, *loader.training_days())
     sizes = {"hidden_units": 16}
     model = kind(kind.Options(**{**sizes, **options}), dimensions).double().eval()
     with torch.no_grad():
