@@ -59,6 +59,7 @@ loaded = time.perf_counter()
 print(json.dumps({
     "import_seconds": imported - started,
     "seconds": loaded - imported,
+    "cpu_seconds": sum(resource.getrusage(resource.RUSAGE_SELF)[:2]),
     "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     "users": data.num_users, "items": data.num_items, "interactions": data.num_interactions,
 }))
@@ -137,7 +138,8 @@ def main() -> None:
             seconds, peak = LIMITS[code]
             for what, figure in figures[code].items():
                 print(
-                    f"{code:8} {what:8} {figure['seconds']:7.2f} s {figure['peak_mib']:8.0f} MiB "
+                    f"{code:8} {what:8} {figure['seconds']:7.2f} s "
+                    f"({figure['cpu_seconds']:.1f} s of CPU) {figure['peak_mib']:8.0f} MiB "
                     f"(import {figure['import_seconds']:.2f} s; limits {seconds:g} s, {peak:g} MiB; "
                     f"load before {figure['load_before']:.1f} on {os.cpu_count()} cores)"
                 )

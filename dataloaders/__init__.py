@@ -6,8 +6,8 @@ from dataloaders.batch import Batch, EvalBatch
 from dataloaders.bert import BertDataloader
 from dataloaders.pairwise import PairwiseDataloader
 from dataloaders.plain import PlainDataloader
-from dataloaders.sas import SASDataloader
 from dataloaders.ratings import ItemRatingsDataloader, UserRatingsDataloader
+from dataloaders.sas import SASDataloader
 from dataloaders.vae import VAEDataloader
 
 DATALOADERS: dict[str, type[Dataloader]] = {

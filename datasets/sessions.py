@@ -3,6 +3,7 @@
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
@@ -64,7 +65,7 @@ class RetailRocket(RawFileDataset[RetailRocketOptions]):
         return to_interactions(lines, damaged_file(path), time_format="ms", integer_ids=("user", "item"))
 
 
-def _only(table: RawTable, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> RawTable:
+def _only(table: RawTable, rows: npt.NDArray[np.int64]) -> RawTable:
     """Some rows of a table."""
     columns = {role: column.take(pa.array(rows)) for role, column in table.columns.items()}
     return RawTable(table.path, columns, lambda row: table.place(int(rows[row])))

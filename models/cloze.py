@@ -26,9 +26,7 @@ class ClozeOptions(Options):
     num_blocks: int = Field(2, ge=1, description="transformer blocks")
     inner_factor: int = Field(4, ge=1, description="width of the feed-forward layers, in hidden_units")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout of embeddings and of each layer's output")
-    attention_dropout: float = Field(
-        0.0, ge=0, lt=1, description="dropout of attention weights (slow: not fused)"
-    )
+    attention_dropout: float = Field(0.0, ge=0, lt=1, description="dropout of attention weights (slow: not fused)")
 
 
 class HeadedClozeOptions(ClozeOptions):

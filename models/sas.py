@@ -18,9 +18,7 @@ class TransformerOptions(NextItemOptions):
     num_heads: int = Field(2, ge=1, description="attention heads; they divide hidden_units")
     inner_factor: int = Field(4, ge=1, description="width of the feed-forward layers, in hidden_units")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout of embeddings and of each layer's output")
-    attention_dropout: float = Field(
-        0.0, ge=0, lt=1, description="dropout of attention weights (slow: not fused)"
-    )
+    attention_dropout: float = Field(0.0, ge=0, lt=1, description="dropout of attention weights (slow: not fused)")
 
     @model_validator(mode="after")
     def _heads_divide(self) -> TransformerOptions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 from rich.console import Console
@@ -11,7 +12,7 @@ from rich.table import Table
 
 from common.schema import Options
 from datasets import DATASETS
-from datasets.raw_files import RawFileDataset, RawFileOptions
+from datasets.raw_files import RawFileDataset
 from options.request import Request
 
 
@@ -46,7 +47,7 @@ def show_datasets(request: Request) -> int:
     return 0
 
 
-def on_disk(dataset: type[RawFileDataset[RawFileOptions]], data_folder: Path) -> str:
+def on_disk(dataset: type[RawFileDataset[Any]], data_folder: Path) -> str:
     """The files in a dataset's folder with their sizes, or what its source asks for where there are none."""
     found = dataset.files_on_disk(data_folder)
     if found:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -50,7 +51,7 @@ def _read(file: pq.ParquetFile, name: str) -> pa.ChunkedArray:
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         return pa.chunked_array(list(batches), type=kind)
     values = np.empty(file.metadata.num_rows, dtype=kind.to_pandas_dtype())
-    absent: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = None
+    absent: npt.NDArray[np.bool_] | None = None
     start = 0
     for batch in batches:
         if start + len(batch) > len(values):

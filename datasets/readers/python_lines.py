@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from datasets.readers.table import BadRows, RawTable
@@ -28,11 +29,11 @@ def read_python_lines(
     rows: list[Row] = []
     line_of_row: list[int] = []
     chunks: list[list[pa.Array]] = []
-    lines: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
+    lines: list[npt.NDArray[np.int64]] = []
     bad: list[str] = []
 
     def flush() -> None:
-        columns = zip(*rows, strict=True) if rows else [()] * len(roles)
+        columns: Iterable[tuple[Any, ...]] = zip(*rows, strict=True) if rows else [()] * len(roles)
         chunks.append([pa.array(column, type=pa.large_string()) for column in columns])
         lines.append(np.array(line_of_row, dtype=np.int64))
         rows.clear()
