@@ -72,7 +72,7 @@ class Model(nn.Module, ABC):
         self.stage = Stage()
 
     @classmethod
-    def required(cls, options: Options) -> frozenset[str]:
+    def required(cls, options: Any) -> frozenset[str]:
         """What the data must have for a model with these options: `needs`, unless the model says otherwise."""
         return cls.needs
 

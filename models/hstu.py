@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from common.schema import Options
 from models.base import Dimensions
 from models.layers.attention import join_heads, split_heads
 from models.layers.chunks import by_rows
@@ -97,8 +97,8 @@ class HSTU(NextItemModel):
     options: HSTUOptions
 
     @classmethod
-    def required(cls, options: Options) -> frozenset[str]:
-        return frozenset({"timestamps"}) if isinstance(options, HSTUOptions) and options.use_time else frozenset()
+    def required(cls, options: Any) -> frozenset[str]:
+        return frozenset({"timestamps"}) if options.use_time else frozenset()
 
     def __init__(self, options: HSTUOptions, dimensions: Dimensions) -> None:
         super().__init__(options, dimensions)

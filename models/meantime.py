@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from common.schema import Options
 from models.base import Dimensions
 from models.cloze import ClozeModel, ClozeOptions
 from models.layers.attention import join_heads, split_heads
@@ -154,8 +153,7 @@ class Meantime(ClozeModel):
     options: MeantimeOptions
 
     @classmethod
-    def required(cls, options: Options) -> frozenset[str]:
-        assert isinstance(options, MeantimeOptions)
+    def required(cls, options: Any) -> frozenset[str]:
         absolute, relative = options.kinds
         return frozenset({"timestamps"}) if relative or "d" in absolute else frozenset()
 
@@ -185,7 +183,7 @@ class Meantime(ClozeModel):
                 day = times // SECONDS_OF_DAY - self.dimensions.first_day
                 of_head = table(day.clamp(0, max(0, self.dimensions.num_days - 1)))
             else:
-                of_head = table.weight.expand(1, length, -1)
+                of_head = cast(nn.Embedding, table).weight.expand(1, length, -1)
             embedded.append(self.dropout(of_head))
         return embedded
 

@@ -90,13 +90,15 @@ def _attention(by_interval: tuple[Tensor, Tensor], heads: int, dropout: float) -
         used = torch.zeros(count, dtype=torch.bool, device=q.device)
         used[intervals.flatten()] = True
         intervals = (used.cumsum(0) - 1)[intervals][:, None].expand(-1, heads, -1, -1)  # [b, heads, T, T]
-        keys, values = (table[used].unflatten(1, (heads, -1)).transpose(0, 1) for table in by_interval)  # [heads, R, D]
+        of_heads = [table[used].view(-1, heads, table.shape[1] // heads).transpose(0, 1) for table in by_interval]
+        keys, values = of_heads  # [heads, R, D] each
         scores = q @ k.transpose(2, 3) + (q @ keys.transpose(1, 2)).gather(3, intervals)
         past = torch.ones(scores.shape[2:], dtype=torch.bool, device=q.device).tril()
         weights = (scores / math.sqrt(q.shape[3])).masked_fill(~past, -torch.inf).softmax(3)
         weights = F.dropout(weights, dropout, dropout > 0)
         summed = weights.new_zeros(*weights.shape[:3], keys.shape[1]).scatter_add(3, intervals, weights)
-        return weights @ v + summed @ values
+        attended: Tensor = weights @ v + summed @ values
+        return attended
 
     return attend
 

@@ -41,7 +41,7 @@ def read_parquet(path: Path, wanted: Mapping[str, str | None]) -> RawTable:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _read(file: pq.ParquetFile, name: str) -> pa.ChunkedArray:

@@ -12,7 +12,7 @@ from models.layers.padding import at_last
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
     """[B, T, H] -> [B, heads, T, H / heads]"""
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return x.view(*x.shape[:-1], heads, -1).transpose(1, 2)
 
 
 def join_heads(x: Tensor) -> Tensor:
