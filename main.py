@@ -20,6 +20,11 @@ def run(argv: list[str]) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:  # a disk that is full, a file that may not be read: nothing that a traceback explains
+        if isinstance(error, BrokenPipeError) or error.errno is None:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
