@@ -36,6 +36,9 @@ class RunOptions(Options):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="where to compute; auto = CUDA if there, else CPU"
     )
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of training; weights stay fp32")
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32",
+        description="matrix products of training and evaluation; bf16 rounds their factors (TF32 on CUDA), no more",
+    )
     num_threads: int | None = Field(None, ge=1, le=4096, description="CPU threads; null = as many as cores")
     verbose: bool = Field(False, description="tell more in the log")

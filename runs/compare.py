@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import replace
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from pydantic import Field
 from common.errors import UserError
 from common.schema import Options
 from options.request import Request
-from runs.build import run_options
+from runs.build import load_data, make_split, run_options
 from runs.folders import label_of, run_folder
 from runs.train import train
 from trainers.run_folder import RunFolder
@@ -45,6 +46,7 @@ def run_cells(request: Request) -> tuple[list[RunFolder], dict[str, Outcome]]:
 
     Returns the folders with results, and what became of each run, by folder.
     """
+    _check_folders(request.cells)
     done: list[RunFolder] = []
     outcomes: dict[str, Outcome] = {}
     for number, cell in enumerate(request.cells, 1):
@@ -60,16 +62,39 @@ def run_cells(request: Request) -> tuple[list[RunFolder], dict[str, Outcome]]:
 
 
 def _run_cell(cell: Request, folder: RunFolder) -> Outcome:
-    if folder.status().get("state") == "finished" and folder.results.is_file() and not run_options(cell).overwrite:
-        log.info("finished before: its results are reused")
-        return "reused"
     options = run_options(cell)
     go_on = replace(cell, sections={**cell.sections, "run": options.model_copy(update={"resume_training": True})})
     try:
+        if not options.overwrite and _is_finished(cell, folder):
+            log.info("finished before: its results are reused")
+            return "reused"
         written = train(go_on)
+    except KeyboardInterrupt:
+        return "interrupted"
     except UserError as error:
         log.error("%s failed: %s", label_of(cell), error)
         return "failed"
-    except KeyboardInterrupt:
-        return "interrupted"
+    except Exception:  # a run that breaks, out of memory say, must not take the others with it
+        log.exception("%s failed", label_of(cell))
+        return "failed"
     return "interrupted" if written["stopped_by"] == "interrupted" else "trained"
+
+
+def _is_finished(cell: Request, folder: RunFolder) -> bool:
+    """Whether the folder holds this run's results. Raises UserError if the data has changed since."""
+    if folder.status().get("state") != "finished" or not folder.results.is_file():
+        return False
+    recorded = json.loads(folder.results.read_text(encoding="utf-8"))["data"]["hash"]
+    if recorded != make_split(cell, load_data(cell)).data.hash:
+        raise UserError(f"the data has changed since {folder.path} was run: --overwrite true runs it again")
+    return True
+
+
+def _check_folders(cells: tuple[Request, ...]) -> None:
+    """Refuse two runs in one folder."""
+    paths = [str(run_folder(cell).path) for cell in cells]
+    shared = sorted({path for path in paths if paths.count(path) > 1})
+    if shared:
+        raise UserError(
+            f"several runs of the comparison would share a folder: {', '.join(shared)}; drop experiment_name"
+        )

@@ -64,9 +64,10 @@ def run_folder(request: Request) -> RunFolder:
         values.get("dataset_name") or Path(str(values.get("dataset_path") or options.dataset_code)).name.split(".")[0]
     )
     digest = hashlib.sha256(json.dumps(essence(values), sort_keys=True).encode()).hexdigest()[:8]
-    name = f"{'pilot-' if options.pilot else ''}{label_of(request)}-seed{options.seed}-{digest}"
-    group = options.experiment_group or _as_name(dataset)
-    return RunFolder(Path(options.experiment_root) / group / (options.experiment_name or _as_name(name)))
+    name = options.experiment_name or _as_name(f"{label_of(request)}-seed{options.seed}-{digest}")
+    if options.pilot:  # a pilot is cleared without asking: it must never have a real run's folder
+        name = f"pilot-{name}"
+    return RunFolder(Path(options.experiment_root) / (options.experiment_group or _as_name(dataset)) / name)
 
 
 def _as_name(text: str) -> str:
@@ -93,7 +94,8 @@ def _prepare(request: Request, folder: RunFolder) -> State:
             _clear(folder)
         elif status.get("state") == "finished":
             raise UserError(
-                f"{folder.path} holds the finished run of these options; its results are in {folder.results.name}. "
+                f"{folder.path} holds a finished run; its options are in {folder.config.name}, its results in "
+                f"{folder.results.name}. "
                 "To run it again: --overwrite true, or --experiment_name NAME for another folder, or another --seed"
             )
         elif options.resume_training:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 from common.files import write_text
@@ -24,6 +25,8 @@ from trainers.checkpoint import load_model
 from trainers.evaluate import Phase
 from trainers.progress import Progress
 
+log = logging.getLogger(__name__)
+
 
 def measure(request: Request, phase: Phase) -> dict[str, Any]:
     """Evaluate `--pretrained_weights`, or the best weights of the run with these options; returns and records it."""
@@ -35,11 +38,13 @@ def measure(request: Request, phase: Phase) -> dict[str, Any]:
     model, _ = make_model(request, loader, device)
     folder = run_folder(request)
     source = run_options(request).pretrained_weights or str(folder.path)
-    load_model(model, read_weights(source), source)
+    load_model(model, read_weights(source, loader.data), source)
     progress = Progress()
     evaluation = evaluator.evaluate(
         model, device, phase, detailed=True, progress=lambda batches, total: progress.shown(batches, total, phase)
     )
     measured = {**describe(request, loader, evaluator, model, device), "weights": source, phase: evaluation.metrics}
-    write_text(folder.path / "evaluation" / f"{phase}.json", json.dumps(measured, indent=1) + "\n")
+    path = folder.path / "evaluation" / f"{phase}.json"
+    write_text(path, json.dumps(measured, indent=1) + "\n")
+    log.info("the numbers are in %s", path)
     return measured

@@ -22,17 +22,24 @@ from trainers.evaluate import Evaluation, Evaluator
 from trainers.saturation import TrainingState
 
 SCHEMA = 1
+NEGATIVES_FROM = {"popular": "training popularity", "random": "the catalogue, uniformly"}
+
+
+def _now() -> str:
+    """The time, ISO 8601, UTC."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def protocol(evaluator: Evaluator) -> dict[str, Any]:
     """How the numbers were measured."""
     options = evaluator.options
+    sources = ", ".join(NEGATIVES_FROM[name] for name in evaluator.samplers)
     return {
         "candidates": ["full", *evaluator.samplers],
         "ties": "pessimistic: rank = number of candidates that score at least as high",
         "negatives": options.test_negative_sample_size if evaluator.samplers else 0,
         "negative_sampling_seed": options.test_negative_sampling_seed,
-        "negatives_from": "training popularity; none of the user's items up to the target",
+        "negatives_from": f"{sources}; none of the user's items up to the target" if sources else None,
         "selected_by": f"{options.validation_candidates}/{options.best_metric}",
     }
 
@@ -70,7 +77,7 @@ def describe(
             "torch": torch.__version__,
             "numpy": np.__version__,
         },
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "finished": _now(),
     }
 
 
@@ -84,6 +91,7 @@ def results(
     """The content of results.json."""
     return {
         **description,
+        "finished": _now(),
         "best_epoch": state.best_epoch,
         "epochs": state.epoch,
         "stopped_by": state.stopped_by or "interrupted",

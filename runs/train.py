@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from common.errors import UserError
 from options.request import Request
 from runs.build import (
     check_needs,
@@ -41,7 +40,7 @@ def train(request: Request) -> dict[str, Any]:
     with claimed(request, folder) as state, log_to_file(folder.log):
         try:
             return _train(request, folder, state, device, data)
-        except UserError as error:
+        except Exception as error:  # of any kind: the folder says what became of the run, main what to do
             folder.write_status(**{**folder.status(), "state": "failed", "error": str(error)})
             raise
         except KeyboardInterrupt:
@@ -54,8 +53,9 @@ def _train(request: Request, folder: RunFolder, begin: State, device: Any, data:
     loader = make_loader(request, make_split(request, data))
     evaluator = make_evaluator(request, loader)
     model, generators = make_model(request, loader, device)
-    if options.pretrained_weights is not None and begin == "new":
-        load_model(model, read_weights(options.pretrained_weights), options.pretrained_weights)
+    if options.pretrained_weights is not None:  # when resuming, too: there may be no checkpoint yet
+        load_model(model, read_weights(options.pretrained_weights, loader.data), options.pretrained_weights)
+    evaluator.check()
     description = describe(request, loader, evaluator, model, device)
     log.info(
         "%s on %s: %d users, %d items, %d interactions, %d training windows; %d parameters; %s; %s",

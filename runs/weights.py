@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from torch import Tensor
 
 from common.errors import UserError
+from datasets import SequenceData
 from trainers.checkpoint import BEST, read_tensors
 
+log = logging.getLogger(__name__)
 
-def read_weights(name: str) -> dict[str, Tensor]:
+
+def read_weights(name: str, data: SequenceData) -> dict[str, Tensor]:
     """Weights from a .safetensors file, a run's folder (its best model), or a checkpoint (its best model).
 
     Raises UserError if there are none.
@@ -21,4 +25,6 @@ def read_weights(name: str) -> dict[str, Tensor]:
     if not path.is_file():
         raise UserError(f"there are no weights at {path}: give a run's folder or a .safetensors file")
     checkpoint = read_tensors(path)
+    if checkpoint.state.get("data_hash", data.hash) != data.hash:
+        log.warning("%s was trained on other data than %s: its item ids may mean other items", path, data.name)
     return checkpoint.part("best") or checkpoint.tensors

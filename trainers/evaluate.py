@@ -71,6 +71,16 @@ class Evaluator:
         """The held-out set of a phase."""
         return self.loader.split.validation if phase == "validation" else self.loader.split.test
 
+    def check(self) -> None:
+        """Raise now what would else be raised after hours of training: no users to measure on, too few negatives."""
+        for phase in PHASES:
+            if len(self.heldout(phase).users) == 0:
+                raise UserError(
+                    f"there are no users to measure on: the {phase} set is empty; lower min_uc or bring more data"
+                )
+            for sampler in () if self.rates else self.samplers:
+                self.negatives(phase, sampler)
+
     def deciding_value(self, evaluation: Evaluation) -> float:
         """The number that says which model is better: best_metric on validation_candidates; an error as negative."""
         if self.rates:

@@ -50,5 +50,5 @@ class FitTrainer:
         metrics = {f"{c}/{name}": v for c, values in validation.metrics.items() for name, v in values.items()}
         folder.table("val").keep_through(0)
         folder.table("val").append({"epoch": 1, "stage": "fitted", **metrics})
-        write_tensors(folder.models / BEST, model_tensors(model), {"epoch": 1})
+        write_tensors(folder.models / BEST, model_tensors(model), {"epoch": 1, "data_hash": split.data.hash})
         return state

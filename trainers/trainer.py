@@ -245,7 +245,8 @@ class Trainer:
 
     def _write_best(self) -> None:
         """Leave the best weights of the run for others."""
-        write_tensors(self.parts.folder.models / BEST, self.best_weights, {"epoch": self.state.best_epoch})
+        state = {"epoch": self.state.best_epoch, "data_hash": self.parts.loader.data.hash}
+        write_tensors(self.parts.folder.models / BEST, self.best_weights, state)
 
     def _resume(self) -> None:
         """Go back to the newest whole checkpoint; without any, start from the beginning."""

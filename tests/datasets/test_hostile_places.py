@@ -115,7 +115,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, raw: Path) -> None:
     folder = tmp_path / "Data"
     folder.mkdir(mode=0o777)
     folder.chmod(0o777)
-    check_error(run_as_nobody(tmp_path, stats(raw, folder)), "can't read .*rows.csv: Permission denied")
+    check_error(run_as_nobody(tmp_path, stats(raw, folder)), "Permission denied")
     assert leftovers(folder) == []
 
 

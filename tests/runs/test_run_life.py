@@ -172,9 +172,17 @@ def test_a_loss_that_is_no_number_fails_by_name(place: Place) -> None:
 
 
 def test_pilot_touches_every_step_in_seconds(place: Place) -> None:
+    pilot = place.run_folder.with_name(f"pilot-{place.run_folder.name}")
     place.run(pilot=True, max_len=16).ok()
-    assert place.results()["epochs"] == 2
+    assert json.loads((pilot / "results.json").read_text())["epochs"] == 2
     place.run(pilot=True, max_len=16).ok()  # a pilot makes room for the next
+
+
+def test_a_pilot_leaves_the_run_of_its_name_alone(place: Place) -> None:
+    place.run(num_epochs=1).ok()
+    before = hashes(place.run_folder)
+    place.run(num_epochs=1, pilot=True).ok()
+    assert hashes(place.run_folder) == before
 
 
 def test_statistics_are_printed(place: Place) -> None:
