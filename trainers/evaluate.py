@@ -74,12 +74,18 @@ class Evaluator:
     def check(self) -> None:
         """Raise now what would else be raised after hours of training: no users to measure on, too few negatives."""
         for phase in PHASES:
-            if len(self.heldout(phase).users) == 0:
-                raise UserError(
-                    f"there are no users to measure on: the {phase} set is empty; lower min_uc or bring more data"
-                )
+            self._filled(phase)
             for sampler in () if self.rates else self.samplers:
                 self.negatives(phase, sampler)
+
+    def _filled(self, phase: Phase) -> Heldout:
+        """The held-out set of a phase. Raises UserError if nobody is in it."""
+        heldout = self.heldout(phase)
+        if len(heldout.users) == 0:
+            raise UserError(
+                f"there are no users to measure on: the {phase} set is empty; lower min_uc or bring more data"
+            )
+        return heldout
 
     def deciding_value(self, evaluation: Evaluation) -> float:
         """The number that says which model is better: best_metric on validation_candidates; an error as negative."""
@@ -101,11 +107,7 @@ class Evaluator:
         `detailed` adds the per-user values and, if asked for by option, what recommendations look like (coverage,
         novelty, popularity bias of the top 10). `batch_limit` looks at that many batches only (a pilot run).
         """
-        heldout = self.heldout(phase)
-        if len(heldout.users) == 0:
-            raise UserError(
-                f"there are no users to measure on: the {phase} set is empty; lower min_uc or bring more data"
-            )
+        heldout = self._filled(phase)
         if self.rates:
             errors, of_users = measure_ratings(model, self.loader, heldout, device, self.options.eval_batch_size)
             return Evaluation({"ratings": errors}, {f"ratings/{name}": v for name, v in of_users.items()})

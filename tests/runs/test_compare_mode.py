@@ -135,3 +135,43 @@ def test_the_keyboard_stops_the_whole_comparison(place: Place) -> None:
     assert ended.code == 130
     assert outcomes(ended) == ["trained", "trained", "interrupted"]
     assert not list(Path(place.folder).glob("experiments/synthetic/next*"))
+
+
+def write_file_plan(place: Place, interactions: int, **changes: Any) -> None:
+    """A comparison of popularity with itself on a file of that many interactions a user."""
+    rows = [f"{user} {1 + (user * 7 + step) % 40}" for user in range(60) for step in range(interactions)]
+    (place.folder / "mine.txt").write_text("\n".join(rows) + "\n")
+    plan = {
+        "mode": "compare",
+        "runs": [{"template": "train_pop", **changes}],
+        "seeds": [0, 1],
+        "min_uc": 0,
+        "min_sc": 0,
+    }
+    plan |= {"datasets": [{"dataset_code": "file", "dataset_path": "mine.txt"}], "test_negative_sampler_code": []}
+    (place.folder / "plan.yaml").write_text(yaml.safe_dump(plan))
+
+
+def test_results_of_data_that_has_changed_are_not_reused(place: Place) -> None:
+    place.folder.mkdir(parents=True, exist_ok=True)
+    write_file_plan(place, 10)
+    assert outcomes(compare(place).ok()) == ["trained", "trained"]
+    before = numbers(place)
+    write_file_plan(place, 12)
+    again = compare(place)
+    assert again.code == 1 and outcomes(again) == ["failed", "failed"]
+    assert "has changed" in again.err and numbers(place) == before
+
+
+def test_two_runs_never_share_a_folder(place: Place) -> None:
+    place.folder.mkdir(parents=True, exist_ok=True)
+    write_file_plan(place, 10, overrides={"experiment_name": "q"})
+    refused = compare(place)
+    assert refused.code == 1 and "experiment_name" in refused.err
+    assert not (place.folder / "experiments").exists()
+
+
+def test_too_few_negatives_are_told_before_training(place: Place) -> None:
+    refused = place.run(test_negative_sample_size=100_000)
+    assert refused.code == 1 and "100" in refused.err and "epoch 1" not in refused.err
+    assert not (place.run_folder / "tables").exists()
