@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.base import Dimensions
 from models.cloze import ClozeModel, HeadedClozeOptions
 from models.layers.attention import Transformer, key_mask, sequence_lengths
+from models.layers.dropout import Dropout
 from models.layers.embedding import PositionEmbedding, init_parameters
 
 
@@ -25,7 +26,7 @@ class Bert(ClozeModel):
         super().__init__(options, dimensions)
         width = options.hidden_units
         self.positions = PositionEmbedding(dimensions.max_len, width)
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
         self.body = Transformer(
             options.num_blocks,
             width,

@@ -6,6 +6,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from models.base import Dimensions
+from models.layers.dropout import Dropout
 from models.layers.embedding import init_parameters
 from models.next_item import NextItemModel, NextItemOptions
 
@@ -32,7 +33,7 @@ class GRU4Rec(NextItemModel):
             options.hidden_units, options.gru_units, options.num_layers, batch_first=True, dropout=between
         )
         self.output = nn.Linear(options.gru_units, options.hidden_units)
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
         init_parameters(self, options.hidden_units**-0.5)
         for name, parameter in self.gru.named_parameters():
             if parameter.dim() == 2:  # each gate's matrix by itself, [gru_units, inputs]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from models.base import Dimensions
 from models.layers.attention import join_heads, split_heads
 from models.layers.chunks import by_rows
+from models.layers.dropout import Dropout
 from models.layers.embedding import PositionEmbedding, init_parameters
 from models.next_item import NextItemModel, NextItemOptions
 
@@ -56,7 +57,7 @@ class HSTUBlock(nn.Module):
         self.input = nn.Linear(width, 4 * width)
         self.output_norm = nn.LayerNorm(width)
         self.output = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.position_bias = nn.Parameter(torch.zeros(max_len))  # by how far back an item lies
         self.time_bias = nn.Parameter(torch.zeros(TIME_BUCKETS)) if use_time else None
 
@@ -104,7 +105,7 @@ class HSTU(NextItemModel):
         super().__init__(options, dimensions)
         width = options.hidden_units
         self.positions = PositionEmbedding(dimensions.max_len, width)
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
         self.blocks = nn.ModuleList(
             HSTUBlock(width, options.num_heads, options.dropout, dimensions.max_len, options.use_time)
             for _ in range(options.num_blocks)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from common.schema import Options
 from models.base import Dimensions, Model
+from models.layers.dropout import Dropout
 from models.layers.embedding import ItemEmbedding, init_parameters
 from models.losses.sampled import bayesian_personalized_ranking
 
@@ -32,7 +33,7 @@ class Residual(nn.Module):
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
         self.linear = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(self.linear(self.dropout(x)) + x)
@@ -46,7 +47,7 @@ class Attention(nn.Module):
         self.item = nn.Linear(width, width)
         self.user = nn.Linear(width, width, bias=False) if with_user else None
         self.score = nn.Linear(width, 1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, user: Tensor | None, mask: Tensor | None) -> Tensor:
         """x [B, T, H], user [B, H], mask bool [B, T] -> [B, H]"""

@@ -13,6 +13,7 @@ from models.base import Dimensions
 from models.cloze import ClozeModel, ClozeOptions
 from models.layers.attention import join_heads, split_heads
 from models.layers.chunks import by_rows
+from models.layers.dropout import Dropout
 from models.layers.embedding import PositionEmbedding, init_parameters
 from models.layers.feed_forward import FeedForward
 from models.layers.temporal import difference_queries, kernel_grid, rows_at_once, sinusoids, timed_attention
@@ -135,7 +136,7 @@ class MeantimeBlock(nn.Module):
         self.attention = MixedAttention(options)
         self.feed_forward_norm = nn.LayerNorm(width)
         self.feed_forward = FeedForward(width, options.inner_factor * width, options.dropout)
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
 
     def forward(self, x: Tensor, queries: int, mask: Tensor, embeddings: list[Tensor], times: Tensor | None) -> Tensor:
         """[B, T, H] -> [B, queries, H], of the last positions."""
@@ -160,7 +161,7 @@ class Meantime(ClozeModel):
     def __init__(self, options: MeantimeOptions, dimensions: Dimensions) -> None:
         super().__init__(options, dimensions)
         width = options.hidden_units
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
         self.embeddings = nn.ModuleList(self._embedding(kind) for kind in options.kinds[0])
         self.blocks = nn.ModuleList(MeantimeBlock(options) for _ in range(options.num_blocks))
         self.norm = nn.LayerNorm(width)

@@ -70,7 +70,7 @@ class NextItemModel(Model):
             weights = torch.full((1, 1), 1.0, dtype=hidden.dtype, device=hidden.device) / count
             chosen = targets[used][:, None]  # [N, 1]
             loss = softmax_cross_entropy(
-                hidden[used], self.items.weight, self.items.no_bias, chosen, weights.expand(chosen.shape[0], 1)
+                hidden[used], self.items.weight, None, chosen, weights.expand(chosen.shape[0], 1)
             )
         else:
             loss = self._sampled_loss(hidden, targets, used, order, batch).sum() / count

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pydantic import Field, model_validator
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.base import Dimensions
 from models.layers.attention import Transformer, key_mask
+from models.layers.dropout import Dropout
 from models.layers.embedding import PositionEmbedding, init_parameters
 from models.next_item import NextItemModel, NextItemOptions
 
@@ -42,7 +43,7 @@ class SAS(NextItemModel):
         super().__init__(options, dimensions)
         width = options.hidden_units
         self.positions = PositionEmbedding(dimensions.max_len, width)
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
         self.body = Transformer(
             options.num_blocks,
             width,

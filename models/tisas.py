@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from models.base import Dimensions
 from models.layers.attention import join_heads, split_heads
 from models.layers.chunks import by_rows
+from models.layers.dropout import Dropout, drop
 from models.layers.embedding import PositionEmbedding, init_parameters
 from models.next_item import NextItemModel
 from models.sas import TransformerOptions
@@ -53,7 +54,7 @@ class TiSASBlock(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(width)
         self.up = nn.Linear(width, options.inner_factor * width)
         self.down = nn.Linear(options.inner_factor * width, width)
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
 
     def forward(
         self, x: Tensor, key_place: Tensor, value_place: Tensor, by_interval: tuple[Tensor, Tensor], *known: Tensor
@@ -95,7 +96,7 @@ def _attention(by_interval: tuple[Tensor, Tensor], heads: int, dropout: float) -
         scores = q @ k.transpose(2, 3) + (q @ keys.transpose(1, 2)).gather(3, intervals)
         past = torch.ones(scores.shape[2:], dtype=torch.bool, device=q.device).tril()
         weights = (scores / math.sqrt(q.shape[3])).masked_fill(~past, -torch.inf).softmax(3)
-        weights = F.dropout(weights, dropout, dropout > 0)
+        weights = drop(weights, dropout)
         summed = weights.new_zeros(*weights.shape[:3], keys.shape[1]).scatter_add(3, intervals, weights)
         attended: Tensor = weights @ v + summed @ values
         return attended
@@ -118,7 +119,7 @@ class TiSAS(NextItemModel):
         self.value_positions = PositionEmbedding(dimensions.max_len, width)
         self.key_intervals = nn.Embedding(count, width)
         self.value_intervals = nn.Embedding(count, width)
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
         self.blocks = nn.ModuleList(TiSASBlock(options) for _ in range(options.num_blocks))
         self.norm = nn.LayerNorm(width)
         init_parameters(self)

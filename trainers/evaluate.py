@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -71,9 +71,9 @@ class Evaluator:
         """The held-out set of a phase."""
         return self.loader.split.validation if phase == "validation" else self.loader.split.test
 
-    def check(self) -> None:
+    def check(self, phases: Sequence[Phase] = PHASES) -> None:
         """Raise now what would else be raised after hours of training: no users to measure on, too few negatives."""
-        for phase in PHASES:
+        for phase in phases:
             self._filled(phase)
             for sampler in () if self.rates else self.samplers:
                 self.negatives(phase, sampler)
@@ -146,6 +146,20 @@ class Evaluator:
             negatives = self.negatives(phase, name)[batch.rows.cpu()].to(scores.device)
             ranks[name] = sampled_ranks(scores, batch.targets, negatives, model.code)
         return ranks
+
+    def circumstances(self, phase: Phase) -> dict[str, NDArray[np.float32]]:
+        """What tells a phase's users apart, float32 [n] each.
+
+        `history_length`: interactions that the model is given. `target_popularity`: how often the target occurs in the
+        training interactions, the mean over a user's targets.
+        """
+        heldout = self._filled(phase)
+        counts = self._counts.numpy()[np.asarray(self.loader.data.items)[heldout.targets]]  # [m]
+        totals = np.concatenate([[0], np.cumsum(counts)])[heldout.target_offsets]
+        return {
+            "history_length": (heldout.input_end - heldout.input_start).astype(np.float32),
+            "target_popularity": (np.diff(totals) / np.diff(heldout.target_offsets)).astype(np.float32),
+        }
 
     def negatives(self, phase: Phase, sampler: str) -> torch.Tensor:
         """Sampled negatives of the phase's users, int64 [n, size], drawn once; none is one of the user's items so far.

@@ -85,7 +85,7 @@ class RunFolder:
         write_text(self.results, json.dumps(results, indent=1, allow_nan=False) + "\n")
 
     def write_per_user(self, users: NDArray[np.generic], columns: Mapping[str, NDArray[np.float32]]) -> None:
-        """Replace per_user.parquet: column `user` (original id as text) and one float32 column a metric."""
+        """Replace per_user.parquet: column `user` (original id as text), float32 `columns` of facts and metrics."""
         table = pa.table(
             {"user": pa.array([str(user) for user in users.tolist()]), **{k: pa.array(v) for k, v in columns.items()}}
         )

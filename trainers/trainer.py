@@ -6,7 +6,7 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -43,7 +43,11 @@ PILOT_EPOCHS, PILOT_BATCHES = 2, 2
 
 @dataclass(frozen=True)
 class Parts:
-    """What a trainer works with. The model is on `device` already."""
+    """What a trainer works with. The model is on `device` already.
+
+    `stop_early` is asked after each validation, with the epoch and the value that decides; True ends the run as pruned.
+    An epoch that is done again after a resume is asked about again.
+    """
 
     model: Model
     loader: Dataloader
@@ -52,6 +56,7 @@ class Parts:
     generators: Generators
     device: torch.device
     pilot: bool = False
+    stop_early: Callable[[int, float], bool] | None = None
 
 
 class Trainer:
@@ -118,7 +123,7 @@ class Trainer:
         seconds = time.perf_counter() - began
         self.state.seconds += seconds
         self._report(stages[self.state.stage], losses, validation, value, seconds, board)
-        self._go_on_or_stop(stages)
+        self._go_on_or_stop(stages, value)
         self._save()
         return True
 
@@ -209,18 +214,21 @@ class Trainer:
             left.append(self.options.max_minutes * 60 - self.state.seconds)
         return f", at most {format_seconds(max(0.0, min(left)))} left" if left else ""
 
-    def _go_on_or_stop(self, stages: list[Stage]) -> None:
-        """Apply the limits and the saturation rule after an epoch."""
-        options, state = self.options, self.state
+    def _go_on_or_stop(self, stages: list[Stage], value: float) -> None:
+        """Apply the limits and the saturation rule after an epoch that ended with the deciding `value`."""
+        options, state, stop_early = self.options, self.state, self.parts.stop_early
+        pruned = stop_early is not None and stop_early(state.epoch, value)
+        saturated = state.saturated(options.saturation_wait_epochs)
         last_epoch = PILOT_EPOCHS if self.parts.pilot else options.num_epochs
         if last_epoch is not None and state.epoch >= last_epoch:
             state.stopped_by = "num_epochs"
         elif options.max_minutes is not None and state.seconds >= options.max_minutes * 60:
             state.stopped_by = "max_minutes"
-        elif state.saturated(options.saturation_wait_epochs):
-            if state.stage + 1 == len(stages):
-                state.stopped_by = "saturation"
-                return
+        elif saturated and state.stage + 1 == len(stages):
+            state.stopped_by = "saturation"
+        elif pruned:
+            state.stopped_by = "pruned"
+        elif saturated:
             self.begin_next_stage()
             state.next_stage()
             self.model.begin_stage(stages[state.stage])

@@ -34,9 +34,6 @@ class ItemEmbedding(nn.Module):
     def __init__(self, num_items: int, width: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(num_items + 1, width))
-        self.register_buffer("no_bias", torch.zeros(num_items + 1), persistent=False)
-
-    no_bias: Tensor
 
     def forward(self, items: Tensor) -> Tensor:
         """int64 [...] -> [..., H]"""

@@ -3,6 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.layers.dropout import Dropout
+
 
 class FeedForward(nn.Module):
     """W2 dropout(GELU(W1 x)): [..., H] -> [..., inner] -> [..., H]."""
@@ -11,7 +13,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.up = nn.Linear(width, inner)
         self.down = nn.Linear(inner, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         output: Tensor = self.down(self.dropout(F.gelu(self.up(x))))

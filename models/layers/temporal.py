@@ -12,8 +12,9 @@ import math
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from models.layers.dropout import drop
 
 GRID = 1024  # differences in the table
 LONGEST = 2.0**31  # seconds, the largest difference that is told apart
@@ -77,7 +78,7 @@ def timed_attention(
         low, high = table.gather(2, below), table.gather(2, below + 1)  # [B, Q, T]
         scores = torch.baddbmm(torch.lerp(low, high, share.to(low.dtype)), q, k.transpose(1, 2)) * scale
         weights = scores.masked_fill(~mask[:, None, :], -torch.inf).softmax(2)
-        return F.dropout(weights, dropout, dropout > 0) @ v
+        return drop(weights, dropout) @ v
 
     return attend
 

@@ -8,13 +8,16 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-CHUNK_ENTRIES = 4_000_000  # logits in memory at once, about; 16 MB in float32
+from common.precision import catalogue_products
+
+CHUNK_ENTRIES = 1_000_000  # logits in memory at once, about: 4 MB in float32, so that they stay in the CPU's cache
+SAFE_LOGIT = 40.0  # exp of it, summed over any catalogue, is far from float32's limits, and so is its inverse
 
 
 def softmax_cross_entropy(
     hidden: Tensor,
     weight: Tensor,
-    bias: Tensor,
+    bias: Tensor | None,
     targets: Tensor,
     target_weights: Tensor,
     mask_pad: bool = True,
@@ -28,14 +31,16 @@ def softmax_cross_entropy(
     Parameters
     ----------
     hidden : [N, H]
-    weight, bias : [V, H], [V]
+    weight, bias : [V, H], [V]; bias None counts as 0
     targets : int64 [N, T]
     target_weights : [N, T], >= 0; 0 = doesn't count
     mask_pad : item 0 has no part in the softmax (then no target with a weight may be 0)
     """
-    loss: Tensor = _SoftmaxCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        hidden, weight, bias, targets, target_weights, mask_pad, max(1, chunk_entries // weight.shape[0])
-    )
+    chunk_rows = max(1, chunk_entries // weight.shape[0])
+    with catalogue_products():
+        loss: Tensor = _SoftmaxCrossEntropy.apply(  # type: ignore[no-untyped-call]
+            hidden, weight, bias, targets, target_weights, mask_pad, chunk_rows
+        )
     return loss
 
 
@@ -45,33 +50,35 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
         ctx: Any,
         hidden: Tensor,
         weight: Tensor,
-        bias: Tensor,
+        bias: Tensor | None,
         targets: Tensor,
         target_weights: Tensor,
         mask_pad: bool,
         chunk_rows: int,
     ) -> Tensor:
+        columns = weight.T.contiguous()  # [H, V]: the products are faster in this order, and so is their gradient
         needs_gradient = any(ctx.needs_input_grad[:3])
         hidden_gradient = torch.empty_like(hidden) if needs_gradient else None
-        weight_gradient, bias_gradient = None, None
+        column_gradient = torch.zeros_like(columns) if needs_gradient else None
+        bias_gradient = None if bias is None or not needs_gradient else torch.zeros_like(bias)
+        safe = _are_safe(hidden, weight, bias)
         loss = hidden.new_zeros(())
         for first in range(0, hidden.shape[0], chunk_rows):
             rows = slice(first, first + chunk_rows)
-            logits, part, total = _chunk_loss(hidden[rows], weight, bias, targets[rows], target_weights[rows], mask_pad)
+            chosen, share = targets[rows], target_weights[rows]
+            exps, normalizer, part = _chunk_loss(hidden[rows], columns, bias, chosen, share, mask_pad, safe)
             loss += part
-            if hidden_gradient is None:
+            if hidden_gradient is None or column_gradient is None:
                 continue
-            # logits now holds the probabilities p. d loss / d logits = total * (p - w / total): scale the narrow sides.
-            share = target_weights[rows] / total.clamp_min(torch.finfo(total.dtype).tiny)[:, None]
-            logits.scatter_add_(1, targets[rows], -share)
-            scaled = hidden[rows] * total[:, None]
-            torch.mul(logits @ weight, total[:, None], out=hidden_gradient[rows])
-            if weight_gradient is None or bias_gradient is None:
-                weight_gradient, bias_gradient = logits.T @ scaled, logits.T @ total
-            else:
-                weight_gradient.addmm_(logits.T, scaled)
-                bias_gradient.addmv_(logits.T, total)
-        ctx.gradients = hidden_gradient, weight_gradient, bias_gradient
+            # d loss / d logits = total * (exps / normalizer - share / total): the factors of a row go to narrow sides.
+            total = share.sum(1)
+            factor = (total / normalizer)[:, None]  # [n, 1]
+            exps.scatter_add_(1, chosen, -share / factor.clamp_min(torch.finfo(factor.dtype).tiny))
+            torch.mul(exps @ weight, factor, out=hidden_gradient[rows])
+            column_gradient.addmm_((hidden[rows] * factor).T, exps)
+            if bias_gradient is not None:
+                bias_gradient.addmv_(exps.T, factor[:, 0])
+        ctx.gradients = hidden_gradient, None if column_gradient is None else column_gradient.T, bias_gradient
         return loss
 
     @staticmethod
@@ -84,16 +91,38 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
         return (*gradients, None, None, None, None)
 
 
+def _are_safe(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    """Whether no logit can be large (by Cauchy and Schwarz), so that exp needs no shift by each row's maximum.
+
+    Looked at on the CPU alone, where a pass over the logits costs more than this; CUDA would have to wait for it.
+    """
+    if hidden.device.type != "cpu" or not hidden.shape[0]:
+        return False
+    largest = hidden.norm(dim=1).amax() * weight.norm(dim=1).amax()
+    if bias is not None:
+        largest = largest + bias.abs().amax()
+    return bool(largest <= SAFE_LOGIT)
+
+
 def _chunk_loss(
-    hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, target_weights: Tensor, mask_pad: bool
+    hidden: Tensor,
+    columns: Tensor,
+    bias: Tensor | None,
+    targets: Tensor,
+    target_weights: Tensor,
+    mask_pad: bool,
+    safe: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Probabilities [n, V], the chunk's loss, and each row's summed target weight [n]."""
-    logits = (hidden @ weight.T).add_(bias)  # [n, V]; addmm would copy the bias into every row first
+    """exp(logits) [n, V] up to a factor for each row, their sums [n], and the chunk's loss."""
+    logits = hidden @ columns  # [n, V]
+    if bias is not None:
+        logits += bias  # addmm would copy the bias into every row first
     if mask_pad:
         logits[:, 0] = -torch.inf
-    total = target_weights.sum(1)
+    if not safe:
+        logits -= logits.amax(1, keepdim=True)
     at_targets = torch.where(target_weights > 0, logits.gather(1, targets), 0)  # [n, T]; -inf * 0 would be NaN
-    highest = logits.amax(1)
-    torch.softmax(logits, 1, out=logits)
-    log_normalizer = highest - logits.amax(1).log()  # the highest probability is 1 / sum(exp(logits - highest))
-    return logits, (total * log_normalizer).sum() - (target_weights * at_targets).sum(), total
+    exps = logits.exp_()
+    normalizer = exps.sum(1)
+    log_normalizer = normalizer.log()
+    return exps, normalizer, (target_weights * (log_normalizer[:, None] - at_targets)).sum()
