@@ -19,7 +19,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import torch
 
 import options
-from common.precision import catalogue_products
 from runs.build import load_data, make_evaluator, make_loader, make_model, make_split, model_class, prepare_machine
 from trainers import TRAINERS, Parts
 from trainers.device import describe_device, peak_memory_mib
@@ -54,8 +53,7 @@ def main() -> None:
     print(
         f"{model.code} on {loader.data.name}: {loader.batches_per_epoch()} batches an epoch, {describe_device(device)}"
     )
-    with catalogue_products():
-        print(f"float32 products: {torch.get_float32_matmul_precision()}; load {os.getloadavg()[0]:.1f}")
+    print(f"float32 products: {torch.get_float32_matmul_precision()}; load {os.getloadavg()[0]:.1f}")
     for name, seconds in (("epoch", training[1:]), ("validation", validation[1:])):
         print(f"{name}: median {statistics.median(seconds):.2f} s, {min(seconds):.2f} to {max(seconds):.2f}")
     print(f"peak memory: {peak_memory_mib(device):.0f} MiB")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any, cast
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from models.base import Dimensions
 from models.cloze import ClozeModel, ClozeOptions
-from models.layers.attention import join_heads, split_heads
+from models.layers.attention import fused_attention, join_heads, split_heads
 from models.layers.chunks import by_rows
 from models.layers.dropout import Dropout
 from models.layers.embedding import PositionEmbedding, init_parameters
@@ -105,7 +104,7 @@ class MixedAttention(nn.Module):
         extra = [(to_query(e[:, -queries:]).expand(shape), to_key(e).expand(shape)) for to_query, to_key, e in layers]
         q = q[:, :count] + torch.stack([pair[0] for pair in extra], 1)
         k = k[:, :count] + torch.stack([pair[1] for pair in extra], 1)
-        return F.scaled_dot_product_attention(q, k, v[:, :count], mask[:, None, None, :], self._dropout())
+        return fused_attention(q, k, v[:, :count], mask[:, None, None, :], self._dropout())
 
     def _relative_head(self, number: int, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, times: Tensor) -> Tensor:
         """q [B, Q, D], k and v [B, T, D] -> [B, Q, D]"""
@@ -119,7 +118,7 @@ class MixedAttention(nn.Module):
             sin, cos = (part.to(q.dtype) for part in pair)
             q = torch.cat([q, difference_queries(coefficients, sin[:, -queries:], cos[:, -queries:])], 2)
             k = torch.cat([k, sin, cos], 2)
-            return F.scaled_dot_product_attention(q, k, v, mask[:, None, :], self._dropout(), scale=scale)
+            return fused_attention(q, k, v, mask[:, None, :], self._dropout(), scale=scale)
         grid: Tensor = getattr(self, f"grid_{kind}").to(q.dtype)
         attend = timed_attention(grid, options.time_unit_divide, scale, self._dropout())
         rows = rows_at_once(queries, k.shape[1])

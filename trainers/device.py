@@ -9,7 +9,6 @@ import sys
 import torch
 
 from common.errors import UserError
-from common.precision import catalogue_products, set_catalogue_products
 
 FP32_ERROR = 1e-5  # largest relative error of a matrix product that still counts as float32
 
@@ -24,29 +23,22 @@ def choose_device(name: str) -> torch.device:
 
 
 def set_precision(precision: str, device: torch.device) -> None:
-    """Let the largest products run in `fp32` or `bf16` (their sums, and all that is stored, are float32 in both).
+    """Let matrix products run in `fp32` or `bf16` (their sums, and all that is stored, are float32 in both).
 
-    On CUDA `bf16` lets all float32 products use TF32. On the CPU it concerns the products with the whole catalogue in
-    a training step: torch's "medium" lets them use its fastest kernel, which on some processors is as exact as the
-    default, and on others rounds factors to bfloat16. So `fp32` takes it only where a trial shows it exact.
+    torch's "medium" lets the CPU use its fastest kernel for float32 products: on some processors that is one as exact
+    as the default, on others it rounds factors to bfloat16. So `fp32` takes it only where a trial shows it exact.
     """
-    fast = "medium" if precision == "bf16" else "highest"
-    on_cuda = device.type == "cuda"
-    torch.set_float32_matmul_precision(fast if on_cuda else "highest")
-    if not on_cuda and precision == "fp32" and _medium_error() <= FP32_ERROR:
-        fast = "medium"
-    set_catalogue_products(fast)
+    torch.set_float32_matmul_precision("medium")
+    if precision == "fp32" and (device.type != "cpu" or _product_error() > FP32_ERROR):
+        torch.set_float32_matmul_precision("highest")
 
 
-def _medium_error() -> float:
-    """Relative error of a float32 matrix product that may use torch's fastest kernel, against float64."""
+def _product_error() -> float:
+    """Relative error of a float32 matrix product with this process's settings, against float64."""
     generator = torch.Generator().manual_seed(0)
     left, right = torch.randn(64, 512, generator=generator), torch.randn(512, 512, generator=generator)
     exact = left.double() @ right.double()
-    set_catalogue_products("medium")
-    with catalogue_products():
-        product = left @ right
-    return float((product.double() - exact).abs().max() / exact.abs().max())
+    return float(((left @ right).double() - exact).abs().max() / exact.abs().max())
 
 
 def set_threads(count: int | None) -> None:

@@ -28,6 +28,34 @@ def key_mask(items: Tensor) -> Tensor:
     return (real | ~real.any(1, keepdim=True))[:, None, None, :]
 
 
+def fused_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None,
+    dropout: float,
+    causal: bool = False,
+    scale: float | None = None,
+) -> Tensor:
+    """torch's scaled dot product attention, which stays float32 on the CPU.
+
+    Where torch may round the factors of products (`set_float32_matmul_precision`), its kernel for the CPU converts its
+    small blocks over and over, and takes several times longer.
+    """
+    precision = torch.get_float32_matmul_precision()
+    if q.device.type != "cpu" or precision == "highest":
+        return F.scaled_dot_product_attention(q, k, v, mask, dropout, causal, scale=scale)
+    torch.set_float32_matmul_precision("highest")
+    try:
+        mixed = F.scaled_dot_product_attention(q, k, v, mask, dropout, causal, scale=scale)
+    finally:
+        torch.set_float32_matmul_precision(precision)
+    if mixed.grad_fn is not None:
+        mixed.grad_fn.register_prehook(lambda *_: torch.set_float32_matmul_precision("highest"))
+        mixed.grad_fn.register_hook(lambda *_: torch.set_float32_matmul_precision(precision))
+    return mixed
+
+
 class SelfAttention(nn.Module):
     """softmax(Q K^T / sqrt(D)) V for each of `heads`, joined and projected (Vaswani et al. 2017)."""
 
@@ -52,7 +80,7 @@ class SelfAttention(nn.Module):
             q = split_heads(F.linear(queries, weight[:width], bias[:width]), self.heads)
             k, v = (split_heads(y, self.heads) for y in F.linear(x, weight[width:], bias[width:]).chunk(2, -1))
         dropout = self.dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(q, k, v, mask, dropout, causal)  # [B, heads, Q, D]
+        mixed = fused_attention(q, k, v, mask, dropout, causal)  # [B, heads, Q, D]
         output: Tensor = self.output(join_heads(mixed))
         return output
 

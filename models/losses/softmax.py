@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from common.precision import catalogue_products
-
 CHUNK_ENTRIES = 1_000_000  # logits in memory at once, about: 4 MB in float32, so that they stay in the CPU's cache
+LONG = 8  # so many times more rows than hidden units make it worth while to copy the table into another order
 SAFE_LOGIT = 40.0  # exp of it, summed over any catalogue, is far from float32's limits, and so is its inverse
 
 
@@ -21,12 +20,13 @@ def softmax_cross_entropy(
     targets: Tensor,
     target_weights: Tensor,
     mask_pad: bool = True,
-    chunk_entries: int = CHUNK_ENTRIES,
+    chunk_entries: int | None = None,
 ) -> Tensor:
     """-sum over n, t of target_weights[n, t] * log softmax(hidden[n] @ weight.T + bias)[targets[n, t]], a scalar.
 
     The gradient is computed along with the loss, chunk by chunk of rows, so that at most about `chunk_entries` logits
-    exist at a time. Values and gradients are those of the plain formula.
+    exist at a time; None lets there be 1,000,000, or as many as `weight` has entries if that is more. Values and
+    gradients are those of the plain formula.
 
     Parameters
     ----------
@@ -36,11 +36,11 @@ def softmax_cross_entropy(
     target_weights : [N, T], >= 0; 0 = doesn't count
     mask_pad : item 0 has no part in the softmax (then no target with a weight may be 0)
     """
-    chunk_rows = max(1, chunk_entries // weight.shape[0])
-    with catalogue_products():
-        loss: Tensor = _SoftmaxCrossEntropy.apply(  # type: ignore[no-untyped-call]
-            hidden, weight, bias, targets, target_weights, mask_pad, chunk_rows
-        )
+    entries = max(CHUNK_ENTRIES, weight.numel()) if chunk_entries is None else chunk_entries
+    chunk_rows = max(1, entries // weight.shape[0])
+    loss: Tensor = _SoftmaxCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        hidden, weight, bias, targets, target_weights, mask_pad, chunk_rows
+    )
     return loss
 
 
@@ -56,10 +56,12 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
         mask_pad: bool,
         chunk_rows: int,
     ) -> Tensor:
-        columns = weight.T.contiguous()  # [H, V]: the products are faster in this order, and so is their gradient
+        columns = weight.T  # [H, V]
+        if hidden.shape[0] > LONG * hidden.shape[1]:
+            columns = columns.contiguous()  # the products are faster in this order, and so is their gradient's
         needs_gradient = any(ctx.needs_input_grad[:3])
         hidden_gradient = torch.empty_like(hidden) if needs_gradient else None
-        column_gradient = torch.zeros_like(columns) if needs_gradient else None
+        column_gradient = torch.zeros_like(columns) if needs_gradient else None  # in the same order
         bias_gradient = None if bias is None or not needs_gradient else torch.zeros_like(bias)
         safe = _are_safe(hidden, weight, bias)
         loss = hidden.new_zeros(())
