@@ -64,11 +64,15 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
         column_gradient = torch.zeros_like(columns) if needs_gradient else None  # in the same order
         bias_gradient = None if bias is None or not needs_gradient else torch.zeros_like(bias)
         safe = _are_safe(hidden, weight, bias)
+        buffer = hidden.new_empty(
+            min(chunk_rows, hidden.shape[0]), weight.shape[0]
+        )  # fresh memory costs a product's time
         loss = hidden.new_zeros(())
         for first in range(0, hidden.shape[0], chunk_rows):
             rows = slice(first, first + chunk_rows)
             chosen, share = targets[rows], target_weights[rows]
-            exps, normalizer, part = _chunk_loss(hidden[rows], columns, bias, chosen, share, mask_pad, safe)
+            logits = torch.mm(hidden[rows], columns, out=buffer[: chosen.shape[0]])
+            exps, normalizer, part = _chunk_loss(logits, bias, chosen, share, mask_pad, safe)
             loss += part
             if hidden_gradient is None or column_gradient is None:
                 continue
@@ -107,18 +111,11 @@ def _are_safe(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
 
 
 def _chunk_loss(
-    hidden: Tensor,
-    columns: Tensor,
-    bias: Tensor | None,
-    targets: Tensor,
-    target_weights: Tensor,
-    mask_pad: bool,
-    safe: bool,
+    logits: Tensor, bias: Tensor | None, targets: Tensor, target_weights: Tensor, mask_pad: bool, safe: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """exp(logits) [n, V] up to a factor for each row, their sums [n], and the chunk's loss."""
-    logits = hidden @ columns  # [n, V]
+    """exp(logits) [n, V] up to a factor for each row, in place; their sums [n]; the chunk's loss."""
     if bias is not None:
-        logits += bias  # addmm would copy the bias into every row first
+        logits += bias
     if mask_pad:
         logits[:, 0] = -torch.inf
     if not safe:
