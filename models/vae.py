@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from common.schema import Options
 from models.base import Dimensions, Model, pick
+from models.layers.batch_norm import BatchNorm
 from models.layers.weighted_bag import densify, drop_entries, weighted_bag
 from models.losses.softmax import softmax_cross_entropy
 from models.losses.variational import kl_to_standard_normal, linear_anneal, reparameterize
@@ -70,7 +71,7 @@ class VAE(Model):
         widths = (options.encode_len, *reversed(options.encoder_hidden_layer))
         self.decoder = nn.ModuleList(nn.Linear(*pair) for pair in itertools.pairwise(widths))
         self.output = nn.Linear(widths[-1], size)
-        self.batch_norm = nn.BatchNorm1d(size) if options.normalize_type == "batch" else None
+        self.batch_norm = BatchNorm(size) if options.normalize_type == "batch" else None
         for name, parameter in self.named_parameters():
             if name.startswith("batch_norm"):
                 continue

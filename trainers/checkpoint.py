@@ -6,8 +6,10 @@ named in a warning and the one before it is used. No file is ever unpickled.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +44,17 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], state: dict[str, Any])
     """Write tensors and a state of plain values to one safetensors file, atomically."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(plain, temporary, metadata={"state": json.dumps(state)})
+        save_file(plain, temporary, metadata={"state": json.dumps(state), "sha256": content_hash(plain)})
+
+
+def content_hash(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the tensors' names, types, shapes and values; they are contiguous and on the CPU."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def read_tensors(path: Path) -> Checkpoint:
@@ -50,9 +62,12 @@ def read_tensors(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-            state = json.loads((file.metadata() or {}).get("state", "{}"))
+            metadata = file.metadata() or {}
+            state = json.loads(metadata.get("state", "{}"))
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{path} is no readable weights file ({error}): give another one") from error
+    if metadata.get("sha256", "") not in ("", content_hash(tensors)):
+        raise UserError(f"{path} is damaged (its checksum differs): give another weights file")
     return Checkpoint(tensors, state)
 
 

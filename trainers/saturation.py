@@ -18,6 +18,7 @@ class TrainingState:
     waiting_since : the epoch of the last improvement, or of the stage's start if that is later
     best_epoch, best_value : where the deciding metric was highest over the whole run, and its value there
     seconds : time spent in training and validation
+    peak_memory_mib : the most memory that was in use, over all processes of the run
     stopped_by : what ended the run; None while it goes on
     """
 
@@ -28,6 +29,7 @@ class TrainingState:
     best_epoch: int | None = None
     best_value: float | None = None
     seconds: float = 0.0
+    peak_memory_mib: float = 0.0
     stopped_by: str | None = None
 
     def observe(self, value: float) -> bool:

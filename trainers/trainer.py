@@ -29,6 +29,7 @@ from trainers.checkpoint import (
     restore_optimizer,
     write_tensors,
 )
+from trainers.device import peak_memory_mib
 from trainers.evaluate import Evaluation, Evaluator
 from trainers.optimization import clip_gradients, learning_rate, make_optimizer
 from trainers.options import GenericTrainerOptions, TransferTrainerOptions
@@ -122,6 +123,7 @@ class Trainer:
             self.best_weights = model_tensors(self.model)
         seconds = time.perf_counter() - began
         self.state.seconds += seconds
+        self.state.peak_memory_mib = max(self.state.peak_memory_mib, round(peak_memory_mib(self.parts.device), 1))
         self._report(stages[self.state.stage], losses, validation, value, seconds, board)
         self._go_on_or_stop(stages, value)
         self._save()

@@ -142,6 +142,17 @@ def test_all_parameters_learn(normalize_type: str) -> None:
         assert parameter.grad.any(), name
 
 
+def test_batch_normalization_takes_a_batch_of_one() -> None:
+    model, batch = vae(normalize_type="batch"), training_batch(loader())
+    assert model.batch_norm is not None
+    model.loss(batch, 0, torch.Generator().manual_seed(0))
+    means = model.batch_norm.running_mean.clone()
+    assert batch.weights is not None and batch.targets is not None and batch.target_weights is not None
+    one = Batch(batch.users[:1], batch.items[:1], batch.weights[:1], batch.targets[:1], batch.target_weights[:1])
+    loss, _ = model.loss(one, 0, torch.Generator().manual_seed(0))
+    assert torch.isfinite(loss) and torch.equal(model.batch_norm.running_mean, means)
+
+
 def test_without_activation_the_decoder_is_affine() -> None:
     one, other = torch.randn(2, 5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 

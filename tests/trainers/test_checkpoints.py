@@ -158,6 +158,18 @@ def test_something_else_is_no_weights_file(tmp_path: Path) -> None:
             read_tensors(path)
 
 
+def test_changed_weights_are_found_out(tmp_path: Path) -> None:
+    """A file that reads well but isn't what was written: one bit of a weight has flipped."""
+    path = tmp_path / "best.safetensors"
+    write_tensors(path, {"w": torch.arange(6.0).view(2, 3), "count": torch.tensor(3)}, {"epoch": 1})
+    assert read_tensors(path).tensors["count"] == 3
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"best\.safetensors is damaged"):
+        read_tensors(path)
+
+
 def test_weights_of_another_model_are_refused_by_name(tmp_path: Path) -> None:
     weights = model_tensors(nn.Linear(3, 2))
     with pytest.raises(UserError, match=r"some file.*weight \(2, 4\) there \(2, 3\)"):

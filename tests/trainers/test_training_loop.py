@@ -50,6 +50,17 @@ def test_state_counts_by_itself() -> None:
     assert TrainingState(**state.as_dict()) == state
 
 
+def test_the_peak_of_memory_is_that_of_the_whole_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resumed run is another process, whose own peak may be lower."""
+    peaks = iter([10.0, 700.0, 20.0])
+    monkeypatch.setattr("trainers.trainer.peak_memory_mib", lambda device: next(peaks))
+    make_trainer(tmp_path, [0.1, 0.2], saturation_wait_epochs=None, num_epochs=2, checkpoint_seconds=0).train(False)
+    second = make_trainer(tmp_path, [0.3], saturation_wait_epochs=None, num_epochs=3)
+    forget_the_stop(second)
+    state = second.train(resume=True)
+    assert (state.epoch, state.peak_memory_mib) == (3, 700.0)
+
+
 @pytest.mark.parametrize(
     ("max_len", "lengths"),
     [(128, [128, 64, 32, 16, 8, 4, 2, 1]), (100, [100, 50, 25, 12, 6, 3, 1]), (7, [7, 3, 1]), (2, [2, 1])],
@@ -212,7 +223,7 @@ def forget_the_stop(trainer: Any) -> None:
     def without_stop() -> None:
         resume()
         trainer.state.stopped_by = None
-        trainer._go_on_or_stop(trainer.stages())
+        trainer._go_on_or_stop(trainer.stages(), 0.0)
 
     trainer._resume = without_stop
 
