@@ -1,11 +1,23 @@
 """Comparison tables from recorded runs. Imports only `common` and `evaluation`.
 
-`report(paths, options)` reads the runs and gives a `Report`, which draws itself for a terminal and
-as Markdown, CSV and LaTeX.
+`report(paths, options)` reads the runs and gives a `Report`, which draws itself for a terminal, as Markdown, CSV and
+LaTeX, as pictures and as one HTML page. `record_runs` keeps runs; `update_block` puts tables into a Markdown file.
 """
 
+from reports.block import block_difference, update_block
 from reports.collect import Run, collect, tidy_frame
 from reports.options import ReportOptions
+from reports.recording import record_runs
 from reports.report import Report, report
 
-__all__ = ["Report", "ReportOptions", "Run", "collect", "report", "tidy_frame"]
+__all__ = [
+    "Report",
+    "ReportOptions",
+    "Run",
+    "block_difference",
+    "collect",
+    "record_runs",
+    "report",
+    "tidy_frame",
+    "update_block",
+]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+from pyarrow import parquet
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from common.errors import UserError
@@ -72,6 +73,16 @@ class Run:
 
     path: Path
     record: RunRecord
+
+    @property
+    def curve_path(self) -> Path:
+        """Where the learning curve of an `x.json` was recorded: `x.curve.csv`; a run's folder has tables instead."""
+        return self.path.with_name(f"{self.path.stem}.curve.csv")
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was stopped from outside before its training had ended."""
+        return self.record.stopped_by == "interrupted"
 
     @property
     def per_user_path(self) -> Path:
@@ -177,10 +188,12 @@ def read_per_user(run: Run, columns: Sequence[str]) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     try:
-        frame = pd.read_parquet(path)
+        present = set(parquet.read_schema(path).names)
+        kept = [column for column in columns if column in present]
+        frame = pd.read_parquet(path, columns=[*(["user"] if "user" in present else []), *kept])
     except (OSError, ValueError) as error:
         raise UserError(f"{path} can't be read as Parquet ({error}); remove it or write it again") from error
     if "user" not in frame.columns or not frame["user"].is_unique:
         raise UserError(f"{path} has no column `user` with each user once: it is not the per-user values of a run")
     frame = frame.set_index(frame["user"].astype(str))
-    return frame[[column for column in columns if column in frame.columns]].astype("float64").sort_index()
+    return frame[kept].astype("float64").sort_index()

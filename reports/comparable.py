@@ -17,6 +17,7 @@ CIRCUMSTANCES = {
     "experiment_root",
     "experiment_group",
     "experiment_name",
+    "tuned_by",
     "resume_training",
     "overwrite",
     "verbose",
@@ -29,6 +30,10 @@ CIRCUMSTANCES = {
 }
 # Parts of the recorded protocol that don't say how a number was measured; candidate sets are compared one by one.
 NO_MEASURE = {"candidates", "selected_by"}
+SPLIT_OPTIONS = (
+    *("validation_share", "test_share", "validation_time", "test_time", "targets", "cold_users", "cold_items"),
+    *("heldout_users", "fold_in", "target_share", "min_heldout_items", "distinct_items", "split_seed", "unseen_rating"),
+)  # the options of all splits: what is held out, the split's name alone doesn't say
 NEGATIVES = "test_negative_"  # options and protocol keys that concern sampled candidates alone
 
 
@@ -75,6 +80,7 @@ def check_same_protocol(runs: Sequence[Run], phase: Phase, candidates: str) -> N
         ("the data (hash)", lambda record: record.data.hash),
         ("the split", lambda record: record.split),
         ("filter_seen", lambda record: record.filter_seen),
+        *((f"option {key}", _option(key)) for key in SPLIT_OPTIONS),
     ]
     keys = {key for run in having for key in run.record.protocol if key not in NO_MEASURE}
     keys |= {key for run in having for key in run.record.options if key.startswith(NEGATIVES)}

@@ -4,19 +4,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.published import Figure, read_published
-from reports.table import Cell, Column, Row, Table
+from reports.table import Cell, Row, Table
 
-MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
+MINUS, DASH, DAGGER = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{DAGGER}"
+INTERRUPTED = f"{DAGGER} Interrupted before the training had ended; the best epoch so far was tested."
+
+Hover = tuple[tuple[str, str], ...]  # what, value
 
 
 @dataclass(frozen=True)
 class Text:
-    """One cell: the value, which may be emphasised, and what follows it, which is not."""
+    """One cell: the value, which may be emphasised, and what follows it, which is not.
+
+    `sort` is what a column is sorted by, the value itself where it is None; `hover` is what the page tells on demand.
+    """
 
     value: str
     after: str = ""
     bold: bool = False
     underlined: bool = False
+    sort: float | None = None
+    hover: Hover = ()
 
 
 @dataclass(frozen=True)
@@ -52,13 +60,13 @@ def grid_of(table: Table) -> Grid:
     """The comparison table."""
     sources: dict[str, int] = {}
     groups, headings = ["", *[""] * _has_seeds(table)], ["Model", *["Seeds"] * _has_seeds(table)]
-    parts: list[list[Text]] = [[Text(row.label), *[Text(str(len(row.runs)))] * _has_seeds(table)] for row in table.rows]
+    parts = [[_label(row), *[_whole(len(row.runs))] * _has_seeds(table)] for row in table.rows]
     for place, column in enumerate(table.columns):
         cells = [row.cells[place] for row in table.rows]
         groups.append(column.group)
         headings.append(column.metric)
-        for part, cell in zip(parts, cells, strict=True):
-            part.append(_value(cell))
+        for part, cell, row in zip(parts, cells, table.rows, strict=True):
+            part.append(_value(cell, row))
         if any(cell is not None and cell.published for cell in cells):
             groups.append(column.group)
             headings.append("published")
@@ -68,7 +76,7 @@ def grid_of(table: Table) -> Grid:
         groups.append("")
         headings.append(heading)
         for part, cost in zip(parts, costs, strict=True):
-            part.append(Text(cost))
+            part.append(cost)
     return Grid(
         title=_title(table),
         groups=tuple(groups),
@@ -87,13 +95,23 @@ def _title(table: Table) -> str:
     return f"{table.dataset}, {table.split}, {table.phase}, {seen}"
 
 
-def _value(cell: Cell | None) -> Text:
+def _label(row: Row) -> Text:
+    return Text(row.label, f" {DAGGER}" if row.interrupted else "", hover=_label_hover(row))
+
+
+def _whole(value: float) -> Text:
+    return Text(f"{value:,.0f}", sort=value)
+
+
+def _value(cell: Cell | None, row: Row) -> Text:
     if cell is None:
         return Text(DASH)
     deviation = f" \N{PLUS-MINUS SIGN} {number(cell.deviation)}" if cell.deviation is not None else ""
     mark = "*" if cell.comparison is not None and cell.comparison.significant else ""
     gain = f" ({percent(cell.gain)})" if cell.gain is not None else ""
-    return Text(number(cell.mean), deviation + mark + gain, bold=cell.place == 1, underlined=cell.place == 2)
+    return Text(
+        number(cell.mean), deviation + mark + gain, cell.place == 1, cell.place == 2, cell.mean, _cell_hover(cell, row)
+    )
 
 
 def _published(cell: Cell | None, sources: dict[str, int]) -> Text:
@@ -106,12 +124,14 @@ def _published(cell: Cell | None, sources: dict[str, int]) -> Text:
         off = cell.off_published(figure)
         return f"{number(figure.value)} [{mark}]" + (f" ({percent(off)})" if off is not None else "")
 
-    return Text("; ".join(told(figure) for figure in cell.published))
+    known = read_published().sources
+    hover = tuple((number(figure.value), known[figure.source]) for figure in cell.published)
+    return Text("; ".join(told(figure) for figure in cell.published), sort=cell.published[0].value, hover=hover)
 
 
-def _costs(table: Table) -> list[tuple[str, list[str]]]:
-    def shown(values: Sequence[float | None], form: str) -> list[str]:
-        return [DASH if value is None else format(value, form) for value in values]
+def _costs(table: Table) -> list[tuple[str, list[Text]]]:
+    def shown(values: Sequence[float | None], form: str) -> list[Text]:
+        return [Text(DASH if value is None else format(value, form), sort=value) for value in values]
 
     rows = table.rows
     costs = [
@@ -121,12 +141,48 @@ def _costs(table: Table) -> list[tuple[str, list[str]]]:
         ("Memory MiB", shown([row.peak_memory_mib for row in rows], ",.0f")),
     ]
     if len({_devices(row) for row in rows}) > 1:
-        costs.append(("Device", [_devices(row) for row in rows]))
+        costs.append(("Device", [Text(_devices(row)) for row in rows]))
     return costs
 
 
 def _devices(row: Row) -> str:
     return ", ".join(sorted({run.record.device or "unknown" for run in row.runs}))
+
+
+def _label_hover(row: Row) -> Hover:
+    """What stands behind a label: model, template, and how each of its runs ended."""
+    record = row.runs[0].record
+    template = record.template if isinstance(record.template, str) else " ".join(record.template or ())
+    facts = [("model", record.model_code), ("template", template), ("device", _devices(row))]
+    for run in row.runs:
+        ended = [
+            f"{run.record.epochs:,} epochs" if run.record.epochs is not None else "",
+            f"best {run.record.best_epoch:,}" if run.record.best_epoch is not None else "",
+            run.record.stopped_by or "",
+        ]
+        facts.append((f"seed {run.record.seed}", ", ".join(part for part in ended if part)))
+    return tuple((what, told) for what, told in facts if told)
+
+
+def _cell_hover(cell: Cell, row: Row) -> Hover:
+    """What stands behind a value: all digits, deviation, gain, the test, published figures."""
+    facts = [("mean" if len(row.runs) > 1 else "value", f"{cell.mean:.6f}")]
+    if cell.deviation is not None:
+        facts.append(("deviation", f"{cell.deviation:.6f} over {len(row.runs)} seeds"))
+    if cell.gain is not None:
+        facts.append(("gain", percent(cell.gain)))
+    if cell.comparison is not None:
+        tested = cell.comparison
+        facts += [
+            ("against", f"{tested.reference}, {tested.users:,} users"),
+            ("difference", number(tested.difference)),
+            ("p", probability(tested.p_value)),
+            ("p (Holm)", probability(tested.corrected)),
+        ]
+    for figure in cell.published:
+        off = cell.off_published(figure)
+        facts.append(("published", number(figure.value) + (f" ({percent(off)})" if off is not None else "")))
+    return tuple(facts)
 
 
 def _notes(table: Table, sources: dict[str, int]) -> list[str]:
@@ -143,6 +199,8 @@ def _notes(table: Table, sources: dict[str, int]) -> list[str]:
             f"* differs from {against}: {table.significance} over users, Holm-corrected over the "
             f"{len(table.comparisons)} comparisons of this table, p < {table.alpha:g}."
         )
+    if any(row.interrupted for row in table.rows):
+        notes.append(INTERRUPTED)
     if sources:
         notes.append("Published figures, with ours' deviation from them:")
         known = read_published().sources
@@ -156,21 +214,17 @@ def appendix_of(table: Table) -> Grid | None:
         return None
     groups_of = {(column.candidates, column.metric): column for column in table.columns}
 
-    def row(column: Column, texts: Sequence[str], significant: bool) -> tuple[Text, ...]:
-        return Text(column.group), Text(column.metric), *map(Text, texts), Text("*" if significant else "")
-
     rows = [
-        row(
-            groups_of[c.candidates, c.metric],
-            [
-                c.label,
-                c.reference,
-                f"{c.users:,}",
-                number(c.difference),
-                probability(c.p_value),
-                probability(c.corrected),
-            ],
-            c.significant,
+        (
+            Text(groups_of[c.candidates, c.metric].group),
+            Text(c.metric),
+            Text(c.label),
+            Text(c.reference),
+            _whole(c.users),
+            Text(number(c.difference), sort=c.difference),
+            Text(probability(c.p_value), sort=c.p_value),
+            Text(probability(c.corrected), sort=c.corrected),
+            Text("*" if c.significant else ""),
         )
         for c in table.comparisons
     ]

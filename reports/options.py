@@ -1,12 +1,13 @@
 """The options of `--mode report`."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from common.schema import Options
 
-Format = Literal["markdown", "csv", "latex"]
+Format = Literal["markdown", "csv", "latex", "html", "png"]
 
 
 class ReportOptions(Options):
@@ -36,5 +37,17 @@ class ReportOptions(Options):
     )
     report_folder: str | None = Field(None, min_length=1, description="where tables are written to; null = nowhere")
     formats: tuple[Format, ...] = Field(
-        ("markdown", "csv", "latex"), description="the files that are written to report_folder"
+        ("markdown", "csv", "latex", "html", "png"),
+        description="what is written to report_folder; html = one page with all of it",
     )
+    stats: tuple[Path, ...] = Field((), description="files of --mode stats (stats_json) that the page shows as well")
+    record_folder: Path | None = Field(
+        None, description="where the runs are recorded: results, per-user values and learning curve of each; null = not"
+    )
+    markdown_block: Path | None = Field(
+        None, description="Markdown file whose block from <!-- results --> to <!-- /results --> becomes the tables"
+    )
+    block_name: Annotated[str, Field(pattern=r"^[\w.-]+$")] | None = Field(
+        None, description="NAME of the block, if the file has several: <!-- results:NAME --> to <!-- /results:NAME -->"
+    )
+    check_block: bool = Field(False, description="write no block; end with 1 if the file's differs from the tables")

@@ -151,6 +151,7 @@ _LATEX = {
     "\N{PLUS-MINUS SIGN}": r"$\pm$",
     "\N{MINUS SIGN}": "$-$",
     "\N{EN DASH}": "--",
+    "\N{DAGGER}": r"$^{\dagger}$",
 }
 
 
@@ -172,6 +173,7 @@ def csv_text(tables: Sequence[Table]) -> str:
                 "label": row.label,
                 "model": record.model_code,
                 "seeds": " ".join(str(run.record.seed) for run in row.runs),
+                "stopped_by": " ".join(dict.fromkeys(run.record.stopped_by or "unknown" for run in row.runs)),
                 "parameters": row.parameters,
                 "epochs": row.epochs,
                 "minutes": row.minutes,

@@ -1,17 +1,27 @@
 """The report of a set of recorded runs, in every form that it is given out in."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
 from common.files import write_text
 from reports import render
+from reports.chart import Figure
 from reports.collect import Run, collect, tidy_frame
+from reports.figures import figures_of
 from reports.layout import Grid, appendix_of, grid_of
 from reports.options import ReportOptions
+from reports.page import Section, draw_page
+from reports.pictures import draw
+from reports.ranks import ranks_figure
+from reports.stats_file import read_stats, stats_figure, stats_grid
 from reports.table import Table, build_tables
+
+TITLE = "Sequential recommendation: comparison"
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,11 @@ class Report:
     tables: tuple[Table, ...]
     options: ReportOptions
 
+    @property
+    def reported(self) -> list[Run]:
+        """The runs that the tables show: pilots are left out."""
+        return [run for table in self.tables for row in table.rows for run in row.runs]
+
     def frame(self) -> pd.DataFrame:
         """Every recorded value of the runs, one per row."""
         return tidy_frame(self.runs)
@@ -30,9 +45,13 @@ class Report:
         """The tables for a terminal that is `width` columns wide (None = as wide as it takes)."""
         return render.terminal(self._grids(), width, colour)
 
+    def block(self) -> str:
+        """The tables as Markdown, without p-values."""
+        return render.markdown(self._grids())
+
     def markdown(self) -> str:
         """The tables, then the p-values behind their marks."""
-        text = render.markdown(self._grids())
+        text = self.block()
         appendices = self._appendices()
         return f"{text}\n## p-values\n\n{render.markdown(appendices)}" if appendices else text
 
@@ -44,21 +63,60 @@ class Report:
         """The tables, then the p-values behind their marks; needs the package booktabs."""
         return render.latex([*self._grids(), *self._appendices()])
 
+    def html(self) -> str:
+        """One page with tables, p-values, pictures and the datasets of `stats`; it needs nothing from outside."""
+        sections = []
+        for table, figures in zip(self.tables, self._figures, strict=True):
+            grids = [grid_of(table), *[each for each in [appendix_of(table)] if each is not None]]
+            sections.append(Section(f"{table.dataset}, {table.split}", _subtitle(table), tuple(grids), tuple(figures)))
+        sections.append(Section(self._ranks.title, "", (), (self._ranks,)))
+        datasets = read_stats(self.options.stats)
+        if datasets:
+            labels = {label: number for number, label in enumerate(dict.fromkeys(each.label for each in datasets))}
+            sections.append(
+                Section(
+                    "Data",
+                    "The datasets as they were prepared.",
+                    (stats_grid(datasets),),
+                    (stats_figure(datasets, labels),),
+                )
+            )
+        return draw_page(TITLE, sections, list(self._colours))
+
+    def pictures(self, folder: Path) -> list[Path]:
+        """Draw all figures into `<folder>/<dataset>.<split>.<figure>.png`, and the ranks over datasets."""
+        named = [
+            (f"{_file_name(table.dataset)}.{table.split}.{figure.name}", f"{table.dataset}, {table.split}", figure)
+            for table, figures in zip(self.tables, self._figures, strict=True)
+            for figure in figures
+        ]
+        named.append((self._ranks.name, ", ".join(dict.fromkeys(table.dataset for table in self.tables)), self._ranks))
+        written = []
+        for name, title, figure in named:
+            if figure.charts:
+                written.append(folder / f"{name}.png")
+                draw(figure, title, written[-1])
+        return written
+
     def write(self) -> list[Path]:
         """Write the options' `formats` to `report_folder`; returns the files (none without a folder)."""
         if self.options.report_folder is None:
             return []
+        folder = Path(self.options.report_folder)
         forms: dict[str, tuple[str, Callable[[], str]]] = {
             "markdown": ("report.md", self.markdown),
             "csv": ("report.csv", self.csv),
             "latex": ("report.tex", self.latex),
+            "html": ("report.html", self.html),
         }
         written = []
         for form in self.options.formats:
-            name, draw = forms[form]
-            path = Path(self.options.report_folder) / name
-            write_text(path, draw())
-            written.append(path)
+            if form == "png":
+                written += self.pictures(folder)
+                continue
+            name, draw_text = forms[form]
+            write_text(folder / name, draw_text())
+            written.append(folder / name)
         return written
 
     def _grids(self) -> list[Grid]:
@@ -66,6 +124,32 @@ class Report:
 
     def _appendices(self) -> list[Grid]:
         return [grid for grid in map(appendix_of, self.tables) if grid is not None]
+
+    @cached_property
+    def _colours(self) -> dict[str, int]:
+        """A number for each label, the same in all pictures."""
+        labels = dict.fromkeys(row.label for table in self.tables for row in table.rows)
+        return {label: number for number, label in enumerate(labels)}
+
+    @cached_property
+    def _figures(self) -> list[list[Figure]]:
+        return [figures_of(table, self.options, self._colours) for table in self.tables]
+
+    @cached_property
+    def _ranks(self) -> Figure:
+        return ranks_figure(self.tables, self.options.alpha, self._colours)
+
+
+def _subtitle(table: Table) -> str:
+    """What a table is about, beside its heading."""
+    data = table.rows[0].runs[0].record.data
+    seen = "seen items left out" if table.filter_seen else "seen items ranked too"
+    size = f"{data.users:,} users, {data.items:,} items, {data.interactions:,} interactions"
+    return f"{table.phase.capitalize()}, {seen}; {size} (data {data.hash})"
+
+
+def _file_name(dataset: str) -> str:
+    return re.sub(r"[^\w.+-]+", "_", dataset).strip(".") or "data"
 
 
 def report(paths: Sequence[str], options: ReportOptions) -> Report:

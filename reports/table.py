@@ -78,6 +78,11 @@ class Row:
     minutes: float | None
     peak_memory_mib: float | None
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether any of the runs was stopped before its training had ended."""
+        return any(run.interrupted for run in self.runs)
+
 
 @dataclass(frozen=True)
 class Table:
@@ -103,21 +108,25 @@ Values = dict[str, list[list[float]]]  # values[label][column]: one per seed tha
 def build_tables(runs: Sequence[Run], options: ReportOptions) -> list[Table]:
     """Tables of the runs, one per dataset and split, in order of their names.
 
-    Pilot runs are left out. Raises UserError where runs can't be compared (see `comparable`), where nothing is left,
+    Pilot runs are left out, and runs without values of the phase: a search doesn't test its trials. Raises UserError where runs can't be compared (see `comparable`), where nothing is left,
     or where the baseline or a metric isn't there.
     """
     pilots = [run for run in runs if run.record.options.get("pilot")]
+    trials = [run for run in runs if run not in pilots and not run.record.metrics(options.phase)]
     groups: dict[tuple[str, str], Labelled] = {}
     for run in runs:
-        if run not in pilots:
+        if run not in pilots and run not in trials:
             group = groups.setdefault((run.record.data.name, run.record.split), {})
             group.setdefault(run.record.label, []).append(run)
+    if not groups and trials:
+        raise UserError(f"none of the runs has {options.phase} values; give another --phase, or other runs")
     if not groups:
         raise UserError("all of the runs are pilot runs, which only show that a command works; report others")
-    kept = [run for run in runs if run not in pilots]
+    kept = [run for run in runs if run not in pilots and run not in trials]
     check_metrics(kept, options.phase, measured_candidates(kept, options.phase, options.candidates), options.metrics)
     check_baseline(kept, options.baseline)
     notes = [f"left out as pilot runs: {', '.join(str(run.path) for run in pilots)}"] if pilots else []
+    notes += [f"left out, for they have no {options.phase} values: {len(trials)} runs"] if trials else []
     return [_table(dataset, split, labelled, options, notes) for (dataset, split), labelled in sorted(groups.items())]
 
 
@@ -163,9 +172,6 @@ def _remarks(runs: Sequence[Run]) -> list[str]:
     choosers = sorted({str(run.record.protocol.get("selected_by")) for run in runs})
     if len(choosers) > 1:
         remarks.append(f"the best epochs were chosen by different validation metrics: {', '.join(choosers)}")
-    cut = sorted({run.record.label for run in runs if run.record.stopped_by == "interrupted"})
-    if cut:
-        remarks.append(f"interrupted before their training had ended: {', '.join(cut)}")
     return remarks
 
 

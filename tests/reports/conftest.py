@@ -12,11 +12,27 @@ import pytest
 Record = Callable[..., Path]
 
 
+def write_tables(folder: Path, curve: list[tuple[str, float]]) -> None:
+    """The tables of a run's folder: (stage, validation NDCG@10) by epoch."""
+    folder.mkdir()
+    tables = {
+        "train": ["epoch,stage,lr,loss", *(f"{n},{stage},0.1,{100 / n}" for n, (stage, _) in enumerate(curve, 1))],
+        "val": [
+            "epoch,stage,full/NDCG@10,full/MRR",
+            *(f"{n},{stage},{value!r},0.5" for n, (stage, value) in enumerate(curve, 1)),
+        ],
+        "time": ["epoch,seconds", *(f"{n},{n}.25" for n in range(1, len(curve) + 1))],
+    }
+    for name, lines in tables.items():
+        (folder / f"{name}_log.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 @pytest.fixture
 def record(tmp_path: Path) -> Record:
     """Write a run's results into `tmp_path/<name>/results.json`, with per-user values where given; returns the file.
 
-    values: {"full": {"NDCG@10": .1}, ...} of the test; changes replace keys of results.json.
+    values: {"full": {"NDCG@10": .1}, ...} of the test; changes replace keys of results.json; curve: (stage, validation
+    NDCG@10 on full) by epoch.
     """
 
     def write(
@@ -28,6 +44,7 @@ def record(tmp_path: Path) -> Record:
         options: dict[str, Any] | None = None,
         per_user: dict[str, Any] | None = None,
         users: list[str] | None = None,
+        curve: list[tuple[str, float]] | None = None,
         **changes: Any,
     ) -> Path:
         metrics = {"full": {"NDCG@10": 0.1, "Recall@10": 0.2}} if values is None else values
@@ -65,6 +82,8 @@ def record(tmp_path: Path) -> Record:
             for column, row in per_user.items():
                 frame[column] = np.asarray(row, dtype=np.float32)
             frame.to_parquet(path.parent / "per_user.parquet", index=False)
+        if curve is not None:
+            write_tables(path.parent / "tables", curve)
         return path
 
     return write

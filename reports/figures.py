@@ -1,0 +1,220 @@
+"""The pictures of a table: curves, cut-offs, costs, and who is served how well."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+
+from reports.chart import Chart, Figure, Mark, Point, Series
+from reports.circumstances import FACTS, Groups, facts_of_users, grouped, means_by_group
+from reports.collect import Run
+from reports.comparable import check_same_protocol
+from reports.layout import DAGGER, INTERRUPTED
+from reports.learning import Curve, read_curve
+from reports.options import ReportOptions
+from reports.table import Column, Row, Table
+
+Colours = Mapping[str, int]  # number of each label's colour, the same in all pictures of a report
+LOG_FROM = 20  # where the largest cost is so many times the smallest, the axis is logarithmic
+RECALLS = ("Recall", "HR")
+
+
+def figures_of(table: Table, options: ReportOptions, colours: Colours) -> list[Figure]:
+    """All pictures of one table. Raises UserError where its runs' curves or users can't be compared."""
+    return [
+        _learning_curves(table, colours),
+        _against_k(table, options, colours),
+        _against_minutes(table, colours),
+        _by_circumstance(table, options, colours),
+    ]
+
+
+def heading(column: Column) -> str:
+    """A column for people: "NDCG@10, popular 100"."""
+    return f"{column.metric}, {column.group}"
+
+
+def _name(row: Row) -> str:
+    return f"{row.label} {DAGGER}" if row.interrupted else row.label
+
+
+def _dagger_note(table: Table) -> list[str]:
+    return [INTERRUPTED] if any(row.interrupted for row in table.rows) else []
+
+
+def _learning_curves(table: Table, colours: Colours) -> Figure:
+    curves = [(row, run, read_curve(run)) for row in table.rows for run in row.runs]
+    known = [(row, run, curve) for row, run, curve in curves if curve is not None]
+    charts = []
+    for column in table.columns:
+        having = [(row, run, curve) for row, run, curve in known if column.key in curve.values]
+        if having:
+            check_same_protocol([run for _, run, _ in having], "validation", column.candidates)
+            series = tuple(_curve_series(row, run, curve, column, colours[row.label]) for row, run, curve in having)
+            charts.append(Chart(heading(column), "lines", "epoch", f"validation {column.metric}", series))
+    stages = {mark.text for chart in charts for each in chart.series for mark in each.marks if mark.kind == "stage"}
+    notes = ["A ring is the best epoch."] if charts else []
+    if stages:
+        kinds = {stage.rpartition(" ")[0] for stage in stages}
+        named = f", named by its {kinds.pop()}" if len(kinds) == 1 and "" not in kinds else ""
+        notes.append(f"A tick is the start of a stage{named}.")
+    lacking = sorted({row.label for row, _, curve in curves if curve is None})
+    if lacking:
+        notes.append(f"No learning curve was kept of {', '.join(lacking)}.")
+    return Figure("curves", "Learning curves", tuple(charts), (*notes, *_dagger_note(table)))
+
+
+def _curve_series(row: Row, run: Run, curve: Curve, column: Column, colour: int) -> Series:
+    values = curve.values[column.key]
+    places = [place for place in range(len(values)) if math.isfinite(values[place])]
+    marks = [
+        Mark(curve.epochs[place], values[place], "stage", curve.stages[place])
+        for place in curve.stage_starts()
+        if place in places
+    ]
+    best = run.record.best_epoch
+    if best in curve.epochs and len(curve.epochs) > 1:
+        place = curve.epochs.index(best)
+        marks.append(Mark(curve.epochs[place], values[place], "best", f"best epoch, {curve.stages[place]}"))
+    return Series(
+        label=row.label,
+        name=f"{_name(row)}, seed {run.record.seed}" if len(row.runs) > 1 else _name(row),
+        colour=colour,
+        points=tuple(Point(curve.epochs[place], values[place], text=curve.stages[place]) for place in places),
+        marks=tuple(marks),
+    )
+
+
+def _against_k(table: Table, options: ReportOptions, colours: Colours) -> Figure:
+    charts = []
+    stems = {(column.candidates, column.metric.split("@")[0]): column for column in table.columns}
+    for (candidates, stem), column in stems.items():
+        series, cuts = [], set()
+        for row in table.rows:
+            by_k = _values_by_k(row, candidates, stem, options)
+            cuts |= set(by_k)
+            points = tuple(_spread(k, values) for k, values in sorted(by_k.items()))
+            if points:
+                series.append(Series(row.label, _name(row), colours[row.label], points))
+        if len(cuts) > 1:
+            ticks = tuple((float(k), str(k)) for k in sorted(cuts))
+            title = f"{stem}, {column.group}"
+            charts.append(Chart(title, "lines", "k", f"{stem}@k", tuple(series), x_log=True, ticks=ticks))
+    notes = _dagger_note(table) if charts else ["The runs were measured at one cut-off alone."]
+    return Figure("k", "Metric against k", tuple(charts), tuple(notes))
+
+
+def _values_by_k(row: Row, candidates: str, stem: str, options: ReportOptions) -> dict[int, list[float]]:
+    """A label's values of `stem`@k by k, one per seed."""
+    found: dict[int, list[float]] = {}
+    for run in row.runs:
+        for name, value in run.record.metrics(options.phase).get(candidates, {}).items():
+            metric, _, k = name.partition("@")
+            if metric == stem and k.isdigit():
+                found.setdefault(int(k), []).append(value)
+    return found
+
+
+def _spread(x: float, values: Sequence[float]) -> Point:
+    """The mean over seeds with a deviation to either side."""
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return Point(x, mean)
+    deviation = statistics.stdev(values)
+    return Point(x, mean, mean - deviation, mean + deviation, f"{len(values)} seeds")
+
+
+def _against_minutes(table: Table, colours: Colours) -> Figure:
+    charts = []
+    for place, column in enumerate(table.columns):
+        series = []
+        for row in table.rows:
+            cell = row.cells[place]
+            if cell is None or row.minutes is None:
+                continue
+            low, high = None, None
+            if cell.deviation is not None:
+                low, high = cell.mean - cell.deviation, cell.mean + cell.deviation
+            points = (Point(row.minutes, cell.mean, low, high),)
+            series.append(Series(row.label, _name(row), colours[row.label], points))
+        if column.ranks and len(series) > 1:
+            minutes = [each.points[0].x for each in series]
+            charts.append(
+                Chart(
+                    title=heading(column),
+                    kind="scatter",
+                    x_label="minutes of training",
+                    y_label=column.metric,
+                    series=tuple(series),
+                    x_log=min(minutes) > 0 and max(minutes) / min(minutes) > LOG_FROM,
+                    front=pareto_front(series, column.sign),
+                )
+            )
+    notes = [
+        "On the line are the models that no other beats in quality without taking longer (the Pareto front).",
+        "Minutes depend on the machine and on what else it did.",
+    ]
+    devices = {run.record.device for row in table.rows for run in row.runs}
+    if len(devices) > 1:
+        notes.append(f"The devices differ: {', '.join(sorted(str(device) for device in devices))}.")
+    missing = ["Fewer than two models have minutes and values."]
+    return Figure(
+        "minutes", "Quality against minutes", tuple(charts), (*(notes if charts else missing), *_dagger_note(table))
+    )
+
+
+def pareto_front(series: Sequence[Series], sign: int) -> tuple[str, ...]:
+    """The names of those (each of one point) that no other beats in quality (times `sign`) in no more time."""
+    names, best = [], -math.inf
+    for each in sorted(series, key=lambda each: (each.points[0].x, -sign * each.points[0].y)):
+        if sign * each.points[0].y > best:
+            best = sign * each.points[0].y
+            names.append(each.name)
+    return tuple(names)
+
+
+def _by_circumstance(table: Table, options: ReportOptions, colours: Colours) -> Figure:
+    title = "Recall by item popularity and by history length"
+    runs = [run for row in table.rows for run in row.runs]
+    facts = facts_of_users(runs) if options.phase == "test" else None
+    if facts is None:
+        why = (
+            "These runs kept no history length and target popularity beside their per-user values; newer runs do."
+            if options.phase == "test"
+            else "Per-user values are kept of the test alone."
+        )
+        return Figure("users", title, (), (why,))
+    recalls = [column for column in table.columns if column.metric.split("@")[0] in RECALLS]
+    charts = []
+    lacking: dict[str, None] = {}
+    for fact, (by, told) in FACTS.items():
+        groups = grouped(facts[fact])
+        for column in recalls or table.columns[:1]:
+            series, without = _group_series(table, column, groups, colours)
+            lacking.update(dict.fromkeys(without))
+            if series:
+                ticks = tuple((float(place), name) for place, name in enumerate(groups.names))
+                charts.append(
+                    Chart(f"{heading(column)}, by {by}", "lines", told, column.metric, tuple(series), ticks=ticks)
+                )
+    notes = [
+        "The groups are about equally large; lines between them only guide the eye. Bars: 95 % intervals of the mean."
+    ]
+    if lacking:
+        notes.append(f"No per-user values were kept of {', '.join(lacking)}.")
+    return Figure("users", title, tuple(charts), (*notes, *_dagger_note(table)))
+
+
+def _group_series(table: Table, column: Column, groups: Groups, colours: Colours) -> tuple[list[Series], list[str]]:
+    """A line of each label over the groups, and the labels that have none."""
+    series, lacking = [], []
+    for row in table.rows:
+        means = means_by_group(row.runs, column.key, groups)
+        if means is None:
+            lacking.append(row.label)
+            continue
+        points = tuple(
+            Point(place, each.mean, each.mean - each.half_width, each.mean + each.half_width, f"{size:,} users")
+            for place, (each, size) in enumerate(zip(means, groups.sizes, strict=True))
+        )
+        series.append(Series(row.label, _name(row), colours[row.label], points))
+    return series, lacking

@@ -1,0 +1,97 @@
+"""Learning curves: of a run's folder from its tables, of a recorded run from the file beside its results."""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.errors import UserError
+from reports.collect import RESULTS, Run
+
+KEPT = ("NDCG", "Recall", "RMSE", "MAE")  # metrics that a recorded curve keeps
+DIGITS = 6  # of a recorded value
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Validation over the epochs: `values["<candidates>/<metric>"]` and `stages` are as long as `epochs`."""
+
+    epochs: tuple[int, ...]
+    stages: tuple[str, ...]
+    values: dict[str, tuple[float, ...]]
+
+    def stage_starts(self) -> list[int]:
+        """Where (as places in `epochs`) a stage after the first begins."""
+        return [place for place in range(1, len(self.epochs)) if self.stages[place] != self.stages[place - 1]]
+
+
+def read_curve(run: Run) -> Curve | None:
+    """A run's learning curve up to the epoch that its results tell of; None where none was kept.
+
+    Raises UserError where the file is damaged.
+    """
+    path = _validation_table(run) if run.path.name == RESULTS else run.curve_path
+    rows = _rows(path, run)
+    if not rows:
+        return None
+    try:
+        return Curve(
+            epochs=tuple(int(row["epoch"]) for row in rows),
+            stages=tuple(row["stage"] for row in rows),
+            values={name: tuple(float(row[name]) for row in rows) for name in rows[0] if "/" in name},
+        )
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{path} is no learning curve ({error!r}): it is damaged; remove it") from error
+
+
+def curve_text(run: Run) -> str | None:
+    """The curve as it is recorded: epoch, stage, training loss, seconds and the main metrics; None without a curve.
+
+    Raises UserError where the run's tables are damaged.
+    """
+    if run.path.name != RESULTS:
+        return run.curve_path.read_text(encoding="utf-8") if run.curve_path.is_file() else None
+    curve = read_curve(run)
+    if curve is None:
+        return None
+    tables = _validation_table(run).parent
+    beside = {
+        "loss": _column(tables / "train_log.csv", run, "loss"),
+        "seconds": _column(tables / "time_log.csv", run, "seconds"),
+    }
+    names = [name for name in curve.values if name.split("/")[1].split("@")[0] in KEPT]
+    output = io.StringIO()
+    writer = csv.writer(output, lineterminator="\n")
+    writer.writerow(["epoch", "stage", *beside, *names])
+    for place, epoch in enumerate(curve.epochs):
+        facts = [values.get(str(epoch), "") for values in beside.values()]
+        measured = [f"{curve.values[name][place]:.{DIGITS}g}" for name in names]
+        writer.writerow([epoch, curve.stages[place], *facts, *measured])
+    return output.getvalue()
+
+
+def _validation_table(run: Run) -> Path:
+    return run.path.parent / "tables" / "val_log.csv"
+
+
+def _column(path: Path, run: Run, name: str) -> dict[str, str]:
+    """A column of a table by epoch, shortened; empty where there is no such table."""
+    rows = [row for row in _rows(path, run) if row.get(name)]
+    return {row["epoch"]: f"{float(row[name]):.{DIGITS}g}" for row in rows}
+
+
+def _rows(path: Path, run: Run) -> list[Row]:
+    """The rows up to the epoch that the results tell of: the training of an interrupted run may have gone on since."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} can't be read: {error}") from error
+    whole = [line for line in lines if line.endswith("\n")]  # the last one may be half written
+    last = run.record.epochs
+    try:
+        return [row for row in csv.DictReader(whole) if last is None or int(row["epoch"]) <= last]
+    except (KeyError, ValueError, csv.Error) as error:
+        raise UserError(f"{path} is no table of a run ({error!r}): it is damaged; remove it") from error

@@ -1,0 +1,191 @@
+"""What the pictures show: curves, cut-offs, costs, groups of users, ranks over datasets; and what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.errors import UserError
+from datasets import SPLITS
+from reports import Report, ReportOptions, report
+from reports.chart import Figure, Point, Series
+from reports.circumstances import grouped
+from reports.comparable import SPLIT_OPTIONS
+from reports.critical import rank_over_datasets
+from reports.figures import figures_of, pareto_front
+from reports.ranks import ranks_figure
+
+STAGES = [("recover_len 4", 0.1), ("recover_len 4", 0.3), ("recover_len 2", 0.2), ("recover_len 2", 0.4)]
+
+
+def made(paths: list[Path], **options: Any) -> Report:
+    return report([str(path) for path in paths], ReportOptions(**{"metrics": ("NDCG@10",), **options}))
+
+
+def figures(paths: list[Path], **options: Any) -> dict[str, Figure]:
+    shown = made(paths, **options)
+    (table,) = shown.tables
+    colours = {row.label: number for number, row in enumerate(table.rows)}
+    return {figure.name: figure for figure in figures_of(table, shown.options, colours)}
+
+
+def test_a_learning_curve_has_its_stages_and_its_best_epoch(record: Any) -> None:
+    (chart,) = figures([record("a", curve=STAGES, epochs=4, best_epoch=2)])["curves"].charts
+    (series,) = chart.series
+    assert [(point.x, point.y) for point in series.points] == [(1, 0.1), (2, 0.3), (3, 0.2), (4, 0.4)]
+    assert [(mark.kind, mark.x, mark.y) for mark in series.marks] == [("stage", 3, 0.2), ("best", 2, 0.3)]
+
+
+def test_a_curve_ends_where_the_results_do_though_training_went_on(record: Any) -> None:
+    path = record("a", curve=STAGES, epochs=3, best_epoch=2)
+    with open(path.parent / "tables" / "val_log.csv", "a", encoding="utf-8") as file:
+        file.write("5,recover_len 1,0.")
+    (chart,) = figures([path])["curves"].charts
+    assert [point.x for point in chart.series[0].points] == [1, 2, 3]
+
+
+def test_a_lacking_curve_is_told_and_a_damaged_one_named(record: Any) -> None:
+    one, other = record("a", curve=STAGES, epochs=4), record("b")
+    assert "No learning curve was kept of b." in figures([one, other])["curves"].notes
+    table = one.parent / "tables" / "val_log.csv"
+    table.write_text("epoch,stage,full/NDCG@10\n1,first,much\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"val_log\.csv is no learning curve"):
+        figures([one, other])
+
+
+def test_curves_of_different_protocols_share_no_picture(record: Any) -> None:
+    paths = [
+        record(label, {"popular": {"NDCG@10": 0.1}}, options={"test_negative_sample_size": size}, curve=STAGES)
+        for label, size in (("a", 100), ("b", 50))
+    ]
+    with pytest.raises(UserError, match="test_negative_sample_size differs"):
+        made(paths)
+
+
+def test_runs_with_other_split_options_share_no_table(record: Any) -> None:
+    paths = [record(label, split="ratio", options={"test_share": share}) for label, share in (("a", 0.1), ("b", 0.2))]
+    with pytest.raises(UserError, match=r"option test_share differs, 0\.1 in .* and 0\.2 in"):
+        made(paths)
+
+
+def test_the_options_of_every_split_are_compared() -> None:
+    fields = {name for maker in SPLITS.values() for name in maker.Options.model_fields}
+    assert fields == set(SPLIT_OPTIONS)
+
+
+def test_a_metric_against_k_has_mean_and_deviation_over_seeds(record: Any) -> None:
+    values = [{"full": {"NDCG@5": 0.1 * n, "NDCG@10": 0.2 * n, "Recall@10": 0.9}} for n in (1, 2)]
+    (chart,) = figures([record("a", values[seed], seed=seed) for seed in (0, 1)])["k"].charts
+    (series,) = chart.series
+    assert [point.x for point in series.points] == [5, 10]
+    assert series.points[0].y == pytest.approx(0.15)
+    assert series.points[0].high - series.points[0].low == pytest.approx(2 * np.std([0.1, 0.2], ddof=1))
+
+
+def test_the_pareto_front_has_who_is_not_beaten_in_time() -> None:
+    costs = {"slow": (9, 0.5), "good": (5, 0.6), "fast": (1, 0.2), "worse": (2, 0.1), "same time": (5, 0.4)}
+    series = [Series(name, name, 0, (Point(*point),)) for name, point in costs.items()]
+    assert pareto_front(series, 1) == ("fast", "good")
+    assert pareto_front(series, -1) == ("fast", "worse")
+
+
+def test_minutes_of_interrupted_runs_are_marked(record: Any) -> None:
+    paths = [record("a", stopped_by="interrupted"), record("b", minutes=3.0)]
+    figure = figures(paths)["minutes"]
+    assert {series.name for series in figure.charts[0].series} == {"a \N{DAGGER}", "b"}
+    assert any(note.startswith("\N{DAGGER} Interrupted") for note in figure.notes)
+
+
+def test_groups_are_about_equal_and_part_no_equal_values() -> None:
+    fact = pd.Series(np.arange(60.0), index=[str(user) for user in range(60)])
+    assert grouped(fact).sizes == (10,) * 6
+    assert grouped(fact).names[0] == "0\N{EN DASH}9"
+    tied = grouped(pd.Series([1.0] * 50 + [2.0, 3.0, 4.0, 5.0]))
+    assert tied.sizes[0] == 50 and sum(tied.sizes) == 54
+
+
+def per_user(values: Any, facts: bool = True) -> dict[str, Any]:
+    columns = {"full/Recall@10": values}
+    if facts:
+        columns.update(history_length=np.arange(12), target_popularity=np.arange(12)[::-1] // 6)
+    return columns
+
+
+def test_facts_of_users_kept_by_one_run_serve_all(record: Any) -> None:
+    value = np.repeat([0.0, 1.0], 6)
+    paths = [
+        record(label, {"full": {"Recall@10": 0.5}}, per_user=per_user(value, facts))
+        for label, facts in (("old", False), ("new", True))
+    ]
+    popularity, length = figures(paths, metrics=("Recall@10",))["users"].charts
+    assert popularity.ticks == ((0.0, "0"), (1.0, "1"))
+    assert [[point.y for point in series.points] for series in popularity.series] == [[1.0, 0.0]] * 2
+    assert len(length.ticks) == 6
+
+
+def test_without_facts_the_picture_says_so(record: Any) -> None:
+    figure = figures([record("a", per_user={"full/NDCG@10": [0.0, 1.0]})])["users"]
+    assert not figure.charts and "kept no history length" in figure.notes[0]
+
+
+def test_users_that_were_split_in_another_way_are_refused(record: Any) -> None:
+    facts = per_user(np.zeros(12)), {**per_user(np.zeros(12)), "history_length": np.ones(12)}
+    paths = [record(label, per_user=columns) for label, columns in zip("ab", facts, strict=True)]
+    with pytest.raises(UserError, match="differ in history or targets"):
+        figures(paths)
+
+
+def test_ranks_agree_with_the_worked_example_of_the_paper() -> None:
+    # C4.5, C4.5+m, C4.5+cf, C4.5+m+cf on 14 datasets (Demsar 2006, table 6)
+    areas = """.763 .768 .771 .798  .599 .591 .590 .569  .954 .971 .968 .967  .628 .661 .654 .657  .882 .888 .886 .898
+    .936 .931 .916 .931  .661 .668 .609 .685  .583 .583 .563 .625  .775 .838 .866 .875  1.000 1.000 1.000 1.000
+    .940 .962 .965 .962  .619 .666 .614 .669  .972 .981 .9751 .975  .957 .978 .946 .970"""
+    ranking = rank_over_datasets(np.array(areas.split(), dtype=float).reshape(14, 4), 0.05)
+    assert ranking.mean_ranks == pytest.approx((3.143, 2.000, 2.893, 1.964), abs=5e-4)
+    assert ranking.critical_difference == pytest.approx(1.25, abs=5e-3)
+    assert ranking.p_value == pytest.approx(0.0167, abs=1e-4)  # .0257 in the paper, without a correction for ties
+    assert ranking.cliques == ((3, 1, 2, 0),)
+
+
+def test_cliques_are_the_widest_groups_within_the_difference() -> None:
+    values = np.tile(np.arange(6.0)[::-1], (12, 1))
+    ranking = rank_over_datasets(values, 0.05)  # ranks 1 to 6; the difference is 2.18
+    assert ranking.cliques == ((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5))
+    assert rank_over_datasets(np.ones((4, 3)), 0.05).cliques == ((0, 1, 2),)
+
+
+def several(record: Any, datasets: int) -> Report:
+    generator = np.random.default_rng(0)
+    paths = [
+        record(
+            label,
+            {"full": {"NDCG@10": base + generator.random() / 10}},
+            name=f"{label}{number}",
+            data={"name": f"data{number}", "hash": f"{number}", "users": 4, "items": 9, "interactions": 40},
+        )
+        for number in range(datasets)
+        for label, base in (("a", 0.1), ("b", 0.4), ("c", 0.7))
+    ]
+    return made(paths)
+
+
+def test_ranks_over_datasets_are_of_labels_that_all_have(record: Any) -> None:
+    shown = several(record, 8)
+    figure = ranks_figure(shown.tables, 0.05, {"a": 0, "b": 1, "c": 2})
+    (chart,) = figure.charts
+    assert [(series.label, series.points[0].x) for series in chart.series] == [("c", 1), ("b", 2), ("a", 3)]
+    assert "p = 0.00034" in figure.notes[1]
+
+
+def test_one_dataset_has_no_ranks_and_says_why(record: Any) -> None:
+    figure = ranks_figure(several(record, 1).tables, 0.05, {"a": 0, "b": 1, "c": 2})
+    assert not figure.charts and "Ranks need several" in figure.notes[0]
+
+
+def test_pictures_are_written_for_what_there_is(record: Any, tmp_path: Path) -> None:
+    paths = [record(label, curve=STAGES, epochs=4, minutes=n + 1.0) for n, label in enumerate(("a_$b", "b"))]
+    written = made(paths).pictures(tmp_path / "out")
+    assert [path.name for path in written] == ["ml-1m.leave_one_out.curves.png", "ml-1m.leave_one_out.minutes.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)

@@ -1,0 +1,197 @@
+"""The page: it stands alone, and in a browser it sorts, filters, switches curves and themes, and fits a phone."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common.errors import UserError
+from reports import ReportOptions, report
+from reports.page import safe_json
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+NASTY = "</script><img src=x onerror=alert(1)>"
+LABELS = {"beta": (0.3, 0.5), "alpha": (0.1, 0.2), NASTY: (0.2, 0.9)}
+CURVE = [("long", 0.1), ("long", 0.2), ("short", 0.3)]
+
+
+@pytest.fixture
+def page_file(record: Any, tmp_path: Path) -> Path:
+    """A page of three labels with per-user values, curves and statistics."""
+    generator = np.random.default_rng(0)
+    paths = []
+    for number, (label, (ndcg, recall)) in enumerate(LABELS.items()):
+        per_user = {
+            "full/NDCG@10": generator.random(40) * 0.1 + ndcg,
+            "full/Recall@10": generator.random(40) * 0.1 + recall,
+            "history_length": np.arange(40),
+            "target_popularity": np.arange(40),
+        }
+        values = {"full": {"NDCG@5": ndcg / 2, "NDCG@10": ndcg, "Recall@10": recall}}
+        options = {"per_user": per_user, "curve": CURVE, "epochs": 3, "best_epoch": 2, "minutes": number + 1.0}
+        stopped = "interrupted" if label == "alpha" else "saturation"
+        paths.append(str(record(label, values, name=f"run{number}", stopped_by=stopped, **options)))
+    stats = tmp_path / "stats.json"
+    described = {"label": NASTY, "hash": "abc", "users": 1234, "curves": {"lengths": {"x": [1, 5], "y": [1, 0.5]}}}
+    stats.write_text(json.dumps({"schema": 1, "datasets": [described]}), encoding="utf-8")
+    made = report(paths, ReportOptions(report_folder=str(tmp_path / "out"), formats=("html",), stats=(stats,)))
+    (written,) = made.write()
+    return written
+
+
+def test_the_page_needs_nothing_from_outside(page_file: Path) -> None:
+    text = page_file.read_text(encoding="utf-8")
+    assert not re.search(r"""(src|href)=["']?(?!data:|#)[a-z/.]""", text.split('id="content"')[0])
+    assert "http" not in text.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
+    assert "default-src 'none'" in text
+
+
+def test_labels_can_not_break_out_of_the_page(page_file: Path) -> None:
+    text = page_file.read_text(encoding="utf-8")
+    assert "<img" not in text
+    assert text.count("</script>") == text.count("<script") == 5
+    (content,) = re.findall(r'id="content">(.*?)</script>', text, flags=re.DOTALL)
+    assert NASTY in json.loads(content)["labels"]
+    assert json.loads(safe_json({"a": "<!-- & \u2028 é"})) == {"a": "<!-- & \u2028 é"}
+
+
+def test_statistics_that_are_none_are_named(record: Any, tmp_path: Path) -> None:
+    run, wrong = record("a"), tmp_path / "wrong.json"
+    for content, said in (('{"schema": 2}', "not what --mode stats"), ("{", "no JSON"), (None, "can't be read")):
+        if content is None:
+            wrong.unlink()
+        else:
+            wrong.write_text(content, encoding="utf-8")
+        with pytest.raises(UserError, match=said):
+            report([str(run)], ReportOptions(stats=(wrong,))).html()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium to look at the page with")
+    api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """The page in a browser, with all that it complained of or asked the network for."""
+
+    def __init__(self, browser: Any, file: Path, width: int = 1200, scheme: str = "light") -> None:
+        self.context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        self.page = self.context.new_page()
+        self.problems: list[str] = []
+        self.page.on("console", lambda message: self.problems.append(message.text))
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.problems.append("a dialog"), dialog.dismiss()))
+        self.page.on("request", self._asked)
+        self.file = file
+        self.page.goto(file.as_uri())
+        self.page.wait_for_selector("[data-figure=users] svg .series")
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith("data:") and request.url.split("#")[0] != self.file.as_uri():
+            self.problems.append(request.url)
+
+    def labels(self) -> list[str]:
+        """The first column of the first table, of the rows that are shown."""
+        rows = self.page.locator("#part0 table").first.locator("tbody tr:visible td:first-child")
+        return [text.removesuffix(" \N{DAGGER}") for text in rows.all_inner_texts()]
+
+    def head(self, name: str) -> Any:
+        return self.page.locator("#part0 table").first.get_by_role("button", name=name, exact=True)
+
+    def curves(self) -> list[str]:
+        """The labels that are drawn in the first chart of the learning curves."""
+        drawn = self.page.locator("[data-figure=curves] .plot").first.locator("g.series")
+        return [each.get_attribute("data-label") for each in drawn.all()]
+
+
+@pytest.fixture
+def visit(browser: Any, page_file: Path) -> Iterator[Visit]:
+    visit = Visit(browser, page_file)
+    yield visit
+    visit.context.close()
+    assert visit.problems == []
+
+
+def test_columns_are_sorted(visit: Visit) -> None:
+    given = ["beta", NASTY, "alpha"]
+    assert visit.labels() == given
+    visit.head("Recall@10").click()
+    assert visit.labels() == [NASTY, "beta", "alpha"]
+    assert visit.page.locator("#part0 th[aria-sort=descending]").count() == 1
+    visit.head("Recall@10").click()
+    assert visit.labels() == ["alpha", "beta", NASTY]
+    visit.head("Model").click()
+    assert visit.labels() == [NASTY, "alpha", "beta"]
+    for _ in range(2):
+        visit.head("Model").click()
+    assert visit.labels() == given
+
+
+def test_rows_are_filtered(visit: Visit) -> None:
+    visit.page.get_by_label("Filter rows").fill("ALP \N{DAGGER}")
+    assert visit.labels() == ["alpha"]
+    assert visit.page.get_by_text("1 of 3 rows").first.is_visible()
+    visit.page.get_by_label("Filter rows").fill("")
+    assert len(visit.labels()) == 3
+
+
+def test_a_curve_is_switched_off_and_on(visit: Visit) -> None:
+    button = visit.page.locator("[data-figure=curves]").get_by_role("button", name="beta")
+    assert sorted(visit.curves()) == sorted(LABELS)
+    button.click()
+    assert sorted(visit.curves()) == sorted(set(LABELS) - {"beta"})
+    assert button.get_attribute("aria-pressed") == "false"
+    button.click()
+    assert sorted(visit.curves()) == sorted(LABELS)
+
+
+def test_a_value_tells_what_stands_behind_it(visit: Visit) -> None:
+    tip = visit.page.get_by_role("tooltip")
+    assert tip.is_hidden()
+    visit.page.locator("#part0 tbody tr").nth(1).locator("td").nth(1).hover()
+    told = tip.inner_text()
+    assert "0.200000" in told and "p (Holm)" in told and "beta, 40 users" in told
+    chart = visit.page.locator("[data-figure=curves] .plot svg").first
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    visit.page.mouse.move(box["x"] + 75, box["y"] + box["height"] - 50)
+    assert "validation NDCG@10" in tip.inner_text()
+    visit.page.mouse.move(1, 1)
+    assert tip.is_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_theme_follows_the_system_until_it_is_switched(browser: Any, page_file: Path, scheme: str) -> None:
+    visit = Visit(browser, page_file, scheme=scheme)
+
+    def brightness() -> int:
+        colour = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return sum(map(int, re.findall(r"\d+", colour)[:3])) // 3
+
+    assert (brightness() > 128) == (scheme == "light")
+    visit.page.get_by_role("button", name=re.compile("^(Light|Dark)$")).click()
+    assert (brightness() > 128) == (scheme == "dark")
+    visit.context.close()
+    assert visit.problems == []
+
+
+def test_a_phone_scrolls_up_and_down_alone(browser: Any, page_file: Path) -> None:
+    visit = Visit(browser, page_file, width=360)
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
+    for summary in visit.page.locator("summary").all():
+        summary.click()
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert all(plot.bounding_box()["width"] <= 360 for plot in visit.page.locator(".plot svg").all())
+    visit.context.close()
+    assert visit.problems == []
