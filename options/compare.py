@@ -11,9 +11,11 @@ from options.request import Request
 from options.resolve import Section, check_section, choose, last_wins, owners_of, resolve
 from options.run_options import RunOptions
 from options.templates import read_templates
+from options.tune import resolve_tune
 from options.values import Given, settle
 
 OWN = ("mode", "label", "experiment_name", "model_code")  # a run's own: a comparison never overrides these
+MODES = ("compare", "status")  # doing the runs of a comparison, and looking at them
 _LISTED = {"dataset_code": "datasets", "seed": "seeds"}  # one value of a run -> the list of a comparison
 
 
@@ -38,8 +40,9 @@ def resolve_compare(
     given: list[Given], registries: Registries, problems: Problems, templates: tuple[str, ...]
 ) -> Request | None:
     """The request of a comparison, with one request per run, dataset and seed; None where problems were noted."""
-    schema = registries.modes["compare"].Options
     latest = _one_or_list(last_wins(given), problems)
+    mode = str(settle(RunOptions, latest["mode"])) if "mode" in latest else "compare"
+    schema = registries.modes[mode].Options
     before = len(problems.found)
     run_section, own_section = Section("run", "", RunOptions), Section("compare", "", schema)
     shared = [item for item in latest.values() if item.key not in schema.model_fields and item.key not in OWN]
@@ -54,14 +57,14 @@ def resolve_compare(
     _judge_shared(plan)
     if len(problems.found) > before:
         return None
-    values: dict[str, Any] = {"mode": "compare"}
+    values: dict[str, Any] = {"mode": mode}
     origins = {"mode": latest["mode"].origin if "mode" in latest else "default of run"}
     for key, value in options.model_dump(mode="json").items():
         values[key], origins[key] = value, plan.source(key)[0]
     for item in latest.values():
         if item.key not in values:
             values[item.key], origins[item.key] = _shared_value(item, run, cells), item.origin
-    return Request("compare", {"run": run, "compare": options}, values, origins, templates, tuple(cells))
+    return Request(mode, {"run": run, "compare": options}, values, origins, templates, tuple(cells))
 
 
 def _one_or_list(latest: dict[str, Given], problems: Problems) -> dict[str, Given]:
@@ -126,10 +129,15 @@ def _cell(plan: _Plan, number: int, entry: dict[str, Any], dataset: Any, seed: i
     data = [Given(key, value, *datasets) for key, value in dataset.items()]
     fixed = [item for item in data if item.key == "dataset_code"]
     fixed += [] if seed is None else [Given("seed", seed, *seeds)]
-    fixed.append(Given("mode", "train", "mode compare", COMMAND_LINE))
-    shared = _used(plan, [*own, *mine, *data])
+    tuning = _tuning(plan, entry)
+    mine += [item for item in tuning if item.key == "search"]
+    searched = bool(tuning) and any(item.key == "search" for item in [*own, *plan.shared, *mine])
+    mode = Given("mode", "tune" if searched else "train", "mode compare", COMMAND_LINE)
+    fixed += [mode, *(item for item in tuning if searched and item.key != "search")]
+    shared = _used(plan, [*own, *mine, *data], mode)
     overrides = sorted([*shared, *mine, *data], key=lambda item: item.layer >= COMMAND_LINE)
-    cell = None if problems.found else resolve([*own, *overrides, *fixed], plan.registries, problems, names)
+    resolver = resolve_tune if searched else resolve
+    cell = None if problems.found else resolver([*own, *overrides, *fixed], plan.registries, problems, names)
     name = entry.get("label") or " + ".join(names) or str(number)
     everyones = {(item.origin, item.key) for item in [*plan.shared, *data, *fixed]}
     for problem in problems.found:
@@ -138,21 +146,34 @@ def _cell(plan: _Plan, number: int, entry: dict[str, Any], dataset: Any, seed: i
     return cell
 
 
+def _tuning(plan: _Plan, entry: dict[str, Any]) -> list[Given]:
+    """What makes a run one that is tuned: the search of its entry, the budget, and the seed; [] without a budget."""
+    options = plan.options.model_dump(mode="json")
+    trials, seeds = options.get("tune_trials"), options.get("seeds")
+    if trials is None:
+        return []
+    given = [Given("num_trials", trials, *plan.source("tune_trials"))]
+    if entry.get("search") is not None:
+        given.append(Given("search", entry["search"], *plan.source("runs")))
+    if seeds:
+        given.append(Given("tune_seed", seeds[0], *plan.source("seeds")))
+    return given
+
+
 def _template_values(names: tuple[str, ...], registries: Registries, problems: Problems) -> list[Given]:
     """What a run's templates say, without where an earlier run of them was kept."""
     given = read_templates(names, registries.templates, problems)
-    for item in given:
-        if item.key == "mode" and item.value != "train":
+    for item in [item for item in given if item.key == "mode"][-1:]:
+        if item.value not in ("train", "tune"):
             problems.add(
                 "a comparison's runs are trained, but this is for another mode", item.origin, "mode", item.text
             )
     return [item for item in given if item.key not in ("mode", "experiment_name")]
 
 
-def _used(plan: _Plan, given: list[Given]) -> list[Given]:
+def _used(plan: _Plan, given: list[Given], mode: Given) -> list[Given]:
     """The shared overrides that the components of this run have."""
     choosers = [item for item in plan.shared if item.key in RunOptions.model_fields]
-    mode = Given("mode", "train", "mode compare", COMMAND_LINE)
     choice = choose(last_wins([*given, *choosers, mode]), plan.registries, Problems())
     used = [item for item in plan.shared if choice.schema_of(item.key) is not None]
     plan.used.update(item.key for item in used)

@@ -8,6 +8,7 @@ import tomllib
 
 from pydantic_core import to_jsonable_python
 
+from options.compare import MODES as COMPARISONS
 from options.problems import Problems
 from options.registries import KINDS, ROOT, TEMPLATES, Registries
 from options.resolve import Choice, Section, choose, last_wins
@@ -78,7 +79,7 @@ def help_text(given: list[Given], registries: Registries) -> str:
         parts.append(
             f"Model, dataloader, trainer\n  Not chosen yet: give --templates, or --model_code with one of {models}.\n"
         )
-    if choice.run.mode == "compare":
+    if choice.run.mode in COMPARISONS:
         parts.append("Any option of the runs' components may be given too: it overrides theirs.\n")
     parts.append(templates_text(registries))
     parts.append(_EXAMPLES)

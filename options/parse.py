@@ -1,6 +1,7 @@
 """The way from the command line to a request."""
 
 from options.arguments import read_arguments
+from options.compare import MODES as COMPARISONS
 from options.compare import resolve_compare
 from options.help import help_text, usage_text, version_text
 from options.problems import Problems
@@ -9,6 +10,7 @@ from options.request import HelpRequested, Request
 from options.resolve import resolve
 from options.run_options import RunOptions
 from options.templates import read_templates
+from options.tune import resolve_tune
 from options.values import Given, settle
 
 
@@ -48,8 +50,9 @@ def _resolve(
 ) -> Request | None:
     """Resolve what was read. Where a part could not be read, only what is wrong with the rest by itself is added."""
     found = Problems()
-    kind = resolve_compare if _mode(given, registries) == "compare" else resolve
-    request = kind(given, registries, found, templates)
+    resolvers = {**dict.fromkeys(COMPARISONS, resolve_compare), "tune": resolve_tune}
+    resolver = resolvers.get(str(_mode(given, registries)), resolve)
+    request = resolver(given, registries, found, templates)
     whole = not problems.found
     problems.extend(problem for problem in found.found if whole or (problem.key and problem.origin))
     return request

@@ -140,6 +140,8 @@ def judge_key(item: Given, choice: Choice, registries: Registries) -> str | None
         return (
             None if item.layer < COMMAND_LINE else f"is an option of the {unused[0]}, which mode `{mode}` does not use"
         )
+    if item.layer < COMMAND_LINE and any(kind == "mode" and _covers(code, mode, registries) for kind, code in owners):
+        return None
     if owners:
         kind = owners[0][0]
         codes = ", ".join(f"`{code}`" for owner, code in owners if owner == kind)
@@ -151,6 +153,12 @@ def judge_key(item: Given, choice: Choice, registries: Registries) -> str | None
     everywhere = [key for _, _, schema in registries.everything() for key in schema.model_fields]
     hint = nearest(item.key, known) or nearest(item.key, everywhere)
     return f"there is no such option{'; ' + hint if hint else ''}"
+
+
+def _covers(one: str, other: str, registries: Registries) -> bool:
+    """Whether a mode uses every section that the other uses."""
+    modes = registries.modes
+    return other in modes and set(modes[other].sections) <= set(modes[one].sections)
 
 
 def check_section(section: Section, given: dict[str, Given], problems: Problems) -> Options | None:

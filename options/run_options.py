@@ -30,6 +30,9 @@ class RunOptions(Options):
         min_length=1,
         description="weights (.safetensors) to start from, or to validate or test; null = none, or the run's best",
     )
+    tuned_by: str | None = Field(
+        None, min_length=1, description="the folder of the search that found these options; for the record"
+    )
     resume_training: bool = Field(False, description="go on with an interrupted run from its last checkpoint")
     overwrite: bool = Field(False, description="replace a finished run of the same folder")
     pilot: bool = Field(False, description="a run in seconds that touches every step, to see that all works")

@@ -108,8 +108,8 @@ Values = dict[str, list[list[float]]]  # values[label][column]: one per seed tha
 def build_tables(runs: Sequence[Run], options: ReportOptions) -> list[Table]:
     """Tables of the runs, one per dataset and split, in order of their names.
 
-    Pilot runs are left out, and runs without values of the phase: a search doesn't test its trials. Raises UserError where runs can't be compared (see `comparable`), where nothing is left,
-    or where the baseline or a metric isn't there.
+    Pilot runs are left out, and runs without values of the phase: a search doesn't test its trials. Raises UserError
+    where runs can't be compared (see `comparable`), where none is left, or where the baseline or a metric is missing.
     """
     pilots = [run for run in runs if run.record.options.get("pilot")]
     trials = [run for run in runs if run not in pilots and not run.record.metrics(options.phase)]

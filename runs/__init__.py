@@ -11,8 +11,12 @@ from reports import ReportOptions
 from runs import commands
 from runs.compare import CompareOptions
 from runs.datasets import DatasetsOptions, show_datasets
+from runs.export import ExportOptions
 from runs.logs import log_to_screen
+from runs.recommend import RecommendOptions
 from runs.stats import StatsOptions, stats
+from runs.status import status
+from runs.tuning import TuneOptions
 
 ONE_RUN = ("run", "dataset", "split", "dataloader", "model", "trainer", "evaluation")
 
@@ -32,7 +36,11 @@ MODES: dict[str, Mode] = {
     "test": Mode(ONE_RUN, commands.test),
     "stats": Mode(("run", "dataset", "stats"), stats, StatsOptions),
     "datasets": Mode(("run", "datasets"), show_datasets, DatasetsOptions),
+    "tune": Mode((*ONE_RUN, "tune"), commands.tune, TuneOptions),
     "compare": Mode(("run", "compare"), commands.compare, CompareOptions),
+    "status": Mode(("run", "compare"), status, CompareOptions),
+    "export": Mode(("run", "export"), commands.export, ExportOptions),
+    "recommend": Mode(("run", "recommend"), commands.recommend, RecommendOptions),
     "report": Mode(("run", "report"), commands.report, ReportOptions),
 }
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from common.errors import UserError
 from options.request import Request
-from reports import Report, ReportOptions
+from reports import Report, ReportOptions, block_difference, record_runs, update_block
 from reports import report as make_report
 from runs.build import run_options
-from runs.compare import CompareOptions, run_cells
+from runs.compare import CompareOptions, recorded_failure, run_cells
+from runs.export import export as write_export
 from runs.measure import measure
+from runs.recommend import recommend as write_recommendations
 from runs.train import train as train_run
 from trainers.evaluate import Phase
+
+WIDE = 200  # characters of a line, where nobody's screen is known
 
 
 def train(request: Request) -> int:
@@ -45,14 +51,22 @@ def compare(request: Request) -> int:
         tables = Path(run.experiment_root) / (run.experiment_group or "") / "report"
         shown = make_report(
             paths,
-            ReportOptions(experiments=paths, metrics=options.metrics, order="given", report_folder=str(tables)),
+            ReportOptions(
+                experiments=paths,
+                metrics=options.metrics,
+                order="given",
+                report_folder=str(tables),
+                formats=("markdown", "csv", "latex", "html"),
+            ),
         )
         _print(shown)
         shown.write()
-        print(f"These tables as Markdown, CSV and LaTeX: {tables}. The runs:")
+        print(f"These tables as Markdown, CSV, LaTeX and a page with pictures: {tables}. The runs:")
     for path, outcome in outcomes.items():
         print(f"  {path} ({outcome})")
-    if "interrupted" in outcomes.values():
+        if outcome == "failed":
+            print(f"    {recorded_failure(path)}")
+    if "interrupted" in outcomes.values() or len(outcomes) < len(request.cells):
         return 130
     if "failed" in outcomes.values():
         return 1
@@ -61,15 +75,72 @@ def compare(request: Request) -> int:
     return 0
 
 
+def tune(request: Request) -> int:
+    """Search for better options, show the trials and where the winner is."""
+    from runs.tuning.search import search  # noqa: PLC0415  (it imports optuna, which nothing else needs)
+
+    found = search(request)
+    head, *rows = found.table
+    table = Table(*head, title=f"{found.metric} on validation")
+    table.columns[-1].max_width = 60
+    for row in rows:
+        style = "bold" if row[0] == str(found.best) else None
+        table.add_row(*map(escape, [row[0], row[1], row[2][:6], *row[3:]]), style=style)
+    on_screen = Console().is_terminal
+    Console(width=None if on_screen else WIDE).print(table)
+    for path in found.files:
+        print(path)
+    if found.best is not None:
+        print(f"train and test the winner: python main.py --templates {found.files[-1]}")
+    return 130 if found.interrupted else 0
+
+
+def recommend(request: Request) -> int:
+    """Write the best items of users, or of new histories."""
+    written = write_recommendations(request)
+    served = written.users - written.empty
+    print(
+        f"{written.label}: {written.rows:,} rows for {served:,} of {written.users:,} users in {written.output} "
+        f"({written.users / written.seconds:,.0f} users a second)"
+    )
+    return 0
+
+
+def export(request: Request) -> int:
+    """Write a trained model for other programs."""
+    written = write_export(request)
+    print(
+        f"{written.label}: {written.folder}, for histories of {written.length} length; its scores are the harness's "
+        f"(largest difference {written.difference:.0e}). Try it: python {written.folder / 'serve.py'} ITEM ..."
+    )
+    return 0
+
+
 def report(request: Request) -> int:
-    """Show a table of recorded runs."""
+    """Show a table of recorded runs, and leave it where the options say; 1 if a block that is checked differs."""
     options = request.sections["report"]
     assert isinstance(options, ReportOptions)
+    if options.markdown_block is None and (options.check_block or options.block_name is not None):
+        raise UserError("check_block and block_name are about a block of a file: give --markdown_block FILE as well")
     shown = make_report(list(options.experiments), options)
     _print(shown)
-    for path in shown.write():
+    written = shown.write()
+    if options.record_folder is not None:
+        written += record_runs(shown.reported, options.record_folder, run_options(request).overwrite)
+    for path in written:
         print(path)
-    return 0
+    return 0 if options.markdown_block is None else _block(shown, options.markdown_block, options)
+
+
+def _block(shown: Report, path: Path, options: ReportOptions) -> int:
+    """Check a file's block, or replace it."""
+    if not options.check_block:
+        changed = update_block(path, options.block_name, shown.block())
+        print(f"{path}: {'the tables are new' if changed else 'the tables were up to date'}")
+        return 0
+    difference = block_difference(path, options.block_name, shown.block())
+    print(difference or f"{path}: the tables are up to date")
+    return 1 if difference else 0
 
 
 def _print(shown: Report) -> None:

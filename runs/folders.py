@@ -7,9 +7,10 @@ import hashlib
 import json
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import yaml
 
@@ -32,6 +33,7 @@ CIRCUMSTANCES = frozenset(
         "experiment_root",
         "experiment_group",
         "experiment_name",
+        "tuned_by",
         "resume_training",
         "overwrite",
         "device",
@@ -39,6 +41,8 @@ CIRCUMSTANCES = frozenset(
     | {"num_threads", "verbose", "checkpoint_seconds", "local_data_folder", "dataset_url"}
 )
 State = Literal["new", "resumed"]
+LOCK = ".lock"
+LOCK_SECONDS = 1.0  # a process that was just killed, or one that only looks, holds a lock for less
 
 
 def essence(values: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +86,7 @@ def claimed(request: Request, folder: RunFolder) -> Iterator[State]:
     Raises UserError if it holds a run that the options don't say to resume or overwrite, or that another process runs.
     """
     folder.path.mkdir(parents=True, exist_ok=True)
-    with _lock(folder.path):
+    with locked(folder.path):
         yield _prepare(request, folder)
 
 
@@ -140,16 +144,35 @@ def _clear(folder: RunFolder) -> None:
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Keep other processes out of the folder while the block runs; the system frees it if this process dies."""
     if fcntl is None:  # not a POSIX system
         yield
         return
-    with open(path / ".lock", "a", encoding="ascii") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(
-                f"{path} is in use by another process: wait for it, or give another --experiment_name"
-            ) from error
+    with open(path / LOCK, "a", encoding="ascii") as file:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while not _flock(file, fcntl.LOCK_EX):
+            if time.monotonic() > deadline:
+                raise UserError(f"{path} is in use by another process: wait for it, or give another --experiment_name")
+            time.sleep(LOCK_SECONDS / 20)
         yield
+
+
+def is_held(folder: RunFolder) -> bool | None:
+    """Whether a process, here or on another machine, is running in this folder; None where the system can't tell."""
+    if fcntl is None:
+        return None
+    try:
+        with open(folder.path / LOCK, encoding="ascii") as file:
+            return not _flock(file, fcntl.LOCK_SH)
+    except FileNotFoundError:
+        return False
+
+
+def _flock(file: IO[str], kind: int) -> bool:
+    """Lock an open file without waiting; False if another process has a lock on it that is against this one."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import json
 import platform
 import shlex
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,10 +21,11 @@ from options.request import Request
 from runs.build import run_options
 from runs.folders import label_of, plain_values
 from trainers.device import describe_device, peak_memory_mib
-from trainers.evaluate import Evaluation, Evaluator
+from trainers.evaluate import Evaluation, Evaluator, Phase
 from trainers.saturation import TrainingState
 
 SCHEMA = 1
+TUNING = "tuning.json"  # in the folder of a search
 NEGATIVES_FROM = {"popular": "training popularity", "random": "the catalogue, uniformly"}
 
 
@@ -44,6 +48,15 @@ def protocol(evaluator: Evaluator) -> dict[str, Any]:
     }
 
 
+def tuning_of(folder: str | None) -> dict[str, Any] | None:
+    """How the options were found: the folder of their search, and what it says of itself if it is still there."""
+    if folder is None:
+        return None
+    summary = Path(folder) / TUNING
+    known = dict(json.loads(summary.read_text(encoding="utf-8"))) if summary.is_file() else {}
+    return {"folder": folder, **known}
+
+
 def describe(
     request: Request, loader: Dataloader, evaluator: Evaluator, model: Model, device: torch.device
 ) -> dict[str, Any]:
@@ -59,6 +72,7 @@ def describe(
         "filter_seen": evaluator.filter_seen,
         "seed": options.seed,
         "options": plain_values(request),
+        "tuned": tuning_of(options.tuned_by),
         "data": {
             "name": data.name,
             "hash": data.hash,
@@ -85,10 +99,9 @@ def results(
     description: dict[str, Any],
     state: TrainingState,
     device: torch.device,
-    validation: Evaluation,
-    test: Evaluation,
+    measured: Mapping[Phase, Evaluation],
 ) -> dict[str, Any]:
-    """The content of results.json."""
+    """The content of results.json; a phase that wasn't measured isn't in it."""
     return {
         **description,
         "finished": _now(),
@@ -96,7 +109,6 @@ def results(
         "epochs": state.epoch,
         "stopped_by": state.stopped_by or "interrupted",
         "minutes": round(state.seconds / 60, 3),
-        "peak_memory_mib": round(peak_memory_mib(device), 1),
-        "validation": validation.metrics,
-        "test": test.metrics,
+        "peak_memory_mib": max(state.peak_memory_mib, round(peak_memory_mib(device), 1)),
+        **{phase: evaluation.metrics for phase, evaluation in measured.items()},
     }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from options.request import Request
@@ -24,14 +26,28 @@ from runs.weights import read_weights
 from trainers import TRAINERS, Parts
 from trainers.checkpoint import load_model
 from trainers.device import reset_peak_memory
+from trainers.evaluate import PHASES, Evaluation, Evaluator, Phase
 from trainers.run_folder import RunFolder
 from trainers.trainer import PILOT_BATCHES
 
 log = logging.getLogger(__name__)
 
 
-def train(request: Request) -> dict[str, Any]:
-    """Train, test and record one run; returns its results. Ctrl-C ends the training, not the test."""
+@dataclass(frozen=True)
+class TrialRules:
+    """How a trial of a search differs from a run that is recorded: the test set is left alone, and it may be pruned.
+
+    `stop_early` is asked after each validation, with the epoch and the value that decides.
+    """
+
+    stop_early: Callable[[int, float], bool]
+
+
+def train(request: Request, trial: TrialRules | None = None) -> dict[str, Any]:
+    """Train, test and record one run; returns its results. Ctrl-C ends the training, not the test.
+
+    A trial isn't tested: its results have the validation set alone.
+    """
     folder = run_folder(request)
     reset_peak_memory()
     device = prepare_machine(request)
@@ -39,7 +55,7 @@ def train(request: Request) -> dict[str, Any]:
     check_needs(request, data)
     with claimed(request, folder) as state, log_to_file(folder.log):
         try:
-            return _train(request, folder, state, device, data)
+            return _train(request, folder, state, device, data, trial)
         except Exception as error:  # of any kind: the folder says what became of the run, main what to do
             folder.write_status(**{**folder.status(), "state": "failed", "error": str(error)})
             raise
@@ -48,14 +64,17 @@ def train(request: Request) -> dict[str, Any]:
             raise
 
 
-def _train(request: Request, folder: RunFolder, begin: State, device: Any, data: Any) -> dict[str, Any]:
+def _train(
+    request: Request, folder: RunFolder, begin: State, device: Any, data: Any, trial: TrialRules | None
+) -> dict[str, Any]:
     options = run_options(request)
+    phases: tuple[Phase, ...] = PHASES if trial is None else ("validation",)
     loader = make_loader(request, make_split(request, data))
     evaluator = make_evaluator(request, loader)
     model, generators = make_model(request, loader, device)
     if options.pretrained_weights is not None:  # when resuming, too: there may be no checkpoint yet
         load_model(model, read_weights(options.pretrained_weights, loader.data), options.pretrained_weights)
-    evaluator.check()
+    evaluator.check(phases)
     description = describe(request, loader, evaluator, model, device)
     log.info(
         "%s on %s: %d users, %d items, %d interactions, %d training windows; %d parameters; %s; %s",
@@ -64,32 +83,41 @@ def _train(request: Request, folder: RunFolder, begin: State, device: Any, data:
     )  # fmt: skip
     trainer_options: Any = request.sections["trainer"]
     trainer_class = TRAINERS[options.trainer_code or model_class(request).trainer_code]
-    trainer = trainer_class(trainer_options, Parts(model, loader, evaluator, folder, generators, device, options.pilot))
+    stop_early = None if trial is None else trial.stop_early
+    parts = Parts(model, loader, evaluator, folder, generators, device, options.pilot, stop_early)
+    trainer = trainer_class(trainer_options, parts)
     state = trainer.train(resume=begin == "resumed")
     limit = PILOT_BATCHES if options.pilot else None
-    validation = evaluator.evaluate(model, device, "validation", detailed=True, batch_limit=limit)
-    test = evaluator.evaluate(model, device, "test", detailed=True, batch_limit=limit)
-    written = results(description, state, device, validation, test)
-    heldout = evaluator.heldout("test")
-    folder.write_per_user(loader.data.user_ids[heldout.users], test.per_user)
-    folder.table("test").keep_through(-1)
-    flat = {f"{c}/{name}": value for c, values in test.metrics.items() for name, value in values.items()}
-    folder.table("test").append({"epoch": state.best_epoch or 0, **flat})
+    measured = {phase: evaluator.evaluate(model, device, phase, detailed=True, batch_limit=limit) for phase in phases}
+    written = results(description, state, device, measured)
+    if "test" in measured:
+        _write_test(folder, evaluator, measured["test"], state.best_epoch or 0)
     folder.write_results(written)
     folder.write_status(**{**state.as_dict(), "state": "finished" if state.stopped_by else "interrupted"})
     _say_end(written, folder)
     return written
 
 
+def _write_test(folder: RunFolder, evaluator: Evaluator, test: Evaluation, epoch: int) -> None:
+    """Leave what was measured on the test set, as a table and by user."""
+    users = evaluator.loader.data.user_ids[evaluator.heldout("test").users]
+    folder.write_per_user(users, {**evaluator.circumstances("test"), **test.per_user})
+    folder.table("test").keep_through(-1)
+    flat = {f"{c}/{name}": value for c, values in test.metrics.items() for name, value in values.items()}
+    folder.table("test").append({"epoch": epoch, **flat})
+
+
 def _say_end(written: dict[str, Any], folder: RunFolder) -> None:
-    test = written["test"]
-    shown = [f"{c} {m} {test[c][m]:.4f}" for c in test for m in ("NDCG@10", "Recall@10") if m in test[c]]
+    phase = "test" if "test" in written else "validation"
+    measured = written[phase]
+    shown = [f"{c} {m} {measured[c][m]:.4f}" for c in measured for m in ("NDCG@10", "Recall@10") if m in measured[c]]
     log.info(
-        "%s ended by %s after %d epochs and %.1f minutes; test of epoch %s: %s",
+        "%s ended by %s after %d epochs and %.1f minutes; %s of epoch %s: %s",
         written["label"],
         written["stopped_by"],
         written["epochs"],
         written["minutes"],
+        phase,
         written["best_epoch"],
         ", ".join(shown),
     )

@@ -103,7 +103,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
     import torch
 
-    import runs  # noqa: F401  (imports everything that a run needs)
+    import runs.tuning.search  # noqa: F401  (imports everything that a run needs)
 
     torch.set_num_threads(1)
     torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], fused=True)  # the first one imports much of torch

@@ -44,7 +44,8 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], state: dict[str, Any])
     """Write tensors and a state of plain values to one safetensors file, atomically."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(plain, temporary, metadata={"state": json.dumps(state), "sha256": content_hash(plain)})
+        # One entry: safetensors writes several in any order, and equal runs are to have equal files.
+        save_file(plain, temporary, metadata={"state": json.dumps({**state, "sha256": content_hash(plain)})})
 
 
 def content_hash(tensors: Mapping[str, Tensor]) -> str:
@@ -62,11 +63,11 @@ def read_tensors(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-            metadata = file.metadata() or {}
-            state = json.loads(metadata.get("state", "{}"))
+            state = dict(json.loads((file.metadata() or {}).get("state", "{}")))
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{path} is no readable weights file ({error}): give another one") from error
-    if metadata.get("sha256", "") not in ("", content_hash(tensors)):
+    written = state.pop("sha256", None)
+    if written is not None and written != content_hash(tensors):
         raise UserError(f"{path} is damaged (its checksum differs): give another weights file")
     return Checkpoint(tensors, state)
 

@@ -1,6 +1,8 @@
 """Mode compare: what is finished is reused, what fails doesn't stop the others, what was killed goes on."""
 
 import json
+import os
+import random
 import re
 import signal
 import time
@@ -35,12 +37,12 @@ def write_plan(place: Place, **vaes: dict[str, Any]) -> None:
     (place.folder / "plan.yaml").write_text(yaml.safe_dump(plan))
 
 
-def start(place: Place) -> Running:
-    return place.launcher.start(place.folder, "--templates", "plan.yaml")
+def start(place: Place, *options: object) -> Running:
+    return place.launcher.start(place.folder, "--templates", "plan.yaml", *options)
 
 
-def compare(place: Place) -> Ended:
-    return start(place).wait()
+def compare(place: Place, *options: object) -> Ended:
+    return start(place, *options).wait()
 
 
 def outcomes(ended: Ended) -> list[str]:
@@ -93,10 +95,14 @@ def test_a_run_that_fails_does_not_stop_the_others(place: Place) -> None:
     ended = compare(place)
     assert ended.code == 1
     assert outcomes(ended) == ["trained", "trained", "failed", "failed", "trained", "trained"]
-    assert "broken failed" in ended.err and "Traceback" not in ended.err
+    assert re.search(r"broken-seed0-\w+ failed: the loss", ended.err) and "Traceback" not in ended.err
     assert "ESAPR" in ended.out
     again = compare(place)
     assert outcomes(again) == ["reused", "reused", "failed", "failed", "reused", "reused"]
+    assert "the loss of model vae became nan" in again.out and "--retry_failed true" in again.err
+    assert "run 3 of 6" not in again.err
+    retried = compare(place, "--retry_failed", "true")
+    assert outcomes(retried) == outcomes(again) and "run 3 of 6" in retried.err
 
 
 def test_a_killed_comparison_goes_on(whole: Place, place: Place) -> None:
@@ -175,3 +181,71 @@ def test_too_few_negatives_are_told_before_training(place: Place) -> None:
     refused = place.run(test_negative_sample_size=100_000)
     assert refused.code == 1 and "100" in refused.err and "epoch 1" not in refused.err
     assert not (place.run_folder / "tables").exists()
+
+
+def write_grid(place: Place) -> None:
+    """Three small models on two datasets with three seeds."""
+    rows = [f"{user} {1 + (user * 7 + step * (1 + user % 3)) % 40}" for user in range(60) for step in range(10)]
+    (place.folder / "mine.txt").write_text("\n".join(rows) + "\n")
+    vae = {**VAE, "num_epochs": 4, "max_len": 4}
+    plan = {
+        "mode": "compare",
+        "datasets": ["synthetic", {"dataset_code": "file", "dataset_path": "mine.txt", "min_uc": 0, "min_sc": 0}],
+        "seeds": [0, 1, 2],
+        "runs": [
+            "train_pop",
+            {"template": "train_vae", "label": "ESAPR", "overrides": vae},
+            {"template": "train_vae", "label": "narrow", "overrides": {**vae, "encoder_hidden_layer": [4]}},
+        ],
+        "num_threads": 1,
+        "synthetic_users": 80,
+        "synthetic_items": 150,
+        "test_negative_sample_size": 10,
+    }
+    (place.folder / "plan.yaml").write_text(yaml.safe_dump(plan))
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory, launcher: Any) -> Place:
+    """A grid that nobody killed."""
+    place = Place(tmp_path_factory.mktemp("grid") / "here", launcher)
+    write_grid(place)
+    assert outcomes(compare(place).ok()) == ["trained"] * 18
+    return place
+
+
+@pytest.mark.parametrize("max_parallel", [1, 2])
+def test_a_killed_grid_ends_in_the_same_table(grid: Place, place: Place, max_parallel: int) -> None:
+    """Kill -9 to all its processes, in the middle of some run, twice."""
+    write_grid(place)
+    moments = random.Random(max_parallel)
+    for run in (moments.randrange(2, 9), moments.randrange(9, 17)):
+        running = start(place, "--max_parallel", max_parallel)
+        while not running.ended() and len(list(place.folder.glob("experiments/*/*/log.txt"))) < run:
+            time.sleep(0.002)
+        time.sleep(moments.uniform(0.0, 0.2))
+        os.killpg(running.pid, signal.SIGKILL)
+        assert running.wait().code == -signal.SIGKILL
+        assert len(numbers(place)) < 18
+    ended = start(place, "--max_parallel", max_parallel).wait().ok()
+    done = outcomes(ended)
+    assert len(done) == 18 and set(done) == {"reused", "trained"}
+    assert numbers(place) == numbers(grid)
+    assert without_costs(report_files(place)["report.md"]) == without_costs(report_files(grid)["report.md"])
+
+
+def test_the_keyboard_stops_all_that_run_at_once(place: Place) -> None:
+    slow = {"saturation_wait_epochs": None}
+    write_plan(place, slow=slow, slower=slow)
+    running = start(place, "--max_parallel", 2)
+    while not running.ended() and len(list(place.folder.glob("experiments/*/slow-*/tables/val_log.csv"))) < 2:
+        time.sleep(0.01)
+    running.send(signal.SIGINT)
+    ended = running.wait()
+    assert ended.code == 130
+    assert outcomes(ended) == ["trained", "trained", "interrupted", "interrupted"]
+    for folder in place.folder.glob("experiments/*/slow-*"):
+        assert json.loads((folder / "status.json").read_text())["state"] == "interrupted"
+        assert (folder / "results.json").is_file()
+    lines = [line for line in ended.err.splitlines() if "epoch 1 (" in line]
+    assert {line.split("]")[0].removeprefix("[synthetic/slow-seed")[0] for line in lines} == {"0", "1"}

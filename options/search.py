@@ -1,0 +1,118 @@
+"""Search spaces: what `search: {lr: {log_uniform: [1e-4, 1e-2]}}` means, and what is wrong with it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from options.problems import nearest
+from options.yaml_text import flow
+
+Kind = Literal["choice", "int", "log_int", "uniform", "log_uniform"]
+KINDS_OF_SPACE: tuple[Kind, ...] = ("choice", "int", "log_int", "uniform", "log_uniform")
+_WHOLE = ("int", "log_int")
+_LOG = ("log_int", "log_uniform")
+_STEPPED = ("int", "uniform")
+_FORM = "{choice: [a, b]}, or [low, high] under one of int, log_int, uniform, log_uniform"
+
+
+@dataclass(frozen=True)
+class Space:
+    """The values among which one option is searched.
+
+    Attributes:
+        kind: how they are drawn.
+        values: of `choice`, what may be chosen; of the others, the bounds, both included.
+        step: of `int` and `uniform`, the distance between values; None = every value.
+    """
+
+    kind: Kind
+    values: tuple[Any, ...]
+    step: float | int | None = None
+
+    @property
+    def log(self) -> bool:
+        """Whether small values are drawn as finely as large ones."""
+        return self.kind in _LOG
+
+    @property
+    def whole(self) -> bool:
+        """Whether values are whole numbers."""
+        return self.kind in _WHOLE
+
+    def probes(self) -> list[Any]:
+        """Values that show whether all of the space is allowed: every choice, or the bounds and a value between."""
+        if self.kind == "choice":
+            return list(self.values)
+        low, high = self.values
+        middle = math.sqrt(low * high) if self.log else (low + high) / 2
+        if self.step is not None:
+            middle = low + self.step
+        return [low, int(middle), high] if self.whole else [low, float(middle), high]
+
+    def contains(self, value: Any) -> bool:
+        """Whether `value` may be drawn."""
+        if self.kind == "choice":
+            return any(value == one and type(value) is type(one) for one in self.values)
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
+            return False
+        low, high = self.values
+        steps = (value - low) / self.step if self.step is not None else 0
+        return bool(low <= value <= high and math.isclose(steps, round(steps), abs_tol=1e-9))
+
+
+def read_space(raw: Any) -> Space | list[str]:
+    """The space that `raw` describes, or everything that is wrong with it."""
+    if not isinstance(raw, dict):
+        return [f"should be a mapping: {_FORM}"]
+    kinds = [key for key in raw if key in KINDS_OF_SPACE]
+    wrong = []
+    for key in raw:
+        if key not in (*KINDS_OF_SPACE, "step"):
+            hint = nearest(str(key), [*KINDS_OF_SPACE, "step"])
+            wrong.append(f"there is no kind of space `{key}`; {hint or f'write {_FORM}'}")
+    if len(kinds) != 1:
+        return wrong or [f"should have one kind: {_FORM}"]
+    kind: Kind = kinds[0]
+    values = raw[kind]
+    if kind == "choice":
+        return [*wrong, *_wrong_choices(values, "step" in raw)] or Space(kind, tuple(values))
+    wrong += _wrong_bounds(kind, values)
+    if not wrong and "step" in raw:
+        wrong += _wrong_step(kind, values, raw["step"])
+    return wrong or Space(kind, tuple(values), raw.get("step"))
+
+
+def _wrong_choices(values: Any, stepped: bool) -> list[str]:
+    wrong = ["step is for int and uniform"] if stepped else []
+    if not isinstance(values, list) or len(values) < 2:
+        return [*wrong, "choice should be a list of two values or more"]
+    texts = [flow(value) for value in values]
+    twice = sorted({text for text in texts if texts.count(text) > 1})
+    return [*wrong, *(f"choice has {text} twice" for text in twice)]
+
+
+def _wrong_bounds(kind: Kind, bounds: Any) -> list[str]:
+    if not isinstance(bounds, list) or len(bounds) != 2:
+        return [f"{kind} should be [low, high]"]
+    number = int if kind in _WHOLE else int | float
+    for bound in bounds:
+        if isinstance(bound, bool) or not isinstance(bound, number) or not math.isfinite(bound):
+            return [f"the bounds of {kind} should be {'whole ' if kind in _WHOLE else ''}numbers, not {flow(bound)}"]
+    low, high = bounds
+    wrong = [] if low < high else [f"the bounds of {kind} are the wrong way round: {low} is not below {high}"]
+    if kind in _LOG and min(bounds) <= 0:
+        wrong.append(f"the bounds of {kind} should be above 0")
+    return wrong
+
+
+def _wrong_step(kind: Kind, bounds: Sequence[float], step: Any) -> list[str]:
+    if kind not in _STEPPED:
+        return ["step is for int and uniform"]
+    number = int if kind == "int" else int | float
+    if isinstance(step, bool) or not isinstance(step, number) or not 0 < step <= bounds[1] - bounds[0]:
+        return [f"step should be a {'whole ' if kind == 'int' else ''}number above 0 and at most high - low"]
+    steps = (bounds[1] - bounds[0]) / step
+    if not math.isclose(steps, round(steps), abs_tol=1e-9):
+        return [f"steps of {flow(step)} from {flow(bounds[0])} don't meet {flow(bounds[1])}"]
+    return []

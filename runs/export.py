@@ -1,0 +1,154 @@
+"""Mode export: a trained model as a file that other programs run, with all that they need to feed it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import platform
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from common.errors import UserError
+from common.files import atomic_folder, write_text
+from common.schema import Options
+from common.version import code_version
+from evaluation.options import EvaluationOptions
+from options.request import Request
+from runs.build import run_options
+from runs.folders import label_of
+from runs.serving.formats import trace, write_onnx, write_torch
+from runs.serving.graph import Served, ServedRatings, ServedTimes, served
+from runs.serving.trials import TOLERANCE, Trials, max_length
+from runs.trained import TrainedRun, load_trained
+
+Format = Literal["torch_export", "onnx"]
+WRITERS = {"torch_export": write_torch, "onnx": write_onnx}
+FILES = {"torch_export": "model.pt2", "onnx": "model.onnx"}
+SERVE = {"torch_export": "serve_torch.py", "onnx": "serve_onnx.py"}
+NOT_IN_ONNX = {
+    "meantime": "ONNX has its attention for heads that are alike, and these differ",
+    "tisas": "ONNX has no running minimum, which the unit of a user's times is",
+}
+SCHEMA = 1
+
+
+class ExportOptions(Options):
+    """Where to export to, and as what."""
+
+    output: Path = Field(description="the folder to write")
+    export_format: Format = Field(
+        "torch_export", description="torch_export: .pt2, run by torch; onnx: run by ONNX Runtime and others"
+    )
+    dataset_path: Path | None = Field(None, description="where the file of the run's data is now; null = where it was")
+    local_data_folder: Path | None = Field(None, description="folder of prepared datasets; null = as the run had it")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written; difference: the largest of a score from the harness's, on the histories of the check."""
+
+    label: str
+    folder: Path
+    length: str
+    difference: float
+
+
+def export(request: Request) -> Exported:
+    """Write the folder that the options ask for. Raises UserError, and leaves nothing, for a model that can't be."""
+    options = request.sections["export"]
+    assert isinstance(options, ExportOptions)
+    _check_output(options.output, run_options(request).overwrite)
+    if options.export_format == "onnx":
+        _need_onnx()
+    run = load_trained(
+        request,
+        dataset_path=options.dataset_path,
+        local_data_folder=options.local_data_folder,
+        device="cpu",
+        precision="fp32",
+    )
+    code = run.model.code
+    if options.export_format == "onnx" and code in NOT_IN_ONNX:
+        raise UserError(
+            f"model {code} can't be exported to onnx: {NOT_IN_ONNX[code]}. Use --export_format torch_export"
+        )
+    graph = served(run.model, run.loader).eval()
+    trials = Trials(run, graph)
+    longest = max_length(run.loader)
+    program, fixed = trace(graph, trials, longest)
+    with atomic_folder(options.output) as folder:
+        scores = WRITERS[options.export_format](program, folder / FILES[options.export_format])
+        difference = trials.check(scores, fixed)
+        manifest = _manifest(run, options.export_format, graph, longest, fixed, difference)
+        write_text(folder / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+        item_ids = [None, *np.asarray(run.loader.data.item_ids).tolist()]
+        write_text(folder / "item_ids.json", json.dumps(item_ids) + "\n")
+        shutil.copyfile(Path(__file__).parent / "serving" / SERVE[options.export_format], folder / "serve.py")
+        if options.output.exists():
+            shutil.rmtree(options.output)
+    return Exported(label_of(run.request), options.output, "any" if fixed is None else str(fixed), difference)
+
+
+def _check_output(folder: Path, overwrite: bool) -> None:
+    """Refuse a folder that is there, unless it is an export that may be replaced."""
+    if not folder.exists():
+        return
+    if not (folder / "manifest.json").is_file():
+        raise UserError(f"{folder} exists and is no export: give another --output")
+    if not overwrite:
+        raise UserError(f"{folder} holds an export: give another --output, or --overwrite true to replace it")
+
+
+def _need_onnx() -> None:
+    """Refuse where the libraries are missing, before anything is read."""
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise UserError(f"format onnx needs {name} ({error}): pip install -r requirements-export.txt") from error
+
+
+def _manifest(
+    run: TrainedRun, kind: Format, graph: Served, longest: int | None, fixed: int | None, difference: float
+) -> dict[str, Any]:
+    """All that one must know to feed the model and to read its scores."""
+    data, evaluation = run.loader.data, run.request.sections["evaluation"]
+    assert isinstance(evaluation, EvaluationOptions)
+    shape = ["batch", "length" if fixed is None else fixed]
+    inputs = [{"name": "items", "dtype": "int64", "shape": shape, "what": "numbers of items, oldest first"}]
+    if isinstance(graph, ServedRatings):
+        inputs.append({"name": "ratings", "dtype": "float32", "shape": shape, "what": "their ratings"})
+    if isinstance(graph, ServedTimes):
+        inputs.append({"name": "timestamps", "dtype": "int64", "shape": shape, "what": "their times, seconds UTC"})
+        what = "when the recommendation is asked for, seconds UTC"
+        inputs.append({"name": "request_times", "dtype": "int64", "shape": ["batch"], "what": what})
+    values = next((i["name"] for i in inputs if i["name"] in ("ratings", "timestamps")), None)
+    libraries = ["torch"] if kind == "torch_export" else ["torch", "onnx", "onnxscript", "onnxruntime"]
+    return {
+        "schema": SCHEMA,
+        "label": label_of(run.request),
+        "model_code": run.model.code,
+        "weights": str(run.weights),
+        "format": kind,
+        "model_file": FILES[kind],
+        "inputs": inputs,
+        "output": {"name": "scores", "dtype": "float32", "shape": ["batch", data.num_items + 1], "column_0": "nothing"},
+        "padding": "0, on the left",
+        "max_length": longest,
+        "fixed_length": fixed,
+        "values": values,
+        "filter_seen": not data.repeats if evaluation.filter_seen is None else evaluation.filter_seen,
+        "items": data.num_items,
+        "data": {"name": data.name, "hash": data.hash},
+        "check": {"largest_difference": difference, "tolerance": TOLERANCE},
+        "versions": {
+            "code": code_version(),
+            "python": platform.python_version(),
+            **{name: importlib.import_module(name).__version__ for name in libraries},
+        },
+    }

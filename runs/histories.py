@@ -1,0 +1,202 @@
+"""Whom recommendations are for: users of the data, chosen by their ids, or new histories from a file."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from common.errors import UserError
+from dataloaders import Dataloader
+from dataloaders.windows import Int
+from datasets import SequenceData
+from datasets.base import DatasetOptions
+from datasets.file import File, FileFormat, FileOptions
+from datasets.prepare import prepare, read_rows
+from datasets.readers.columns import USUAL_NAMES, plain
+from runs.build import make_loader
+from runs.trained import TrainedRun
+
+log = logging.getLogger(__name__)
+History = Literal["all", "train", "test"]
+SHOWN = 5  # names that a message lists
+Ids = NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class People:
+    """n users: their names `ids`, their indices `users` in the loader's data, their histories `items[start:end]`."""
+
+    loader: Dataloader
+    ids: Ids
+    users: Int
+    start: Int
+    end: Int
+
+
+def known_people(run: TrainedRun, users: str, history: History) -> People:
+    """All users of the data (`users` "all"), or those that a file lists, in its order."""
+    data = run.loader.data
+    chosen = np.arange(data.num_users) if users == "all" else _listed_users(Path(users), data)
+    start, end = _histories(run.loader, history)
+    return People(run.loader, np.asarray(data.user_ids)[chosen], chosen, start[chosen], end[chosen])
+
+
+def _histories(loader: Dataloader, history: History) -> tuple[Int, Int]:
+    """Of each user: all interactions; those that are trained on; or what the test gives the model, where it does."""
+    split, offsets = loader.split, np.asarray(loader.data.offsets)
+    if history == "all":
+        return offsets[:-1], offsets[1:]
+    start, end = split.train_start.copy(), split.train_end.copy()
+    if history == "test":
+        test = split.test
+        start[test.users], end[test.users] = test.input_start, test.input_end
+    return start, end
+
+
+def _listed_users(path: Path, data: SequenceData) -> Int:
+    """The users that a file lists, each once. Raises UserError for users that the data doesn't have."""
+    names = list(dict.fromkeys(_read_names(path)))
+    found = places_of(np.asarray(names, dtype=np.str_), data.user_ids)
+    unknown = [name for name, place in zip(names, found.tolist(), strict=True) if place < 0]
+    if unknown:
+        raise UserError(
+            f"{path} lists {len(unknown):,} users that {data.name} (as trained on) doesn't have: {shown(unknown)}. "
+            "Leave them out, or give their histories by --histories"
+        )
+    if not names:
+        raise UserError(f"{path} lists no users")
+    return found
+
+
+def _read_names(path: Path) -> list[str]:
+    """A line each; of a CSV or Parquet file, the column that is named as users usually are, else the first."""
+    if not path.is_file():
+        raise UserError(f"users {path}: there is no such file (give `all`, or a file of user ids)")
+    try:
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path)
+            return [str(name) for name in table[table.columns[_user_column([str(c) for c in table.columns]) or 0]]]
+        if path.suffix in (".csv", ".tsv"):
+            separator = "," if path.suffix == ".csv" else "\t"
+            table = pd.read_csv(
+                path, sep=separator, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+            )
+            column = _user_column([str(cell) for cell in table.iloc[0]]) if len(table) else None
+            return [str(name).strip() for name in table[column or 0][0 if column is None else 1 :]]
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (ValueError, OSError) as error:  # pandas' and pyarrow's errors are ValueErrors
+        raise UserError(f"users {path}: can't be read ({error})") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _user_column(names: list[str]) -> int | None:
+    """Which of these is a usual name of users, or None."""
+    usual = [number for number, name in enumerate(names) if plain(name) in USUAL_NAMES["user"]]
+    return usual[0] if usual else None
+
+
+def places_of(wanted: Ids, known: Ids) -> Int:
+    """Where each of the wanted ids stands among the known ones, -1 where it doesn't; numbers and texts may be mixed."""
+    known = np.asarray(known)
+    if (wanted.dtype.kind == "U") != (known.dtype.kind == "U"):
+        wanted, known = wanted.astype(np.str_), known.astype(np.str_)
+    found: Int = pd.Index(known).get_indexer(pd.Index(wanted)).astype(np.int64)
+    return found
+
+
+def shown(names: list[str] | Ids) -> str:
+    """The first names, for a message."""
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return ", ".join(str(name) for name in names[:SHOWN]) + more
+
+
+def new_people(run: TrainedRun, path: Path, file_format: FileFormat) -> People:
+    """The users of a file of histories. Items that the data doesn't have are dropped; what is left may be nothing.
+
+    Ratings are judged and repeats merged as in the run's data. The loader holds the run's data, and these behind it.
+    """
+    options: Any = run.request.sections["dataset"]
+    ids, added, unknown = _read_histories(path, file_format, run.loader.data, options)
+    if unknown.any():
+        items = int(np.count_nonzero(unknown))
+        log.warning(
+            "%s: %d interactions are dropped, with items that %s doesn't have", path, items, run.loader.data.name
+        )
+    needs = run.model.required(run.model.options)
+    lacking = sorted(need for need in needs if getattr(added, need) is None)
+    if lacking:
+        raise UserError(f"model {run.model.code} needs {' and '.join(lacking)}, and {path} has none")
+    loader = with_histories(run, added)
+    users = np.arange(added.num_users) + run.loader.data.num_users
+    offsets = np.asarray(loader.data.offsets)
+    return People(loader, ids, users, offsets[users], offsets[users + 1])
+
+
+def _read_histories(
+    path: Path, file_format: FileFormat, data: SequenceData, options: DatasetOptions
+) -> tuple[Ids, SequenceData, NDArray[np.bool_]]:
+    """(ids of all users of the file; their histories with the data's items; which interactions had unknown items)."""
+    if not path.is_file():
+        raise UserError(f"histories {path}: there is no such file")
+    raw = File().read(FileOptions(dataset_path=path, file_format=file_format))
+    rows = read_rows(raw.frame, raw.ticks_per_second)
+    ids, rules = rows.user_ids, options.rules()
+    rules = replace(
+        rules,
+        min_rating=None if rows.ratings is None else rules.min_rating,
+        tie_order="file" if rows.ticks is None else rules.tie_order,
+        since=None,
+        until=None,
+        min_uc=0,
+        min_sc=0,
+        subsample_users=None,
+        max_items=None,
+    )
+    prepared = prepare(rows, rules, name=path.name)
+    item = places_of(prepared.item_ids, data.item_ids)[prepared.items - 1] + 1  # 0 = unknown
+    known = item > 0
+    user = np.repeat(places_of(prepared.user_ids, ids), prepared.lengths)[known]
+    kept = replace(
+        prepared,
+        items=item[known].astype(np.int32),
+        offsets=np.concatenate([[0], np.cumsum(np.bincount(user, minlength=len(ids)))]).astype(np.int64),
+        timestamps=None if prepared.timestamps is None else prepared.timestamps[known],
+        ratings=None if prepared.ratings is None else prepared.ratings[known],
+        user_ids=ids,
+        item_ids=data.item_ids,
+    )
+    return ids, kept, ~known
+
+
+def with_histories(run: TrainedRun, added: SequenceData) -> Dataloader:
+    """The run's dataloader over its data and, behind that, more users, of whom nothing is trained on.
+
+    Times or ratings that the added ones lack count as 0.
+    """
+    split = run.loader.split
+    data = split.data
+    begin, end = data.num_interactions, data.num_interactions + added.num_interactions
+
+    def joined(name: str) -> Any:
+        own, more = getattr(data, name), getattr(added, name)
+        if own is None:
+            return None
+        return np.concatenate([own, np.zeros(end - begin, dtype=own.dtype) if more is None else more.astype(own.dtype)])
+
+    whole = replace(
+        data,
+        items=joined("items"),
+        offsets=np.concatenate([data.offsets, added.offsets[1:] + begin]),
+        timestamps=joined("timestamps"),
+        ratings=joined("ratings"),
+        user_ids=np.arange(data.num_users + added.num_users),
+    )
+    empty = np.asarray(added.offsets[:-1]) + begin
+    train_start, train_end = np.concatenate([split.train_start, empty]), np.concatenate([split.train_end, empty])
+    return make_loader(run.request, replace(split, data=whole, train_start=train_start, train_end=train_end))

@@ -1,0 +1,30 @@
+"""Prints the best items after a history, oldest first: `python serve.py ITEM ITEM ...`. Needs torch alone.
+
+Where the manifest says so, each item comes with its rating or its time in seconds: `ITEM@5`, `ITEM@1718000000`.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+here, topk = Path(__file__).resolve().parent, 10
+manifest = json.loads((here / "manifest.json").read_text(encoding="utf-8"))
+item_ids = json.loads((here / "item_ids.json").read_text(encoding="utf-8"))  # the original id of each number; 0 is PAD
+numbers = {str(item): number for number, item in enumerate(item_ids) if number}
+words = [word.rpartition("@")[::2] if manifest["values"] else (word, "0") for word in sys.argv[1:]]
+history = [(numbers[item], float(value)) for item, value in words if item in numbers]
+if not history:
+    sys.exit("none of these items is known")
+history = history[-(manifest["max_length"] or len(history)) :]
+history = [(0, 0.0)] * ((manifest["fixed_length"] or 0) - len(history)) + history
+items, values = [item for item, _ in history], [value for _, value in history]
+given = {"items": [items], "ratings": [values], "timestamps": [values], "request_times": values[-1:]}
+model = torch.export.load(here / manifest["model_file"]).module()
+inputs = {i["name"]: torch.tensor(given[i["name"]], dtype=getattr(torch, i["dtype"])) for i in manifest["inputs"]}
+scores = model(**inputs)[0].detach()
+scores[[0, *items] if manifest["filter_seen"] else [0]] = -torch.inf
+for score, number in zip(*(part.tolist() for part in scores.topk(min(topk, len(item_ids)))), strict=True):
+    if score > -torch.inf:
+        print(item_ids[number], round(score, 4), sep="\t")

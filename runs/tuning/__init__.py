@@ -1,0 +1,5 @@
+"""Mode tune: the search for the options with which a model does best on the validation set."""
+
+from runs.tuning.options import TuneOptions
+
+__all__ = ["TuneOptions"]

@@ -1,0 +1,191 @@
+"""The study that optuna keeps: where it is, how options become its parameters, who suggests and who prunes."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.samplers import BaseSampler, TPESampler
+from optuna.storages import RDBStorage
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from common.errors import UserError
+from options.search import Space
+from options.yaml_text import flow
+from trainers.randomness import derived_seed
+
+LOCK_SECONDS = 120.0  # so long a process waits for another that writes to an SQLite file
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """All that a process needs to work on a study.
+
+    Attributes
+    ----------
+    storage : an optuna URL
+    name : the study's name there
+    seed : where the search's draws start
+    startup_trials : trials drawn at random, and finished before any is pruned
+    pruner : which trials end early
+    warmup_epochs : epochs that no trial is pruned before
+    num_epochs : most epochs of a trial, which hyperband divides
+    """
+
+    storage: str
+    name: str
+    seed: int
+    startup_trials: int
+    pruner: Literal["median", "hyperband", "none"]
+    warmup_epochs: int
+    num_epochs: int | None
+
+    def open(self) -> Study:
+        """The study; made if there is none. Raises UserError if its storage can't be opened."""
+        with _storage_errors(self.storage):
+            return optuna.create_study(
+                storage=_open_storage(self.storage),
+                study_name=self.name,
+                direction="maximize",
+                sampler=SeededSampler(self.seed, self.startup_trials),
+                pruner=self._make_pruner(),
+                load_if_exists=True,
+            )
+
+    def delete(self) -> None:
+        """Remove the study with all its trials."""
+        self.open()
+        with _storage_errors(self.storage):
+            optuna.delete_study(study_name=self.name, storage=_open_storage(self.storage))
+
+    def _make_pruner(self) -> BasePruner:
+        if self.pruner == "median":
+            return MedianPruner(n_startup_trials=self.startup_trials, n_warmup_steps=self.warmup_epochs)
+        if self.pruner == "hyperband":
+            assert self.num_epochs is not None, "options see to it"
+            return HyperbandPruner(min_resource=min(self.warmup_epochs, self.num_epochs), max_resource=self.num_epochs)
+        return NopPruner()
+
+
+class SeededSampler(BaseSampler):
+    """TPE whose draws for a trial depend on the seed, the trial's number and the trials before, and on nothing else.
+
+    So a search that was killed and goes on suggests what it would have suggested.
+    """
+
+    def __init__(self, seed: int, startup_trials: int) -> None:
+        self._seed, self._startup_trials = seed, startup_trials
+        self._tpe: BaseSampler = TPESampler(seed=0)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Begin the draws of a trial."""
+        seed = derived_seed(self._seed, f"tune/{trial.number}") % 2**32
+        self._tpe = TPESampler(n_startup_trials=self._startup_trials, seed=seed)
+        self._tpe.before_trial(study, trial)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """What is drawn together."""
+        return self._tpe.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Draw it."""
+        return self._tpe.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Draw one value by itself."""
+        return self._tpe.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
+        """Nothing: TPE looks at the finished trials when it draws."""
+
+
+@contextmanager
+def _storage_errors(url: str) -> Iterator[None]:
+    """Tell what is wrong with a storage as an error of the user's."""
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, ImportError, ValueError) as error:
+        raise UserError(f"storage {shown_url(url)} can't be used: {str(error).splitlines()[0]}") from error
+
+
+def sqlite_url(path: object) -> str:
+    """The storage of an SQLite file."""
+    return URL.create("sqlite", database=str(path)).render_as_string()
+
+
+def shown_url(url: str) -> str:
+    """A storage's URL without its password."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return url
+
+
+@functools.cache
+def _open_storage(url: str) -> RDBStorage:
+    """One connection per process: opening it takes longer than many a short trial."""
+    options = {"connect_args": {"timeout": LOCK_SECONDS}} if url.startswith("sqlite") else {}
+    return RDBStorage(url, engine_kwargs=options)
+
+
+def suggest(trial: Trial, spaces: Mapping[str, Space]) -> dict[str, Any]:
+    """The values of a trial: those that it has been given before, and else new ones."""
+    for key, space in spaces.items():
+        kind = distribution_of(space)
+        if isinstance(kind, CategoricalDistribution):
+            trial.suggest_categorical(key, kind.choices)
+        elif isinstance(kind, IntDistribution):
+            trial.suggest_int(key, kind.low, kind.high, step=kind.step, log=kind.log)
+        else:
+            trial.suggest_float(key, kind.low, kind.high, step=kind.step, log=kind.log)
+    return chosen(trial, spaces)
+
+
+def chosen(trial: Trial | FrozenTrial, spaces: Mapping[str, Space]) -> dict[str, Any]:
+    """The values that a trial has been given so far."""
+    values = {}
+    for key, space in spaces.items():
+        if key not in trial.params:
+            continue
+        drawn = trial.params[key]
+        if space.kind == "choice":
+            values[key] = space.values[[flow(value) for value in space.values].index(drawn)]
+        else:
+            values[key] = drawn if space.whole else _readable(drawn, *space.values)
+    return values
+
+
+def distribution_of(space: Space) -> CategoricalDistribution | IntDistribution | FloatDistribution:
+    """A space as optuna has it; choices are kept as text, for it takes no lists."""
+    if space.kind == "choice":
+        return CategoricalDistribution([flow(value) for value in space.values])
+    low, high = space.values
+    if space.whole:
+        return IntDistribution(low, high, log=space.log, step=int(space.step or 1))
+    return FloatDistribution(low, high, log=space.log, step=space.step)
+
+
+def as_parameters(values: Mapping[str, Any], spaces: Mapping[str, Space]) -> dict[str, Any]:
+    """Options as the study's parameters have them."""
+    return {key: flow(values[key]) if space.kind == "choice" else values[key] for key, space in spaces.items()}
+
+
+def _readable(value: float, low: float, high: float) -> float:
+    """A drawn number to six digits, within its bounds: what a run gets is what its template shows."""
+    return min(max(float(f"{value:.6g}"), low), high)

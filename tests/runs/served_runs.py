@@ -1,0 +1,99 @@
+"""Runs on a small file of purchases with all that models ask for, made without training where that can be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from helpers import flags
+
+import main
+import options
+from datasets import SequenceData
+from models import MODELS, FittedModel
+from options.registries import load_registries
+from runs.build import load_data, make_loader, make_model, make_split
+from trainers.checkpoint import model_tensors, write_tensors
+
+USERS, ITEMS = 30, 25
+SMALL = {  # what makes models small, where they have it
+    "max_len": 9,
+    "hidden_units": 8,
+    "num_heads": 2,
+    "num_blocks": 1,
+    "gru_units": 8,
+    "encoder_hidden_layer": [8],
+    "hidden_layers": [8],
+    "encode_len": 4,
+    "latent_size": 4,
+    "hidden_size": 8,
+    "pseudo_inputs": 5,
+    "factors": 4,
+    "neighbours": 7,
+    "tisas_max_time_intervals": 20,
+    "marank_num_att_layers": 1,
+    "marank_num_linear_layers": 1,
+}
+
+
+def purchases() -> pd.DataFrame:
+    """Who bought what, when, and how good it was; named by words, with repeats, short and long histories."""
+    random = np.random.default_rng(3)
+    lengths = random.integers(3, 16, USERS)
+    user = np.repeat(np.arange(USERS), lengths)
+    count = len(user)
+    return pd.DataFrame(
+        {
+            "user": [f"u{number:02d}" for number in user],
+            "item": [f"item {number:02d}" for number in random.integers(0, ITEMS, count)],
+            "rating": random.integers(1, 6, count),
+            "timestamp": 1_600_000_000 + np.cumsum(random.integers(1, 90_000, count)),
+        }
+    )
+
+
+def make_run(folder: Path, code: str, **more: Any) -> Path:
+    """The folder of a run of this model: a fitted one fitted, another with weights that are drawn."""
+    path = folder / "purchases.csv"
+    if not path.exists():
+        purchases().to_csv(path, index=False)
+    registries = load_registries()
+    kind = MODELS[code]
+    keys = {*kind.Options.model_fields, *registries.dataloaders[kind.dataloader_code].Options.model_fields}
+    small = {key: value for key, value in SMALL.items() if key in keys}
+    data = {"dataset_code": "file", "dataset_path": path, "local_data_folder": folder / "Data"}
+    rest = {"min_uc": 0, "min_sc": 0, "num_threads": 1, "device": "cpu", "model_code": code}
+    rest["test_negative_sampler_code"] = []
+    if code in ("autorec", "bias"):
+        rest |= {"split": "random_rating", "best_metric": "RMSE"}
+    place = {"experiment_root": folder, "experiment_group": "runs", "experiment_name": code}
+    argv = flags(**{**data, **rest, **small, **place, **more})
+    run = folder / "runs" / str(more.get("experiment_name", code))
+    if issubclass(kind, FittedModel):
+        assert main.run(argv) == 0
+        return run
+    request = options.parse(argv)
+    loader = make_loader(request, make_split(request, load_data(request)))
+    model, _ = make_model(request, loader, torch.device("cpu"))
+    generator = torch.Generator().manual_seed(5)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, 0.0, 0.3, generator)
+    run.mkdir(parents=True)
+    (run / "config.yaml").write_text(request.to_yaml())
+    write_tensors(run / "models" / "best.safetensors", model_tensors(model), {"data_hash": loader.data.hash})
+    return run
+
+
+def data_of(folder: Path, code: str = "vae") -> SequenceData:
+    """What the runs in this folder are trained on."""
+    given = {
+        "model_code": code,
+        "dataset_code": "file",
+        "dataset_path": folder / "purchases.csv",
+        "min_uc": 0,
+        "min_sc": 0,
+    }
+    return load_data(options.parse(flags(**given, local_data_folder=folder / "Data")))

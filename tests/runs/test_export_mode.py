@@ -1,0 +1,212 @@
+"""Mode export: every model in both formats, what lies beside it, and the script that serves it by itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from served_runs import data_of, make_run
+
+import main
+from common.errors import UserError
+from models import MODELS, hstu, next_item, vae
+from runs.export import NOT_IN_ONNX, WRITERS
+from runs.serving.formats import write_torch
+from runs.serving.graph import REFUSED, traceable_layers
+
+CODES = sorted(MODELS)
+SERVED = ("vae", "sas", "bert")
+HISTORY = ["item 03", "item 11", "item 07", "item 03", "item 20"]
+FORMATS = ("torch_export", "onnx")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all runs of this module."""
+    return tmp_path_factory.mktemp("exported")
+
+
+def run_of(runs: Path, code: str) -> Path:
+    """The run of a model, made when it is first asked for."""
+    path = runs / "runs" / code
+    return path if path.exists() else make_run(runs, code)
+
+
+def export(runs: Path, code: str, kind: str, *argv: object, output: Path | None = None) -> int:
+    """`--mode export` of a model, to its own folder unless another is given."""
+    given = ["--mode", "export", "--pretrained_weights", run_of(runs, code), "--export_format", kind]
+    return main.run([str(word) for word in [*given, "--output", output or runs / f"{code}-{kind}", *argv]])
+
+
+def exported(runs: Path, code: str, kind: str) -> Path:
+    """What it wrote, made when it is first asked for."""
+    folder = runs / f"{code}-{kind}"
+    if not folder.exists():
+        assert export(runs, code, kind) == 0
+    return folder
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_model_is_written_or_refused_by_name(runs: Path, code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if code == "als":
+        pytest.importorskip("implicit")
+    if code in REFUSED:
+        assert export(runs, code, "torch_export") == 1
+        assert f"model {code} can't be exported: {REFUSED[code]}" in capsys.readouterr().err
+        assert not (runs / f"{code}-torch_export").exists()
+        return
+    folder = exported(runs, code, "torch_export")
+    assert {path.name for path in folder.iterdir()} == {"item_ids.json", "manifest.json", "model.pt2", "serve.py"}
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["model_code"] == code and manifest["check"]["largest_difference"] < 1e-4
+    assert (manifest["fixed_length"] is None) == (code not in ("gru4rec", "meantime", "tisas"))
+    module = torch.export.load(folder / "model.pt2").module()
+    for rows in (1, 4):
+        scores = module(**example(manifest, rows))
+        assert scores.shape == (rows, manifest["items"] + 1) and torch.isfinite(scores[:, 1:]).all()
+
+
+def example(manifest: dict[str, Any], rows: int) -> dict[str, torch.Tensor]:
+    """Inputs by what the manifest says of them."""
+    made = {}
+    for number, given in enumerate(manifest["inputs"]):
+        shape = [{"batch": rows, "length": 3}.get(size, size) for size in given["shape"]]
+        values = torch.randint(1, 6, shape, generator=torch.Generator().manual_seed(number))
+        made[given["name"]] = values.sort().values.to(getattr(torch, given["dtype"]))
+    return made
+
+
+@pytest.mark.parametrize("code", [*SERVED, "ease", "itemknn", "bias", *NOT_IN_ONNX])  # one of each kind of graph
+def test_onnx_too(runs: Path, code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnxscript")
+    runtime = pytest.importorskip("onnxruntime")
+    if code in NOT_IN_ONNX:
+        assert export(runs, code, "onnx") == 1
+        assert f"model {code} can't be exported to onnx" in capsys.readouterr().err
+        assert not (runs / f"{code}-onnx").exists()
+        return
+    folder = exported(runs, code, "onnx")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    session = runtime.InferenceSession(folder / "model.onnx")
+    assert [given.name for given in session.get_inputs()] == [given["name"] for given in manifest["inputs"]]
+    assert [found.name for found in session.get_outputs()] == ["scores"]
+    (scores,) = session.run(None, {name: value.numpy() for name, value in example(manifest, 3).items()})
+    assert scores.shape == (3, manifest["items"] + 1)
+
+
+def serve(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """`python serve.py` where this harness can't be imported."""
+    clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [sys.executable, "-I", str(folder / "serve.py"), *words]
+    return subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, timeout=240, check=False)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("code", SERVED)
+def test_the_script_lists_what_the_harness_does(
+    runs: Path, code: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind == "onnx":
+        pytest.importorskip("onnxscript")
+        pytest.importorskip("onnxruntime")
+    folder = exported(runs, code, kind)
+    done = serve(folder, *HISTORY[:2], "unheard of", *HISTORY[2:])
+    assert done.returncode == 0, done.stderr
+    served = [line.split("\t") for line in done.stdout.splitlines()]
+    monkeypatch.chdir(tmp_path)
+    rows = [("me", item, 5, 1_700_000_000 + place) for place, item in enumerate(HISTORY)]
+    pd.DataFrame(rows, columns=["user", "item", "rating", "timestamp"]).to_csv("new.csv", index=False)
+    given = ["--mode", "recommend", "--pretrained_weights", str(run_of(runs, code)), "--histories", "new.csv"]
+    assert main.run([*given, "--topk", "10"]) == 0
+    expected = pd.read_parquet("recommendations.parquet")
+    assert [item for item, _ in served] == expected["item"].tolist()
+    assert [float(score) for _, score in served] == pytest.approx(expected["score"].tolist(), abs=2e-4)
+
+
+def test_times_go_with_the_items(runs: Path) -> None:
+    folder = exported(runs, "tisas", "torch_export")
+    assert json.loads((folder / "manifest.json").read_text())["values"] == "timestamps"
+    lists = [
+        serve(folder, "item 03@1600000000", f"item 05@{1_600_000_000 + gap}", "item 09@1600900000") for gap in (9, 9**5)
+    ]
+    assert all(done.returncode == 0 and len(done.stdout.splitlines()) == 10 for done in lists), lists[0].stderr
+    assert lists[0].stdout != lists[1].stdout
+
+
+def test_nothing_known_is_said(runs: Path) -> None:
+    done = serve(exported(runs, "vae", "torch_export"), "nothing", "of", "this")
+    assert done.returncode == 1 and "none of these items is known" in done.stderr
+
+
+def test_what_lies_beside_the_model(runs: Path) -> None:
+    folder = exported(runs, "vae", "torch_export")
+    manifest, data = json.loads((folder / "manifest.json").read_text()), data_of(runs)
+    assert json.loads((folder / "item_ids.json").read_text()) == [None, *data.item_ids.tolist()]
+    assert manifest["data"] == {"name": "purchases", "hash": data.hash}
+    assert manifest["inputs"][0]["shape"] == ["batch", "length"] and manifest["max_length"] == 8
+    assert manifest["padding"] == "0, on the left" and manifest["versions"]["torch"] == torch.__version__
+    lines = (folder / "serve.py").read_text().splitlines()
+    code = [line for line in lines[lines.index("import torch") + 1 :] if line]
+    assert len(code) <= 20
+
+
+def test_an_export_is_not_overwritten_unasked(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = exported(runs, "pop", "torch_export")
+    (folder / "mine").write_text("")
+    assert export(runs, "pop", "torch_export") == 1
+    assert "--overwrite true" in capsys.readouterr().err and (folder / "mine").exists()
+    assert export(runs, "pop", "torch_export", "--overwrite", "true") == 0
+    assert not (folder / "mine").exists() and (folder / "serve.py").exists()
+    assert export(runs, "pop", "torch_export", "--overwrite", "true", output=runs) == 1
+    assert "is no export" in capsys.readouterr().err
+
+
+def test_a_model_that_scores_otherwise_leaves_nothing(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def wrong(program: Any, path: Path) -> Any:
+        scores = write_torch(program, path)
+        return lambda inputs: scores(inputs) * 1.01
+
+    monkeypatch.setitem(WRITERS, "torch_export", wrong)
+    run_of(runs, "pop")
+    before = set(runs.iterdir())
+    assert export(runs, "pop", "torch_export", output=runs / "wrong") == 1
+    assert "scores otherwise than the harness" in capsys.readouterr().err
+    assert set(runs.iterdir()) == before
+
+
+def test_padding_that_counts_and_bags_of_counts(runs: Path) -> None:
+    """Options that change what a dataloader makes of a history are in the graph."""
+    changes: list[tuple[str, dict[str, Any]]] = [
+        ("vae", {"count_padding": True, "repeat_weights": "last"}),
+        ("vae", {"normalize_type": "batch", "weight_type": "linear"}),
+        ("mult_dae", {"bag_weights": "count", "max_input_items": 6}),
+    ]
+    for number, (code, options) in enumerate(changes):
+        run = make_run(runs, code, experiment_name=f"other{number}", **options)
+        given = ["--mode", "export", "--pretrained_weights", str(run), "--output", str(runs / f"other{number}")]
+        assert main.run(given) == 0, (code, options)
+
+
+def test_missing_libraries_are_named(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    assert export(runs, "vae", "onnx", output=runs / "missing") == 1
+    assert "requirements-export.txt" in capsys.readouterr().err
+
+
+def test_layers_are_put_back() -> None:
+    before = vae.weighted_bag, next_item.align_left, hstu.by_rows
+    with pytest.raises(UserError), traceable_layers():
+        assert not {vae.weighted_bag, next_item.align_left, hstu.by_rows} & set(before)
+        raise UserError("stop")
+    assert (vae.weighted_bag, next_item.align_left, hstu.by_rows) == before

@@ -1,0 +1,291 @@
+"""Mode recommend: who gets which items, by which names, and what is refused."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from served_runs import ITEMS, USERS, data_of, make_run, purchases
+
+import main
+from models import MODELS, FittedModel
+from runs.serving.graph import PER_USER
+
+CODES = sorted(MODELS)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all runs of this module."""
+    return tmp_path_factory.mktemp("served")
+
+
+@pytest.fixture(scope="module")
+def vae(runs: Path) -> Path:
+    return make_run(runs, "vae")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+def recommend(run: Path, *argv: object) -> int:
+    given = ["--mode", "recommend", "--pretrained_weights", run, *argv]
+    return main.run([str(word) for word in given])
+
+
+def read(run: Path, *argv: object) -> pd.DataFrame:
+    """The table that a command writes."""
+    assert recommend(run, *argv, "--overwrite", "true") == 0
+    return pd.read_parquet("recommendations.parquet")
+
+
+@cache
+def bought() -> dict[str, list[str]]:
+    return {str(user): rows["item"].tolist() for user, rows in purchases().groupby("user")}
+
+
+def test_every_user_gets_its_best_items(vae: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = read(vae, "--users", "all", "--topk", 4)
+    assert list(found.columns) == ["user", "item", "score", "rank"]
+    assert found["user"].tolist() == [user for user in sorted(bought()) for _ in range(4)]
+    assert found["rank"].tolist() == [1, 2, 3, 4] * USERS
+    assert set(found["item"]) <= set(purchases()["item"])
+    assert (found.groupby("user")["score"].diff().dropna() <= 0).all()
+    assert not found.duplicated(["user", "item"]).any()
+    shown = capsys.readouterr().out
+    assert f"{4 * USERS} rows for {USERS} of {USERS} users" in shown and "users a second" in shown
+
+
+def test_csv_says_the_same(vae: Path) -> None:
+    found = read(vae, "--users", "all")
+    assert recommend(vae, "--users", "all", "--output", "lists.csv") == 0
+    other = pd.read_csv("lists.csv")
+    assert other["user"].tolist() == found["user"].tolist() and other["item"].tolist() == found["item"].tolist()
+    np.testing.assert_allclose(other["score"], found["score"], rtol=1e-6)
+
+
+def test_batches_change_nothing(vae: Path) -> None:
+    whole, few = read(vae, "--users", "all"), read(vae, "--users", "all", "--batch_size", 1)
+    assert whole[["user", "item", "rank"]].equals(few[["user", "item", "rank"]])
+
+
+def test_the_lists_are_those_that_were_measured(runs: Path) -> None:
+    """With the input of the test, the last item of each user is in its list where the run's results say so."""
+    run = make_run(runs, "itemknn", experiment_name="measured")
+    found = read(run, "--users", "all", "--topk", 10, "--history", "test")
+    lists = found.groupby("user")["item"].agg(set)
+    measured = pd.read_parquet(run / "per_user.parquet").set_index("user")["full/HR@10"]
+    assert {user: float(items[-1] in lists[user]) for user, items in bought().items()} == measured.to_dict()
+    assert 0 < measured.mean() < 1
+
+
+@pytest.mark.parametrize("history", ["all", "train", "test"])
+def test_seen_items_are_those_of_the_history(vae: Path, history: str) -> None:
+    found = read(vae, "--users", "all", "--filter_seen", "true", "--topk", 99, "--history", history)
+    hidden = {"all": 0, "train": 2, "test": 1}[history]
+    for user, items in bought().items():
+        seen = set(items[: len(items) - hidden])
+        assert set(found[found["user"] == user]["item"]) == set(data_items()) - seen, user
+
+
+def data_items() -> list[str]:
+    return sorted(set(purchases()["item"]))
+
+
+def test_repeats_are_left_in_where_people_repeat(vae: Path) -> None:
+    found = read(vae, "--users", "all", "--topk", 99)
+    assert (found.groupby("user").size() == len(data_items())).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("some.txt", "u07\n\nu02\n u07\nu11\n"),
+        ("some.csv", "age,user_id\n30,u07\n20,u02\n30,u07\n40,u11\n"),
+        ("bare.csv", "u07\nu02\nu11\n"),
+        ("some.parquet", ""),
+    ],
+)
+def test_users_come_from_a_file_in_its_order(vae: Path, name: str, content: str) -> None:
+    if name.endswith(".parquet"):
+        pd.DataFrame({"age": [1, 2, 3], "user": ["u07", "u02", "u11"]}).to_parquet(name)
+    else:
+        Path(name).write_text(content)
+    found = read(vae, "--users", name, "--topk", 3)
+    assert found["user"].tolist() == ["u07"] * 3 + ["u02"] * 3 + ["u11"] * 3
+    everyone = read(vae, "--users", "all", "--topk", 3)
+    assert found[found["user"] == "u02"]["item"].tolist() == everyone[everyone["user"] == "u02"]["item"].tolist()
+
+
+def test_numbers_are_found_as_texts() -> None:
+    from runs.histories import places_of  # noqa: PLC0415
+
+    numbers, texts = np.array([5, 10, 20]), np.array(["10", "x", "5"])
+    assert places_of(texts, numbers).tolist() == [1, -1, 0]
+    assert places_of(numbers, texts).tolist() == [2, 0, -1]
+    assert places_of(numbers[::-1], numbers).tolist() == [2, 1, 0]
+
+
+def test_unknown_users_are_one_error(vae: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("some.txt").write_text("u01\n" + "".join(f"stranger{n}\n" for n in range(9)))
+    assert recommend(vae, "--users", "some.txt") == 1
+    told = capsys.readouterr().err
+    assert "9 users" in told and "stranger0, stranger1" in told and "and 4 more" in told and "stranger7" not in told
+    assert {path.name for path in Path().iterdir()} == {"some.txt"}
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["--users", "nowhere.txt"], "no such file"),
+        ([], "either --users"),
+        (["--users", "all", "--histories", "x.csv"], "either --users"),
+        (["--users", "all", "--output", "x.txt"], ".parquet or .csv"),
+        (["--histories", "nowhere.csv"], "no such file"),
+        (["--users", "all", "--dataset_path", "nowhere.csv"], "no such file"),
+        (["--users", "all", "--encode_len", "3"], "does not use"),
+    ],
+)
+def test_what_is_wrong_is_told(vae: Path, argv: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert recommend(vae, *argv) in (1, 2)
+    assert told in capsys.readouterr().err
+
+
+def test_an_output_is_not_overwritten_unasked(vae: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("recommendations.parquet").write_text("mine")
+    assert recommend(vae, "--users", "all") == 1
+    assert "--overwrite true" in capsys.readouterr().err
+    assert Path("recommendations.parquet").read_text() == "mine"
+
+
+def test_what_is_no_run_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["--mode", "recommend", "--users", "all"]) == 1
+    assert "--pretrained_weights" in capsys.readouterr().err
+    assert recommend(Path("nowhere"), "--users", "all") == 1
+    assert "there is no run at nowhere" in capsys.readouterr().err
+
+
+def test_other_data_is_refused(runs: Path, vae: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    purchases().iloc[:-3].to_csv("other.csv", index=False)
+    assert recommend(vae, "--users", "all", "--dataset_path", "other.csv") == 1
+    assert "trained on other data" in capsys.readouterr().err
+
+
+def histories_file() -> None:
+    """Known people under new names."""
+    frame = purchases()
+    frame["user"] = "new " + frame["user"]
+    frame.to_csv("new.csv", index=False)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_model_serves_users_and_their_copies_alike(
+    runs: Path, code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same command for each model; a new user with a known one's history gets what that one gets."""
+    if code == "als":
+        pytest.importorskip("implicit")
+    run = runs / "runs" / code
+    if not run.exists():
+        make_run(runs, code)
+    argv = ["--topk", 5, "--filter_seen", "true"]
+    if code == "autorec":
+        assert recommend(run, "--users", "all") == 1
+        assert "autorec_user" in capsys.readouterr().err
+        return
+    of_users = read(run, "--users", "all", *argv)
+    histories_file()
+    if code in PER_USER:
+        assert recommend(run, "--histories", "new.csv", "--output", "x.csv") == 1
+        assert f"model {code} can't serve new histories" in capsys.readouterr().err
+        return
+    of_copies = read(run, "--histories", "new.csv", *argv)
+    assert of_copies["user"].tolist() == ["new " + user for user in of_users["user"]]
+    np.testing.assert_allclose(of_copies["score"], of_users["score"], rtol=1e-4, atol=1e-5)
+    if not issubclass(MODELS[code], FittedModel):
+        assert of_copies["item"].tolist() == of_users["item"].tolist()
+
+
+def test_only_models_that_say_so_know_users(runs: Path) -> None:
+    """A model whose scores depend on who asks is one that PER_USER names."""
+    import dataclasses  # noqa: PLC0415
+
+    import options  # noqa: PLC0415
+    from runs.trained import load_trained  # noqa: PLC0415
+
+    for code in CODES:
+        run = runs / "runs" / code
+        if code == "autorec" or not run.exists():
+            continue
+        trained = load_trained(
+            options.parse(["--mode", "recommend", "--pretrained_weights", str(run), "--users", "all"])
+        )
+        users = np.arange(6)
+        offsets = trained.loader.data.offsets
+        batch = trained.loader.inputs(users, offsets[:-1][users], offsets[1:][users])
+        other = dataclasses.replace(batch, users=batch.users + 7)
+        with torch.inference_mode():
+            alike = torch.equal(trained.model.scores(batch), trained.model.scores(other))
+        assert alike == (code not in PER_USER), code
+
+
+def test_unknown_items_are_dropped_and_people_without_others_told(
+    vae: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    Path("new.txt").write_text("user,item\na,item 03\na,weird\na,item 05\nb,weird\nb,odd\nc,item 07\n")
+    found = read(vae, "--histories", "new.txt", "--topk", 3)
+    assert found["user"].tolist() == ["a"] * 3 + ["c"] * 3
+    assert "3 interactions are dropped" in caplog.text
+    assert "1 of 3 users have no item that the model knows and get nothing: b" in caplog.text
+    assert "for 2 of 3 users" in capsys.readouterr().out
+    again = read(vae, "--histories", "new.txt", "--topk", 3, "--empty_histories", "popular")
+    assert again["user"].tolist() == ["a"] * 3 + ["b"] * 3 + ["c"] * 3
+    without = again[again["user"] != "b"].reset_index(drop=True)
+    assert without.equals(found)
+    popular = read(make_or_find(vae, "pop"), "--users", "all", "--topk", 3)
+    assert again[again["user"] == "b"]["score"].tolist() == popular["score"][:3].tolist()
+
+
+def make_or_find(beside: Path, code: str) -> Path:
+    """The run of another model beside one."""
+    run = beside.parent / code
+    return run if run.exists() else make_run(beside.parent.parent, code)
+
+
+def test_nobody_may_be_left(vae: Path) -> None:
+    """A file in another form, no item of which is known: an empty table."""
+    Path("lists.txt").write_text("x odd1 odd2 odd3 odd1\ny odd4\n")
+    assert len(read(vae, "--histories", "lists.txt", "--file_format", "lists")) == 0
+
+
+@pytest.mark.parametrize(("code", "need"), [("tisas", "timestamps"), ("autorec_user", "ratings")])
+def test_histories_that_lack_what_a_model_needs_are_refused(
+    vae: Path, code: str, need: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("new.csv").write_text("user,item\na,item 03\na,item 05\n")
+    assert recommend(make_or_find(vae, code), "--histories", "new.csv") == 1
+    assert f"model {code} needs {need}" in capsys.readouterr().err
+
+
+def test_numbers_stay_numbers(tmp_path: Path) -> None:
+    frame = purchases()
+    frame["user"], frame["item"] = frame["user"].str[1:].astype(int), frame["item"].str[5:].astype(int) + 1000
+    frame.to_csv(tmp_path / "purchases.csv", index=False)
+    run = make_run(tmp_path, "pop")
+    found = read(run, "--users", "all", "--topk", 2)
+    assert found["user"].dtype == found["item"].dtype == np.int64
+    assert found["item"].min() >= 1000
+    Path("some.txt").write_text("3\n")
+    assert read(run, "--users", "some.txt")["user"].unique().tolist() == [3]
+
+
+def test_a_run_is_found_by_a_weights_file_too(vae: Path) -> None:
+    assert read(vae / "models" / "best.safetensors", "--users", "all").equals(read(vae, "--users", "all"))
+    assert data_of(vae.parent.parent).num_items <= ITEMS

@@ -1,0 +1,125 @@
+"""Mode status: the state of a comparison's runs at any moment, which it doesn't change."""
+
+import json
+import re
+import signal
+import time
+from typing import Any
+
+import yaml
+from helpers import Running
+from small_runs import TINY_VAE, Place, hashes
+
+NOT_SHARED = ("dataset_code", "model_code", "experiment_group", "experiment_name")
+
+
+def write_plan(place: Place, **changes: Any) -> None:
+    """Popularity and ESAPR on two seeds."""
+    place.folder.mkdir(parents=True, exist_ok=True)
+    vae = {key: value for key, value in TINY_VAE.items() if key not in NOT_SHARED}
+    shared = {key: vae.pop(key) for key in list(vae) if key.startswith(("synthetic", "test_", "metric", "num_thr"))}
+    runs = [{"template": "train_pop"}, {"template": "train_vae", "label": "ESAPR", "overrides": {**vae, **changes}}]
+    plan = {"mode": "compare", "datasets": ["synthetic"], "seeds": [0, 1], "runs": runs, **shared}
+    (place.folder / "plan.yaml").write_text(yaml.safe_dump(plan))
+
+
+def start(place: Place, *options: object) -> Running:
+    return place.launcher.start(place.folder, "--templates", "plan.yaml", *options)
+
+
+def ask(place: Place) -> tuple[list[list[str]], str]:
+    """The table's rows, and what stands below it; asking has changed nothing."""
+    before = hashes(place.folder)
+    out = start(place, "--mode", "status").wait().ok().out
+    assert hashes(place.folder) == before
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in out.splitlines() if line.startswith("│")]
+    return rows, out.split("┘")[-1]
+
+
+def column(rows: list[list[str]], number: int) -> list[str]:
+    return [row[number] for row in rows]
+
+
+def tell(place: Place, **statuses: dict[str, Any] | str) -> None:
+    """Leave a status in the folders of runs that have never been, by the beginning of their names."""
+    for name in column(ask(place)[0], 0):
+        for begin, status in statuses.items():
+            if name.startswith("synthetic/" + begin.replace("_", "-")):
+                folder = place.folder / "experiments" / name
+                folder.mkdir(parents=True)
+                (folder / "status.json").write_text(status if isinstance(status, str) else json.dumps(status))
+
+
+def test_from_nothing_to_all(place: Place) -> None:
+    write_plan(place)
+    rows, below = ask(place)
+    assert column(rows, 1) == ["missing"] * 4 and column(rows, 5) == ["unknown"] * 4
+    assert "4 runs: 4 missing" in below and "time left unknown" in below
+    start(place).wait().ok()
+    rows, below = ask(place)
+    assert column(rows, 1) == ["finished"] * 4 and column(rows, 5) == [""] * 4
+    epochs = [json.loads(path.read_text())["epochs"] for path in place.folder.glob("experiments/*/ESAPR*/results.json")]
+    assert sorted(column(rows, 2)) == sorted(["1", "1", *map(str, epochs)])
+    assert all(re.fullmatch(r"NDCG@10 0\.\d{4} \(\d+\)", best) for best in column(rows, 3))
+    assert "4 runs: 4 finished" in below and "left" not in below
+
+
+def wait_for_rows(place: Place, run: str, running: Running) -> None:
+    """Wait until a run has had two epochs."""
+    pattern = f"experiments/synthetic/{run}-*/tables/val_log.csv"
+    while not any(path.read_text().count("\n") > 2 for path in place.folder.glob(pattern)):
+        assert not running.ended(), running.wait()
+        time.sleep(0.01)
+
+
+def test_running_is_told_from_killed(place: Place) -> None:
+    write_plan(place, saturation_wait_epochs=None, num_epochs=100_000)
+    running = start(place)
+    wait_for_rows(place, "ESAPR-seed0", running)
+    rows, below = ask_while_running(place)
+    assert column(rows, 1) == ["finished", "finished", "running", "missing"]
+    assert rows[2][5].startswith("<= ") and rows[3][5] == "unknown"
+    assert "1 missing, 1 running" in below and "unknown for 1 runs" in below
+    running.send(signal.SIGKILL)
+    running.wait()
+    rows, _ = ask(place)
+    assert column(rows, 1) == ["finished", "finished", "interrupted", "missing"]
+    assert int(rows[2][2]) >= 2
+
+
+def ask_while_running(place: Place) -> tuple[list[list[str]], str]:
+    out = start(place, "--mode", "status").wait().ok().out
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in out.splitlines() if line.startswith("│")]
+    return rows, out.split("┘")[-1]
+
+
+STOPPED = {"state": "interrupted", "epoch": 5, "seconds": 100.0, "stage": 1, "waiting_since": 4, "best_value": 0.5}
+
+
+def test_time_left_comes_from_runs_of_other_seeds(place: Place) -> None:
+    write_plan(place)
+    tell(place, ESAPR_seed0={**STOPPED, "state": "finished", "seconds": 400.0}, ESAPR_seed1=STOPPED)
+    rows, below = ask(place)
+    assert rows[3][1] == "interrupted" and rows[3][5] == "~5:00"
+    assert "2 missing" in below and "time left ~5:00 with 1 at once; unknown for 2 runs" in below
+
+
+def test_time_left_comes_from_saturation(place: Place) -> None:
+    write_plan(place)
+    tell(place, ESAPR_seed1=STOPPED)
+    # stages 8, 4, 2, 1: this and two more, of 2 epochs each, of which one has passed; 20 s an epoch
+    assert ask(place)[0][3][5] == ">= 1:40"
+
+
+def test_a_failure_is_told(place: Place) -> None:
+    write_plan(place)
+    tell(place, Pop_seed0={"state": "failed", "error": "out of memory"}, Pop_seed1="{")
+    rows, below = ask(place)
+    assert column(rows, 1) == ["failed", "failed", "missing", "missing"]
+    assert "out of memory" in below and "is damaged" in below
+
+
+def test_a_mistyped_option_is_an_error_here_too(place: Place) -> None:
+    write_plan(place)
+    refused = start(place, "--mode", "status", "--sedes", "1").wait()
+    assert refused.code == 2 and "seeds" in refused.err
