@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,8 @@ SHAPES = {
 LOG = "parquet-100m"
 LOG_ROWS, LOG_USERS, LOG_ITEMS = 100_000_000, 1_000_000, 200_000
 LIMITS = {"ml-1m": (3.0, 4096.0), "ml-20m": (45.0, 4096.0), LOG: (600.0, 16384.0)}  # seconds, MiB
+
+SETTLED = 3.0  # seconds; the hash of a file that has just been written isn't remembered
 
 PREPARE = """
 import json, resource, sys, time
@@ -134,6 +137,7 @@ def main() -> None:
             elif code in SHAPES and not (folder / code / SHAPES[code].file).exists():
                 generate(SHAPES[code], folder / code / SHAPES[code].file)
             shutil.rmtree(folder / "prepared", ignore_errors=True)  # so that it is prepared anew
+            time.sleep(SETTLED)
             figures[code] = {"prepare": measure(code, folder), "cached": measure(code, folder)}
             seconds, peak = LIMITS[code]
             for what, figure in figures[code].items():

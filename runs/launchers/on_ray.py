@@ -9,6 +9,7 @@ import logging
 import os
 import platform
 import signal
+import socket
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GIB = 2**30
 STORE_BYTES = 80 * 2**20  # of a cluster of our own; only results go through it, and they are small
 RETRIES = 3  # so often a task is begun anew after its process or node died
+KNOCKING_SECONDS = 10.0
 LISTENING_SECONDS = 0.5  # after which Ctrl-C is seen
 
 
@@ -154,10 +156,11 @@ def do_remotely(
 @contextmanager
 def _cluster(address: str | None) -> Iterator[None]:
     """Be connected to a cluster while the block runs. Raises UserError if it isn't there."""
+    if address is not None:
+        _knock(address)
     own: dict[str, Any] = {
         "include_dashboard": False,
         "object_store_memory": STORE_BYTES,
-        "_node_ip_address": "127.0.0.1",
     }
     try:
         ray.init(
@@ -173,3 +176,14 @@ def _cluster(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Look whether anybody is there: Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():  # "auto", say
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCKING_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"there is no Ray cluster at {address} ({error}): see --ray_address") from error

@@ -114,3 +114,9 @@ def test_ray_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install -r requirements-ray\.txt"):
         list(launch([Task("t", len, ("",))], LaunchOptions(launcher="ray")))
+
+
+def test_a_cluster_that_is_not_there_is_told_at_once() -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: requirements-ray.txt")
+    with pytest.raises(UserError, match="there is no Ray cluster at 127"):
+        list(launch([Task("t", len, ("",))], LaunchOptions(launcher="ray", ray_address="127.0.0.1:1")))
