@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from common.errors import UserError
 from common.files import atomic_path, write_text
-from options import parse
+from options.parse import parse
 from options.registries import TEMPLATES
 from options.request import Request
 from options.search import Space

@@ -56,7 +56,10 @@ def purchases() -> pd.DataFrame:
 
 
 def make_run(folder: Path, code: str, **more: Any) -> Path:
-    """The folder of a run of this model: a fitted one fitted, another with weights that are drawn."""
+    """The folder of a run of this model, made when first asked for: fitted, or with weights that are drawn."""
+    run = folder / "runs" / str(more.get("experiment_name", code))
+    if run.exists():
+        return run
     path = folder / "purchases.csv"
     if not path.exists():
         purchases().to_csv(path, index=False)
@@ -71,7 +74,6 @@ def make_run(folder: Path, code: str, **more: Any) -> Path:
         rest |= {"split": "random_rating", "best_metric": "RMSE"}
     place = {"experiment_root": folder, "experiment_group": "runs", "experiment_name": code}
     argv = flags(**{**data, **rest, **small, **place, **more})
-    run = folder / "runs" / str(more.get("experiment_name", code))
     if issubclass(kind, FittedModel):
         assert main.run(argv) == 0
         return run

@@ -33,15 +33,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("exported")
 
 
-def run_of(runs: Path, code: str) -> Path:
-    """The run of a model, made when it is first asked for."""
-    path = runs / "runs" / code
-    return path if path.exists() else make_run(runs, code)
-
-
 def export(runs: Path, code: str, kind: str, *argv: object, output: Path | None = None) -> int:
     """`--mode export` of a model, to its own folder unless another is given."""
-    given = ["--mode", "export", "--pretrained_weights", run_of(runs, code), "--export_format", kind]
+    given = ["--mode", "export", "--pretrained_weights", make_run(runs, code), "--export_format", kind]
     return main.run([str(word) for word in [*given, "--output", output or runs / f"{code}-{kind}", *argv]])
 
 
@@ -123,7 +117,7 @@ def test_the_script_lists_what_the_harness_does(
     monkeypatch.chdir(tmp_path)
     rows = [("me", item, 5, 1_700_000_000 + place) for place, item in enumerate(HISTORY)]
     pd.DataFrame(rows, columns=["user", "item", "rating", "timestamp"]).to_csv("new.csv", index=False)
-    given = ["--mode", "recommend", "--pretrained_weights", str(run_of(runs, code)), "--histories", "new.csv"]
+    given = ["--mode", "recommend", "--pretrained_weights", str(make_run(runs, code)), "--histories", "new.csv"]
     assert main.run([*given, "--topk", "10"]) == 0
     expected = pd.read_parquet("recommendations.parquet")
     assert [item for item, _ in served] == expected["item"].tolist()
@@ -176,7 +170,7 @@ def test_a_model_that_scores_otherwise_leaves_nothing(
         return lambda inputs: scores(inputs) * 1.01
 
     monkeypatch.setitem(WRITERS, "torch_export", wrong)
-    run_of(runs, "pop")
+    make_run(runs, "pop")
     before = set(runs.iterdir())
     assert export(runs, "pop", "torch_export", output=runs / "wrong") == 1
     assert "scores otherwise than the harness" in capsys.readouterr().err

@@ -249,14 +249,8 @@ def test_unknown_items_are_dropped_and_people_without_others_told(
     assert again["user"].tolist() == ["a"] * 3 + ["b"] * 3 + ["c"] * 3
     without = again[again["user"] != "b"].reset_index(drop=True)
     assert without.equals(found)
-    popular = read(make_or_find(vae, "pop"), "--users", "all", "--topk", 3)
+    popular = read(make_run(vae.parent.parent, "pop"), "--users", "all", "--topk", 3)
     assert again[again["user"] == "b"]["score"].tolist() == popular["score"][:3].tolist()
-
-
-def make_or_find(beside: Path, code: str) -> Path:
-    """The run of another model beside one."""
-    run = beside.parent / code
-    return run if run.exists() else make_run(beside.parent.parent, code)
 
 
 def test_nobody_may_be_left(vae: Path) -> None:
@@ -270,7 +264,7 @@ def test_histories_that_lack_what_a_model_needs_are_refused(
     vae: Path, code: str, need: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("new.csv").write_text("user,item\na,item 03\na,item 05\n")
-    assert recommend(make_or_find(vae, code), "--histories", "new.csv") == 1
+    assert recommend(make_run(vae.parent.parent, code), "--histories", "new.csv") == 1
     assert f"model {code} needs {need}" in capsys.readouterr().err
 
 
