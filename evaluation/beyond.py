@@ -13,14 +13,23 @@ PAD = 0
 def top_items(scores: Tensor, k: int, seen: Tensor | None = None) -> Tensor:
     """The k best items of each user, best first: int64 [B, k], PAD where fewer than k candidates are left.
 
+    Of equal scores the item with the lower number comes first.
+
     scores: float [B, V + 1], finite, column 0 ignored; seen: int64 [B, S] items to leave out, 0 = PAD, or None.
     """
     masked = scores.clone()
     masked[:, PAD] = float("-inf")
     if seen is not None:
         masked.scatter_(1, seen, float("-inf"))
-    best = masked.topk(min(k, masked.shape[1]), dim=1)
-    items = best.indices.masked_fill(best.values == float("-inf"), PAD)
+    k_there = min(k, masked.shape[1])
+    lowest = masked.topk(k_there, dim=1).values[:, -1:]  # topk takes any of several that tie for the last place
+    better = (masked > lowest).sum(1, keepdim=True)
+    tied = masked == lowest
+    masked.masked_fill_(tied & (tied.cumsum(1) > k_there - better), float("-inf"))
+    best = masked.topk(k_there, dim=1)
+    order = best.indices.argsort(dim=1)
+    order = order.gather(1, best.values.gather(1, order).argsort(dim=1, descending=True, stable=True))
+    items = best.indices.gather(1, order).masked_fill(best.values.gather(1, order) == float("-inf"), PAD)
     return torch.nn.functional.pad(items, (0, k - items.shape[1]), value=PAD)
 
 

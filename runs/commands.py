@@ -16,6 +16,7 @@ from runs.build import run_options
 from runs.compare import CompareOptions, recorded_failure, run_cells
 from runs.export import export as write_export
 from runs.measure import measure
+from runs.recommend import RecommendOptions
 from runs.recommend import recommend as write_recommendations
 from runs.train import train as train_run
 from trainers.evaluate import Phase
@@ -85,7 +86,7 @@ def tune(request: Request) -> int:
     table.columns[-1].max_width = 60
     for row in rows:
         style = "bold" if row[0] == str(found.best) else None
-        table.add_row(*map(escape, [row[0], row[1], row[2][:6], *row[3:]]), style=style)
+        table.add_row(*map(escape, [row[0], row[1], f"{float(row[2]):.4f}" if row[2] else "", *row[3:]]), style=style)
     on_screen = Console().is_terminal
     Console(width=None if on_screen else WIDE).print(table)
     for path in found.files:
@@ -98,7 +99,9 @@ def tune(request: Request) -> int:
 def recommend(request: Request) -> int:
     """Write the best items of users, or of new histories."""
     written = write_recommendations(request)
-    served = written.users - written.empty
+    options = request.sections["recommend"]
+    assert isinstance(options, RecommendOptions)
+    served = written.users - (written.empty if options.empty_histories == "nothing" else 0)
     print(
         f"{written.label}: {written.rows:,} rows for {served:,} of {written.users:,} users in {written.output} "
         f"({written.users / written.seconds:,.0f} users a second)"

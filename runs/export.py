@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import platform
 import shutil
 from dataclasses import dataclass
@@ -89,8 +90,9 @@ def export(request: Request) -> Exported:
         item_ids = [None, *np.asarray(run.loader.data.item_ids).tolist()]
         write_text(folder / "item_ids.json", json.dumps(item_ids) + "\n")
         shutil.copyfile(Path(__file__).parent / "serving" / SERVE[options.export_format], folder / "serve.py")
-        if options.output.exists():
-            shutil.rmtree(options.output)
+        replaced = _set_aside(options.output)
+    if replaced is not None:
+        shutil.rmtree(replaced)
     return Exported(label_of(run.request), options.output, "any" if fixed is None else str(fixed), difference)
 
 
@@ -98,10 +100,31 @@ def _check_output(folder: Path, overwrite: bool) -> None:
     """Refuse a folder that is there, unless it is an export that may be replaced."""
     if not folder.exists():
         return
-    if not (folder / "manifest.json").is_file():
+    if not _is_export(folder):
         raise UserError(f"{folder} exists and is no export: give another --output")
     if not overwrite:
         raise UserError(f"{folder} holds an export: give another --output, or --overwrite true to replace it")
+
+
+def _is_export(folder: Path) -> bool:
+    """Whether a folder holds an export and nothing else."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        files = {"manifest.json", "item_ids.json", "serve.py", str(manifest["model_file"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return {path.name for path in folder.iterdir()} <= files
+
+
+def _set_aside(folder: Path) -> Path | None:
+    """Move the export that is to be replaced out of the way; where it is now."""
+    if not folder.exists():
+        return None
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.old.tmp")
+    folder.rename(aside)
+    return aside
 
 
 def _need_onnx() -> None:

@@ -15,7 +15,7 @@ def drop(x: Tensor, p: float) -> Tensor:
     On the CPU torch draws a 64-bit number an entry, which takes longer than most of what is done with the entry; here
     16 bits decide, so that p is rounded to a multiple of 1 / 65,536 (and the scale is that of the rounded p).
     """
-    if p == 0 or x.device.type != "cpu":
+    if p in (0, 1) or x.device.type != "cpu":
         return F.dropout(x, p, p > 0)
     threshold = min(round(p * DRAWS), DRAWS - 1)
     words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(torch.iinfo(torch.int64).min, None)

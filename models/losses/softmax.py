@@ -39,7 +39,7 @@ def softmax_cross_entropy(
     entries = max(CHUNK_ENTRIES, weight.numel()) if chunk_entries is None else chunk_entries
     chunk_rows = max(1, entries // weight.shape[0])
     loss: Tensor = _SoftmaxCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        hidden, weight, bias, targets, target_weights, mask_pad, chunk_rows
+        hidden, weight, bias, targets, target_weights, mask_pad, chunk_rows, torch.is_grad_enabled()
     )
     return loss
 
@@ -55,11 +55,12 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
         target_weights: Tensor,
         mask_pad: bool,
         chunk_rows: int,
+        grad_enabled: bool,
     ) -> Tensor:
         columns = weight.T  # [H, V]
         if hidden.shape[0] > LONG * hidden.shape[1]:
             columns = columns.contiguous()  # the products are faster in this order, and so is their gradient's
-        needs_gradient = any(ctx.needs_input_grad[:3])
+        needs_gradient = grad_enabled and any(ctx.needs_input_grad[:3])
         hidden_gradient = torch.empty_like(hidden) if needs_gradient else None
         column_gradient = torch.zeros_like(columns) if needs_gradient else None  # in the same order
         bias_gradient = None if bias is None or not needs_gradient else torch.zeros_like(bias)
@@ -94,7 +95,7 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
         ctx.gradients = None
         if upstream.device.type != "cpu" or upstream.item() != 1:  # the usual 1 isn't worth a pass over the table
             gradients = tuple(None if g is None else g * upstream for g in gradients)
-        return (*gradients, None, None, None, None)
+        return (*gradients, None, None, None, None, None)
 
 
 def _are_safe(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> bool:

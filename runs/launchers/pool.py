@@ -6,13 +6,13 @@ pool outlives the death of a process (kill -9, out of memory): a new one takes i
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -55,8 +55,9 @@ class _Worker(Generic[T]):
     def interrupt(self) -> None:
         """Let its task end as it does at Ctrl-C."""
         self.told_to_stop = True
-        if self.process.pid is not None:
-            os.kill(self.process.pid, signal.SIGINT)
+        if self.process.pid is not None and self.process.is_alive():
+            with contextlib.suppress(ProcessLookupError):  # it has just died by itself
+                os.kill(self.process.pid, signal.SIGINT)
 
 
 class _Pool(Generic[T]):
@@ -180,7 +181,7 @@ def launch_pool(tasks: Iterable[Task[T]], size: int) -> Iterator[Result[T]]:
         raise KeyboardInterrupt
 
 
-@contextmanager
+@contextlib.contextmanager
 def _interrupts_go_to(pool: _Pool[T]) -> Iterator[None]:
     """Ctrl-C ends tasks, not the one that waits for them."""
     try:
@@ -194,7 +195,7 @@ def _interrupts_go_to(pool: _Pool[T]) -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _beginning(threads: int) -> Iterator[None]:
     """What new processes inherit: no Ctrl-C until they ask for it, where our modules are, and how many threads to use.
 

@@ -16,7 +16,8 @@ numbers = {str(item): number for number, item in enumerate(item_ids) if number}
 words = [word.rpartition("@")[::2] if manifest["values"] else (word, "0") for word in sys.argv[1:]]
 history = [(numbers[item], float(value)) for item, value in words if item in numbers]
 if not history:
-    sys.exit("none of these items is known")
+    sys.exit("none of these items is known: give " + ("ITEM@VALUE ..." if manifest["values"] else "ITEM ..."))
+seen = [number for number, _ in history]
 history = history[-(manifest["max_length"] or len(history)) :]
 history = [(0, 0.0)] * ((manifest["fixed_length"] or 0) - len(history)) + history
 items, values = [item for item, _ in history], [value for _, value in history]
@@ -24,7 +25,7 @@ given = {"items": [items], "ratings": [values], "timestamps": [values], "request
 model = torch.export.load(here / manifest["model_file"]).module()
 inputs = {i["name"]: torch.tensor(given[i["name"]], dtype=getattr(torch, i["dtype"])) for i in manifest["inputs"]}
 scores = model(**inputs)[0].detach()
-scores[[0, *items] if manifest["filter_seen"] else [0]] = -torch.inf
-for score, number in zip(*(part.tolist() for part in scores.topk(min(topk, len(item_ids)))), strict=True):
-    if score > -torch.inf:
-        print(item_ids[number], round(score, 4), sep="\t")
+scores[[0, *seen] if manifest["filter_seen"] else [0]] = -torch.inf
+for number in scores.argsort(descending=True, stable=True)[:topk].tolist():
+    if scores[number] > -torch.inf:
+        print(item_ids[number], round(scores[number].item(), 4), sep="\t")

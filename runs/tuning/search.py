@@ -18,7 +18,7 @@ from runs.launchers import LaunchOptions, Result, Task, launch
 from runs.tuning.folder import TuningFolder, trial_name, tune_options, with_tune_seed
 from runs.tuning.study import StudyPlan, as_parameters, shown_url, sqlite_url, suggest
 from runs.tuning.trial import Outcome, run_trial
-from runs.tuning.winner import Tuned, check_template, write_results
+from runs.tuning.winner import Tuned, check_template, write_results, write_table
 
 log = logging.getLogger(__name__)
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
@@ -58,6 +58,10 @@ def search(request: Request, launching: LaunchOptions | None = None) -> Tuned:
                     searching.take(result)
         except KeyboardInterrupt:
             interrupted = True
+            log.info("interrupted; the same command goes on")
+        except UserError:  # trials failed one after the other: what there is of results is written all the same
+            write_table(request, study, folder)
+            raise
         return write_results(request, plan, study, folder, interrupted)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from runs.folders import essence, label_of
 from runs.tuning.folder import TuningFolder, tune_options
 from runs.tuning.study import StudyPlan, chosen, shown_url
 
+log = logging.getLogger(__name__)
 SHOWN = {
     TrialState.COMPLETE: "finished",
     TrialState.PRUNED: "pruned",
@@ -66,10 +68,7 @@ def write_results(request: Request, plan: StudyPlan, study: Study, folder: Tunin
     Raises UserError if no trial is finished, though none was interrupted.
     """
     spaces = spaces_of(request)
-    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state in SHOWN]
-    table = _table(trials, spaces)
-    with atomic_path(folder.table) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(table)
+    trials, table = write_table(request, study, folder)
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     metric = f"{request.values['validation_candidates']}/{request.values['best_metric']}"
     if not finished:
@@ -81,12 +80,23 @@ def write_results(request: Request, plan: StudyPlan, study: Study, folder: Tunin
     folder.write_summary(_summary(request, plan, folder, trials, best, values, metric, not interrupted))
     files = [folder.table, folder.summary, folder.best]
     written = tune_options(request).write_template
-    if written is not None and not interrupted:
+    if written is not None and run_options(request).pilot:
+        log.info("a pilot's winner is no template: --write_template is for the search itself")
+    elif written is not None and not interrupted:
         files.append(TEMPLATES / f"{written}.yaml")
     for path in files[2:]:
         head = f"# {label_of(request)} after {len(trials)} trials: {metric} {best.value:.4f} on validation"
         write_text(path, f"{head}\n{_template(request, values, folder, path.parent)}")
     return Tuned(folder.path, table, metric, best.number, values, files, interrupted)
+
+
+def write_table(request: Request, study: Study, folder: TuningFolder) -> tuple[list[FrozenTrial], list[list[str]]]:
+    """Write the table of trials; returns them, and it."""
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state in SHOWN]
+    table = _table(trials, spaces_of(request))
+    with atomic_path(folder.table) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(table)
+    return trials, table
 
 
 def _table(trials: Sequence[FrozenTrial], spaces: dict[str, Space]) -> list[list[str]]:

@@ -17,6 +17,15 @@ def test_top_items_are_those_of_a_sort_without_padding_and_seen() -> None:
         assert found == sorted(candidates, key=lambda item: -scores[row, item].item())[:7]
 
 
+def test_of_equal_scores_the_lower_number_comes_first_at_any_length() -> None:
+    scores = torch.randint(0, 4, (20, 60), generator=torch.Generator().manual_seed(3)).double()
+    longest = top_items(scores, 59)
+    for k in (1, 5, 17, 40):
+        assert torch.equal(top_items(scores, k), longest[:, :k])
+    for row, found in enumerate(longest.tolist()):
+        assert found == sorted(range(1, 60), key=lambda item: (-scores[row, item].item(), item))
+
+
 def test_top_items_end_in_padding_where_candidates_do() -> None:
     scores = torch.tensor([[0.0, 1.0, 3.0, 2.0]])
     assert top_items(scores, 6, torch.tensor([[1, 1, 0]])).tolist() == [[2, 3, 0, 0, 0, 0]]

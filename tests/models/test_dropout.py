@@ -43,3 +43,7 @@ def test_the_layer_works_in_training_alone_and_repeats_with_the_seed() -> None:
     torch.manual_seed(2)
     assert torch.equal(first, layer(x)) and first.dtype == torch.float64
     assert not torch.equal(first, layer(x))
+
+
+def test_all_may_be_dropped() -> None:
+    assert not drop(torch.ones(200_000), 1.0).any()

@@ -134,6 +134,23 @@ def test_times_go_with_the_items(runs: Path) -> None:
     assert lists[0].stdout != lists[1].stdout
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_what_was_seen_long_ago_is_left_out_too(runs: Path, kind: str) -> None:
+    """A history longer than the model looks at: its first items are no recommendations either."""
+    if kind == "onnx":
+        pytest.importorskip("onnxscript")
+        pytest.importorskip("onnxruntime")
+    folder = exported(runs, "sas", kind)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["max_length"] == 9
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "filter_seen": True}))
+    history = [f"item {number:02d}" for number in range(20)]
+    done = serve(folder, *history)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    shown = [line.split("\t")[0] for line in done.stdout.splitlines()]
+    assert shown and not set(shown) & set(history)
+
+
 def test_nothing_known_is_said(runs: Path) -> None:
     done = serve(exported(runs, "vae", "torch_export"), "nothing", "of", "this")
     assert done.returncode == 1 and "none of these items is known" in done.stderr
@@ -153,11 +170,15 @@ def test_what_lies_beside_the_model(runs: Path) -> None:
 
 def test_an_export_is_not_overwritten_unasked(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = exported(runs, "pop", "torch_export")
-    (folder / "mine").write_text("")
+    (folder / "serve.py").write_text("old")
     assert export(runs, "pop", "torch_export") == 1
-    assert "--overwrite true" in capsys.readouterr().err and (folder / "mine").exists()
+    assert "--overwrite true" in capsys.readouterr().err and (folder / "serve.py").read_text() == "old"
     assert export(runs, "pop", "torch_export", "--overwrite", "true") == 0
-    assert not (folder / "mine").exists() and (folder / "serve.py").exists()
+    assert (folder / "serve.py").read_text() != "old" and not list(runs.glob(".*.tmp"))
+    (folder / "mine").write_text("")  # with something else in it, it isn't just an export any more
+    assert export(runs, "pop", "torch_export", "--overwrite", "true") == 1
+    assert "is no export" in capsys.readouterr().err
+    (folder / "mine").unlink()
     assert export(runs, "pop", "torch_export", "--overwrite", "true", output=runs) == 1
     assert "is no export" in capsys.readouterr().err
 

@@ -104,7 +104,7 @@ def test_it_shows_the_trials_and_writes_the_winner(whole: Place) -> None:
     summary = json.loads((folder_of(whole) / "tuning.json").read_text())
     assert str(summary["best_trial"]) == best["trial"] and summary["value"] == float(best["value"])
     assert summary["trials"]["finished"] + summary["trials"]["pruned"] == 5
-    assert best["value"][:6] in first.out and "best.yaml" in first.out
+    assert f"{float(best['value']):.4f}" in first.out and "best.yaml" in first.out
 
 
 def test_the_winner_is_a_template_of_the_same_run(whole: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,6 +264,7 @@ def test_a_search_whose_trials_all_fail_ends(here: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(trial_module, "train", fail)
     with pytest.raises(UserError, match="the last 5 trials failed, so the search was stopped: no memory"):
         found(num_trials=20)
+    assert (here / "trials.csv").read_text().count("no memory") == 5
 
 
 def test_a_budget_of_minutes_ends_it(here: Path) -> None:
@@ -286,7 +287,12 @@ def test_hyperband_and_other_storages(here: Path, tmp_path: Path) -> None:
 def test_a_pilot_touches_every_step(here: Path) -> None:
     done = found(pilot=True, num_trials=20)
     assert len(done.table) == 3 and done.files[-1].name == "best.yaml"
-    assert len(found(pilot=True, num_trials=20).table) == 3
+    again = found(pilot=True, num_trials=20, write_template="from_a_pilot")
+    assert (
+        len(again.table) == 3
+        and again.files == done.files
+        and not (winner_module.TEMPLATES / "from_a_pilot.yaml").exists()
+    )
 
 
 def test_the_winner_may_become_a_template_but_replaces_no_other(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
