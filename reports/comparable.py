@@ -124,6 +124,11 @@ def check_repeats(label: str, runs: Sequence[Run]) -> None:
     seeds: dict[int, Run] = {}
     for run in runs:
         other = seeds.setdefault(run.record.seed, run)
+        if other.record.data.hash != run.record.data.hash:
+            raise UserError(
+                f"{other.path} and {run.path} are both of {label!r} on data called {run.record.data.name!r}, "
+                "but the data differs (its hash); report them apart"
+            )
         if other is not run:
             raise UserError(
                 f"two runs are labelled {label!r} and have seed {run.record.seed}: {other.path} and {run.path}; "

@@ -45,6 +45,8 @@ def load_trained(request: Request, **changes: Any) -> TrainedRun:
     if name is None:
         raise UserError(f"mode {request.mode} needs a trained run: give its folder by --pretrained_weights")
     path = Path(name)
+    if not path.exists():
+        raise UserError(f"there is no run at {path}: give the folder of a trained run")
     folder, weights = (path, path / "models" / BEST) if path.is_dir() else (path.parent.parent, path)
     config = folder / "config.yaml"
     if not config.is_file():

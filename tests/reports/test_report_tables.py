@@ -221,6 +221,9 @@ def test_runs_of_one_label_must_be_repetitions(record: Any) -> None:
         made([record("a"), record("a", seed=1, options={"lr": 0.2})])
     with pytest.raises(UserError, match="two runs are labelled 'b' and have seed 0"):
         made([record("b"), record("b", name="again")])
+    other = {"name": "ml-1m", "hash": "f" * 20, "users": 3, "items": 5, "interactions": 9}
+    with pytest.raises(UserError, match="'d' on data called 'ml-1m', but the data differs"):
+        made([record("d"), record("d", name="elsewhere", data=other)])
     made([record("c", options={"device": "cpu"}), record("c", seed=1, options={"device": "cuda"})])
 
 
