@@ -16,6 +16,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(autouse=True)
+def small_numbers() -> Iterator[None]:
+    """A run lets its process flush denormal numbers to zero; Hypothesis, for one, needs them."""
+    yield
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture(scope="session")
 def launcher() -> Iterator[Launcher]:
     """Starts `main.py` in processes of its own, without the seconds that importing takes."""

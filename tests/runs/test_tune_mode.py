@@ -5,12 +5,10 @@ import json
 import shutil
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 from helpers import Ended, flags
 from safetensors.torch import load_file
@@ -87,11 +85,10 @@ def found(**changes: Any) -> Tuned:
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the search of TUNE is in a fresh folder, made the current one."""
     monkeypatch.chdir(tmp_path)
-    yield tmp_path / "experiments" / "g" / "tune-run"
-    torch.set_flush_denormal(False)  # runs set it for their process; Hypothesis needs it as it was
+    return tmp_path / "experiments" / "g" / "tune-run"
 
 
 def test_it_shows_the_trials_and_writes_the_winner(whole: Place) -> None:
