@@ -17,6 +17,7 @@ from small_runs import TINY, Place, hashes
 import runs.tuning.winner as winner_module
 from common.errors import UserError
 from options import Request, parse
+from options.registries import TEMPLATES
 from options.tune import run_of
 from runs.launchers import LaunchOptions
 from runs.tuning import search as search_module
@@ -285,11 +286,7 @@ def test_a_pilot_touches_every_step(here: Path) -> None:
     done = found(pilot=True, num_trials=20)
     assert len(done.table) == 3 and done.files[-1].name == "best.yaml"
     again = found(pilot=True, num_trials=20, write_template="from_a_pilot")
-    assert (
-        len(again.table) == 3
-        and again.files == done.files
-        and not (winner_module.TEMPLATES / "from_a_pilot.yaml").exists()
-    )
+    assert len(again.table) == 3 and again.files == done.files and not (TEMPLATES / "from_a_pilot.yaml").exists()
 
 
 def test_the_winner_may_become_a_template_but_replaces_no_other(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
