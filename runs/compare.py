@@ -108,8 +108,8 @@ def _known(cell: Request, folder: RunFolder, data: _Data, retry_failed: bool) ->
         status = folder.status()
         if status.get("state") == "failed" and not retry_failed and not overwrite:
             raise UserError(f"{status.get('error')} (in an earlier try; --retry_failed true tries again)")
-        data_hash = data.hash_of(cell)
-        if not overwrite and _is_finished(folder, data_hash):
+        data.hash_of(cell)  # prepares it, finished or not
+        if not overwrite and _is_finished(folder, cell, data):
             log.info("%s: finished before, its results are reused", folder.path)
             return "reused"
         return None
@@ -126,7 +126,7 @@ def train_cell(cell: Request, folder: RunFolder, position: str) -> Outcome:
     """Train one run, or go on with it. Raises KeyboardInterrupt if it was stopped before its end."""
     log.info("%s: %s", position, folder.path)
     options = run_options(cell)
-    if not options.overwrite and _is_finished(folder, _Data().hash_of(cell)):
+    if not options.overwrite and _is_finished(folder, cell, _Data()):
         return "trained"  # by a process that died before it could say so
     resuming = options.model_copy(update={"resume_training": True})
     written = train(replace(cell, sections={**cell.sections, "run": resuming}))
@@ -177,11 +177,11 @@ def recorded_failure(path: str) -> str:
     return "see above"
 
 
-def _is_finished(folder: RunFolder, data_hash: str) -> bool:
-    """Whether the folder holds results, on this data. Raises UserError if they are of other data."""
+def _is_finished(folder: RunFolder, cell: Request, data: _Data) -> bool:
+    """Whether the folder holds the run's results, on its data. Raises UserError if they are of other data."""
     if folder.status().get("state") != "finished" or not folder.results.is_file():
         return False
-    if json.loads(folder.results.read_text(encoding="utf-8"))["data"]["hash"] != data_hash:
+    if json.loads(folder.results.read_text(encoding="utf-8"))["data"]["hash"] != data.hash_of(cell):
         raise UserError(f"the data has changed since {folder.path} was run: --overwrite true runs it again")
     return True
 

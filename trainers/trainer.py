@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import math
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from common.errors import UserError
+from common.interrupts import interrupts_go_to
 from common.schema import Options
 from dataloaders import Dataloader
 from models.base import Model, Stage
@@ -287,16 +287,8 @@ class Trainer:
             self.interrupted = True
             log.warning("stopping: the best model so far will be tested (Ctrl-C again to leave at once)")
 
-        previous: Any = None
-        try:
-            previous = signal.signal(signal.SIGINT, stop)
-        except ValueError:  # not in the main thread: nobody presses Ctrl-C here
+        with interrupts_go_to(stop):
             yield
-            return
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, previous)
 
 
 class TransferTrainer(Trainer):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import signal
 import socket
 import sys
 from collections.abc import Iterable, Iterator
@@ -25,6 +24,7 @@ from ray.exceptions import RayError, TaskCancelledError
 from ray.job_config import JobConfig
 
 from common.errors import UserError
+from common.interrupts import interrupts_go_to
 from runs.launchers.options import LaunchOptions
 from runs.launchers.tasks import Result, Task, do
 from runs.logs import log_to_screen
@@ -41,31 +41,20 @@ LISTENING_SECONDS = 0.5  # after which Ctrl-C is seen
 
 def launch_ray(tasks: Iterable[Task[T]], options: LaunchOptions) -> Iterator[Result[T]]:
     """Do tasks on the cluster at `ray_address`, or on one on this machine that ends with them."""
-    with _cluster(options.ray_address), _Interrupts() as interrupts:
+    interrupts = _Interrupts()
+    with _cluster(options.ray_address), interrupts_go_to(interrupts.note):
         yield from _Flight[T](options, interrupts).launch(tasks)
     if interrupts.count:
         raise KeyboardInterrupt
 
 
 class _Interrupts:
-    """Counts Ctrl-C while the block runs; the third breaks it off."""
+    """Counts Ctrl-C; the third breaks off what runs."""
 
     def __init__(self) -> None:
         self.count = 0
-        self._previous: Any = None
 
-    def __enter__(self) -> _Interrupts:
-        try:
-            self._previous = signal.signal(signal.SIGINT, self._note)
-        except ValueError:  # not in the main thread: nobody presses Ctrl-C here
-            self._previous = None
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def note(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
         if self.count > 2:
             raise KeyboardInterrupt

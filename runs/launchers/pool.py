@@ -23,6 +23,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from tqdm import tqdm
 
+from common.interrupts import interrupts_go_to
 from runs.launchers.tasks import Result, Task
 from runs.launchers.worker import ENDED, work
 
@@ -136,7 +137,7 @@ class _Pool(Generic[T]):
         return Result(task, error=error)
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
-        """Pass Ctrl-C on to the tasks."""
+        """Pass Ctrl-C on to the tasks: it is they that it ends, not the one that waits for them."""
         self.interrupts += 1
         if self.interrupts == LAST_INTERRUPT:
             raise KeyboardInterrupt
@@ -164,7 +165,7 @@ def launch_pool(tasks: Iterable[Task[T]], size: int) -> Iterator[Result[T]]:
     waiting = iter(tasks)
     exhausted = False
     pool = _Pool[T](size)
-    with _interrupts_go_to(pool):
+    with interrupts_go_to(pool.interrupt):
         try:
             while True:
                 while not exhausted and pool.has_room():
@@ -179,20 +180,6 @@ def launch_pool(tasks: Iterable[Task[T]], size: int) -> Iterator[Result[T]]:
             pool.close()
     if pool.interrupts:
         raise KeyboardInterrupt
-
-
-@contextlib.contextmanager
-def _interrupts_go_to(pool: _Pool[T]) -> Iterator[None]:
-    """Ctrl-C ends tasks, not the one that waits for them."""
-    try:
-        previous = signal.signal(signal.SIGINT, pool.interrupt)
-    except ValueError:  # not in the main thread: nobody presses Ctrl-C here
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 @contextlib.contextmanager
