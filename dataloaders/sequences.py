@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 
 from common.errors import UserError
+from common.sizes import round_up
 from dataloaders.base import Dataloader, DataloaderOptions, as_int64
 from dataloaders.windows import Int, gather_padded
 from datasets import Split
@@ -33,7 +34,7 @@ class SequenceDataloaderOptions(DataloaderOptions):
 
 
 class SequenceDataloader(Dataloader):
-    """Left-padded batches that are as long as their longest window, not as `max_len`."""
+    """Left-padded batches that are about as long as their longest window, not as `max_len`."""
 
     options: SequenceDataloaderOptions
     least_items = 1  # of a training window
@@ -64,8 +65,8 @@ class SequenceDataloader(Dataloader):
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
     def longest(self, start: Int, end: Int) -> int:
-        """The length of a batch's arrays, at least 1 and at most max_len."""
-        return min(self.options.max_len, max(1, int((end - start).max(initial=1))))
+        """The length of a batch's arrays: that of its longest window, rounded up, but at most max_len."""
+        return min(self.options.max_len, round_up(max(1, int((end - start).max(initial=1)))))
 
     def item_times(self, start: Int, end: Int, length: int) -> torch.Tensor | None:
         """When each item was consumed: int64 [B, length] seconds, 0 at padding; None if the data doesn't say."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from common.schema import Options
 from models.base import Dimensions, Model
 from models.layers.embedding import INIT_RANGE, ItemEmbedding
+from models.layers.padding import pick_rows
 from models.losses.softmax import softmax_cross_entropy
 
 if TYPE_CHECKING:
@@ -83,10 +84,10 @@ class ClozeModel(Model):
         assert batch.targets is not None
         hidden = batch.targets > 0  # [B, L]
         embedded = torch.where(hidden[:, :, None], self.hidden_item, self.items(batch.items))
-        states = self.head(self.states(embedded, batch.items > 0, batch.timestamps)[hidden])  # [N, H]
-        targets = batch.targets[hidden][:, None]  # [N, 1]
-        weights = torch.full_like(states[:, :1], 1 / max(1, targets.shape[0]))
-        return softmax_cross_entropy(states, self.items.weight, self.head.bias, targets, weights), {}
+        picked, places, weights = pick_rows(self.states(embedded, batch.items > 0, batch.timestamps), hidden)
+        targets = batch.targets.flatten()[places][:, None]  # [N, 1]
+        weights = (weights / weights.sum())[:, None]  # [N, 1]
+        return softmax_cross_entropy(self.head(picked), self.items.weight, self.head.bias, targets, weights), {}
 
     def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
         """Logits of an item hidden behind the sequence: [B, V + 1], or [B, C] of the candidates."""

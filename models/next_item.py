@@ -14,7 +14,7 @@ from common.schema import Options
 from models.base import Dimensions, Model
 from models.layers.chunks import by_rows
 from models.layers.embedding import ItemEmbedding
-from models.layers.padding import align_left, at_last
+from models.layers.padding import align_left, at_last, pick_rows
 from models.losses.sampled import binary_cross_entropy, gbce_beta, sampled_softmax
 from models.losses.softmax import softmax_cross_entropy
 
@@ -65,15 +65,13 @@ class NextItemModel(Model):
         items, targets = batch.items.gather(1, order), batch.targets.gather(1, order)
         hidden = self.states(items, lengths, times, next_times)  # [B, L, H]
         used = targets > 0
-        count = used.sum()
         if self.options.loss == "ce":
-            weights = torch.full((1, 1), 1.0, dtype=hidden.dtype, device=hidden.device) / count
-            chosen = targets[used][:, None]  # [N, 1]
-            loss = softmax_cross_entropy(
-                hidden[used], self.items.weight, None, chosen, weights.expand(chosen.shape[0], 1)
-            )
+            picked, places, weights = pick_rows(hidden, used)
+            chosen = targets.flatten()[places][:, None]  # [N, 1]
+            weights = (weights / weights.sum())[:, None]  # [N, 1]
+            loss = softmax_cross_entropy(picked, self.items.weight, None, chosen, weights)
         else:
-            loss = self._sampled_loss(hidden, targets, used, order, batch).sum() / count
+            loss = self._sampled_loss(hidden, targets, used, order, batch).mean()
         return loss, {}
 
     def _sampled_loss(self, hidden: Tensor, targets: Tensor, used: Tensor, order: Tensor, batch: Batch) -> Tensor:

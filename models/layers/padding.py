@@ -1,7 +1,10 @@
 """Where the padding of a batch goes."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+from common.sizes import round_up
 
 
 def align_left(items: Tensor) -> tuple[Tensor, Tensor]:
@@ -20,3 +23,15 @@ def at_last(hidden: Tensor, lengths: Tensor) -> Tensor:
     """The states of each row's last item in a left-aligned batch (the first if empty): [B, L, H] -> [B, 1, H]."""
     last = (lengths - 1).clamp_min(0)[:, None, None]  # [B, 1, 1]
     return hidden.gather(1, last.expand(-1, -1, hidden.shape[2]))
+
+
+def pick_rows(x: Tensor, used: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows of x [B, L, H] where `used` bool [B, L] is True: (rows [N, H], places int64 [N] into B * L, weights [N]).
+
+    N is rounded up: at the end stand copies of row 0 of x with weight 0; all others have weight 1.
+    """
+    places = used.flatten().nonzero().squeeze(1)
+    weights = torch.ones(len(places), dtype=x.dtype, device=x.device)
+    missing = round_up(len(places)) - len(places)
+    places, weights = F.pad(places, (0, missing)), F.pad(weights, (0, missing))
+    return x.flatten(0, 1).index_select(0, places), places, weights

@@ -37,7 +37,7 @@ def softmax_cross_entropy(
     mask_pad : item 0 has no part in the softmax (then no target with a weight may be 0)
     """
     entries = max(CHUNK_ENTRIES, weight.numel()) if chunk_entries is None else chunk_entries
-    chunk_rows = max(1, entries // weight.shape[0])
+    chunk_rows = 1 << max(0, (entries // weight.shape[0]).bit_length() - 1)  # a power of two divides most N evenly
     loss: Tensor = _SoftmaxCrossEntropy.apply(  # type: ignore[no-untyped-call]
         hidden, weight, bias, targets, target_weights, mask_pad, chunk_rows, torch.is_grad_enabled()
     )
