@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from common.sizes import round_up
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -43,6 +45,30 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         """The same batch on `device` (itself, if it is there already)."""
         return _moved(self, device)
+
+    def split(self, positions: int) -> list[Batch]:
+        """Parts of at most about `positions` input positions, each only as long as its own windows need."""
+        count, length = self.items.shape
+        rows = max(1, positions // max(1, length))
+        if rows >= count:
+            return [self]
+        return [self._part(slice(first, first + rows)) for first in range(0, count, rows)]
+
+    def _part(self, rows: slice) -> Batch:
+        """Some windows of a batch of sequences, without the columns that are padding in all of them."""
+        length = self.items.shape[1]
+        used = self.items[rows] > 0
+        if self.targets is not None and self.targets.shape == self.items.shape:
+            used |= self.targets[rows] > 0
+        needed = length - int(used.any(0).byte().argmax()) if bool(used.any()) else 1
+        skipped = length - min(length, round_up(needed))
+        taken = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is not None:
+                along_length = value.ndim > 1 and value.shape[1] == length
+                taken[field.name] = value[rows, skipped:] if along_length else value[rows]
+        return dataclasses.replace(self, **taken)
 
 
 @dataclass(frozen=True)

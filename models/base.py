@@ -87,6 +87,10 @@ class Model(nn.Module, ABC):
         `step` counts the optimizer steps of the run before this one; `generator` is on the model's device.
         """
 
+    def num_predictions(self, batch: Batch) -> int | None:
+        """How many predictions `loss` is the mean of, if it can be had from parts of the batch; None if it can't."""
+        return None
+
     @abstractmethod
     def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
         """How much each user is expected to want each item: [B, num_items + 1], column 0 (PAD) meaningless;

@@ -1,4 +1,4 @@
-"""Optimizer, learning rate and gradient clipping."""
+"""Gradients, their clipping, the optimizer and its learning rate."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from dataloaders import Batch
+from models.base import Model
 from trainers.options import GenericTrainerOptions
 
 
@@ -26,6 +28,28 @@ def learning_rate(options: GenericTrainerOptions, epoch: int) -> float:
     if options.decay_step is None:
         return options.lr
     return options.lr * options.gamma ** (epoch // options.decay_step)
+
+
+def add_gradients(
+    model: Model, batch: Batch, step: int, generator: torch.Generator, positions: int | None
+) -> dict[str, Tensor]:
+    """Add the gradient of the model's loss on a batch to its parameters' gradients; gives back the loss and its parts.
+
+    Where the model's loss is a mean over predictions, the batch is taken in parts of about `positions` input positions
+    (None = whole): the same gradient up to rounding, in less memory.
+    """
+    parts, shares = [batch], [1.0]
+    total = None if positions is None else model.num_predictions(batch)
+    if total and positions is not None:
+        parts = batch.split(positions)
+        shares = [(model.num_predictions(part) or 0) / total for part in parts]
+    sums: dict[str, Tensor] = {}
+    for part, share in zip(parts, shares, strict=True):
+        loss, named = model.loss(part, step, generator)
+        (loss * share).backward()  # type: ignore[no-untyped-call]
+        for name, value in {"loss": loss.detach(), **named}.items():
+            sums[name] = sums.get(name, torch.zeros_like(value)) + value * share
+    return sums
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> Tensor:

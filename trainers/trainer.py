@@ -31,7 +31,7 @@ from trainers.checkpoint import (
 )
 from trainers.device import peak_memory_mib
 from trainers.evaluate import Evaluation, Evaluator
-from trainers.optimization import clip_gradients, learning_rate, make_optimizer
+from trainers.optimization import add_gradients, clip_gradients, learning_rate, make_optimizer
 from trainers.options import GenericTrainerOptions, TransferTrainerOptions
 from trainers.progress import Progress, format_seconds
 from trainers.randomness import Generators
@@ -40,6 +40,7 @@ from trainers.saturation import TrainingState
 
 log = logging.getLogger(__name__)
 PILOT_EPOCHS, PILOT_BATCHES = 2, 2
+CPU_POSITIONS = 8192  # of a batch of sequences that are computed at a time on the CPU
 
 
 @dataclass(frozen=True)
@@ -140,19 +141,19 @@ class Trainer:
         total = PILOT_BATCHES if self.parts.pilot else self.parts.loader.batches_per_epoch()
         bar = self.progress.bar(self.parts.loader.epoch(generators.loader), total, f"epoch {self.state.epoch + 1}")
         step = self.state.step
+        positions = CPU_POSITIONS if self.parts.device.type == "cpu" else None
         for number, batch in enumerate(bar):
             if self.interrupted or number >= total:
                 break
-            loss, named = self.model.loss(batch.to(self.parts.device), step, generators.model)
             self.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            losses = add_gradients(self.model, batch.to(self.parts.device), step, generators.model, positions)
             if options.clip_grad_norm is not None:
                 clip_gradients(self.model.parameters(), options.clip_grad_norm)
             self.optimizer.step()
             step += 1
             size = len(batch.users)
             count += size
-            for name, value in {"loss": loss.detach(), **named}.items():
+            for name, value in losses.items():
                 sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value * size
             if number % 20 == 0 and self.progress.on_terminal:
                 shown = {"loss": f"{sums['loss'].item() / count:.4f}"}

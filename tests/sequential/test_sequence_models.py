@@ -13,6 +13,7 @@ from torch import Tensor
 from dataloaders import Batch
 from models import MODELS
 from models.next_item import NextItemModel
+from trainers.optimization import add_gradients
 
 ALL = [*CAUSAL, *CLOZE, ("marank", {})]
 
@@ -142,3 +143,28 @@ def test_the_padding_row_stays_zero_and_new_parameters_are_small(code: str) -> N
 def test_only_models_that_use_time_ask_for_it(code: str, options: dict[str, Any], needs: set[str]) -> None:
     kind = MODELS[code]
     assert kind.required(kind.Options(**options)) == needs
+
+
+@pytest.mark.parametrize("positions", [1, 9, 16])
+@pytest.mark.parametrize(
+    "code, options, negatives",
+    [
+        *((code, options, 0) for code, options in [*CAUSAL, *CLOZE]),
+        *(("sas", {"loss": loss}, 3) for loss in ("bce", "gbce", "sampled_ce")),
+    ],
+)
+def test_parts_of_a_batch_have_the_gradient_of_the_whole(
+    code: str, options: dict[str, Any], negatives: int, positions: int
+) -> None:
+    kind = MODELS[code].dataloader_code
+    loader = make_loader(kind, timed_split(), **({"train_negative_sample_size": negatives} if kind == "sas" else {}))
+    model, batch = make_model(code, loader, options), first_batch(loader)
+    assert len(batch.split(positions)) > 1
+    found = []
+    for size in (None, positions):
+        model.zero_grad()
+        losses = add_gradients(model, batch, 0, torch.Generator(), size)
+        found.append((losses["loss"], [p.grad.clone() for p in model.parameters() if p.grad is not None]))
+    torch.testing.assert_close(found[1][0], found[0][0])
+    for of_parts, of_whole in zip(found[1][1], found[0][1], strict=True):
+        torch.testing.assert_close(of_parts, of_whole, rtol=1e-9, atol=1e-12)
