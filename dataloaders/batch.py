@@ -47,11 +47,12 @@ class Batch:
         return _moved(self, device)
 
     def split(self, positions: int) -> list[Batch]:
-        """Parts of at most about `positions` input positions, each only as long as its own windows need."""
+        """Equal parts of at most about `positions` input positions, each only as long as its own windows need."""
         count, length = self.items.shape
-        rows = max(1, positions // max(1, length))
-        if rows >= count:
+        most = max(1, positions // max(1, length))  # rows in a part
+        if most >= count:
             return [self]
+        rows = -(-count // -(-count // most))
         return [self._part(slice(first, first + rows)) for first in range(0, count, rows)]
 
     def _part(self, rows: slice) -> Batch:

@@ -57,6 +57,8 @@ class Model(nn.Module, ABC):
     """A recommender. Subclasses declare their options, their dataloader and their trainer.
 
     `needs` names what the data must have: "timestamps", "ratings". A run whose data lacks it is refused.
+    `cpu_positions` is how many input positions (windows x length) the CPU computes at a time, for models whose memory
+    grows with them; None = a whole batch.
     """
 
     code: ClassVar[str]
@@ -64,6 +66,7 @@ class Model(nn.Module, ABC):
     dataloader_code: ClassVar[str]
     trainer_code: ClassVar[str] = "generic"
     needs: ClassVar[frozenset[str]] = frozenset()
+    cpu_positions: ClassVar[int | None] = None
 
     def __init__(self, options: Any, dimensions: Dimensions) -> None:
         super().__init__()
@@ -95,6 +98,12 @@ class Model(nn.Module, ABC):
     def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
         """How much each user is expected to want each item: [B, num_items + 1], column 0 (PAD) meaningless;
         or, for `candidates` int64 [B, C], just theirs: [B, C]."""
+
+    def scores_in_parts(self, batch: Batch) -> Tensor:
+        """`scores` of all items, `cpu_positions` at a time where that applies: [B, num_items + 1]."""
+        if self.cpu_positions is None or batch.items.device.type != "cpu":
+            return self.scores(batch)
+        return torch.cat([self.scores(part) for part in batch.split(self.cpu_positions)])
 
     def num_parameters(self) -> int:
         """Number of trainable values."""

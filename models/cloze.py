@@ -63,6 +63,7 @@ class ClozeModel(Model):
     """
 
     dataloader_code = "bert"
+    cpu_positions = 8192
     options: ClozeOptions
 
     def __init__(self, options: ClozeOptions, dimensions: Dimensions) -> None:

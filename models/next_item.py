@@ -43,6 +43,7 @@ class NextItemModel(Model):
     """
 
     dataloader_code = "sas"
+    cpu_positions = 8192
     options: NextItemOptions
 
     def __init__(self, options: NextItemOptions, dimensions: Dimensions) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 import sys
 
@@ -10,6 +11,7 @@ import torch
 
 from common.errors import UserError
 
+KERNELS_KEPT = 256  # by shape; the 1,024 of each kind that torch's libraries keep by themselves take over a gigabyte
 FP32_ERROR = 1e-5  # largest relative error of a matrix product that still counts as float32
 
 
@@ -45,8 +47,11 @@ def set_threads(count: int | None) -> None:
     """Use `count` CPU threads; None leaves torch's choice (the cores that the process may use).
 
     Numbers below 1e-38 become 0: weights that decay towards 0 would else spend hundreds of epochs in a range where the
-    CPU computes many times slower. Call it before the first computation: torch's worker threads inherit the setting.
+    CPU computes many times slower. Call it before the first computation: that is when torch's worker threads inherit
+    the setting, and its libraries look how many kernels to keep.
     """
+    for cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        os.environ.setdefault(cache, str(KERNELS_KEPT))
     torch.set_flush_denormal(True)
     if count is not None:
         torch.set_num_threads(count)

@@ -123,7 +123,7 @@ class Evaluator:
                 if batch_limit is not None and number >= batch_limit:
                     break
                 batch = fetched.to(device)
-                scores = model.scores(batch.inputs)  # [B, V + 1]
+                scores = model.scores_in_parts(batch.inputs)  # [B, V + 1]
                 seen = batch.seen if self.filter_seen else None
                 for name, ranks in self._ranks(model, scores, batch, seen, phase).items():
                     values = per_user_metrics(ranks, self.options.metric_ks)

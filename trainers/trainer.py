@@ -40,7 +40,6 @@ from trainers.saturation import TrainingState
 
 log = logging.getLogger(__name__)
 PILOT_EPOCHS, PILOT_BATCHES = 2, 2
-CPU_POSITIONS = 8192  # of a batch of sequences that are computed at a time on the CPU
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ class Trainer:
         total = PILOT_BATCHES if self.parts.pilot else self.parts.loader.batches_per_epoch()
         bar = self.progress.bar(self.parts.loader.epoch(generators.loader), total, f"epoch {self.state.epoch + 1}")
         step = self.state.step
-        positions = CPU_POSITIONS if self.parts.device.type == "cpu" else None
+        positions = self.model.cpu_positions if self.parts.device.type == "cpu" else None
         for number, batch in enumerate(bar):
             if self.interrupted or number >= total:
                 break
