@@ -39,8 +39,10 @@ class GroupMean:
 def facts_of_users(runs: Sequence[Run]) -> pd.DataFrame | None:
     """The facts by user id, of any of the runs that kept them: they are the data's and the split's, not the run's.
 
-    None where none did. Raises UserError where two runs tell different facts.
+    None where none did, or where each seed has its own split. Raises UserError where two runs tell different facts.
     """
+    if any(run.own_split for run in runs):
+        return None
     known: tuple[Run, pd.DataFrame] | None = None
     for run in runs:
         frame = read_per_user(run, tuple(FACTS))

@@ -85,6 +85,11 @@ class Run:
         return self.record.stopped_by == "interrupted"
 
     @property
+    def own_split(self) -> bool:
+        """Whether its seed drew what is held out, so that other seeds have other users or targets."""
+        return self.record.options.get("split_seed", 0) is None
+
+    @property
     def per_user_path(self) -> Path:
         """Where per-user values are, if they were kept: `per_user.parquet`, or `x.per_user.parquet` of an `x.json`."""
         if self.path.name == RESULTS:

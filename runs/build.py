@@ -43,8 +43,11 @@ def load_data(request: Request) -> SequenceData:
 
 
 def make_split(request: Request, data: SequenceData) -> Split:
-    """The protocol's training, validation and test sets."""
-    return datasets.split(data, run_options(request).split, request.sections["split"])
+    """The protocol's training, validation and test sets; a `split_seed` that is null is the run's seed."""
+    options: Any = request.sections["split"]
+    if getattr(options, "split_seed", 0) is None:
+        options = options.model_copy(update={"split_seed": run_options(request).seed})
+    return datasets.split(data, run_options(request).split, options)
 
 
 def make_loader(request: Request, split: Split) -> Dataloader:

@@ -35,7 +35,9 @@ class RandomRatingOptions(Options):
     unseen_rating: float | None = Field(
         3.0, description="predicted where the user or the item has no training rating; null = the mean rating"
     )
-    split_seed: int = Field(98765, ge=0, description="where the draw of the ratings starts")
+    split_seed: int | None = Field(
+        None, ge=0, description="where the draw of the ratings starts; null = at the run's seed: each has its own draw"
+    )
 
 
 class RandomRating(SplitMaker[RandomRatingOptions]):
@@ -78,7 +80,7 @@ class RandomRating(SplitMaker[RandomRatingOptions]):
 
 def _roles(ratings: int, options: RandomRatingOptions) -> IntArray:
     """TRAIN, VALIDATION or TEST of each rating."""
-    order = np.random.default_rng(options.split_seed).permutation(ratings)
+    order = np.random.default_rng(options.split_seed or 0).permutation(ratings)
     test = round(options.test_share * ratings)
     validation = round(options.validation_share * (ratings - test))
     roles = np.full(ratings, TRAIN)

@@ -6,12 +6,14 @@ import torch
 from helpers import leave_one_out, random_histories, sequence_data
 from torch import Tensor
 
+import options
 from common.errors import UserError
 from dataloaders import DATALOADERS, Batch
 from datasets import SPLITS, SequenceData, Split
 from evaluation.options import EvaluationOptions
 from evaluation.ratings import errors_by_user, mae, rmse
 from models import MODELS, Dimensions
+from runs.build import make_split
 from trainers.evaluate import Evaluator
 
 CPU = torch.device("cpu")
@@ -194,3 +196,14 @@ def test_a_deciding_metric_of_another_protocol_is_refused(kind: str, metric: str
 def test_random_rating_needs_ratings() -> None:
     with pytest.raises(UserError, match="has none"):
         random_rating(sequence_data(random_histories(0, 20, 10, 8), 10))
+
+
+def test_a_run_draws_its_split_by_its_seed_unless_told_which() -> None:
+    data = rated()
+
+    def tested(seed: int, *more: str) -> list[int]:
+        request = options.parse(["--templates", "train_bias", "--seed", str(seed), *more])
+        return make_split(request, data).test.targets.tolist()
+
+    assert tested(1) == tested(1) != tested(2)
+    assert tested(1, "--split_seed", "7") == tested(2, "--split_seed", "7")

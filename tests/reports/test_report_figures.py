@@ -137,6 +137,15 @@ def test_users_that_were_split_in_another_way_are_refused(record: Any) -> None:
         figures(paths)
 
 
+def test_seeds_with_splits_of_their_own_have_no_facts_in_common(record: Any) -> None:
+    facts = per_user(np.zeros(12)), {**per_user(np.zeros(12)), "history_length": np.ones(12)}
+    paths = [
+        record("a", per_user=columns, seed=seed, name=f"a{seed}", options={"split_seed": None})
+        for seed, columns in enumerate(facts)
+    ]
+    assert not figures(paths)["users"].charts
+
+
 def test_ranks_agree_with_the_worked_example_of_the_paper() -> None:
     # C4.5, C4.5+m, C4.5+cf, C4.5+m+cf on 14 datasets (Demsar 2006, table 6)
     areas = """.763 .768 .771 .798  .599 .591 .590 .569  .954 .971 .968 .967  .628 .661 .654 .657  .882 .888 .886 .898

@@ -1,6 +1,7 @@
 """What tables say: means, places, gains, marks and published figures; and what is refused."""
 
 import statistics
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,26 @@ def test_what_lacks_per_user_values_is_left_untested_and_named(record: Any) -> N
     assert [each.label for each in table.comparisons] == ["b"]
     assert table.notes == ("not tested for lack of per-user values: c",)
     assert only(paths, phase="validation", **NDCG).comparisons == ()
+
+
+def test_where_each_seed_draws_its_own_split_users_count_with_the_seeds_that_hold_something_of_theirs(
+    record: Any,
+) -> None:
+    values = {(label, seed): per_user(n)["full/NDCG@10"] for n, (label, seed) in enumerate(product("ab", (0, 1)))}
+    users = [[f"u{n}" for n in range(60)], [f"u{n}" for n in range(30, 90)]]  # u30 to u59 are in both
+    own = {"split": "random_rating", "options": {"split_seed": None}}
+    paths = [
+        record(label, full(0.1), seed=seed, per_user={"full/NDCG@10": value}, users=users[seed], **own)
+        for (label, seed), value in values.items()
+    ]
+    (comparison,) = only(paths, **NDCG).comparisons
+
+    def of(label: str) -> Any:
+        first, second = values[label, 0], values[label, 1]
+        return np.concatenate([first[:30], (first[30:] + second[:30]) / 2, second[30:]])
+
+    assert comparison.users == 90
+    assert comparison.p_value == pytest.approx(paired_t(of("a"), of("b")).p_value, rel=1e-3)
 
 
 def test_different_users_are_refused(record: Any) -> None:
