@@ -33,7 +33,7 @@ class SASOptions(TransformerOptions):
 
 
 class SAS(NextItemModel):
-    """x = sqrt(H) E[items] + P, then causal pre-norm blocks; logits of the next item are E @ LN(x)."""
+    """x = sqrt(H) E[items] + P, causal blocks that add to normalised states, logits of the next item E @ LN(x)."""
 
     code = "sas"
     Options = SASOptions
@@ -51,8 +51,9 @@ class SAS(NextItemModel):
             options.inner_factor * width,
             options.dropout,
             options.attention_dropout,
+            normed_residual=True,
         )
-        init_parameters(self)
+        init_parameters(self, linear_spread=0.5 * width**-0.5)  # wider than that of embeddings: it learns sooner
 
     def embed(self, items: Tensor, lengths: Tensor) -> Tensor:
         """[B, L, H]"""

@@ -86,28 +86,38 @@ class SelfAttention(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """x + Attention(LN(x)), then x + FeedForward(LN(x)): the pre-norm order, which trains without a warm-up."""
+    """x + Attention(LN(x)), then x + FeedForward(LN(x)): the pre-norm order, which trains without a warm-up.
 
-    def __init__(self, width: int, heads: int, inner: int, dropout: float, attention_dropout: float) -> None:
+    With `normed_residual`, LN(x) + Attention(LN(x), x), then LN(x) + FeedForward(LN(x)): only queries are normalised,
+    and what is added to is normalised too, as SASRec's published code has it.
+    """
+
+    def __init__(
+        self, width: int, heads: int, inner: int, dropout: float, attention_dropout: float, normed_residual: bool
+    ) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(width)
         self.attention = SelfAttention(width, heads, attention_dropout)
         self.feed_forward_norm = nn.LayerNorm(width)
         self.feed_forward = FeedForward(width, inner, dropout)
         self.dropout = Dropout(dropout)
+        self.normed_residual = normed_residual
 
     def forward(self, x: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
         """[B, T, H] -> [B, T, H]; mask and causal as `SelfAttention` has them."""
         normed = self.attention_norm(x)
-        x = x + self.dropout(self.attention(normed, normed, mask, causal))
-        output: Tensor = x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
-        return output
+        attended, base = (x, normed) if self.normed_residual else (normed, x)
+        return self._fed_forward(base + self.dropout(self.attention(normed, attended, mask, causal)))
 
     def last_only(self, x: Tensor, lengths: Tensor, mask: Tensor) -> Tensor:
         """The output at position lengths - 1 of each row: [B, T, H] -> [B, 1, H], at a fraction of the work."""
         normed = self.attention_norm(x)
-        x = at_last(x, lengths) + self.attention(at_last(normed, lengths), normed, mask)
-        output: Tensor = x + self.feed_forward(self.feed_forward_norm(x))
+        attended, base = (x, normed) if self.normed_residual else (normed, x)
+        return self._fed_forward(at_last(base, lengths) + self.attention(at_last(normed, lengths), attended, mask))
+
+    def _fed_forward(self, x: Tensor) -> Tensor:
+        normed = self.feed_forward_norm(x)
+        output: Tensor = (normed if self.normed_residual else x) + self.dropout(self.feed_forward(normed))
         return output
 
 
@@ -115,11 +125,18 @@ class Transformer(nn.Module):
     """Blocks, and a layer norm at the end."""
 
     def __init__(
-        self, blocks: int, width: int, heads: int, inner: int, dropout: float, attention_dropout: float
+        self,
+        blocks: int,
+        width: int,
+        heads: int,
+        inner: int,
+        dropout: float,
+        attention_dropout: float,
+        normed_residual: bool = False,
     ) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
-            TransformerBlock(width, heads, inner, dropout, attention_dropout) for _ in range(blocks)
+            TransformerBlock(width, heads, inner, dropout, attention_dropout, normed_residual) for _ in range(blocks)
         )
         self.norm = nn.LayerNorm(width)
 

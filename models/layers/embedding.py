@@ -9,11 +9,12 @@ from torch import Tensor, nn
 INIT_RANGE = 0.02
 
 
-def init_parameters(module: nn.Module, spread: float = INIT_RANGE) -> None:
-    """Weights ~ N(0, spread^2), biases 0, layer norms the identity, the embedding of PAD 0."""
+def init_parameters(module: nn.Module, spread: float = INIT_RANGE, linear_spread: float | None = None) -> None:
+    """Weights ~ N(0, spread^2), those of linear layers ~ N(0, linear_spread^2) if that is given, biases 0, layer norms
+    the identity, the embedding of PAD 0."""
     for part in module.modules():
         if isinstance(part, nn.Linear):
-            nn.init.normal_(part.weight, 0.0, spread)
+            nn.init.normal_(part.weight, 0.0, spread if linear_spread is None else linear_spread)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
         elif isinstance(part, nn.Embedding):

@@ -23,9 +23,10 @@ ITEMS = [5, 3, 9, 9, 1, 12]
 TIMES = [0, 0, 3600, 3660, 200_000, 200_001, 290_000]
 
 
-def loop_attention(layer: SelfAttention, x: Tensor, causal: bool) -> Tensor:
+def loop_attention(layer: SelfAttention, queries: Tensor, x: Tensor, causal: bool) -> Tensor:
     """softmax(q k / sqrt(d)) v, one query, head and key at a time: [T, H] -> [T, H]."""
-    q, k, v = layer.query_key_value(x).chunk(3, -1)
+    q = layer.query_key_value(queries).chunk(3, -1)[0]
+    _, k, v = layer.query_key_value(x).chunk(3, -1)
     rows = []
     for i in range(len(x)):
         heads = []
@@ -39,7 +40,8 @@ def loop_attention(layer: SelfAttention, x: Tensor, causal: bool) -> Tensor:
 
 
 def loop_block(block: Any, x: Tensor, causal: bool) -> Tensor:
-    x = x + loop_attention(block.attention, block.attention_norm(x), causal)
+    normed = block.attention_norm(x)
+    x = x + loop_attention(block.attention, normed, normed, causal)
     z = block.feed_forward_norm(x)
     return x + block.feed_forward.down(F.gelu(block.feed_forward.up(z)))
 
@@ -62,7 +64,10 @@ def test_sas_is_its_formula() -> None:
     places = model.positions.table.weight[-len(ITEMS) :]
     x = model.items.weight[ITEMS] * math.sqrt(WIDTH) + places
     for block in model.body.blocks:
-        x = loop_block(block, x, causal=True)
+        normed = block.attention_norm(x)
+        x = normed + loop_attention(block.attention, normed, x, causal=True)
+        z = block.feed_forward_norm(x)
+        x = z + block.feed_forward.down(F.gelu(block.feed_forward.up(z)))
     torch.testing.assert_close(states(model), model.body.norm(x))
     last = model.last_states(torch.tensor([ITEMS]), torch.tensor([len(ITEMS)]), None, None)
     torch.testing.assert_close(last[0], model.body.norm(x)[-1])
