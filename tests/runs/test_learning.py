@@ -33,6 +33,18 @@ VAE: dict[str, Any] = {
 }
 
 
+SEQUENCE: dict[str, Any] = {
+    **DATA,
+    "max_len": 16,
+    "train_batch_size": 64,
+    "hidden_units": 32,
+    "lr": 0.003,
+    "validation_candidates": "full",
+    "saturation_wait_epochs": 5,
+    "predictability": 0.9,
+}
+
+
 def ndcg(place: Place, base: dict[str, Any], **changes: Any) -> float:
     """Test NDCG@10 of the full ranking."""
     place.run(base, overwrite=True, **changes).ok()
@@ -43,6 +55,25 @@ def test_predictable_people_are_predicted(place: Place) -> None:
     data = {"predictability": 0.9}
     popularity = ndcg(place, {**DATA, "model_code": "pop"}, **data)
     assert ndcg(place, VAE, **data) > max(3 * popularity, 0.4)
+
+
+@pytest.mark.parametrize(
+    "template, epochs, least",
+    [
+        ("train_sas", 30, 0.25),
+        ("train_sas_ce", 20, 0.5),
+        ("train_gru4rec", 12, 0.5),
+        ("train_hstu", 20, 0.5),
+        ("train_tisas", 12, 0.5),
+        ("train_bert", 30, 0.25),  # filling in gaps, it learns the groups long before the order within them
+        ("train_meantime", 25, 0.2),
+        ("train_marank", 25, 0.25),
+    ],
+)
+def test_sequential_models_learn_the_order_of_predictable_people(
+    place: Place, template: str, epochs: int, least: float
+) -> None:
+    assert ndcg(place, {**SEQUENCE, "templates": template}, num_epochs=epochs) > least
 
 
 def test_noise_is_not_predicted(place: Place) -> None:
