@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -11,12 +12,11 @@ from types import FrameType
 @contextmanager
 def interrupts_go_to(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """While the block runs, Ctrl-C calls `handler`; outside the main thread nothing changes."""
-    try:
-        previous = signal.signal(signal.SIGINT, handler)
-    except ValueError:
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
+    previous = signal.signal(signal.SIGINT, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        signal.signal(signal.SIGINT, signal.SIG_DFL if previous is None else previous)

@@ -47,7 +47,7 @@ class Batch:
         return _moved(self, device)
 
     def split(self, positions: int) -> list[Batch]:
-        """Equal parts of at most about `positions` input positions, each only as long as its own windows need."""
+        """Parts of at most about `positions` input positions, each only as long as its own windows need."""
         count, length = self.items.shape
         most = max(1, positions // max(1, length))  # rows in a part
         if most >= count:
@@ -63,10 +63,10 @@ class Batch:
             used |= self.targets[rows] > 0
         needed = length - int(used.any(0).byte().argmax()) if bool(used.any()) else 1
         skipped = length - min(length, round_up(needed))
-        taken = {}
+        taken: dict[str, Tensor] = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if value is not None:
+            if value is not None and field.name != "position_weights":  # the only ones that aren't rows'
                 along_length = value.ndim > 1 and value.shape[1] == length
                 taken[field.name] = value[rows, skipped:] if along_length else value[rows]
         return dataclasses.replace(self, **taken)

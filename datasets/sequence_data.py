@@ -103,6 +103,7 @@ class Split:
     train_start, train_end: int64 [num_users]; a user trains on `items[start:end]`, on nothing where they are equal.
     in_time: a user's targets come after what is trained on and after the input; False where they are drawn at random.
     cut: seconds UTC, where nobody's training reaches this time; None where there is no such promise.
+    drawn_at: the seed of the draw that decided what is held out; None where every run has the same.
     """
 
     code: str
@@ -113,3 +114,4 @@ class Split:
     test: Heldout
     in_time: bool = field(default=True, kw_only=True)
     cut: int | None = field(default=None, kw_only=True)
+    drawn_at: int | None = field(default=None, kw_only=True)

@@ -57,8 +57,8 @@ class Model(nn.Module, ABC):
     """A recommender. Subclasses declare their options, their dataloader and their trainer.
 
     `needs` names what the data must have: "timestamps", "ratings". A run whose data lacks it is refused.
-    `cpu_positions` is how many input positions (windows x length) the CPU computes at a time, for models whose memory
-    grows with them; None = a whole batch.
+    `cpu_positions` is how many input positions (windows x length) the CPU computes at a time, for models of sequences
+    whose `loss` is the mean over all targets of a batch; None = a whole batch.
     """
 
     code: ClassVar[str]
@@ -91,8 +91,10 @@ class Model(nn.Module, ABC):
         """
 
     def num_predictions(self, batch: Batch) -> int | None:
-        """How many predictions `loss` is the mean of, if it can be had from parts of the batch; None if it can't."""
-        return None
+        """How many targets `loss` is the mean of, where a batch can be taken in parts; None where it can't."""
+        if self.cpu_positions is None or batch.targets is None:
+            return None
+        return int((batch.targets > 0).sum())
 
     @abstractmethod
     def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
@@ -103,7 +105,8 @@ class Model(nn.Module, ABC):
         """`scores` of all items, `cpu_positions` at a time where that applies: [B, num_items + 1]."""
         if self.cpu_positions is None or batch.items.device.type != "cpu":
             return self.scores(batch)
-        return torch.cat([self.scores(part) for part in batch.split(self.cpu_positions)])
+        parts = [self.scores(part) for part in batch.split(self.cpu_positions)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def num_parameters(self) -> int:
         """Number of trainable values."""

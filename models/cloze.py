@@ -90,10 +90,6 @@ class ClozeModel(Model):
         weights = (weights / weights.sum())[:, None]  # [N, 1]
         return softmax_cross_entropy(self.head(picked), self.items.weight, self.head.bias, targets, weights), {}
 
-    def num_predictions(self, batch: Batch) -> int | None:
-        """The positions with a target."""
-        return None if batch.targets is None else int((batch.targets > 0).sum())
-
     def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
         """Logits of an item hidden behind the sequence: [B, V + 1], or [B, C] of the candidates."""
         count = batch.items.shape[0]

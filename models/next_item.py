@@ -75,10 +75,6 @@ class NextItemModel(Model):
             loss = self._sampled_loss(hidden, targets, used, order, batch).mean()
         return loss, {}
 
-    def num_predictions(self, batch: Batch) -> int | None:
-        """The positions with a target."""
-        return None if batch.targets is None else int((batch.targets > 0).sum())
-
     def _sampled_loss(self, hidden: Tensor, targets: Tensor, used: Tensor, order: Tensor, batch: Batch) -> Tensor:
         """[N], of the positions in `used` bool [B, L]."""
         if batch.negatives is None or batch.negative_log_q is None:

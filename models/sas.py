@@ -53,7 +53,7 @@ class SAS(NextItemModel):
             options.attention_dropout,
             normed_residual=True,
         )
-        init_parameters(self, linear_spread=0.5 * width**-0.5)  # wider than that of embeddings: it learns sooner
+        init_parameters(self, linear_spread=0.5 * width**-0.5)  # .06 for 64 units: it learns sooner than with .02
 
     def embed(self, items: Tensor, lengths: Tensor) -> Tensor:
         """[B, L, H]"""

@@ -36,12 +36,17 @@ class GroupMean:
     half_width: float
 
 
+def several_splits(runs: Sequence[Run]) -> bool:
+    """Whether the runs' seeds drew different splits."""
+    return len({run.record.seed for run in runs if run.own_split}) > 1
+
+
 def facts_of_users(runs: Sequence[Run]) -> pd.DataFrame | None:
     """The facts by user id, of any of the runs that kept them: they are the data's and the split's, not the run's.
 
     None where none did, or where each seed has its own split. Raises UserError where two runs tell different facts.
     """
-    if any(run.own_split for run in runs):
+    if several_splits(runs):
         return None
     known: tuple[Run, pd.DataFrame] | None = None
     for run in runs:

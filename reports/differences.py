@@ -52,9 +52,13 @@ def compare_users(
     test = TESTS[options.significance]
     tested: list[tuple[Pair, int, float, float]] = []
     lacking: dict[str, None] = {}
+    apart: dict[str, None] = {}
     for pair in pairs:
         candidates, metric, label, reference = pair
         mine, theirs = users_of(label), users_of(reference)
+        if _drawn_apart(labelled[label], labelled[reference]):
+            apart[label] = None
+            continue
         column = f"{candidates}/{metric}"
         if mine is None or theirs is None:
             lacking.update(dict.fromkeys(name for name, frame in ((label, mine), (reference, theirs)) if frame is None))
@@ -75,7 +79,15 @@ def compare_users(
         for (pair, users, difference, p_value), p_holm in zip(tested, corrected, strict=True)
     ]
     notes = [f"not tested for lack of per-user values: {', '.join(lacking)}"] if lacking else []
+    if apart:
+        notes.append(f"not tested, for their seeds, and so their splits, are others: {', '.join(apart)}")
     return comparisons, notes
+
+
+def _drawn_apart(runs: Sequence[Run], others: Sequence[Run]) -> bool:
+    """Whether two labels were tested on different draws of a split."""
+    own = any(run.own_split for run in (*runs, *others))
+    return own and {run.record.seed for run in runs} != {run.record.seed for run in others}
 
 
 def _mean_over_seeds(label: str, runs: Sequence[Run], columns: Sequence[str]) -> pd.DataFrame | None:

@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from reports.chart import Chart, Figure, Mark, Point, Series
-from reports.circumstances import FACTS, Groups, facts_of_users, grouped, means_by_group
+from reports.circumstances import FACTS, Groups, facts_of_users, grouped, means_by_group, several_splits
 from reports.collect import Run
 from reports.comparable import check_same_protocol
 from reports.layout import DAGGER, INTERRUPTED
@@ -178,7 +178,9 @@ def _by_circumstance(table: Table, options: ReportOptions, colours: Colours) -> 
     facts = facts_of_users(runs) if options.phase == "test" else None
     if facts is None:
         why = (
-            "These runs kept no history length and target popularity beside their per-user values; newer runs do."
+            "Each seed has a split of its own: a user's targets differ from seed to seed."
+            if several_splits(runs)
+            else "These runs kept no history length and target popularity beside their per-user values; newer runs do."
             if options.phase == "test"
             else "Per-user values are kept of the test alone."
         )

@@ -15,7 +15,7 @@ from evaluation.options import EvaluationOptions
 from models import MODELS, Dimensions, Model
 from options.request import Request
 from options.run_options import RunOptions
-from trainers.device import choose_device, set_precision, set_threads
+from trainers.device import choose_device, prepare_cpu, set_precision
 from trainers.evaluate import Evaluator
 from trainers.randomness import Generators
 
@@ -31,7 +31,7 @@ def prepare_machine(request: Request) -> torch.device:
     """Set threads and precision as asked for; returns the device."""
     options = run_options(request)
     device = choose_device(options.device)
-    set_threads(options.num_threads)
+    prepare_cpu(options.num_threads)
     set_precision(options.precision, device)
     return device
 

@@ -38,7 +38,7 @@ def measure(request: Request, phase: Phase) -> dict[str, Any]:
     model, _ = make_model(request, loader, device)
     folder = run_folder(request)
     source = run_options(request).pretrained_weights or str(folder.path)
-    load_model(model, read_weights(source, loader.data), source)
+    load_model(model, read_weights(source, loader.split), source)
     progress = Progress()
     evaluation = evaluator.evaluate(
         model, device, phase, detailed=True, progress=lambda batches, total: progress.shown(batches, total, phase)

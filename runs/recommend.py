@@ -185,7 +185,7 @@ def _in_order(block: list[tuple[Int, Found]]) -> tuple[Int, Found]:
 def _top(run: TrainedRun, people: People, rows: Int, k: int, filter_seen: bool) -> Found:
     """The best items of these users; of equal scores the item with the lower number first."""
     loader, start, end = people.loader, people.start[rows], people.end[rows]
-    scores = run.model.scores(loader.inputs(people.users[rows], start, end).to(run.device))  # [B, V + 1]
+    scores = run.model.scores_in_parts(loader.inputs(people.users[rows], start, end).to(run.device))  # [B, V + 1]
     check_scores(scores, run.model.code)
     seen = None
     if filter_seen:

@@ -73,7 +73,7 @@ def _train(
     evaluator = make_evaluator(request, loader)
     model, generators = make_model(request, loader, device)
     if options.pretrained_weights is not None:  # when resuming, too: there may be no checkpoint yet
-        load_model(model, read_weights(options.pretrained_weights, loader.data), options.pretrained_weights)
+        load_model(model, read_weights(options.pretrained_weights, loader.split), options.pretrained_weights)
     evaluator.check(phases)
     description = describe(request, loader, evaluator, model, device)
     log.info(

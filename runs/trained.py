@@ -20,7 +20,7 @@ from options.run_options import RunOptions
 from options.templates import read_templates
 from options.values import Given
 from runs.build import check_needs, load_data, make_loader, make_model, make_split, prepare_machine, run_options
-from trainers.checkpoint import BEST, load_model, read_tensors
+from trainers.checkpoint import BEST, check_origin, load_model, read_tensors
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ def load_trained(request: Request, **changes: Any) -> TrainedRun:
             f"{weights} was trained on other data than {data.name} is now (hash {loader.data.hash}): its items would "
             "be taken for others: bring back the data of the run; newer histories go by --histories"
         )
+    check_origin(checkpoint.state, loader.split, str(weights))
     load_model(model, checkpoint.part("best") or checkpoint.tensors, str(weights))
     return TrainedRun(of_run, loader, model.eval(), device, weights)
 

@@ -8,16 +8,16 @@ from pathlib import Path
 from torch import Tensor
 
 from common.errors import UserError
-from datasets import SequenceData
-from trainers.checkpoint import BEST, read_tensors
+from datasets import Split
+from trainers.checkpoint import BEST, check_origin, read_tensors
 
 log = logging.getLogger(__name__)
 
 
-def read_weights(name: str, data: SequenceData) -> dict[str, Tensor]:
+def read_weights(name: str, split: Split) -> dict[str, Tensor]:
     """Weights from a .safetensors file, a run's folder (its best model), or a checkpoint (its best model).
 
-    Raises UserError if there are none.
+    Raises UserError if there are none, or if they have seen what `split` holds out.
     """
     path = Path(name)
     if path.is_dir():
@@ -25,6 +25,8 @@ def read_weights(name: str, data: SequenceData) -> dict[str, Tensor]:
     if not path.is_file():
         raise UserError(f"there are no weights at {path}: give a run's folder or a .safetensors file")
     checkpoint = read_tensors(path)
+    data = split.data
     if checkpoint.state.get("data_hash", data.hash) != data.hash:
         log.warning("%s was trained on other data than %s: its item ids may mean other items", path, data.name)
+    check_origin(checkpoint.state, split, str(path))
     return checkpoint.part("best") or checkpoint.tensors

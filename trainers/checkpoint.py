@@ -21,11 +21,27 @@ from torch import Tensor
 
 from common.errors import UserError
 from common.files import atomic_path, sha256_file, write_text
+from datasets import Split
 
 log = logging.getLogger(__name__)
 KEPT = 2
 INDEX = "checkpoints.json"
 BEST = "best.safetensors"
+
+
+def origin(split: Split) -> dict[str, Any]:
+    """What is kept beside weights of what they were trained on."""
+    return {"data_hash": split.data.hash, "split_drawn_at": split.drawn_at}
+
+
+def check_origin(state: Mapping[str, Any], split: Split, weights: str) -> None:
+    """Raise UserError if weights with this state were trained on another draw of the split: on what tests here."""
+    drawn_at = state.get("split_drawn_at")
+    if drawn_at != split.drawn_at and "split_drawn_at" in state:
+        raise UserError(
+            f"{weights} was trained on another draw of the split {split.code} (split_seed {drawn_at}; here "
+            f"{split.drawn_at}), and so on ratings that are held out here: give --split_seed {drawn_at}"
+        )
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,8 @@ def _product_error() -> float:
     return float(((left @ right).double() - exact).abs().max() / exact.abs().max())
 
 
-def set_threads(count: int | None) -> None:
-    """Use `count` CPU threads; None leaves torch's choice (the cores that the process may use).
+def prepare_cpu(count: int | None) -> None:
+    """Use `count` CPU threads (None: as many as torch thinks right), and what makes them fast.
 
     Numbers below 1e-38 become 0: weights that decay towards 0 would else spend hundreds of epochs in a range where the
     CPU computes many times slower. Call it before the first computation: that is when torch's worker threads inherit

@@ -10,7 +10,7 @@ import torch
 from common.errors import UserError
 from common.schema import Options
 from models.base import FittedModel
-from trainers.checkpoint import BEST, model_tensors, write_tensors
+from trainers.checkpoint import BEST, model_tensors, origin, write_tensors
 from trainers.saturation import TrainingState
 from trainers.trainer import Parts
 
@@ -50,5 +50,5 @@ class FitTrainer:
         metrics = {f"{c}/{name}": v for c, values in validation.metrics.items() for name, v in values.items()}
         folder.table("val").keep_through(0)
         folder.table("val").append({"epoch": 1, "stage": "fitted", **metrics})
-        write_tensors(folder.models / BEST, model_tensors(model), {"epoch": 1, "data_hash": split.data.hash})
+        write_tensors(folder.models / BEST, model_tensors(model), {"epoch": 1, **origin(split)})
         return state

@@ -23,9 +23,11 @@ from trainers.checkpoint import (
     BEST,
     Checkpoint,
     CheckpointStore,
+    check_origin,
     flatten_optimizer,
     load_model,
     model_tensors,
+    origin,
     restore_optimizer,
     write_tensors,
 )
@@ -248,14 +250,14 @@ class Trainer:
             "generator": self.parts.generators.state(),
         }
         tensors = {f"{part}/{name}": tensor for part, named in groups.items() for name, tensor in named.items()}
-        state = {**self.state.as_dict(), "data_hash": self.parts.loader.data.hash}
+        state = {**self.state.as_dict(), **origin(self.parts.loader.split)}
         self.store.save(Checkpoint(tensors, state), self.state.epoch)
         self._write_best()
         self._saved_at = time.monotonic()
 
     def _write_best(self) -> None:
         """Leave the best weights of the run for others."""
-        state = {"epoch": self.state.best_epoch, "data_hash": self.parts.loader.data.hash}
+        state = {"epoch": self.state.best_epoch, **origin(self.parts.loader.split)}
         write_tensors(self.parts.folder.models / BEST, self.best_weights, state)
 
     def _resume(self) -> None:
@@ -268,6 +270,8 @@ class Trainer:
                 raise UserError(
                     f"dataset {data.name} has changed since the run began: start anew with --overwrite true"
                 )
+            check_origin(state, self.parts.loader.split, "the checkpoint")
+            state.pop("split_drawn_at", None)
             load_model(self.model, checkpoint.part("model"), "the checkpoint")
             self.best_weights = checkpoint.part("best")
             restore_optimizer(self.optimizer, checkpoint.part("optimizer"))

@@ -48,12 +48,16 @@ class RandomRating(SplitMaker[RandomRatingOptions]):
     description = "ratings drawn at random are predicted: RMSE and MAE"
 
     def make(self, data: SequenceData, options: RandomRatingOptions) -> RatingSplit:
-        """Split by ratings. Raises UserError if the data has none, or too few."""
+        """Split by ratings; `runs.build.make_split` puts the run's seed where `split_seed` is null (else 0 is taken).
+
+        Raises UserError if the data has no ratings, or too few.
+        """
+        seed = options.split_seed or 0
         if data.ratings is None:
             raise UserError(
                 f"split random_rating needs ratings, and {data.name} has none: choose another split or dataset"
             )
-        roles = _roles(data.num_interactions, options)
+        roles = _roles(data.num_interactions, options, seed)
         if (np.bincount(roles, minlength=3) == 0).any():
             raise UserError(f"{data.name} has too few ratings ({data.num_interactions}) for split random_rating")
         order = np.argsort(3 * users_of(data) + roles, kind="stable")
@@ -75,12 +79,13 @@ class RandomRating(SplitMaker[RandomRatingOptions]):
             highest=float(data.ratings.max()),
             unseen=mean if options.unseen_rating is None else options.unseen_rating,
             in_time=False,
+            drawn_at=seed,
         )
 
 
-def _roles(ratings: int, options: RandomRatingOptions) -> IntArray:
+def _roles(ratings: int, options: RandomRatingOptions, seed: int) -> IntArray:
     """TRAIN, VALIDATION or TEST of each rating."""
-    order = np.random.default_rng(options.split_seed or 0).permutation(ratings)
+    order = np.random.default_rng(seed).permutation(ratings)
     test = round(options.test_share * ratings)
     validation = round(options.validation_share * (ratings - test))
     roles = np.full(ratings, TRAIN)

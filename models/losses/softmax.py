@@ -93,7 +93,7 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         gradients = ctx.gradients
         ctx.gradients = None
-        if upstream.device.type != "cpu" or upstream.item() != 1:  # the usual 1 isn't worth a pass over the table
+        if upstream.device.type != "cpu" or upstream.item() != 1:  # 1 isn't worth a pass over the table
             gradients = tuple(None if g is None else g * upstream for g in gradients)
         return (*gradients, None, None, None, None, None)
 

@@ -199,6 +199,15 @@ def test_where_each_seed_draws_its_own_split_users_count_with_the_seeds_that_hol
     assert comparison.p_value == pytest.approx(paired_t(of("a"), of("b")).p_value, rel=1e-3)
 
 
+@pytest.mark.parametrize("seeds", [(0,), (1, 2)])
+def test_labels_with_other_seeds_and_splits_are_not_tested(record: Any, seeds: tuple[int, ...]) -> None:
+    own = {"split": "random_rating", "options": {"split_seed": None}}
+    paths = [record("a", full(0.1), seed=seed, name=f"a{seed}", per_user=per_user(seed), **own) for seed in (0, 1)]
+    paths += [record("b", full(0.2), seed=seed, name=f"b{seed}", per_user=per_user(9), **own) for seed in seeds]
+    table = only(paths, **NDCG)
+    assert table.comparisons == () and "their splits, are others: a" in " ".join(table.notes)
+
+
 def test_different_users_are_refused(record: Any) -> None:
     paths = [
         record("a", full(0.1), per_user=per_user(0)),

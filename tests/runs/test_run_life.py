@@ -142,6 +142,18 @@ def test_training_goes_on_from_given_weights(finished: Place, place: Place) -> N
     assert ours["NDCG@10"] == pytest.approx(theirs["NDCG@10"], abs=1e-3)
 
 
+def test_weights_are_not_tested_on_the_ratings_they_were_trained_on(place: Place) -> None:
+    rated = {"templates": "train_bias", "dataset_code": "file", "dataset_path": place.folder / "rated.csv"}
+    rows = [f"{user},{item},{1 + (user * item) % 5}" for user in range(30) for item in range(12)]
+    (place.folder / "rated.csv").write_text("\n".join(["user_id,item_id,rating", *rows]) + "\n", encoding="utf-8")
+    own = {**rated, "experiment_group": "g", "experiment_name": "run", "num_threads": 1}
+    place.launcher.run(place.folder, *flags(**own, seed=3)).ok()
+    test = {**own, "mode": "test", "experiment_name": "tested", "pretrained_weights": place.run_folder}
+    refused = place.launcher.run(place.folder, *flags(**test))
+    assert refused.code == 1 and "give --split_seed 3" in refused.err
+    place.launcher.run(place.folder, *flags(**test, split_seed=3)).ok()
+
+
 def test_weights_of_another_model_are_refused(finished: Place, place: Place) -> None:
     refused = place.run(mode="test", pretrained_weights=finished.run_folder, encode_len=9)
     assert refused.code == 1 and "weights of another model" in refused.err

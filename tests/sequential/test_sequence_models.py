@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from helpers import random_histories
 from helpers_sequential import CAUSAL, CLOZE, NUM_ITEMS, first_batch, make_loader, make_model, timed_split
 from torch import Tensor
 
+from common.sizes import round_up
 from dataloaders import Batch
 from models import MODELS
+from models.layers.padding import align_left, pick_rows
 from models.next_item import NextItemModel
 from trainers.optimization import add_gradients
 
@@ -168,3 +171,61 @@ def test_parts_of_a_batch_have_the_gradient_of_the_whole(
     torch.testing.assert_close(found[1][0], found[0][0])
     for of_parts, of_whole in zip(found[1][1], found[0][1], strict=True):
         torch.testing.assert_close(of_parts, of_whole, rtol=1e-9, atol=1e-12)
+
+
+def test_sizes_are_rounded_up_by_less_than_a_sixteenth() -> None:
+    assert [round_up(n) for n in (0, 1, 31, 32, 33, 65, 200, 201, 4097)] == [0, 1, 31, 32, 34, 68, 200, 208, 4352]
+    assert all(n <= round_up(n) < n * 17 / 16 for n in range(1, 5000))
+
+
+@pytest.mark.parametrize("code, options", [("sas", {}), ("bert", {})])
+def test_rows_that_only_fill_up_a_size_do_not_count(code: str, options: dict[str, Any]) -> None:
+    histories = random_histories(3, 12, NUM_ITEMS, 40)
+    loader = (
+        make_loader(MODELS[code].dataloader_code, timed_split(histories), max_len=37, mask_prob=0.5)
+        if code == "bert"
+        else make_loader("sas", timed_split(histories), max_len=37, train_negative_sample_size=0)
+    )
+    model: Any = make_model(code, loader, options)
+    batch = first_batch(loader)
+    assert batch.targets is not None
+    used = batch.targets > 0
+    count = int(used.sum())
+    assert round_up(count) > count > 32
+    states = torch.randn(*used.shape, 5, dtype=torch.float64)
+    rows, places, weights = pick_rows(states, used)
+    assert len(rows) == round_up(count) and weights.tolist() == [1.0] * count + [0.0] * (len(rows) - count)
+    torch.testing.assert_close(rows[:count], states[used])
+    assert places[:count].tolist() == used.flatten().nonzero().squeeze(1).tolist()
+
+    loss, _ = model.loss(batch, 0, torch.Generator())
+    logits = per_position_logits(model, batch)[used]
+    logits[:, 0] = -torch.inf
+    torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(logits, batch.targets[used]))
+
+
+def per_position_logits(model: Any, batch: Batch) -> Tensor:
+    """The scores of all items at every position of a left-padded training batch: [B, L, V + 1]."""
+    if isinstance(model, NextItemModel):
+        order, lengths = align_left(batch.items)
+        hidden = model.states(batch.items.gather(1, order), lengths, None, None)
+        moved = torch.zeros_like(hidden).scatter(1, order[:, :, None].expand_as(hidden), hidden)
+        return moved @ model.items.weight.T
+    assert batch.targets is not None
+    hidden_item = (batch.targets > 0)[:, :, None]
+    embedded = torch.where(hidden_item, model.hidden_item, model.items(batch.items))
+    states = model.head(model.states(embedded, batch.items > 0, None))
+    logits: Tensor = states @ model.items.weight.T + model.head.bias
+    return logits
+
+
+@pytest.mark.parametrize("code, options", [*CAUSAL, *CLOZE])
+def test_scores_in_parts_are_those_of_the_whole(
+    code: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loader, batch = evaluation_inputs(code)
+    model = make_model(code, loader, options)
+    whole = model.scores_in_parts(batch)
+    monkeypatch.setattr(type(model), "cpu_positions", 10)
+    assert len(batch.split(10)) > 2
+    torch.testing.assert_close(model.scores_in_parts(batch), whole)
