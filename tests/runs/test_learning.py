@@ -60,7 +60,7 @@ def test_predictable_people_are_predicted(place: Place) -> None:
 @pytest.mark.parametrize(
     "template, epochs, least",
     [
-        ("train_sas", 30, 0.25),
+        ("train_sas", 30, 0.4),
         ("train_sas_ce", 20, 0.5),
         ("train_gru4rec", 12, 0.5),
         ("train_hstu", 20, 0.5),
