@@ -42,7 +42,7 @@ class CompareOptions(LaunchOptions):
     runs: tuple[str | RunEntry, ...] = Field(min_length=1, description="templates, or {template, label, overrides}")
     datasets: tuple[str | dict[str, Any], ...] = Field(
         (),
-        description="dataset codes, or mappings like {dataset_code: file, dataset_path: a.csv}; [] = the templates' own",
+        description="codes, or mappings like {dataset_code: file, dataset_path: a.csv}; [] = the templates' own",
     )
     seeds: tuple[int, ...] = Field((), description="seeds; [] = the templates' own")
     metrics: tuple[str, ...] = Field(("NDCG@10", "Recall@10"), min_length=1, description="the columns of the table")

@@ -44,7 +44,7 @@ def protocol(evaluator: Evaluator) -> dict[str, Any]:
         "negatives": options.test_negative_sample_size if evaluator.samplers else 0,
         "negative_sampling_seed": options.test_negative_sampling_seed,
         "negatives_from": f"{sources}; none of the user's items up to the target" if sources else None,
-        "selected_by": f"{options.validation_candidates}/{options.best_metric}",
+        "selected_by": f"{evaluator.deciding_candidates}/{options.best_metric}",
     }
 
 

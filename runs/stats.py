@@ -31,7 +31,8 @@ class StatsOptions(Options):
 
     datasets: tuple[str | dict[str, Any], ...] = Field(
         (),
-        description="codes, files, or mappings like {dataset_code: ml-1m, min_uc: 10}, to stand beside each other; [] = dataset_code",
+        description="codes, files, or mappings like {dataset_code: ml-1m, min_uc: 10}, to stand beside each other; "
+        "[] = dataset_code",
     )
     stats_json: Path | None = Field(None, description="file for the figures and curves as JSON; null = none")
     stats_pictures: Path | None = Field(None, description="folder for the curves as PNG; null = none")

@@ -110,7 +110,8 @@ def _write_test(folder: RunFolder, evaluator: Evaluator, test: Evaluation, epoch
 def _say_end(written: dict[str, Any], folder: RunFolder) -> None:
     phase = "test" if "test" in written else "validation"
     measured = written[phase]
-    shown = [f"{c} {m} {measured[c][m]:.4f}" for c in measured for m in ("NDCG@10", "Recall@10") if m in measured[c]]
+    wanted = dict.fromkeys(("NDCG@10", "Recall@10", "RMSE", "MAE", written["options"]["best_metric"]))
+    shown = [f"{c} {m} {measured[c][m]:.4f}" for c in measured for m in wanted if m in measured[c]]
     log.info(
         "%s ended by %s after %d epochs and %.1f minutes; %s of epoch %s: %s",
         written["label"],

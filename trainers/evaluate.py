@@ -87,11 +87,15 @@ class Evaluator:
             )
         return heldout
 
+    @property
+    def deciding_candidates(self) -> str:
+        """Against what best_metric is measured: "full", "popular", "random", or "ratings" where these are predicted."""
+        return "ratings" if self.rates else self.options.validation_candidates
+
     def deciding_value(self, evaluation: Evaluation) -> float:
         """The number that says which model is better: best_metric on validation_candidates; an error as negative."""
-        if self.rates:
-            return -evaluation.value("ratings", self.options.best_metric)
-        return evaluation.value(self.options.validation_candidates, self.options.best_metric)
+        value = evaluation.value(self.deciding_candidates, self.options.best_metric)
+        return -value if self.rates else value
 
     def evaluate(
         self,

@@ -159,7 +159,7 @@ class Trainer:
             if number % 20 == 0 and self.progress.on_terminal:
                 shown = {"loss": f"{sums['loss'].item() / count:.4f}"}
                 if self.state.best_value is not None:
-                    shown["best " + self.parts.evaluator.options.best_metric] = f"{self.state.best_value:.4f}"
+                    shown["best " + self.parts.evaluator.options.best_metric] = f"{abs(self.state.best_value):.4f}"
                 bar.set_postfix(shown, refresh=False)
         if self.interrupted:
             return {}
@@ -193,16 +193,16 @@ class Trainer:
         for name, number in metrics.items():
             board.add_scalar(f"validation/{name}", number, epoch)
         board.add_scalar("train/lr", rate, epoch)
-        options = self.parts.evaluator.options
+        evaluator = self.parts.evaluator
         log.info(
             "epoch %d (%s): loss %.4f, %s %s %.4f, best %.4f in epoch %d; %.1f s%s",
             epoch,
             stage.name,
             losses["loss"],
-            options.validation_candidates,
-            options.best_metric,
-            value,
-            self.state.best_value,
+            evaluator.deciding_candidates,
+            evaluator.options.best_metric,
+            abs(value),  # errors are negative where the greater is the better
+            abs(self.state.best_value or 0.0),
             self.state.best_epoch,
             seconds,
             self._time_left(seconds),
