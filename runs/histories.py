@@ -81,7 +81,8 @@ def _read_names(path: Path) -> list[str]:
     try:
         if path.suffix == ".parquet":
             table = pd.read_parquet(path)
-            return [str(name) for name in table[table.columns[_user_column([str(c) for c in table.columns]) or 0]]]
+            ids = table[table.columns[_user_column([str(c) for c in table.columns]) or 0]]
+            return [str(int(name) if isinstance(name, float) and name.is_integer() else name) for name in ids]
         if path.suffix in (".csv", ".tsv"):
             separator = "," if path.suffix == ".csv" else "\t"
             table = pd.read_csv(

@@ -278,6 +278,8 @@ def test_numbers_stay_numbers(tmp_path: Path) -> None:
     assert found["item"].min() >= 1000
     Path("some.txt").write_text("3\n")
     assert read(run, "--users", "some.txt")["user"].unique().tolist() == [3]
+    pd.DataFrame({"user": [3.0, 5.0]}).to_parquet("some.parquet")  # as a column that once had gaps comes
+    assert read(run, "--users", "some.parquet")["user"].unique().tolist() == [3, 5]
 
 
 def test_a_run_is_found_by_a_weights_file_too(vae: Path) -> None:
