@@ -76,8 +76,12 @@ def _nearest(name: str, known: Collection[str]) -> str:
 def check_same_protocol(runs: Sequence[Run], phase: Phase, candidates: str) -> None:
     """Raise UserError naming the difference if the runs' values on these candidates were measured in different ways."""
     having = [run for run in runs if candidates in run.record.metrics(phase)]
+    refusal = f"the {phase} values of candidates {candidates!r} can't share a column"
+    own = bool(having) and all(run.own_split for run in having)  # then each seed has data in an order of its own
+    for seed in sorted({run.record.seed for run in having}) if own else [None]:
+        alike = [run for run in having if seed is None or run.record.seed == seed]
+        _check_agree(alike, "the data (hash)", lambda record: record.data.hash, refusal)
     facts: list[tuple[str, Callable[[RunRecord], Any]]] = [
-        ("the data (hash)", lambda record: record.data.hash),
         ("the split", lambda record: record.split),
         ("filter_seen", lambda record: record.filter_seen),
         *((f"option {key}", _option(key)) for key in SPLIT_OPTIONS),
@@ -88,7 +92,7 @@ def check_same_protocol(runs: Sequence[Run], phase: Phase, candidates: str) -> N
     facts += [(key, _told(key)) for key in sorted(keys) if sampled or "negative" not in key]
     facts.append((f"protocol.candidates.{candidates}", lambda record: _detail(record, candidates)))
     for name, value_of in facts:
-        _check_agree(having, name, value_of, f"the {phase} values of candidates {candidates!r} can't share a column")
+        _check_agree(having, name, value_of, refusal)
 
 
 def _option(key: str) -> Callable[[RunRecord], Any]:

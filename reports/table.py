@@ -190,8 +190,8 @@ def _columns(runs: Sequence[Run], options: ReportOptions) -> list[Column]:
 
 
 def _negatives(runs: Sequence[Run], candidates: str, phase: Phase) -> int | None:
-    """How many negatives a sampled candidate set has; None for the full ranking, or where it isn't told."""
-    if candidates == "full":
+    """How many negatives a sampled candidate set has; None for the full ranking and ratings, or where it isn't told."""
+    if candidates in ("full", "ratings"):
         return None
     told = [run.record.options for run in runs if candidates in run.record.metrics(phase)]
     size = told[0].get("test_negative_sample_size") if told else None

@@ -58,12 +58,12 @@ def load_trained(request: Request, **changes: Any) -> TrainedRun:
     loader = make_loader(of_run, make_split(of_run, data))
     model, _ = make_model(of_run, loader, device)
     checkpoint = read_tensors(weights)
+    check_origin(checkpoint.state, loader.split, str(weights))
     if checkpoint.state.get("data_hash", loader.data.hash) != loader.data.hash:
         raise UserError(
             f"{weights} was trained on other data than {data.name} is now (hash {loader.data.hash}): its items would "
             "be taken for others: bring back the data of the run; newer histories go by --histories"
         )
-    check_origin(checkpoint.state, loader.split, str(weights))
     load_model(model, checkpoint.part("best") or checkpoint.tensors, str(weights))
     return TrainedRun(of_run, loader, model.eval(), device, weights)
 

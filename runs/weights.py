@@ -25,8 +25,8 @@ def read_weights(name: str, split: Split) -> dict[str, Tensor]:
     if not path.is_file():
         raise UserError(f"there are no weights at {path}: give a run's folder or a .safetensors file")
     checkpoint = read_tensors(path)
+    check_origin(checkpoint.state, split, str(path))
     data = split.data
     if checkpoint.state.get("data_hash", data.hash) != data.hash:
         log.warning("%s was trained on other data than %s: its item ids may mean other items", path, data.name)
-    check_origin(checkpoint.state, split, str(path))
     return checkpoint.part("best") or checkpoint.tensors

@@ -185,8 +185,17 @@ def test_where_each_seed_draws_its_own_split_users_count_with_the_seeds_that_hol
     values = {(label, seed): per_user(n)["full/NDCG@10"] for n, (label, seed) in enumerate(product("ab", (0, 1)))}
     users = [[f"u{n}" for n in range(60)], [f"u{n}" for n in range(30, 90)]]  # u30 to u59 are in both
     own = {"split": "random_rating", "options": {"split_seed": None}}
+    data = {"name": "ml-1m", "users": 4, "items": 9, "interactions": 40}
     paths = [
-        record(label, full(0.1), seed=seed, per_user={"full/NDCG@10": value}, users=users[seed], **own)
+        record(
+            label,
+            full(0.1),
+            seed=seed,
+            per_user={"full/NDCG@10": value},
+            users=users[seed],
+            data={**data, "hash": f"draw {seed}"},
+            **own,
+        )
         for (label, seed), value in values.items()
     ]
     (comparison,) = only(paths, **NDCG).comparisons
@@ -196,6 +205,9 @@ def test_where_each_seed_draws_its_own_split_users_count_with_the_seeds_that_hol
         return np.concatenate([first[:30], (first[30:] + second[:30]) / 2, second[30:]])
 
     assert comparison.users == 90
+    paths.append(record("c", full(0.1), data={**data, "hash": "another"}, **own))
+    with pytest.raises(UserError, match=r"data \(hash\) differs"):
+        made(paths, **NDCG)
     assert comparison.p_value == pytest.approx(paired_t(of("a"), of("b")).p_value, rel=1e-3)
 
 
