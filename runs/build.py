@@ -42,12 +42,17 @@ def load_data(request: Request) -> SequenceData:
     return datasets.load(run_options(request).dataset_code, options)
 
 
-def make_split(request: Request, data: SequenceData) -> Split:
-    """The protocol's training, validation and test sets; a `split_seed` that is null is the run's seed."""
+def split_options(request: Request) -> Any:
+    """The options of the split, in which a `split_seed` that is null has become the run's seed."""
     options: Any = request.sections["split"]
     if getattr(options, "split_seed", 0) is None:
         options = options.model_copy(update={"split_seed": run_options(request).seed})
-    return datasets.split(data, run_options(request).split, options)
+    return options
+
+
+def make_split(request: Request, data: SequenceData) -> Split:
+    """The protocol's training, validation and test sets."""
+    return datasets.split(data, run_options(request).split, split_options(request))
 
 
 def make_loader(request: Request, split: Split) -> Dataloader:

@@ -14,7 +14,7 @@ from pydantic import Field
 from common.errors import UserError
 from common.schema import Options
 from options.request import Request
-from runs.build import load_data, make_split, run_options
+from runs.build import load_data, make_split, run_options, split_options
 from runs.folders import is_held, run_folder
 from runs.launchers import LaunchOptions, Task, launch
 from runs.train import train
@@ -150,8 +150,8 @@ class _Data:
     def hash_of(self, cell: Request) -> str:
         """The hash of a run's data. Raises what preparing it raises, without trying again."""
         run = run_options(cell)
-        sections = [cell.sections[name].model_dump_json() for name in ("dataset", "split")]
-        key = " ".join([run.dataset_code, run.split, *sections])
+        sections = [cell.sections["dataset"], split_options(cell)]
+        key = " ".join([run.dataset_code, run.split, *(section.model_dump_json() for section in sections)])
         if key not in self._hashes:
             try:
                 self._hashes[key] = make_split(cell, load_data(cell)).data.hash

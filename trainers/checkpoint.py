@@ -37,7 +37,7 @@ def origin(split: Split) -> dict[str, Any]:
 def check_origin(state: Mapping[str, Any], split: Split, weights: str) -> None:
     """Raise UserError if weights with this state were trained on another draw of the split: on what tests here."""
     drawn_at = state.get("split_drawn_at")
-    if drawn_at != split.drawn_at and "split_drawn_at" in state:
+    if None not in (drawn_at, split.drawn_at) and drawn_at != split.drawn_at:
         raise UserError(
             f"{weights} was trained on another draw of the split {split.code} (split_seed {drawn_at}; here "
             f"{split.drawn_at}), and so on ratings that are held out here: give --split_seed {drawn_at}"

@@ -90,6 +90,20 @@ def test_finished_runs_are_reused(whole: Place) -> None:
     assert report_files(whole) == tables
 
 
+def test_finished_runs_are_reused_where_each_seed_draws_its_own_split(place: Place) -> None:
+    rows = [f"{user},{item},{1 + (user * item) % 5}" for user in range(30) for item in range(12)]
+    (place.folder / "rated.csv").write_text("\n".join(["user_id,item_id,rating", *rows]) + "\n", encoding="utf-8")
+    data = {"dataset_code": "file", "dataset_path": "rated.csv"}
+    plan = {"mode": "compare", "datasets": [data], "seeds": [0, 1, 2], "runs": ["train_bias"], "metrics": ["RMSE"]}
+    (place.folder / "plan.yaml").write_text(yaml.safe_dump(plan))
+    first = compare(place).ok()
+    assert outcomes(first) == ["trained"] * 3
+    assert outcomes(compare(place).ok()) == ["reused"] * 3
+    found = [json.loads(path.read_text()) for path in place.folder.glob("experiments/*/*/results.json")]
+    assert len({run["data"]["hash"] for run in found}) == 3
+    assert re.search(r"Bias +3 +\S*\d", first.out)  # one row of three seeds
+
+
 def test_a_run_that_fails_does_not_stop_the_others(place: Place) -> None:
     write_plan(place, broken={"lr": 1e30, "clip_grad_norm": None}, ESAPR={"num_epochs": 1})
     ended = compare(place)
