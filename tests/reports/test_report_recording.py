@@ -1,9 +1,12 @@
 """Recording runs, and the tables in a block of a Markdown file."""
 
+import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import ROOT
 
 import main
 from common.errors import UserError
@@ -108,3 +111,11 @@ def test_the_command_writes_checks_and_records(record: Any, tmp_path: Path, caps
     assert (tmp_path / "kept" / "ml-1m.a.seed0.curve.csv").is_file()
     assert main.run(["--mode", "report", "--experiments", str(run), "--check_block", "true"]) == 1
     assert "markdown_block" in capsys.readouterr().err
+
+
+def test_recorded_commands_name_no_path_of_one_machine() -> None:
+    recorded = sorted((ROOT / "results").glob("*.json"))
+    assert recorded
+    for path in recorded:
+        words = shlex.split(json.loads(path.read_text(encoding="utf-8"))["command"])
+        assert not [word for word in words if Path(word).is_absolute()], path
