@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from common.schema import Options
 from models.base import Dimensions, Model, pick
 from models.layers.bag_input import BagInput, corrupted, glorot
+from models.layers.dropout import drop
 from models.layers.hidden import HiddenLayers, activate
-from models.layers.weighted_bag import drop_entries
 from models.losses.bernoulli import bernoulli_loss
 from models.losses.priors import kl_between_normals, log_mixture, log_normal
 from models.losses.softmax import softmax_cross_entropy
@@ -103,7 +103,7 @@ class HVamp(Model):
         self.decoder = HiddenLayers(codes, width, options.num_layers, gated)
         self.output = nn.Linear(width, size)
         if options.prior == "vamp":
-            self.pseudo = nn.Parameter(torch.empty(options.pseudo_inputs, size))
+            self.pseudo = nn.Parameter(torch.empty(options.pseudo_inputs, dimensions.num_items))
         self._initialise()
 
     def _initialise(self) -> None:
@@ -130,10 +130,11 @@ class HVamp(Model):
 
     def pseudo_posteriors(self, generator: torch.Generator | None) -> Gaussian:
         """q(z2|u_k) of the pseudo-inputs, which go the way of any input: [C, K]."""
-        rows = F.normalize(F.hardtanh(self.pseudo, 0.0, 1.0)[:, 1:], dim=1)
+        rows = F.hardtanh(self.pseudo, 0.0, 1.0)
+        norms = torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp_min(1e-12)
         if generator is not None:
-            rows = drop_entries(rows, self.options.dropout, generator)
-        return self._upper(self.input2.dense(F.pad(rows, (1, 0))))
+            rows = drop(rows, self.options.dropout, generator)
+        return self._upper(self.input2.dense(rows) / norms + self.input2.bias)  # a division of [C, H], not of [C, V]
 
     def kl_upper(self, code: Gaussian, z2: Tensor, generator: torch.Generator | None) -> Tensor:
         """KL of q(z2|x) from the prior: [B]; exact for N(0, I), at the draw z2 for the VampPrior."""

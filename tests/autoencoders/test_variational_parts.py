@@ -107,8 +107,20 @@ def test_the_priors_gradient_reaches_the_pseudo_inputs() -> None:
     loss, parts = model.loss(batch, 10, torch.Generator().manual_seed(0))
     loss.backward()
     assert parts["kl"] > 0
-    assert (model.pseudo.grad[:, 1:].abs().sum(1) > 0).all()
-    assert (model.pseudo.grad[:, 0] == 0).all()  # PAD is no item
+    assert (model.pseudo.grad.abs().sum(1) > 0).all()
+
+
+def test_a_pseudo_input_is_encoded_as_a_user_with_its_items_is() -> None:
+    model, _ = small("hvamp", pseudo_inputs=2, hidden_size=8, latent_size=4)
+    with torch.no_grad():
+        model.pseudo.fill_(-1.0)  # below 0 counts as 0
+        model.pseudo[0, [1, 4]] = torch.tensor([0.5, 3.0])  # items 2 and 5; above 1 counts as 1
+        model.pseudo[1, 0] = 0.25
+        own = model.pseudo_posteriors(None)
+        weights = torch.tensor([[0.5, 1.0], [0.25, 0.0]])
+        users = model.upper(torch.tensor([[2, 5], [1, 0]]), weights / weights.norm(dim=1, keepdim=True))
+    torch.testing.assert_close(own.mu, users.mu)
+    torch.testing.assert_close(own.log_variance, users.log_variance)
 
 
 SWITCHES = [
