@@ -57,45 +57,49 @@ class TiSASBlock(nn.Module):
         self.dropout = Dropout(options.dropout)
 
     def forward(
-        self, x: Tensor, key_place: Tensor, value_place: Tensor, by_interval: tuple[Tensor, Tensor], *known: Tensor
+        self,
+        x: Tensor,
+        key_place: Tensor,
+        value_place: Tensor,
+        by_interval: tuple[Tensor, Tensor],
+        intervals: Tensor,
+        asking: Tensor,
     ) -> Tensor:
-        """[B, T, H] -> [B, T, H]
+        """The positions that ask attend to their past: [B, T, H] -> [B, Q, H]
 
         key_place, value_place : [B, T, H], of the positions; by_interval : two [intervals, H], for keys and values
-        known : times int64 [B, T] and their units float64 [B, T]
+        intervals : int64 [B, Q, T], from the positions that ask to all
+        asking : int64 [B, Q], these positions
         """
-        normed = self.attention_norm(x)
+        normed = self.attention_norm(x.gather(1, asking[:, :, None].expand(-1, -1, x.shape[2])))
         q, k = self.query(normed), self.key(x) + key_place
         v = self.value(x) + value_place
-        length = x.shape[1]
-        rows = max(1, ENTRIES // (self.heads * length * max(length, by_interval[0].shape[0])))
-        heads = [split_heads(part, self.heads) for part in (q, k, v)]
+        heads = [split_heads(part, self.heads) for part in (q / math.sqrt(q.shape[2] // self.heads), k, v)]
         attend = _attention(by_interval, self.heads, self.attention_dropout if self.training else 0.0)
-        x = normed + join_heads(by_rows(attend, rows, *heads, *known))
+        entries = self.heads * q.shape[1] * max(x.shape[1], by_interval[0].shape[0])
+        rows = max(1, ENTRIES // max(entries, 1))
+        x = normed + join_heads(by_rows(attend, rows, *heads, intervals, asking))
         z = self.feed_forward_norm(x)
         output: Tensor = z + self.dropout(self.down(self.dropout(F.relu(self.up(z)))))
         return output
 
 
 def _attention(by_interval: tuple[Tensor, Tensor], heads: int, dropout: float) -> Callable[..., Tensor]:
-    """softmax((q_i k_j + q_i RK[r_ij]) / sqrt(D)) (v_j + RV[r_ij]) over the past, without a vector for each pair.
+    """softmax(q_i k_j + q_i RK[r_ij]) (v_j + RV[r_ij]) over the past, without a vector for each pair.
 
     The scores of a query with all interval vectors are one product, from which pairs pick theirs; the weights of
     pairs are summed by interval before they meet the interval vectors. Only intervals that occur are looked at.
     """
 
-    def attend(q: Tensor, k: Tensor, v: Tensor, times: Tensor, units: Tensor) -> Tensor:
-        count = by_interval[0].shape[0]
-        intervals = (times[:, :, None] - times[:, None, :]).abs() / units[:, :, None]  # [b, T, T] float64
-        intervals = intervals.round_().clamp_max_(count - 1).long()
-        used = torch.zeros(count, dtype=torch.bool, device=q.device)
-        used[intervals.flatten()] = True
-        intervals = (used.cumsum(0) - 1)[intervals][:, None].expand(-1, heads, -1, -1)  # [b, heads, T, T]
+    def attend(q: Tensor, k: Tensor, v: Tensor, intervals: Tensor, asking: Tensor) -> Tensor:
+        future = torch.arange(k.shape[2], device=k.device) > asking[:, :, None]  # [b, Q, T]
+        used = torch.zeros(by_interval[0].shape[0], dtype=torch.bool, device=q.device)
+        used[intervals.masked_fill(future, 0).flatten()] = True
+        intervals = (used.cumsum(0) - 1).clamp_min_(0)[intervals][:, None].expand(-1, heads, -1, -1)
         of_heads = [table[used].view(-1, heads, table.shape[1] // heads).transpose(0, 1) for table in by_interval]
         keys, values = of_heads  # [heads, R, D] each
         scores = q @ k.transpose(2, 3) + (q @ keys.transpose(1, 2)).gather(3, intervals)
-        past = torch.ones(scores.shape[2:], dtype=torch.bool, device=q.device).tril()
-        weights = (scores / math.sqrt(q.shape[3])).masked_fill(~past, -torch.inf).softmax(3)
+        weights = scores.masked_fill(future[:, None], -torch.inf).softmax(3)
         weights = drop(weights, dropout)
         summed = weights.new_zeros(*weights.shape[:3], keys.shape[1]).scatter_add(3, intervals, weights)
         attended: Tensor = weights @ v + summed @ values
@@ -125,13 +129,30 @@ class TiSAS(NextItemModel):
         init_parameters(self)
 
     def states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:
+        return self._run(items, lengths, times, last_only=False)
+
+    def last_states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:
+        return self._run(items, lengths, times, last_only=True).squeeze(1)  # [B, 1, H] -> [B, H]
+
+    def _run(self, items: Tensor, lengths: Tensor, times: Tensor | None, last_only: bool) -> Tensor:
+        """[B, T, H]; with `last_only` [B, 1, H], of each row's last item alone."""
         assert times is not None
-        units = smallest_intervals(times, lengths)
         x = self.dropout(self.items(items) * math.sqrt(self.options.hidden_units))
         length = items.shape[1]
         places = [self.dropout(p.left_aligned(length, lengths)) for p in (self.key_positions, self.value_positions)]
-        intervals = self.dropout(self.key_intervals.weight), self.dropout(self.value_intervals.weight)
-        for block in self.blocks:
-            x = block(x, *places, intervals, times, units)
+        by_interval = self.dropout(self.key_intervals.weight), self.dropout(self.value_intervals.weight)
+        asking = torch.arange(length, device=items.device).expand(items.shape[0], -1)  # [B, T]
+        intervals = self._intervals(times, lengths)  # [B, T, T]
+        for number, block in enumerate(self.blocks):
+            if last_only and number + 1 == len(self.blocks):
+                asking = (lengths - 1).clamp_min(0)[:, None]  # [B, 1]
+                intervals = intervals.gather(1, asking[:, :, None].expand(-1, -1, length))
+            x = block(x, *places, by_interval, intervals, asking)
         normed: Tensor = self.norm(x)
         return normed
+
+    def _intervals(self, times: Tensor, lengths: Tensor) -> Tensor:
+        """|t_i - t_j| in units of position i, rounded and clipped: int64 [B, T, T]."""
+        units = smallest_intervals(times, lengths)
+        intervals = (times[:, :, None] - times[:, None, :]).abs() / units[:, :, None]  # float64
+        return intervals.round_().clamp_max_(self.options.tisas_max_time_intervals).long()
