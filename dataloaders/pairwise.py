@@ -8,13 +8,13 @@ from pydantic import Field
 
 from dataloaders.base import as_int64
 from dataloaders.batch import Batch
-from dataloaders.sequences import SequenceDataloader, SequenceDataloaderOptions
+from dataloaders.sequences import RecentItemsDataloader, RecentItemsOptions
 from dataloaders.training_negatives import NegativeSampler, TrainingNegatives, sampling_weights
 from dataloaders.windows import Int, Windows, gather_padded, sliding_windows
 from datasets import Split
 
 
-class PairwiseDataloaderOptions(SequenceDataloaderOptions):
+class PairwiseDataloaderOptions(RecentItemsOptions):
     """Options of dataloader `pairwise`."""
 
     train_batch_size: int = Field(256, ge=1, description="predictions in a training batch")
@@ -22,13 +22,12 @@ class PairwiseDataloaderOptions(SequenceDataloaderOptions):
     train_window: int | None = Field(
         10, ge=0, description="a user has a prediction an epoch for every so many training items; 0 or null = one"
     )
-    bucket_batches: int = Field(1, ge=1, description="has no effect here: all inputs have the same length")
     train_negative_sampler_code: NegativeSampler = Field(
         "random", description="how negatives are drawn: uniformly, or in proportion to training interactions"
     )
 
 
-class PairwiseDataloader(SequenceDataloader):
+class PairwiseDataloader(RecentItemsDataloader):
     """In each epoch a window ends at another of its user's training items, drawn uniformly: the target, [B, 1]."""
 
     code = "pairwise"

@@ -15,11 +15,37 @@ from dataloaders.windows import Int, gather_padded
 from datasets import Split
 
 
-class SequenceDataloaderOptions(DataloaderOptions):
+class RecentItemsOptions(DataloaderOptions):
+    """Options of all dataloaders of recent items."""
+
+    max_len: int = Field(200, ge=1, description="the most recent items that a model sees")
+
+
+class RecentItemsDataloader(Dataloader):
+    """Batches of users' most recent items, from windows with as many items as there is something to learn from."""
+
+    options: RecentItemsOptions
+    least_items = 1  # of a training window
+
+    def __init__(self, options: RecentItemsOptions, split: Split) -> None:
+        super().__init__(options, split)
+        enough = self.windows.end - self.windows.start >= self.least_items
+        self.windows = self.windows.take(np.flatnonzero(enough))
+        if not len(self.windows):
+            raise UserError(
+                f"dataset {self.data.name} has no user with {self.least_items} training items, and so nothing to "
+                "learn sequences from: bring more data, or lower min_uc and min_sc"
+            )
+
+    @property
+    def max_len(self) -> int:
+        return self.options.max_len
+
+
+class SequenceDataloaderOptions(RecentItemsOptions):
     """Options of all dataloaders of sequences."""
 
     train_batch_size: int = Field(128, ge=1, description="windows in a training batch")
-    max_len: int = Field(200, ge=1, description="the most recent items that a model sees")
     train_window: int | None = Field(
         None, ge=0, description="items between the ends of a user's training windows; 0 or null = only the last window"
     )
@@ -33,25 +59,10 @@ class SequenceDataloaderOptions(DataloaderOptions):
     )
 
 
-class SequenceDataloader(Dataloader):
+class SequenceDataloader(RecentItemsDataloader):
     """Left-padded batches that are about as long as their longest window, not as `max_len`."""
 
     options: SequenceDataloaderOptions
-    least_items = 1  # of a training window
-
-    def __init__(self, options: SequenceDataloaderOptions, split: Split) -> None:
-        super().__init__(options, split)
-        enough = self.windows.end - self.windows.start >= self.least_items
-        self.windows = self.windows.take(np.flatnonzero(enough))
-        if not len(self.windows):
-            raise UserError(
-                f"dataset {self.data.name} has no user with {self.least_items} training items, and so nothing to "
-                "learn sequences from: bring more data, or lower min_uc and min_sc"
-            )
-
-    @property
-    def max_len(self) -> int:
-        return self.options.max_len
 
     def epoch_batches(self, generator: torch.Generator) -> list[Int]:
         """The rows of `windows` in each batch: a random order, in which runs of `bucket_batches` batches are sorted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -78,6 +79,12 @@ class Model(nn.Module, ABC):
     def required(cls, options: Any) -> frozenset[str]:
         """What the data must have for a model with these options: `needs`, unless the model says otherwise."""
         return cls.needs
+
+    @classmethod
+    def conflict(cls, sections: Mapping[str, Any]) -> str | None:
+        """What in the options of a run ("model", "dataloader", ...) can't go with this model, each being right alone;
+        None = nothing. It names the options."""
+        return None
 
     def begin_stage(self, stage: Stage) -> None:
         """Training enters `stage`."""

@@ -5,6 +5,7 @@ Each of the three is an option, so that the steps from Mult-VAE to H+Vamp (Gated
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from common.schema import Options
 from models.base import Dimensions, Model, pick
-from models.layers.bag_input import BagInput, corrupted, glorot
+from models.layers.bag_input import BagInput, corrupted
 from models.layers.dropout import drop
 from models.layers.hidden import HiddenLayers, activate
 from models.losses.bernoulli import bernoulli_loss
@@ -72,6 +73,10 @@ class ToGaussian(nn.Module):
         return Gaussian(mu, F.hardtanh(log_variance, *LOG_VARIANCE_RANGE))
 
 
+def _he_normal(weight: Tensor, inputs: int) -> None:
+    nn.init.normal_(weight, 0.0, math.sqrt(2 / inputs))
+
+
 class HVamp(Model):
     """q(z2|x), q(z1|x, z2), p(z1|z2), p(x|z1, z2); not hierarchical: q(z2|x), p(x|z2).
 
@@ -107,10 +112,16 @@ class HVamp(Model):
         self._initialise()
 
     def _initialise(self) -> None:
+        """Weights N(0, 2 / inputs), as the authors' code: with smaller ones gates and second layers learn late."""
+        count, latent = self.dimensions.num_items, self.options.latent_size
         for layer in self.modules():
-            if isinstance(layer, nn.Linear) and layer.bias is None:
-                nn.init.xavier_normal_(layer.weight)
-        glorot(nn.ModuleList(m for m in self.modules() if isinstance(m, nn.Linear) and m.bias is not None))
+            if isinstance(layer, nn.Linear):
+                _he_normal(layer.weight, layer.in_features)
+            elif isinstance(layer, BagInput):
+                _he_normal(layer.table, count)
+        if self.options.hierarchical:  # one layer over (x, z2)
+            _he_normal(self.input1.table, count + latent)
+            _he_normal(self.input1_z2.weight, count + latent)
         if self.options.prior == "vamp":
             nn.init.normal_(self.pseudo, PSEUDO_INPUT_MEAN, PSEUDO_INPUT_STD)
 

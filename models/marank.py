@@ -80,6 +80,7 @@ class MARank(Model):
         self.join = Attention(width, dropout, False)
         self.output = nn.Sequential(*(Residual(width, dropout) for _ in range(options.marank_num_linear_layers)))
         init_parameters(self, width**-0.5)
+        nn.init.zeros_(self.users.weight)  # of users without training pairs, nothing is known
 
     def state(self, items: Tensor, user: Tensor) -> Tensor:
         """int64 [B, T] items and users' vectors [B, H] -> [B, H]"""

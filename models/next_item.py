@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from pydantic import Field
@@ -50,6 +51,13 @@ class NextItemModel(Model):
         super().__init__(options, dimensions)
         self.items = ItemEmbedding(dimensions.num_items, options.hidden_units)
 
+    @classmethod
+    def conflict(cls, sections: Mapping[str, Any]) -> str | None:
+        loss = sections["model"].loss
+        if loss == "ce" or getattr(sections.get("dataloader"), "train_negative_sample_size", 1):
+            return None
+        return f"loss {loss} needs negatives, and train_negative_sample_size is 0: set it to 1 or more, or use loss ce"
+
     @abstractmethod
     def states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:
         """[B, L, H] of left-aligned items int64 [B, L], of which lengths int64 [B] count; times int64 [B, L] or None:
@@ -78,10 +86,7 @@ class NextItemModel(Model):
     def _sampled_loss(self, hidden: Tensor, targets: Tensor, used: Tensor, order: Tensor, batch: Batch) -> Tensor:
         """[N], of the positions in `used` bool [B, L]."""
         if batch.negatives is None or batch.negative_log_q is None:
-            raise UserError(
-                f"loss {self.options.loss} of model {self.code} needs negatives: set train_negative_sample_size to 1 "
-                "or more, or use loss ce"
-            )
+            raise UserError(f"loss {self.options.loss} of model {self.code} needs batches with negatives")
         positive = (hidden[used] * self.items(targets[used])).sum(-1)  # [N]
         if batch.negatives.shape[1] == 1:  # in common for a window: [B, L, H] x [B, H, K]
             negatives, log_q = batch.negatives.expand(-1, hidden.shape[1], -1)[used], batch.negative_log_q

@@ -102,15 +102,28 @@ def _choose_component(
 ) -> None:
     option, _ = KINDS[name]
     code = getattr(choice.run, option)
-    if code is None and option in choice.own:
-        code = choice.own[option][0]
+    own = choice.own[option][0] if option in choice.own else None
+    if code is None:
+        code = own
     component = registries.of(name).get(code)
     if component is not None:
         choice.sections[name] = Section(name, code, component.Options)
+        if own is not None and not _related(component, registries.of(name)[own]):
+            problems.add(
+                f"model `{choice.run.model_code}` can't use {name} `{code}`; its own, used by default, is `{own}`",
+                given[option].origin,
+                option,
+                given[option].text,
+            )
         return
     choice.unsettled.add(name)
     if code is not None:
         problems.extend([_unknown_code(given, option, name, str(code), registries.of(name))])
+
+
+def _related(one: type, other: type) -> bool:
+    """Whether one of two components can stand for the other: one is derived from the other."""
+    return issubclass(one, other) or issubclass(other, one)
 
 
 def _unknown_code(given: dict[str, Given], option: str, what: str, code: str, names: Any) -> Problem:
@@ -212,6 +225,10 @@ def resolve(
     if len(problems.found) > before or not isinstance(run, RunOptions):
         return None
     own = {key: code for key, (code, _) in choice.own.items() if getattr(run, key) is None}
+    conflict = registries.models[run.model_code].conflict(sections) if run.model_code and "model" in sections else None
+    if conflict is not None:
+        problems.add(conflict + _sources([conflict], latest), f"options of model {run.model_code}")
+        return None
     sections = {"run": run.model_copy(update=own), **sections}
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}

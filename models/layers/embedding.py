@@ -55,7 +55,12 @@ class PositionEmbedding(nn.Module):
         self.table = nn.Embedding(max_len, width)
 
     def forward(self, length: int) -> Tensor:
-        """Of the positions of a left-padded sequence: [length, H], the last one being row max_len - 1."""
+        """Of the positions of a left-padded sequence: [length, H], the last one being row max_len - 1.
+
+        Raises ValueError for a sequence longer than max_len.
+        """
+        if length > self.table.num_embeddings:
+            raise ValueError(f"{length} items are more than the {self.table.num_embeddings} positions that there are")
         return self.table.weight[self.table.num_embeddings - length :]
 
     def left_aligned(self, length: int, lengths: Tensor) -> Tensor:

@@ -63,8 +63,16 @@ class CompareOptions(Options):
     datasets: list[str | dict[str, Any]] = Field([], description="one run each")
 
 
-def component(options: type[Options], **more: Any) -> type:
-    return type("Component", (), {"Options": options, **more})
+def component(options: type[Options], *bases: type, **more: Any) -> type:
+    return type("Component", bases, {"Options": options, **more})
+
+
+GENERIC = component(GenericOptions)
+
+
+def model(options: type[Options], dataloader: str, trainer: str) -> type:
+    fits = classmethod(lambda cls, sections: None)
+    return component(options, dataloader_code=dataloader, trainer_code=trainer, conflict=fits)
 
 
 TRAIN = ("run", "dataset", "split", "dataloader", "model", "trainer", "evaluation")
@@ -80,10 +88,10 @@ def fake_registries(templates: Path) -> Registries:
         splits={"leave_one_out": component(SplitOptions)},
         dataloaders={"vae": component(WindowOptions), "none": component(SplitOptions)},
         models={
-            "vae": component(VaeOptions, dataloader_code="vae", trainer_code="vae"),
-            "pop": component(PopOptions, dataloader_code="none", trainer_code="generic"),
+            "vae": model(VaeOptions, "vae", "vae"),
+            "pop": model(PopOptions, "none", "generic"),
         },
-        trainers={"vae": component(TransferOptions), "generic": component(GenericOptions)},
+        trainers={"vae": component(TransferOptions, GENERIC), "generic": GENERIC},
         modes={
             "train": mode(*TRAIN),
             "stats": mode("run", "dataset"),

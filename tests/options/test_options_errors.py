@@ -62,6 +62,7 @@ def faults(registries: Registries, line: str) -> list[str]:
         ("--dataset_code ml-1n", "there is no dataset `ml-1n`; did you mean `ml-1m`? There are: file, ml-1m, ml-20m."),
         ("--mode trein", "there is no mode `trein`; did you mean `train`?"),
         ("--trainer_code vea", "there is no trainer `vea`; did you mean `vae`?"),
+        ("--dataloader_code none", "--dataloader_code none: model `vae` can't use dataloader `none`; its own is `vae`"),
         ("--model_code null", "no model is chosen"),
         ("--model_code 5", "there is no model `5`"),
         ("--model_code a b", "--model_code a b: should be text or null"),

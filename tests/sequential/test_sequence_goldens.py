@@ -10,9 +10,11 @@ import torch
 import torch.nn.functional as F
 from helpers_sequential import make_loader, make_model, timed_split
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from dataloaders import Batch
-from models import Model
+from models import Model, hstu, tisas
+from models.layers import temporal
 from models.layers.attention import SelfAttention
 from models.layers.chunks import by_rows
 from models.layers.temporal import GRID, kernel_grid
@@ -232,3 +234,65 @@ def test_work_by_rows_has_the_same_values_gradients_and_draws() -> None:
     dropped = by_rows(lambda rows: F.dropout(rows, 0.5), 2, x)
     (gradient,) = torch.autograd.grad(dropped.sum(), x)
     assert torch.equal(gradient != 0, dropped != 0)  # the same draws again
+
+
+def test_marank_is_its_formula() -> None:
+    model: Any = make_model("marank", make_loader("pairwise", timed_split()), {})
+    user, x = model.users.weight[2], model.context.weight[ITEMS]
+
+    def attended(layer: Any, rows: Any, user: Tensor | None) -> Tensor:
+        hidden = [layer.item(row) + (0 if user is None else layer.user(user)) for row in rows]
+        weights = torch.stack([layer.score(h.tanh())[0].sigmoid() for h in hidden]).exp()
+        return sum(w * row for w, row in zip(weights / weights.sum(), rows, strict=True))
+
+    orders = [attended(model.attention[0], x, user) + x[-1]]
+    of_order = user
+    for number, (user_layer, item_layer) in enumerate(zip(model.user_layers, model.item_layers, strict=True), 1):
+        of_order = F.relu(user_layer.linear(of_order) + of_order)
+        x = torch.stack([F.relu(item_layer.linear(row) + row) for row in x])
+        orders.append(attended(model.attention[number], x, of_order))
+    joined = attended(model.join, orders, None)
+    state = joined
+    for layer in model.output:
+        state = F.relu(layer.linear(state) + state)
+    expected = (state + joined) @ model.context.weight.T + user @ model.lasting.weight.T
+    scores = model.scores(Batch(users=torch.tensor([2]), items=torch.tensor([ITEMS])))[0]
+    torch.testing.assert_close(scores, expected)
+
+
+TIMED = [("tisas", {}), ("hstu", {"use_time": True}), ("meantime", {"relative_kernel_types": "e-l"})]
+
+
+@pytest.mark.parametrize(("code", "options"), TIMED)
+def test_attention_by_rows_holds_few_rows_and_has_the_values_and_gradients_of_the_whole(
+    code: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loader = make_loader({"meantime": "bert"}.get(code, "sas"), timed_split())
+    model, batch = make_model(code, loader, options), next(loader.epoch(torch.Generator().manual_seed(0)))
+    found, largest = [], []
+    for entries in (10**9, 1):
+        for module in (hstu, temporal, tisas):
+            monkeypatch.setattr(module, "ENTRIES", entries)
+        model.zero_grad()
+        with Attended() as seen:
+            loss, _ = model.loss(batch, 0, torch.Generator())
+            loss.backward()
+        found.append([loss.detach(), *(p.grad.clone() for p in model.parameters() if p.grad is not None)])
+        largest.append(seen.rows)
+    assert largest == [len(batch.items), 1]
+    for by_row, whole in zip(found[1], found[0], strict=True):
+        torch.testing.assert_close(by_row, whole, rtol=1e-9, atol=1e-12)
+
+
+class Attended(TorchDispatchMode):
+    """Rows of the largest attention weights [B, (heads,) T, T] among all that is computed within."""
+
+    rows = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if "softmax" in str(func) or "silu" in str(func):
+            shape = result.shape
+            if len(shape) > 2 and shape[-1] == shape[-2]:
+                self.rows = max(self.rows, shape[0])
+        return result

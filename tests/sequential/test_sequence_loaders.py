@@ -162,6 +162,21 @@ def test_negatives_and_masks_are_fresh_and_repeatable() -> None:
         assert not torch.equal(one, getattr(first_batch(loader, seed=2), field))
 
 
+@pytest.mark.parametrize(("code", "field"), [("sas", "negatives"), ("bert", "targets"), ("pairwise", "negatives")])
+def test_each_batch_and_each_epoch_has_draws_of_its_own(code: str, field: str) -> None:
+    histories = [[*range(1, 9)] for _ in range(8)]  # all windows alike: batches differ by their draws alone
+    loader = make_loader(code, leave_one_out(sequence_data(histories, NUM_ITEMS)), train_batch_size=4)
+    generator = torch.Generator().manual_seed(1)
+    drawn = [getattr(batch, field) for _ in range(3) for batch in loader.epoch(generator)]
+    assert len({tuple(draw.flatten().tolist()) for draw in drawn}) == len(drawn) == 6
+
+
+def test_days_are_those_of_training_interactions() -> None:
+    times = np.array([0, 1, 2, 50, 60], dtype=np.int64) * 86_400
+    split = leave_one_out(sequence_data([[1, 2, 3, 4, 5]], NUM_ITEMS, timestamps=times))
+    assert make_loader("bert", split).training_days() == (0, 3)  # days 50 and 60 are validation's and test's
+
+
 def test_cloze_masks_hide_at_least_one_item_and_no_padding() -> None:
     real = torch.arange(12) >= torch.arange(12)[:, None]  # rows of 12, 11, ..., 1 items
     real = torch.cat([real.repeat(200, 1), torch.zeros(1, 12, dtype=torch.bool)])
