@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from fakes import TableModel, make_trainer
+from helpers import forget_the_stop
 from safetensors.torch import load_file
 
 from common.errors import UserError
@@ -214,18 +215,6 @@ def test_resuming_goes_on_with_the_same_bits(tmp_path: Path, stop_after: int) ->
     for name in ("train", "val"):
         first, other = ((tmp_path / f / "tables" / f"{name}_log.csv").read_bytes() for f in ("whole", "cut"))
         assert first == other
-
-
-def forget_the_stop(trainer: Any) -> None:
-    """Let a run that num_epochs ended go on, as one that was killed there would; it may have to enter a stage first."""
-    resume = trainer._resume
-
-    def without_stop() -> None:
-        resume()
-        trainer.state.stopped_by = None
-        trainer._go_on_or_stop(trainer.stages(), 0.0)
-
-    trainer._resume = without_stop
 
 
 def test_interrupted_training_has_its_best_weights(tmp_path: Path) -> None:
