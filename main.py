@@ -1,6 +1,7 @@
 """Train, compare and measure sequential recommenders: `python main.py --help`."""
 
 import os
+import re
 import sys
 
 import options
@@ -25,8 +26,13 @@ def run(argv: list[str]) -> int:
             raise
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except (MemoryError, RuntimeError) as error:  # torch has no class of its own for the CPU's memory
+        if not isinstance(error, MemoryError) and not re.search("allocate memory|out of memory", str(error)):
+            raise
+        print(f"error: there is not enough memory: {error}\nTake smaller batches or a smaller model", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as stopped:
+        print(f"interrupted{f': {stopped}' if str(stopped) else ''}", file=sys.stderr)
         return 130
 
 

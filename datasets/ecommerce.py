@@ -81,15 +81,16 @@ def _kept_rows(lines: RawTable, options: EcommerceOptions, bad_rows: BadRows) ->
     keep = np.ones(lines.num_rows, dtype=bool)
     if not options.keep_anonymous:
         keep &= ~_is_empty(lines.columns["CustomerID"])
+    cancelled = _booleans(pc.starts_with(lines.columns["InvoiceNo"], "C"))  # their quantities are negative
     if not options.keep_cancellations:
-        keep &= ~_booleans(pc.starts_with(lines.columns["InvoiceNo"], "C"))
+        keep &= ~cancelled
     if not options.keep_non_positive:
         text = lines.columns["Quantity"]
         quantity, ok = parse_numbers(text)
         problems = Problems(lines.num_rows)
         problems.add(~ok & keep, lambda row: f"the quantity {text[row].as_py()!r} is not a number")
         problems.settle(lines, bad_rows)
-        keep &= np.asarray(quantity, dtype=np.float64) > 0
+        keep &= cancelled | (np.asarray(quantity, dtype=np.float64) > 0)
     return np.flatnonzero(keep)
 
 

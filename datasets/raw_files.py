@@ -134,6 +134,8 @@ def _unpack(folder: Path, names: Sequence[str]) -> Path | None:
         if archive.is_file() and holds(archive, names):
             logger.info("unpacking %s", archive)
             return extract(archive, names, folder)
+        if archive.suffix.lower() == ".zip" and not zipfile.is_zipfile(archive):
+            logger.warning("%s is damaged or no zip file: it is passed over; remove it, or bring it again", archive)
     return None
 
 

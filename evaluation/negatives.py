@@ -23,7 +23,12 @@ Floats = NDArray[np.float64]
 
 
 def sample_negatives(
-    weights: Floats, exclude: Ints, exclude_offsets: Ints, size: int, generator: np.random.Generator
+    weights: Floats,
+    exclude: Ints,
+    exclude_offsets: Ints,
+    size: int,
+    generator: np.random.Generator,
+    user_ids: NDArray[np.generic] | None = None,
 ) -> Ints:
     """Draw `size` different items for every user, none of them excluded.
 
@@ -33,6 +38,7 @@ def sample_negatives(
         exclude_offsets: int64 [U + 1]; user u excludes exclude[exclude_offsets[u]:exclude_offsets[u + 1]].
         size: negatives per user.
         generator: the source of randomness.
+        user_ids: [U] what errors call the users; None = their numbers, from 0.
 
     Returns:
         int64 [U, size], in the order of drawing.
@@ -58,7 +64,8 @@ def sample_negatives(
         counts = np.diff(exclude_offsets[start : stop + 1])
         users = np.repeat(np.arange(stop - start, dtype=np.int64), counts)
         taken = _once(users * len(weights) + exclude[first:last])
-        _check_enough(weights, taken, negatives[start:stop], start)
+        names = np.arange(start, stop) if user_ids is None else user_ids[start:stop]
+        _check_enough(weights, taken, negatives[start:stop], names)
         _fill(weights, taken, negatives[start:stop], generator)
     return negatives
 
@@ -75,10 +82,10 @@ def _draws_per_round(size: int) -> int:
     return size + size // 2 + 8
 
 
-def _check_enough(weights: Floats, taken: Ints, negatives: Ints, first_user: int) -> None:
+def _check_enough(weights: Floats, taken: Ints, negatives: Ints, names: NDArray[np.generic]) -> None:
     """Raise UserError if a user's candidates are fewer than its row of `negatives` is long.
 
-    taken: the keys user * (V + 1) + item of the excluded items, each once; users counted from `first_user`.
+    taken: the keys user * (V + 1) + item of the excluded items, each once; `names` are what the users are called.
     """
     num_users, size = negatives.shape
     drawable = weights > 0
@@ -88,7 +95,7 @@ def _check_enough(weights: Floats, taken: Ints, negatives: Ints, first_user: int
     if short.size:
         worst = int(short[np.argmin(left[short])])
         raise UserError(
-            f"{size} negatives were asked for, but user {first_user + worst} (counted from 0) has only "
+            f"{size} negatives were asked for, but user {names[worst]} has only "
             f"{int(left[worst])} items left to draw from after the items that are excluded for it or have no "
             f"weight: set the number of negatives (test_negative_sample_size) to {int(left[worst])} or less, or "
             "use the full ranking alone"

@@ -1,5 +1,6 @@
 """The options of evaluation: which users' items count, against which candidates, by which metrics."""
 
+import difflib
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -44,8 +45,10 @@ class EvaluationOptions(Options):
         measured = [f"{name}@{k}" for k in self.metric_ks for name in CUT_METRICS]
         measured += ["MRR", *RATING_METRICS]
         if self.best_metric not in measured:
+            near = difflib.get_close_matches(self.best_metric, measured, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
             raise ValueError(
-                f"best_metric {self.best_metric} is not measured: it is one of {', '.join(CUT_METRICS)}, then @ and "
-                f"a k of metric_ks ({', '.join(map(str, self.metric_ks))}), or MRR; for ratings RMSE or MAE"
+                f"best_metric {self.best_metric} is not measured{hint}: it is one of {', '.join(CUT_METRICS)}, then @ "
+                f"and a k of metric_ks ({', '.join(map(str, self.metric_ks))}), or MRR; for ratings RMSE or MAE"
             )
         return self

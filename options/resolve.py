@@ -10,7 +10,7 @@ from options.problems import Problem, Problems, nearest, unknown_choice
 from options.registries import KINDS, Registries
 from options.request import Request
 from options.run_options import RunOptions
-from options.type_text import type_text
+from options.type_text import named_values, type_text
 from options.values import Given, Words, check, settle
 from options.yaml_text import parse_word
 
@@ -186,7 +186,10 @@ def check_section(section: Section, given: dict[str, Given], problems: Problems)
             problems.add(f"must be given: {section.title} needs it ({type_text(fields[key])})", "", key)
         else:
             item = given[key]
-            problems.add(f"should be {type_text(fields[key])}{_detail(item, messages)}", item.origin, key, item.text)
+            hint = _nearest_value(item, fields[key].annotation)
+            problems.add(
+                f"should be {type_text(fields[key])}{hint}{_detail(item, messages)}", item.origin, key, item.text
+            )
     return options
 
 
@@ -195,6 +198,13 @@ def _sources(messages: list[str], given: dict[str, Given]) -> str:
     named = {word for message in messages for word in re.findall(r"\w+", message)}
     found = [f"{key} = {item.text} from {item.origin}" for key, item in given.items() if key in named]
     return f" ({'; '.join(found)})" if found else ""
+
+
+def _nearest_value(item: Given, annotation: Any) -> str:
+    """A hint where a word is near to one of the values that the type lists."""
+    known = named_values(annotation)
+    hints = [nearest(word, known) for word in item.text.split() if word not in known]
+    return "".join(f"; {hint}" for hint in hints if hint)
 
 
 def _detail(item: Given, messages: list[str]) -> str:

@@ -66,6 +66,13 @@ def _bounds_text(metadata: Any) -> str:
     return ",".join(bounds)
 
 
+def named_values(annotation: Any) -> list[str]:
+    """The words that a type lists as its values: of a Literal, or of the members of a union or list."""
+    if get_origin(annotation) is Literal:
+        return [part for part in get_args(annotation) if isinstance(part, str)]
+    return [word for part in get_args(annotation) for word in named_values(part)]
+
+
 def type_text(field: FieldInfo) -> str:
     """A field's type for people: "int >= 0 or null", "fp32|bf16", "list of int"."""
     text, bounds = _annotation_text(field.annotation), _bounds_text(field.metadata)

@@ -7,7 +7,7 @@ from functools import cache
 import pandas as pd
 
 from common.errors import UserError
-from evaluation.significance import TESTS, holm
+from evaluation.significance import TESTS, confidence_interval, holm
 from reports.collect import Run, read_per_user
 from reports.options import ReportOptions
 
@@ -82,6 +82,21 @@ def compare_users(
     if apart:
         notes.append(f"not tested, for their seeds, and so their splits, are others: {', '.join(apart)}")
     return comparisons, notes
+
+
+def user_intervals(
+    labelled: Mapping[str, Sequence[Run]], columns: Sequence[str], options: ReportOptions
+) -> dict[tuple[str, str], tuple[float, float]]:
+    """(label, column) -> the bootstrap interval of the label's mean over users; only where per-user values are kept."""
+    if options.intervals is None or options.phase != "test":
+        return {}
+    found = {}
+    for label, runs in labelled.items():
+        frame = _mean_over_seeds(label, runs, columns)
+        if frame is not None:
+            for column in frame.columns:
+                found[label, column] = confidence_interval(frame[column].to_numpy(), options.intervals)
+    return found
 
 
 def _drawn_apart(runs: Sequence[Run], others: Sequence[Run]) -> bool:

@@ -107,10 +107,16 @@ def _value(cell: Cell | None, row: Row) -> Text:
     if cell is None:
         return Text(DASH)
     deviation = f" \N{PLUS-MINUS SIGN} {number(cell.deviation)}" if cell.deviation is not None else ""
+    interval = "" if cell.interval is None else f" [{number(cell.interval[0])}, {number(cell.interval[1])}]"
     mark = "*" if cell.comparison is not None and cell.comparison.significant else ""
     gain = f" ({percent(cell.gain)})" if cell.gain is not None else ""
     return Text(
-        number(cell.mean), deviation + mark + gain, cell.place == 1, cell.place == 2, cell.mean, _cell_hover(cell, row)
+        number(cell.mean),
+        deviation + mark + interval + gain,
+        cell.place == 1,
+        cell.place == 2,
+        cell.mean,
+        _cell_hover(cell, row),
     )
 
 
@@ -191,6 +197,8 @@ def _notes(table: Table, sources: dict[str, int]) -> list[str]:
         notes.append("Best bold, second underlined.")
     if _has_seeds(table):
         notes.append("Mean \N{PLUS-MINUS SIGN} standard deviation over seeds; costs are means.")
+    if table.intervals is not None:
+        notes.append(f"In square brackets: bootstrap intervals of the means over users, level {table.intervals:g}.")
     if table.baseline is not None:
         notes.append(f"In brackets: gain over {table.baseline}.")
     if table.significance is not None:

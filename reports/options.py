@@ -32,6 +32,10 @@ class ReportOptions(Options):
     alpha: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.05, description="a Holm-corrected p-value below it gets a mark"
     )
+    intervals: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="level of bootstrap intervals of the means over users behind each value, say 0.95; null = none",
+    )
     order: Literal["value", "label", "given"] = Field(
         "value", description="rows by the first column's value (best first), by label, or as the runs are given"
     )

@@ -195,7 +195,7 @@ def csv_text(tables: Sequence[Table]) -> str:
     return output.getvalue()
 
 
-CSV_NUMBERS = ("", " sd", " gain %", " p", " p (Holm)", " published", " deviation %")
+CSV_NUMBERS = ("", " sd", " low", " high", " gain %", " p", " p (Holm)", " published", " deviation %")
 
 
 def _csv_cell(cell: Cell) -> dict[str, float]:
@@ -205,6 +205,7 @@ def _csv_cell(cell: Cell) -> dict[str, float]:
     numbers = (
         cell.mean,
         cell.deviation,
+        *(cell.interval or (None, None)),
         None if cell.gain is None else cell.gain * 100,
         tested.p_value if tested else None,
         tested.corrected if tested else None,

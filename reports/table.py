@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from common.errors import UserError
 from reports.collect import Phase, Run
 from reports.comparable import check_baseline, check_metrics, check_repeats, check_same_protocol, measured_candidates
-from reports.differences import Comparison, compare_users
+from reports.differences import Comparison, compare_users, user_intervals
 from reports.options import ReportOptions
 from reports.published import Figure, figures_for
 
@@ -49,13 +49,15 @@ class Column:
 class Cell:
     """What a table says about one label in one column.
 
-    mean and deviation (sample standard deviation, None for one seed) are over seeds; place is 1 for the best and 2 for
-    the second; gain is relative to the baseline (.1 = 10 % more), None without one; comparison is the paired test
-    against the reference, None for the reference itself and where per-user values lack.
+    mean and deviation (sample standard deviation, None for one seed) are over seeds; interval is the bootstrap one of
+    the mean over users, None where it isn't asked for; place is 1 for the best and 2 for the second; gain is relative
+    to the baseline (.1 = 10 % more), None without one; comparison is the paired test against the reference, None for
+    the reference itself and where per-user values lack.
     """
 
     mean: float
     deviation: float | None
+    interval: tuple[float, float] | None
     place: int | None
     gain: float | None
     comparison: Comparison | None
@@ -95,6 +97,7 @@ class Table:
     baseline: str | None
     significance: str | None
     alpha: float
+    intervals: float | None
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     comparisons: tuple[Comparison, ...]
@@ -102,6 +105,7 @@ class Table:
 
 
 Labelled = dict[str, list[Run]]
+Intervals = dict[tuple[str, str], tuple[float, float]]  # (label, column) -> low, high
 Values = dict[str, list[list[float]]]  # values[label][column]: one per seed that has it
 
 
@@ -146,9 +150,10 @@ def _table(dataset: str, split: str, labelled: Labelled, options: ReportOptions,
         if reference is not None and label != reference and values[label][place] and values[reference][place]
     ]
     comparisons, untested = compare_users(labelled, pairs, options)
+    intervals = user_intervals(labelled, sorted({column.key for column in columns}), options)
     notes = [*notes, *_remarks(runs)]
     rows = [
-        _row(label, repeats, values, columns, comparisons, options)
+        _row(label, repeats, values, columns, comparisons, intervals, options)
         for label, repeats in _ordered(labelled, values, columns, options)
     ]
     return Table(
@@ -159,6 +164,7 @@ def _table(dataset: str, split: str, labelled: Labelled, options: ReportOptions,
         baseline=options.baseline if options.baseline in labelled else None,
         significance=options.significance if comparisons else None,
         alpha=options.alpha,
+        intervals=options.intervals if intervals else None,
         columns=tuple(columns),
         rows=tuple(rows),
         comparisons=tuple(comparisons),
@@ -235,6 +241,7 @@ def _row(
     values: Values,
     columns: Sequence[Column],
     comparisons: Sequence[Comparison],
+    intervals: Intervals,
     options: ReportOptions,
 ) -> Row:
     records = [run.record for run in repeats]
@@ -242,7 +249,15 @@ def _row(
         label=label,
         runs=tuple(repeats),
         cells=tuple(
-            _cell(label, repeats[0], {name: row[place] for name, row in values.items()}, column, comparisons, options)
+            _cell(
+                label,
+                repeats[0],
+                {name: row[place] for name, row in values.items()},
+                column,
+                comparisons,
+                intervals.get((label, column.key)),
+                options,
+            )
             for place, column in enumerate(columns)
         ),
         parameters=_mean([record.parameters for record in records]),
@@ -258,6 +273,7 @@ def _cell(
     values: dict[str, list[float]],
     column: Column,
     comparisons: Sequence[Comparison],
+    interval: tuple[float, float] | None,
     options: ReportOptions,
 ) -> Cell | None:
     """A label's cell in a column; `values` are those of all labels in it, one per seed."""
@@ -271,6 +287,7 @@ def _cell(
     return Cell(
         mean=mean,
         deviation=statistics.stdev(values[label]) if len(values[label]) > 1 else None,
+        interval=interval,
         place=place if place <= 2 and len(standings) > 1 and column.ranks else None,
         gain=mean / base - 1 if base else None,
         comparison=next(

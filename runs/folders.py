@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import re
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -24,6 +26,8 @@ try:
     import fcntl
 except ImportError:
     fcntl = None  # type: ignore[assignment]
+
+log = logging.getLogger(__name__)
 
 # Options that say where, how long ago or how loud, but not what is computed.
 CIRCUMSTANCES = frozenset(
@@ -90,37 +94,53 @@ def claimed(request: Request, folder: RunFolder) -> Iterator[State]:
         yield _prepare(request, folder)
 
 
-def _prepare(request: Request, folder: RunFolder) -> State:
+def check_usable(request: Request, folder: RunFolder) -> State | None:
+    """What the run's folder is there for: a "new" run, or one that is "resumed"; None = its run is to be replaced.
+
+    Raises UserError if it holds a run that the options don't say to resume or overwrite.
+    """
     options, status = run_options(request), folder.status()
-    state: State = "new"
-    if folder.config.exists():
-        if options.overwrite or options.pilot:
-            _clear(folder)
-        elif status.get("state") == "finished":
-            raise UserError(
-                f"{folder.path} holds a finished run; its options are in {folder.config.name}, its results in "
-                f"{folder.results.name}. "
-                "To run it again: --overwrite true, or --experiment_name NAME for another folder, or another --seed"
-            )
-        elif options.resume_training:
-            _check_same(request, folder)
-            state = "resumed"
-        else:
-            raise UserError(
-                f"{folder.path} holds an unfinished run. To go on with it: --resume_training true; to start anew: "
-                "--overwrite true; to keep it and run beside it: --experiment_name NAME"
-            )
+    finished = status.get("state") == "finished"
+    if not folder.config.exists():
+        if options.resume_training and not options.pilot:
+            log.info("there is no run to go on with in %s: a new one begins", folder.path)
+        return "new"
+    if options.pilot:
+        return None
+    if options.resume_training and not finished:  # asked for together with overwrite, it is the harmless one
+        _check_same(request, folder)
+        return "resumed"
+    if options.overwrite:
+        return None
+    if finished:
+        raise UserError(
+            f"{folder.path} holds a finished run; its options are in {folder.config.name}, its results in "
+            f"{folder.results.name}. "
+            "To run it again: --overwrite true, or --experiment_name NAME for another folder, or another --seed"
+        )
+    raise UserError(
+        f"{folder.path} holds an unfinished run. To go on with it: --resume_training true; to start anew: "
+        "--overwrite true; to keep it and run beside it: --experiment_name NAME"
+    )
+
+
+def _prepare(request: Request, folder: RunFolder) -> State:
+    state = check_usable(request, folder)
+    if state is None:
+        _clear(folder)
+        state = "new"
     for half_written in folder.path.rglob(".*.tmp"):  # left by a process that was killed
         half_written.unlink(missing_ok=True)
     if state == "new":
-        write_text(folder.config, request.to_yaml())
+        asked_once = {"overwrite": False, "resume_training": False}  # of this start, not of the run
+        write_text(folder.config, replace(request, values={**request.values, **asked_once}).to_yaml())
         folder.write_status(state="running", epoch=0)
     return state
 
 
 def _check_same(request: Request, folder: RunFolder) -> None:
     """Refuse to resume with options that would compute something else."""
-    before = yaml.safe_load(folder.config.read_text(encoding="utf-8")) or {}
+    before = read_config(folder.config)
     old, new = essence(before), essence(plain_values(request))
     for key in new.keys() - old.keys():  # an option that the version which began the run didn't have
         if request.origins[key].startswith("default"):
@@ -133,6 +153,17 @@ def _check_same(request: Request, folder: RunFolder) -> None:
             f"{folder.path} was begun with other options ({'; '.join(changed)}): resume with the old ones "
             f"(--templates {folder.config}), or give another --experiment_name"
         )
+
+
+def read_config(config: Path) -> dict[str, Any]:
+    """The options that the run with this config.yaml was begun with. Raises UserError if the file is damaged."""
+    try:
+        values = yaml.safe_load(config.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{config} is damaged ({error}): start anew with --overwrite true") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{config} is damaged (it holds no options): start anew with --overwrite true")
+    return values
 
 
 def _clear(folder: RunFolder) -> None:

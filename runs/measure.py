@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 from common.files import write_text
@@ -18,7 +19,7 @@ from runs.build import (
     prepare_machine,
     run_options,
 )
-from runs.folders import run_folder
+from runs.folders import plain_values, read_config, run_folder
 from runs.results import describe
 from runs.weights import read_weights
 from trainers.checkpoint import load_model
@@ -26,6 +27,28 @@ from trainers.evaluate import Phase
 from trainers.progress import Progress
 
 log = logging.getLogger(__name__)
+
+
+def _compare_options(request: Request, source: Path) -> None:
+    """Say so if weights of a run are measured with other options of the model or its batches than it was trained with:
+    they fit, but it is another model."""
+    config = (source if source.is_dir() else source.parent.parent) / "config.yaml"
+    if not config.is_file():
+        return
+    trained = read_config(config)
+    names = [key for part in ("model", "dataloader") for key in type(request.sections[part]).model_fields]
+    own = plain_values(request)
+    other = [
+        f"{key} {trained[key]} there, {own[key]} here" for key in names if key in trained and trained[key] != own[key]
+    ]
+    if other:
+        log.warning(
+            "%s was trained with other options: %s. These are the metrics of another model than that run's; its own "
+            "are measured by --templates %s",
+            source,
+            "; ".join(other),
+            config,
+        )
 
 
 def measure(request: Request, phase: Phase) -> dict[str, Any]:
@@ -39,6 +62,7 @@ def measure(request: Request, phase: Phase) -> dict[str, Any]:
     folder = run_folder(request)
     source = run_options(request).pretrained_weights or str(folder.path)
     load_model(model, read_weights(source, loader.split), source)
+    _compare_options(request, Path(source))
     progress = Progress()
     evaluation = evaluator.evaluate(
         model, device, phase, detailed=True, progress=lambda batches, total: progress.shown(batches, total, phase)

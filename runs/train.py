@@ -7,6 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
+from dataloaders import Dataloader
+from models import Model
 from options.request import Request
 from runs.build import (
     check_needs,
@@ -19,7 +23,7 @@ from runs.build import (
     prepare_machine,
     run_options,
 )
-from runs.folders import State, claimed, run_folder
+from runs.folders import State, check_usable, claimed, run_folder
 from runs.logs import log_to_file
 from runs.results import describe, results
 from runs.weights import read_weights
@@ -27,6 +31,7 @@ from trainers import TRAINERS, Parts
 from trainers.checkpoint import load_model
 from trainers.device import reset_peak_memory
 from trainers.evaluate import PHASES, Evaluation, Evaluator, Phase
+from trainers.randomness import Generators
 from trainers.run_folder import RunFolder
 from trainers.trainer import PILOT_BATCHES
 
@@ -49,13 +54,11 @@ def train(request: Request, trial: TrialRules | None = None) -> dict[str, Any]:
     A trial isn't tested: its results have the validation set alone.
     """
     folder = run_folder(request)
-    reset_peak_memory()
-    device = prepare_machine(request)
-    data = load_data(request)
-    check_needs(request, data)
+    check_usable(request, folder)
+    built = _build(request, PHASES if trial is None else ("validation",))
     with claimed(request, folder) as state, log_to_file(folder.log):
         try:
-            return _train(request, folder, state, device, data, trial)
+            return _train(request, folder, state, built, trial)
         except Exception as error:  # of any kind: the folder says what became of the run, main what to do
             folder.write_status(**{**folder.status(), "state": "failed", "error": str(error)})
             raise
@@ -64,17 +67,39 @@ def train(request: Request, trial: TrialRules | None = None) -> dict[str, Any]:
             raise
 
 
-def _train(
-    request: Request, folder: RunFolder, begin: State, device: Any, data: Any, trial: TrialRules | None
-) -> dict[str, Any]:
-    options = run_options(request)
-    phases: tuple[Phase, ...] = PHASES if trial is None else ("validation",)
+@dataclass(frozen=True)
+class _Built:
+    """What a run is made of; all that can be wrong with it shows while it is built, before a folder is touched."""
+
+    device: torch.device
+    loader: Dataloader
+    evaluator: Evaluator
+    model: Model
+    generators: Generators
+    phases: tuple[Phase, ...]
+
+
+def _build(request: Request, phases: tuple[Phase, ...]) -> _Built:
+    reset_peak_memory()
+    device = prepare_machine(request)
+    data = load_data(request)
+    check_needs(request, data)
     loader = make_loader(request, make_split(request, data))
     evaluator = make_evaluator(request, loader)
     model, generators = make_model(request, loader, device)
-    if options.pretrained_weights is not None:  # when resuming, too: there may be no checkpoint yet
-        load_model(model, read_weights(options.pretrained_weights, loader.split), options.pretrained_weights)
+    weights = run_options(request).pretrained_weights
+    if weights is not None:  # when resuming, too: there may be no checkpoint yet
+        load_model(model, read_weights(weights, loader.split), weights)
     evaluator.check(phases)
+    return _Built(device, loader, evaluator, model, generators, phases)
+
+
+def _train(
+    request: Request, folder: RunFolder, begin: State, built: _Built, trial: TrialRules | None
+) -> dict[str, Any]:
+    options = run_options(request)
+    device, loader, evaluator, model = built.device, built.loader, built.evaluator, built.model
+    data = loader.data
     description = describe(request, loader, evaluator, model, device)
     log.info(
         "%s on %s: %d users, %d items, %d interactions, %d training windows; %d parameters; %s; %s",
@@ -84,11 +109,13 @@ def _train(
     trainer_options: Any = request.sections["trainer"]
     trainer_class = TRAINERS[options.trainer_code or model_class(request).trainer_code]
     stop_early = None if trial is None else trial.stop_early
-    parts = Parts(model, loader, evaluator, folder, generators, device, options.pilot, stop_early)
+    parts = Parts(model, loader, evaluator, folder, built.generators, device, options.pilot, stop_early)
     trainer = trainer_class(trainer_options, parts)
     state = trainer.train(resume=begin == "resumed")
     limit = PILOT_BATCHES if options.pilot else None
-    measured = {phase: evaluator.evaluate(model, device, phase, detailed=True, batch_limit=limit) for phase in phases}
+    measured = {
+        phase: evaluator.evaluate(model, device, phase, detailed=True, batch_limit=limit) for phase in built.phases
+    }
     written = results(description, state, device, measured)
     if "test" in measured:
         _write_test(folder, evaluator, measured["test"], state.best_epoch or 0)

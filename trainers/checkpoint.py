@@ -97,8 +97,9 @@ class CheckpointStore:
     def save(self, checkpoint: Checkpoint, number: int) -> None:
         """Write checkpoint `number`, then list it, then drop the oldest: at any moment a listed one is whole."""
         path = self.folder / f"recent-{number:06d}.safetensors"
+        before = self._entries()
         write_tensors(path, checkpoint.tensors, checkpoint.state)
-        entries = [entry for entry in self._entries() if entry["file"] != path.name]
+        entries = [entry for entry in before if entry["file"] != path.name]
         entries = [{"file": path.name, "sha256": sha256_file(path)}, *entries][:KEPT]
         write_text(self.folder / INDEX, json.dumps(entries, indent=1) + "\n")
         kept = {entry["file"] for entry in entries}
@@ -114,14 +115,14 @@ class CheckpointStore:
         problems = []
         for entry in self._entries():
             path = self.folder / entry["file"]
-            if not path.is_file():
-                problems.append(f"{path} is missing")
-            elif sha256_file(path) != entry["sha256"]:
-                problems.append(f"{path} is damaged (its checksum differs)")
-            else:
-                for problem in problems:
-                    log.warning("%s: going on from the checkpoint before it, %s", problem, path.name)
-                return read_tensors(path)
+            try:
+                checkpoint = _read_listed(path, entry["sha256"])
+            except UserError as error:
+                problems.append(str(error))
+                continue
+            for problem in problems:
+                log.warning("%s: going on from the checkpoint before it, %s", problem, path.name)
+            return checkpoint
         if problems:
             raise UserError(
                 f"no checkpoint of this run can be used: {'; '.join(problems)}. Start anew with --overwrite true"
@@ -129,14 +130,26 @@ class CheckpointStore:
         return None
 
     def _entries(self) -> list[dict[str, str]]:
+        """The checkpoints that the index lists, newest first; without a whole index, those that there are, with the
+        checksum "" (each has one of its own inside)."""
         index = self.folder / INDEX
-        if not index.is_file():
-            return []
-        try:
-            entries = json.loads(index.read_text(encoding="utf-8"))
-            return [{"file": Path(entry["file"]).name, "sha256": str(entry["sha256"])} for entry in entries]
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{index} is damaged ({error}): start anew with --overwrite true") from error
+        there = sorted(self.folder.glob("recent-*.safetensors"), reverse=True)
+        if index.is_file() or there:
+            try:
+                entries = json.loads(index.read_text(encoding="utf-8"))
+                return [{"file": Path(entry["file"]).name, "sha256": str(entry["sha256"])} for entry in entries]
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                log.warning("%s can't be read (%s): the checkpoints beside it are looked at themselves", index, error)
+        return [{"file": path.name, "sha256": ""} for path in there]
+
+
+def _read_listed(path: Path, sha256: str) -> Checkpoint:
+    """A checkpoint as the index lists it. Raises UserError if it is missing or damaged."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing")
+    if sha256 and sha256_file(path) != sha256:
+        raise UserError(f"{path} is damaged (its checksum differs)")
+    return read_tensors(path)
 
 
 def model_tensors(model: torch.nn.Module) -> dict[str, Tensor]:

@@ -178,9 +178,9 @@ class Evaluator:
             weights[0] = 0  # PAD
             exclude, offsets = _inputs_and_targets(np.asarray(data.items), heldout)
             seed = [self.options.test_negative_sampling_seed, PHASES.index(phase), ("popular", "random").index(sampler)]
-            drawn = sample_negatives(
-                weights, exclude, offsets, self.options.test_negative_sample_size, np.random.default_rng(seed)
-            )
+            size, generator = self.options.test_negative_sample_size, np.random.default_rng(seed)
+            names = np.asarray(data.user_ids)[heldout.users]
+            drawn = sample_negatives(weights, exclude, offsets, size, generator, names)
             self._negatives[key] = torch.from_numpy(drawn)
         return self._negatives[key]
 

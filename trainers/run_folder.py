@@ -41,11 +41,17 @@ class Table:
             file.write(line.getvalue())
 
     def keep_through(self, epoch: int) -> None:
-        """Drop rows of epochs after `epoch`, which a resumed run will write again, and a half-written last line."""
+        """Drop rows of epochs after `epoch`, which a resumed run will write again, and a half-written last line.
+
+        Raises UserError if a line doesn't begin with its epoch.
+        """
         if not self.path.exists():
             return
         lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = lines[:1] + [line for line in lines[1:] if line.endswith("\n") and int(line.split(",")[0]) <= epoch]
+        try:
+            kept = lines[:1] + [line for line in lines[1:] if line.endswith("\n") and int(line.split(",")[0]) <= epoch]
+        except ValueError as error:
+            raise UserError(f"{self.path} is damaged ({error}): mend or remove it") from error
         write_text(self.path, "".join(kept) if len(kept) > 1 else "") if len(kept) > 1 else self.path.unlink()
 
 
@@ -72,9 +78,11 @@ class RunFolder:
             return {}
         try:
             status = json.loads(self.status_file.read_text(encoding="utf-8"))
+            if not isinstance(status, dict):
+                raise ValueError("it holds no names with values")
         except ValueError as error:
             raise UserError(f"{self.status_file} is damaged ({error}): remove it, or use --overwrite true") from error
-        return dict(status)
+        return status
 
     def write_status(self, **values: Any) -> None:
         """Replace status.json."""

@@ -100,7 +100,7 @@ class Trainer:
             while self.state.stopped_by is None and self._one_epoch(stages, board):
                 pass
         if not self.best_weights:
-            raise KeyboardInterrupt("the run was stopped before its first epoch was over: there is no model to test")
+            raise KeyboardInterrupt("stopped before the first epoch was over: there is no model to test")
         if self.state.stopped_by is None:  # by Ctrl-C: the last checkpoint may be older than the best weights
             self._write_best()
         load_model(self.model, self.best_weights, "the best weights")
@@ -223,7 +223,9 @@ class Trainer:
         options, state, stop_early = self.options, self.state, self.parts.stop_early
         pruned = stop_early is not None and stop_early(state.epoch, value)
         saturated = state.saturated(options.saturation_wait_epochs)
-        last_epoch = PILOT_EPOCHS if self.parts.pilot else options.num_epochs
+        last_epoch = options.num_epochs
+        if self.parts.pilot:  # an epoch a stage
+            saturated, last_epoch = state.stage + 1 < len(stages), max(PILOT_EPOCHS, len(stages))
         if last_epoch is not None and state.epoch >= last_epoch:
             state.stopped_by = "num_epochs"
         elif options.max_minutes is not None and state.seconds >= options.max_minutes * 60:
@@ -289,7 +291,8 @@ class Trainer:
             if self.interrupted:
                 raise KeyboardInterrupt
             self.interrupted = True
-            log.warning("stopping: the best model so far will be tested (Ctrl-C again to leave at once)")
+            then = "the best model so far will be tested" if self.best_weights else "there is no model to test yet"
+            log.warning("stopping: %s (Ctrl-C again to leave at once)", then)
 
         with interrupts_go_to(stop):
             yield
@@ -301,9 +304,6 @@ class TransferTrainer(Trainer):
     code = "vae"
     Options = TransferTrainerOptions
     options: TransferTrainerOptions
-
-    def __init__(self, options: TransferTrainerOptions, parts: Parts) -> None:
-        super().__init__(options, parts)
 
     def stages(self) -> list[Stage]:
         """recover_len max_len, max_len // 2, ..., 1; or just max_len without transfer."""

@@ -11,7 +11,9 @@ import pytest
 from common.errors import UserError
 from evaluation.significance import paired_t
 from reports import Report, ReportOptions, report
+from reports.layout import grid_of, number
 from reports.published import figures_for, read_published
+from reports.render import markdown
 
 NDCG = {"metrics": ("NDCG@10",)}
 
@@ -320,3 +322,14 @@ def test_the_published_file_is_in_order() -> None:
         (0.2821, "petrov2022"),
         (0.2921, "rectools"),
     ]
+
+
+def test_intervals_hold_the_mean_over_users_and_are_for_those_who_ask(record: Any) -> None:
+    paths = [record(label, full(0.5 - n), per_user=per_user(n)) for n, label in enumerate("ab")]
+    assert {row.cells[0].interval for row in only(paths, **NDCG).rows} == {None}
+    report = made(paths, **NDCG, intervals=0.9)
+    for row in report.tables[0].rows:
+        values = per_user({"a": 0, "b": 1}[row.label])["full/NDCG@10"]
+        low, high = row.cells[0].interval
+        assert low < np.mean(values) < high
+        assert f"[{number(low)}, {number(high)}]" in markdown([grid_of(report.tables[0])]).replace("\\", "")

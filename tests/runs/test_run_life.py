@@ -98,6 +98,39 @@ def test_the_same_command_again_destroys_nothing(place: Place) -> None:
     assert len(table(place.run_folder / "tables" / "train_log.csv")) == 3
 
 
+def test_a_command_that_can_not_run_overwrites_nothing(place: Place) -> None:
+    place.run(num_epochs=1).ok()
+    before = hashes(place.folder)
+    refused = place.run(num_epochs=1, overwrite=True, test_negative_sample_size=10_000)
+    assert refused.code == 1 and "10000 negatives" in refused.err
+    assert hashes(place.folder) == before
+    weights = {"overwrite": True, "pretrained_weights": place.run_folder}
+    place.run(num_epochs=2, **weights).ok()  # its own weights, read before they go
+    assert place.results()["epochs"] == 2
+
+
+def test_resuming_goes_before_overwriting_and_both_are_asked_once(finished: Place, place: Place) -> None:
+    assert place.run(die_at=120, overwrite=True).code == -9
+    config = yaml.safe_load((place.run_folder / "config.yaml").read_text())
+    assert (config["overwrite"], config["resume_training"]) == (False, False)
+    resumed = place.run(overwrite=True, resume_training=True).ok()
+    assert "resumed after epoch" in resumed.err
+    ours, theirs = outcome(place.run_folder), outcome(finished.run_folder)
+    ours.pop("options"), theirs.pop("options")
+    assert ours == theirs
+    again = place.launcher.run(place.folder, "--templates", place.run_folder / "config.yaml")
+    assert again.code == 1 and "holds a finished run" in again.err
+
+
+def test_damaged_files_of_a_run_are_named(place: Place) -> None:
+    for name, content in (("config.yaml", "{a"), ("status.json", "[1]")):
+        assert place.run(die_at=120, overwrite=True).code == -9
+        (place.run_folder / name).write_text(content)
+        refused = place.run(resume_training=True)
+        assert refused.code == 1 and f"{name} is damaged" in refused.err and "Traceback" not in refused.err
+        (place.run_folder / "status.json").unlink()
+
+
 def test_an_unfinished_run_is_neither_overwritten_nor_resumed_unasked(place: Place) -> None:
     assert place.run(die_at=120).code == -9
     before = hashes(place.folder)
@@ -134,6 +167,11 @@ def test_measuring_again_gives_the_same_numbers(finished: Place, place: Place, m
     place.run(mode=mode, pretrained_weights=finished.run_folder, label="again").ok()
     measured = json.loads((place.run_folder / "evaluation" / f"{phase}.json").read_text())
     assert measured[phase] == finished.results()[phase]
+
+
+def test_measuring_with_other_options_than_those_of_training_is_said(finished: Place, place: Place) -> None:
+    measured = place.run(mode="test", pretrained_weights=finished.run_folder, weight_type="linear").ok()
+    assert "weight_type exp_stair there, linear here" in measured.err
 
 
 def test_training_goes_on_from_given_weights(finished: Place, place: Place) -> None:
@@ -187,7 +225,9 @@ def test_a_loss_that_is_no_number_fails_by_name(place: Place) -> None:
 def test_pilot_touches_every_step_in_seconds(place: Place) -> None:
     pilot = place.run_folder.with_name(f"pilot-{place.run_folder.name}")
     place.run(pilot=True, max_len=16).ok()
-    assert json.loads((pilot / "results.json").read_text())["epochs"] == 2
+    assert json.loads((pilot / "results.json").read_text())["epochs"] == 5
+    stages = [row["stage"] for row in table(pilot / "tables" / "train_log.csv")]
+    assert stages == [f"recover_len {n}" for n in (16, 8, 4, 2, 1)]
     place.run(pilot=True, max_len=16).ok()  # a pilot makes room for the next
 
 

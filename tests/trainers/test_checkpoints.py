@@ -110,12 +110,22 @@ def test_all_damaged(tmp_path: Path) -> None:
     assert all(path.name in str(caught.value) for path in files)
 
 
-@pytest.mark.parametrize("content", ["", "[{", '{"file": 1}', '[{"file": "a"}]'])
-def test_a_damaged_list(tmp_path: Path, content: str) -> None:
-    filled(tmp_path, 1)
-    (tmp_path / INDEX).write_text(content)
-    with pytest.raises(UserError, match=INDEX):
-        CheckpointStore(tmp_path).load()
+@pytest.mark.parametrize("content", [None, "", "[{", '{"file": 1}', '[{"file": "a"}]'])
+def test_without_a_whole_list_the_checkpoints_speak_for_themselves(
+    tmp_path: Path, content: str | None, heard: pytest.LogCaptureFixture
+) -> None:
+    store = filled(tmp_path, 3)
+    newest = newest_file(tmp_path)
+    damage(newest, "tampered")
+    (tmp_path / INDEX).unlink()
+    if content is not None:
+        (tmp_path / INDEX).write_text(content)
+    loaded = store.load()
+    assert loaded is not None and loaded.state == {"epoch": 2}
+    told = [record.getMessage() for record in heard.records]
+    assert str(tmp_path / INDEX) in told[0] and newest.name in told[1]
+    store.save(checkpoint(4), 4)
+    assert newest_file(tmp_path).name == "recent-000004.safetensors"
 
 
 def test_the_list_leads_nowhere_else(tmp_path: Path) -> None:
