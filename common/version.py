@@ -1,11 +1,13 @@
 """The version of this software."""
 
 import subprocess
+from functools import cache
 from pathlib import Path
 
 VERSION = "0.1.0"
 
 
+@cache
 def code_version() -> str:
     """The version, with the git commit where the source is a checkout ("+changes" if files differ from it)."""
     root = Path(__file__).resolve().parent.parent

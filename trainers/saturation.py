@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -20,6 +20,7 @@ class TrainingState:
     seconds : time spent in training and validation
     peak_memory_mib : the most memory that was in use, over all processes of the run
     stopped_by : what ended the run; None while it goes on
+    codes : the versions of the code that the run went through, in order
     """
 
     epoch: int = 0
@@ -31,6 +32,7 @@ class TrainingState:
     seconds: float = 0.0
     peak_memory_mib: float = 0.0
     stopped_by: str | None = None
+    codes: list[str] = field(default_factory=list)
 
     def observe(self, value: float) -> bool:
         """Take note of the deciding metric after the current epoch; True if it is the best so far."""
@@ -47,6 +49,13 @@ class TrainingState:
         """Enter the next stage; the wait starts anew, the best stays."""
         self.stage += 1
         self.waiting_since = self.epoch
+
+    def goes_on_by(self, code: str) -> str | None:
+        """Take note of the version of the code that the run goes on by; the one before it, if that is another."""
+        before = self.codes[-1] if self.codes else None
+        if before != code:
+            self.codes.append(code)
+        return before if before != code else None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for the checkpoint."""

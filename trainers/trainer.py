@@ -17,6 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 from common.errors import UserError
 from common.interrupts import interrupts_go_to
 from common.schema import Options
+from common.version import code_version
 from dataloaders import Dataloader
 from models.base import Model, Stage
 from trainers.checkpoint import (
@@ -92,6 +93,11 @@ class Trainer:
         stages = self.stages()
         if resume:
             self._resume()
+        before = self.state.goes_on_by(code_version())
+        if before is not None:
+            log.warning(
+                "the run was begun by code %s and goes on by %s: its bits may be others", before, code_version()
+            )
         self.model.begin_stage(stages[self.state.stage])
         with (
             self._stop_at_interrupt(),

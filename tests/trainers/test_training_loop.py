@@ -217,6 +217,19 @@ def test_resuming_goes_on_with_the_same_bits(tmp_path: Path, stop_after: int) ->
         assert first == other
 
 
+def test_a_run_knows_the_versions_of_the_code_it_went_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("trainers.trainer.code_version", lambda: "one")
+    make_trainer(tmp_path, num_epochs=1, checkpoint_seconds=0).train(resume=False)
+    monkeypatch.setattr("trainers.trainer.code_version", lambda: "two")
+    caplog.clear()
+    rest = make_trainer(tmp_path, num_epochs=2, checkpoint_seconds=0)
+    forget_the_stop(rest)
+    assert rest.train(resume=True).codes == ["one", "two"]
+    assert "begun by code one and goes on by two" in caplog.text
+
+
 def test_interrupted_training_has_its_best_weights(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, [0.1, 0.5, 0.2, 0.3])
     tables: list[torch.Tensor] = []
