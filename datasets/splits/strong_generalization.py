@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from common.errors import UserError
 from common.schema import Options
@@ -33,6 +33,13 @@ class StrongGeneralizationOptions(Options):
         True, description="a user's repeated interactions with an item count as one, the first"
     )
     split_seed: int = Field(98765, ge=0, description="where the draws of users and of targets start")
+
+    @field_validator("heldout_users")
+    @classmethod
+    def _a_share_or_a_number(cls, value: float) -> float:
+        if value >= 1 and value != int(value):
+            raise ValueError("should be a whole number of users, or a share below 1")
+        return value
 
 
 class StrongGeneralization(SplitMaker[StrongGeneralizationOptions]):

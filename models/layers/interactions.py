@@ -7,8 +7,8 @@ from scipy import sparse
 from torch import Tensor
 
 
-def interaction_matrix(items: Tensor, offsets: Tensor, columns: int, binary: bool = True) -> sparse.csr_matrix:
-    """X float32 [users, columns]: how often each user had each item, or 1 if at all.
+def interaction_matrix(items: Tensor, offsets: Tensor, columns: int) -> sparse.csr_matrix:
+    """X float32 [users, columns]: 1 where a user had an item, however often.
 
     items : int64 [nnz], users one after another
     offsets : int64 [users + 1]
@@ -18,6 +18,5 @@ def interaction_matrix(items: Tensor, offsets: Tensor, columns: int, binary: boo
         (values, items.cpu().numpy(), offsets.cpu().numpy()), shape=(len(offsets) - 1, columns), dtype=np.float32
     )
     matrix.sum_duplicates()
-    if binary:
-        matrix.data[:] = 1
+    matrix.data[:] = 1
     return matrix

@@ -97,3 +97,8 @@ def test_repeats_can_be_kept() -> None:
 def test_a_split_without_training_or_held_out_users_is_refused(count: float) -> None:
     with pytest.raises(UserError, match="heldout_users"):
         make(sequence_data([[1, 2, 3, 4, 5]] * 50, 5), heldout_users=count)
+
+
+def test_a_number_of_users_is_whole() -> None:
+    with pytest.raises(ValueError, match="whole number of users, or a share below 1"):
+        MAKER.Options(heldout_users=1.5)

@@ -210,6 +210,7 @@ def test_bernoulli_loss_is_binary_cross_entropy_over_the_catalogue() -> None:
     dense = torch.zeros(3, 8).scatter_(1, items, 1.0)[:, 1:]
     plain = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 1:], dense, reduction="none")
     torch.testing.assert_close(bernoulli_loss(logits, items, weights), plain.sum(1))
+    torch.testing.assert_close(bernoulli_loss(logits, items, 3 * weights), plain.sum(1))  # taken three times: taken
     counted = (torch.rand(3, 8, generator=generator) < 0.4).float().scatter_(1, items, 1.0)
     torch.testing.assert_close(bernoulli_loss(logits, items, weights, counted), (plain * counted[:, 1:]).sum(1))
 
