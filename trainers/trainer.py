@@ -107,7 +107,8 @@ class Trainer:
                 pass
         if not self.best_weights:
             raise KeyboardInterrupt("stopped before the first epoch was over: there is no model to test")
-        if self.state.stopped_by is None:  # by Ctrl-C: the last checkpoint may be older than the best weights
+        if self.state.stopped_by is None or resume:
+            # Ctrl-C: the last checkpoint may be older than the best weights; a run may have been killed between the two
             self._write_best()
         load_model(self.model, self.best_weights, "the best weights")
         return self.state

@@ -9,7 +9,7 @@ from common.errors import UserError
 from common.schema import Options
 from datasets.sequence_data import Heldout, IntArray, SequenceData, Split
 from datasets.splits.base import SplitMaker
-from datasets.splits.select import previous_in_user, select_interactions, users_of
+from datasets.splits.select import select_interactions, users_of
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
@@ -50,17 +50,12 @@ class RandomRating(SplitMaker[RandomRatingOptions]):
     def make(self, data: SequenceData, options: RandomRatingOptions) -> RatingSplit:
         """Split by ratings; `runs.build.make_split` puts the run's seed where `split_seed` is null (else 0 is taken).
 
-        Raises UserError if the data has no ratings, too few, or several of a user and item.
+        Raises UserError if the data has no ratings, or too few.
         """
         seed = options.split_seed or 0
         if data.ratings is None:
             raise UserError(
                 f"split random_rating needs ratings, and {data.name} has none: choose another split or dataset"
-            )
-        if (previous_in_user(data) >= 0).any():
-            raise UserError(
-                f"split random_rating needs one rating for each user and item, and {data.name} has several of some, "
-                "which could be in training and test: give --repeats last (or first)"
             )
         roles = _roles(data.num_interactions, options, seed)
         if (np.bincount(roles, minlength=3) == 0).any():

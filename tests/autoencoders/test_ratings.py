@@ -83,13 +83,6 @@ def _users(data: SequenceData) -> np.ndarray:
     return np.repeat(np.arange(data.num_users), data.lengths)
 
 
-def test_several_ratings_of_a_user_and_item_are_refused() -> None:
-    histories = [[1, 2, 1, 3, 4]] * 8
-    ratings = np.ones(40, dtype=np.float32)
-    with pytest.raises(UserError, match="--repeats last"):
-        random_rating(sequence_data(histories, 4, ratings=ratings))
-
-
 def test_predictions_are_clipped_to_the_scale() -> None:
     split = random_rating(rated())
     actual = split.data.ratings[split.test.targets].astype(float)

@@ -62,7 +62,6 @@ def test_predictable_people_are_predicted(place: Place) -> None:
     [
         ("train_sas", 30, 0.4),
         ("train_sas_ce", 20, 0.5),
-        ("train_gsas", 40, 0.4),
         ("train_gru4rec", 12, 0.5),
         ("train_hstu", 20, 0.5),
         ("train_tisas", 12, 0.5),

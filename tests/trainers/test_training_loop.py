@@ -217,6 +217,15 @@ def test_resuming_goes_on_with_the_same_bits(tmp_path: Path, stop_after: int) ->
         assert first == other
 
 
+def test_best_weights_that_a_kill_kept_from_being_written_are_written_by_the_resumed_run(tmp_path: Path) -> None:
+    make_trainer(tmp_path, num_epochs=2, checkpoint_seconds=0).train(resume=False)
+    best = tmp_path / "models" / "best.safetensors"
+    before = best.read_bytes()
+    best.unlink()  # as if killed after the last checkpoint and before them
+    make_trainer(tmp_path, num_epochs=2, checkpoint_seconds=0).train(resume=True)
+    assert best.read_bytes() == before
+
+
 def test_a_run_knows_the_versions_of_the_code_it_went_through(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
