@@ -1,5 +1,8 @@
 """Errors that a user can cause and can mend. `main` prints their message without a traceback."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """Something that the user gave is wrong; the message says what, where it came from and what to do."""
@@ -11,3 +14,10 @@ class OptionsError(UserError):
     """One or more options are wrong; the message lists every one of them."""
 
     exit_code = 2
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """ "did you mean `x`?" for the name that is nearest to `name`, or "" where none is near."""
+    known = {candidate.lower().replace("-", "_"): candidate for candidate in names}
+    match = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1, cutoff=0.6)
+    return f"did you mean `{known[match[0]]}`?" if match else ""

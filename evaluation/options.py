@@ -1,10 +1,10 @@
 """The options of evaluation: which users' items count, against which candidates, by which metrics."""
 
-import difflib
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from common.errors import nearest
 from common.schema import Options
 
 CUT_METRICS = ("Recall", "HR", "NDCG", "MRR", "MAP", "Precision")
@@ -45,10 +45,10 @@ class EvaluationOptions(Options):
         measured = [f"{name}@{k}" for k in self.metric_ks for name in CUT_METRICS]
         measured += ["MRR", *RATING_METRICS]
         if self.best_metric not in measured:
-            near = difflib.get_close_matches(self.best_metric, measured, n=1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
+            hint = nearest(self.best_metric, measured)
             raise ValueError(
-                f"best_metric {self.best_metric} is not measured{hint}: it is one of {', '.join(CUT_METRICS)}, then @ "
-                f"and a k of metric_ks ({', '.join(map(str, self.metric_ks))}), or MRR; for ratings RMSE or MAE"
+                f"best_metric {self.best_metric} is not measured{f'; {hint}' if hint else '.'} There are: "
+                f"{', '.join(CUT_METRICS)}, then @ and a k of metric_ks ({', '.join(map(str, self.metric_ks))}); MRR; "
+                "for ratings RMSE and MAE"
             )
         return self

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from common.errors import nearest
 from common.schema import Options
 from options.arguments import COMMAND_LINE
-from options.problems import Problems, nearest
+from options.problems import Problems
 from options.registries import Registries
 from options.request import Request
 from options.resolve import Section, check_section, choose, last_wins, owners_of, resolve

@@ -1,10 +1,9 @@
 """What is wrong with the options: collected, and told all at once."""
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from common.errors import OptionsError
+from common.errors import OptionsError, nearest
 
 
 @dataclass(frozen=True)
@@ -52,13 +51,6 @@ class Problems:
             head = "1 option is wrong" if count == 1 else f"{count} options are wrong"
             lines = "\n".join(f"  {problem}" for problem in self.found)
             raise OptionsError(f"{head}; nothing was started or written.\n{lines}\nSee --help, with your templates.")
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """ "did you mean `x`?" for the name that is nearest to `name`, or "" where none is near."""
-    known = {candidate.lower().replace("-", "_"): candidate for candidate in names}
-    match = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1, cutoff=0.6)
-    return f"did you mean `{known[match[0]]}`?" if match else ""
 
 
 def unknown_choice(what: str, name: str, names: Iterable[str]) -> str:

@@ -4,9 +4,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from common.errors import nearest
 from common.schema import Options
 from options.arguments import COMMAND_LINE
-from options.problems import Problem, Problems, nearest, unknown_choice
+from options.problems import Problem, Problems, unknown_choice
 from options.registries import KINDS, Registries
 from options.request import Request
 from options.run_options import RunOptions

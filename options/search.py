@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from options.problems import nearest
+from common.errors import nearest
 from options.yaml_text import flow
 
 Kind = Literal["choice", "int", "log_int", "uniform", "log_uniform"]

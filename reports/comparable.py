@@ -1,11 +1,10 @@
 """Refuses to compare what can't be compared: numbers share a column only if they were measured in the same way."""
 
-import difflib
 import json
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from common.errors import UserError
+from common.errors import UserError, nearest
 from reports.collect import Phase, Run, RunRecord
 
 # Options that may differ between the seeds of one label: they say where and how, not what was computed.
@@ -55,22 +54,20 @@ def check_metrics(runs: Sequence[Run], phase: Phase, candidates: Sequence[str], 
     present = {name for run in runs for each in candidates for name in run.record.metrics(phase).get(each, {})}
     for metric in metrics:
         if metric not in present:
-            raise UserError(f"no run has the metric {metric!r} ({phase}){_nearest(metric, present)}")
+            raise UserError(f"no run has the metric {metric!r} ({phase}){_what_there_is(metric, present)}")
 
 
 def check_baseline(runs: Sequence[Run], baseline: str | None) -> None:
     """Raise UserError if no run has the baseline's label."""
     labels = {run.record.label for run in runs}
     if baseline is not None and baseline not in labels:
-        raise UserError(f"no run is labelled {baseline!r}, the baseline{_nearest(baseline, labels)}")
+        raise UserError(f"no run is labelled {baseline!r}, the baseline{_what_there_is(baseline, labels)}")
 
 
-def _nearest(name: str, known: Collection[str]) -> str:
+def _what_there_is(name: str, known: Collection[str]) -> str:
     """The end of a message about a name that isn't known."""
-    folded = {each.casefold(): each for each in known}
-    near = difflib.get_close_matches(name.casefold(), sorted(folded), n=1)
-    hint = f"; did you mean {folded[near[0]]!r}?" if near else "."
-    return f"{hint} There are: {', '.join(sorted(known))}"
+    hint = nearest(name, sorted(known))
+    return f"{f'; {hint}' if hint else '.'} There are: {', '.join(sorted(known))}"
 
 
 def check_same_protocol(runs: Sequence[Run], phase: Phase, candidates: str) -> None:

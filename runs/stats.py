@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 import datasets
+from common.errors import nearest
 from common.files import write_text
 from common.schema import Options
 from datasets import DATASETS, SequenceData
 from datasets.curves import Curve, curves
-from options.problems import Problems, nearest, unknown_choice
+from options.problems import Problems, unknown_choice
 from options.request import Request
 from options.values import check
 from runs.build import run_options

@@ -64,7 +64,7 @@ def faults(registries: Registries, line: str) -> list[str]:
         ("--trainer_code vea", "there is no trainer `vea`; did you mean `vae`?"),
         ("--dataloader_code none", "--dataloader_code none: model `vae` can't use dataloader `none`"),
         ("--weight_type exp_stairs", "should be exp_stair|constant; did you mean `exp_stair`?"),
-        ("--best_metric NDGC@10", "NDGC@10 is not measured (did you mean NDCG@10?)"),
+        ("--best_metric NDGC@10", "NDGC@10 is not measured; did you mean `NDCG@10`?"),
         ("--model_code null", "no model is chosen"),
         ("--model_code 5", "there is no model `5`"),
         ("--model_code a b", "--model_code a b: should be text or null"),

@@ -273,9 +273,9 @@ def test_runs_of_one_label_must_be_repetitions(record: Any) -> None:
 
 def test_what_no_run_has_is_named(record: Any) -> None:
     path = record("a")
-    with pytest.raises(UserError, match=r"no run has the metric 'NDGC@10' .*did you mean 'NDCG@10'"):
+    with pytest.raises(UserError, match=r"no run has the metric 'NDGC@10' .*did you mean `NDCG@10`"):
         made([path], metrics=("NDGC@10",))
-    with pytest.raises(UserError, match=r"no run is labelled 'A', the baseline; did you mean 'a'\? There are: a"):
+    with pytest.raises(UserError, match=r"no run is labelled 'A', the baseline; did you mean `a`\? There are: a"):
         made([path], baseline="A")
     with pytest.raises(UserError, match="candidates 'random'; they have full"):
         made([path], candidates=("random",))
