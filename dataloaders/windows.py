@@ -51,10 +51,9 @@ def sliding_windows(starts: Int, ends: Int, max_len: int, step: int | None) -> W
 
 def gather_padded(flat: NDArray[Numbers], start: Int, end: Int, length: int) -> NDArray[Numbers]:
     """The last `length` values of each `flat[start:end]`, left-padded with 0: [N, length] of flat's type."""
-    positions = (end - length)[:, None] + np.arange(length)  # [N, length]
-    inside = positions >= start[:, None]
-    if not len(flat):
-        return np.zeros(positions.shape, dtype=flat.dtype)
-    gathered: NDArray[Numbers] = flat[np.maximum(positions, 0)]
-    gathered[~inside] = 0
-    return gathered
+    padded = np.zeros((len(start), length), dtype=flat.dtype)
+    filled = np.arange(length) >= (length - (end - start))[:, None]  # [N, length]
+    counts = np.clip(end - start, 0, length)
+    places = np.cumsum(counts)  # where each row's values end among all that are taken
+    padded[filled] = flat[np.arange(counts.sum()) + np.repeat(end - places, counts)]  # work for what is there alone
+    return padded

@@ -71,16 +71,18 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
         loss = hidden.new_zeros(())
         for first in range(0, hidden.shape[0], chunk_rows):
             rows = slice(first, first + chunk_rows)
-            chosen, share = targets[rows], target_weights[rows]
-            logits = torch.mm(hidden[rows], columns, out=buffer[: chosen.shape[0]])
-            exps, normalizer, part = _chunk_loss(logits, bias, chosen, share, mask_pad, safe)
-            loss += part
+            row, place = target_weights[rows].nonzero(as_tuple=True)  # the targets that count: of bags, few of n x T
+            chosen = targets[rows][row, place] + row * weight.shape[0]  # their places among the chunk's logits
+            share = target_weights[rows][row, place]
+            logits = torch.mm(hidden[rows], columns, out=buffer[: hidden[rows].shape[0]])
+            exps, normalizer, at_targets = _exponentials(logits, bias, chosen, mask_pad, safe)
+            loss += (share * (normalizer.log()[row] - at_targets)).sum()
             if hidden_gradient is None or column_gradient is None:
                 continue
             # d loss / d logits = total * (exps / normalizer - share / total): the factors of a row go to narrow sides.
-            total = share.sum(1)
+            total = target_weights[rows].sum(1)
             factor = (total / normalizer)[:, None]  # [n, 1]
-            exps.scatter_add_(1, chosen, -share / factor.clamp_min(torch.finfo(factor.dtype).tiny))
+            exps.view(-1).scatter_add_(0, chosen, -(share / total[row]) * normalizer[row])
             torch.mul(exps @ weight, factor, out=hidden_gradient[rows])
             column_gradient.addmm_((hidden[rows] * factor).T, exps)
             if bias_gradient is not None:
@@ -111,18 +113,17 @@ def _are_safe(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
     return bool(largest <= SAFE_LOGIT)
 
 
-def _chunk_loss(
-    logits: Tensor, bias: Tensor | None, targets: Tensor, target_weights: Tensor, mask_pad: bool, safe: bool
+def _exponentials(
+    logits: Tensor, bias: Tensor | None, chosen: Tensor, mask_pad: bool, safe: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """exp(logits) [n, V] up to a factor for each row, in place; their sums [n]; the chunk's loss."""
+    """exp(logits) [n, V] up to a factor for each row, in place; their sums [n]; the logits, up to its logarithm, at the
+    places `chosen` of all n x V."""
     if bias is not None:
         logits += bias
     if mask_pad:
         logits[:, 0] = -torch.inf
     if not safe:
         logits -= logits.amax(1, keepdim=True)
-    at_targets = torch.where(target_weights > 0, logits.gather(1, targets), 0)  # [n, T]; -inf * 0 would be NaN
+    at_targets = logits.view(-1)[chosen]
     exps = logits.exp_()
-    normalizer = exps.sum(1)
-    log_normalizer = normalizer.log()
-    return exps, normalizer, (target_weights * (log_normalizer[:, None] - at_targets)).sum()
+    return exps, exps.sum(1), at_targets
