@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from common.schema import Options
 from models.base import Dimensions, Model, pick
 from models.layers.bag_input import BagInput, glorot
-from models.layers.weighted_bag import drop_entries
+from models.layers.dropout import drop
 from models.losses.bernoulli import bernoulli_loss
 from models.losses.softmax import softmax_cross_entropy
 
@@ -54,7 +54,7 @@ class CDAE(Model):
         """The hidden layer, [B, H]; with a generator the input is dropped out."""
         weights = cast(Tensor, batch.weights)
         if generator is not None:
-            weights = drop_entries(weights, self.options.dropout, generator)
+            weights = drop(weights, self.options.dropout, generator)
         return torch.sigmoid(self.input(batch.items, weights) + self.user[batch.users])
 
     def loss(self, batch: Batch, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from common.schema import Options
 from models.base import Dimensions, Model, pick
 from models.layers.batch_norm import BatchNorm
-from models.layers.weighted_bag import densify, drop_entries, weighted_bag
+from models.layers.dropout import drop
+from models.layers.weighted_bag import densify, weighted_bag
 from models.losses.softmax import softmax_cross_entropy
 from models.losses.variational import kl_to_standard_normal, linear_anneal, reparameterize
 
@@ -86,12 +87,12 @@ class VAE(Model):
         if self.batch_norm is None:
             weights = F.normalize(weights, dim=1)
             if generator is not None:
-                weights = drop_entries(weights, dropout, generator)
+                weights = drop(weights, dropout, generator)
             x = weighted_bag(self.input_table, items, weights) + self.input_bias
         else:
             dense = self.batch_norm(densify(items, weights, self.dimensions.num_items + 1))
             if generator is not None:
-                dense = drop_entries(dense, dropout, generator)
+                dense = drop(dense, dropout, generator)
             x = dense @ self.input_table + self.input_bias
         for layer in self.encoder:
             x = layer(F.relu(x))

@@ -20,7 +20,9 @@ def make_optimizer(parameters: Iterable[nn.Parameter], options: GenericTrainerOp
             parameters, lr=options.lr, momentum=options.momentum, weight_decay=options.weight_decay, fused=True
         )
     kind = torch.optim.Adam if options.optimizer == "adam" else torch.optim.AdamW
-    return kind(parameters, lr=options.lr, weight_decay=options.weight_decay, fused=True)
+    return kind(
+        parameters, lr=options.lr, betas=(0.9, options.adam_beta2), weight_decay=options.weight_decay, fused=True
+    )
 
 
 def learning_rate(options: GenericTrainerOptions, epoch: int) -> float:

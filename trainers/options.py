@@ -14,6 +14,12 @@ class GenericTrainerOptions(Options):
         "adam", description="the optimizer; adam adds weight_decay to the gradient"
     )
     lr: float = Field(1e-3, gt=0, description="learning rate of the first epoch")
+    adam_beta2: float = Field(
+        0.999,
+        ge=0,
+        lt=1,
+        description="decay of adam's and adamw's mean of squared gradients (SASRec's authors: 0.98)",
+    )
     weight_decay: float = Field(0.0, ge=0, description="L2 penalty (adam, sgd) or decoupled decay (adamw)")
     momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd")
     decay_step: int | None = Field(

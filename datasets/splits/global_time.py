@@ -58,7 +58,7 @@ class GlobalTime(SplitMaker[GlobalTimeOptions]):
         first, second = _cuts(data, options)
         before = data.num_interactions
         if options.cold_items == "drop":
-            data = only_known_items(data, _times(data) < first)
+            data, _ = only_known_items(data, _times(data) < first)
         begin, middle, end = _ends(data, first), _ends(data, second), np.asarray(data.offsets[1:])
         start = np.asarray(data.offsets[:-1])
         measured = np.flatnonzero((begin > start) | (options.cold_users == "keep"))

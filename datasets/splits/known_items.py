@@ -9,23 +9,26 @@ from datasets.sequence_data import SequenceData
 from datasets.splits.select import select_interactions, users_of
 
 
-def only_known_items(data: SequenceData, trained: npt.NDArray[np.bool_]) -> SequenceData:
+def only_known_items(data: SequenceData, trained: npt.NDArray[np.bool_]) -> tuple[SequenceData, npt.NDArray[np.bool_]]:
     """Drop the interactions with items of which none is trained on; trained: bool [nnz].
 
     The items left get new ids in the same order; users with nothing left are gone.
+
+    Returns the data, and which users are left: bool [users].
     """
     items = np.asarray(data.items)
     known = np.zeros(data.num_items + 1, dtype=bool)
     known[items[trained]] = True
     if known[1:].all():
-        return data
+        return data, np.ones(data.num_users, dtype=bool)
     kept = np.flatnonzero(known[items])
     lengths = np.bincount(users_of(data)[kept], minlength=data.num_users)
     left = lengths > 0
-    return replace(
+    smaller = replace(
         select_interactions(data, kept),
         items=np.cumsum(known, dtype=np.int32)[items[kept]],
         offsets=np.concatenate(([0], np.cumsum(lengths[left]))).astype(np.int64),
         user_ids=data.user_ids[left],
         item_ids=data.item_ids[known[1:]],
     )
+    return smaller, left

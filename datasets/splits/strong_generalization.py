@@ -11,6 +11,7 @@ from common.errors import UserError
 from common.schema import Options
 from datasets.sequence_data import Heldout, IntArray, SequenceData, Split
 from datasets.splits.base import SplitMaker
+from datasets.splits.known_items import only_known_items
 from datasets.splits.select import previous_in_user, select_interactions, users_of
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -58,7 +59,8 @@ class StrongGeneralization(SplitMaker[StrongGeneralizationOptions]):
         roles = _roles(data, options, random)
         if options.distinct_items:
             data = _distinct(data)
-        data, roles = _trained_items_only(data, roles)
+        data, left = only_known_items(data, roles[users_of(data)] == TRAIN)
+        roles = roles[left]
         is_target = _targets(data, roles, options, random)
         order = np.argsort(2 * users_of(data) + is_target, kind="stable")
         data, is_target = select_interactions(data, order), is_target[order]
@@ -94,24 +96,6 @@ def _distinct(data: SequenceData) -> SequenceData:
     """Each user's first interaction with each item; nothing is left that repeats."""
     first = np.flatnonzero(previous_in_user(data) < 0)
     return replace(select_interactions(data, first), repeats=False)
-
-
-def _trained_items_only(data: SequenceData, roles: IntArray) -> tuple[SequenceData, IntArray]:
-    """Without the items that no training user has (the others get new ids), and users that have nothing left."""
-    items, user = np.asarray(data.items), users_of(data)
-    trained = np.zeros(data.num_items + 1, dtype=bool)
-    trained[items[roles[user] == TRAIN]] = True
-    kept = np.flatnonzero(trained[items])
-    new_id = np.cumsum(trained, dtype=np.int32)
-    left = np.bincount(user[kept], minlength=data.num_users) > 0
-    smaller = replace(
-        select_interactions(data, kept),
-        user_ids=data.user_ids[left],
-        item_ids=data.item_ids[trained[1:]],
-        items=new_id[items[kept]],
-    )
-    lengths = smaller.lengths[left]
-    return replace(smaller, offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)), roles[left]
 
 
 def _targets(

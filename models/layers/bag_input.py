@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.layers.dropout import drop
 from models.layers.weighted_bag import weighted_bag
 
 
@@ -28,18 +30,9 @@ class BagInput(nn.Module):
 
 
 def corrupted(weights: Tensor, dropout: float, generator: torch.Generator | None) -> Tensor:
-    """Rows [B, L] scaled to L2 norm 1, then, with a generator, dropped out (Liang et al. 2018).
-
-    Draws are made for the entries alone: padding is most of a batch.
-    """
-    norms: Tensor = torch.linalg.vector_norm(weights, dim=1, keepdim=True).clamp_min(1e-12)
-    if generator is None or dropout <= 0:
-        return weights / norms
-    scaled = weights / (norms * (1 - dropout))
-    entries = scaled.view(-1).nonzero().squeeze(1)
-    draw = torch.rand(entries.shape, generator=generator, device=weights.device)
-    scaled.view(-1).index_fill_(0, entries[draw < dropout], 0.0)
-    return scaled
+    """Rows [B, L] scaled to L2 norm 1, then, with a generator, dropped out (Liang et al. 2018)."""
+    rows = F.normalize(weights, dim=1)
+    return rows if generator is None else drop(rows, dropout, generator)
 
 
 def glorot(module: nn.Module, bias_std: float = 0.001) -> None:

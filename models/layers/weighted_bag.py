@@ -63,16 +63,6 @@ def weighted_bag(table: Tensor, items: Tensor, weights: Tensor) -> Tensor:
     return result
 
 
-def drop_entries(weights: Tensor, probability: float, generator: torch.Generator) -> Tensor:
-    """Inverted dropout on the entries of sparse rows: [B, L]."""
-    if probability <= 0:
-        return weights
-    if probability >= 1:
-        return torch.zeros_like(weights)
-    draw = torch.rand(weights.shape, generator=generator, device=weights.device, dtype=weights.dtype)
-    return weights * (draw >= probability) / (1 - probability)
-
-
 def densify(items: Tensor, weights: Tensor, columns: int) -> Tensor:
     """The dense rows [B, columns] that the entries stand for."""
     dense = torch.zeros(items.shape[0], columns, dtype=weights.dtype, device=weights.device)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dataloaders import DATALOADERS, Batch, Dataloader
 from models.base import Dimensions, Stage
+from models.layers.dropout import drop
 from models.vae import VAE
 
 ITEMS, LENGTH = 25, 8
@@ -97,7 +98,7 @@ def test_the_loss_is_the_papers(
 
     draws = torch.Generator().manual_seed(4)
     assert batch.weights is not None and batch.targets is not None and batch.target_weights is not None
-    kept = torch.rand(batch.weights.shape, generator=draws, dtype=torch.float64) >= 0.5
+    kept = drop(torch.ones_like(batch.weights), 0.5, draws) > 0
     epsilon = torch.randn(len(batch.users), 4, generator=draws, dtype=torch.float64).numpy()
     x = normalized(plain.dense(batch))
     mask = np.zeros_like(x)
