@@ -59,14 +59,15 @@ def test_learning_rate_is_steplr(decay_step: int | None, gamma: float) -> None:
 @pytest.mark.parametrize(
     ("kind", "plain"),
     [
-        ("adam", lambda p: torch.optim.Adam(p, lr=0.1, weight_decay=0.02)),
-        ("adamw", lambda p: torch.optim.AdamW(p, lr=0.1, weight_decay=0.02)),
+        ("adam", lambda p: torch.optim.Adam(p, lr=0.1, betas=(0.9, 0.98), weight_decay=0.02)),
+        ("adamw", lambda p: torch.optim.AdamW(p, lr=0.1, betas=(0.9, 0.98), weight_decay=0.02)),
         ("sgd", lambda p: torch.optim.SGD(p, lr=0.1, weight_decay=0.02, momentum=0.5)),
     ],
 )
 def test_the_fused_optimizers_are_the_plain_ones(kind: str, plain: Any) -> None:
     ours, theirs = nn.Parameter(torch.linspace(-1, 1, 40)), nn.Parameter(torch.linspace(-1, 1, 40))
-    given = options(optimizer=kind, lr=0.1, weight_decay=0.02, momentum=0.5 if kind == "sgd" else 0.0)
+    momentum = 0.5 if kind == "sgd" else 0.0
+    given = options(optimizer=kind, lr=0.1, adam_beta2=0.98, weight_decay=0.02, momentum=momentum)
     fused, slow = make_optimizer([ours], given), plain([theirs])
     assert all(group["fused"] for group in fused.param_groups)
     assert type(fused) is type(slow)
