@@ -35,6 +35,11 @@ class NextItemOptions(Options):
         "corrected for the sampling (gSASRec); sampled_ce = softmax over sampled negatives, with logQ correction",
     )
     gbce_t: float = Field(0.75, ge=0, le=1, description="calibration t of gbce: 0 = as bce, 1 = calibrated")
+    logit_offset: float = Field(
+        0.0,
+        description="constant that losses bce and gbce add to every logit; log(beta / negatives) spares training the "
+        "way to small probabilities, in which many negatives make all items alike; ranks don't see it",
+    )
 
 
 class NextItemModel(Model):
@@ -103,7 +108,8 @@ class NextItemModel(Model):
         beta = 1.0
         if self.options.loss == "gbce":
             beta = gbce_beta(negatives.shape[1], self.dimensions.num_items, self.options.gbce_t)
-        return binary_cross_entropy(positive, logits, beta)
+        offset = self.options.logit_offset
+        return binary_cross_entropy(positive + offset, logits + offset, beta)
 
     def _negative_logits(self, hidden: Tensor, negatives: Tensor) -> Tensor:
         """hidden [N, H] times its negatives, int64 [N, K]: [N, K]"""
