@@ -15,6 +15,7 @@ from common.sizes import round_up
 from dataloaders import Batch
 from models import MODELS
 from models.layers.padding import align_left, pick_rows
+from models.losses.sampled import gbce_beta
 from models.next_item import NextItemModel
 from trainers.optimization import add_gradients
 
@@ -229,3 +230,26 @@ def test_scores_in_parts_are_those_of_the_whole(
     monkeypatch.setattr(type(model), "cpu_positions", 10)
     assert len(batch.split(10)) > 2
     torch.testing.assert_close(model.scores_in_parts(batch), whole)
+
+
+@pytest.mark.parametrize("loss", ["bce", "gbce"])
+def test_the_offset_is_in_every_logit_of_a_binary_loss_and_in_no_score(loss: str) -> None:
+    loader = make_loader("sas", timed_split(), train_negative_sample_size=3)
+    plain = make_model("sas", loader, {"loss": loss})
+    shifted = make_model("sas", loader, {"loss": loss, "logit_offset": -2.5})
+    shifted.load_state_dict(plain.state_dict())
+    batch = first_batch(loader)
+    torch.testing.assert_close(shifted.scores(batch), plain.scores(batch))
+    assert batch.targets is not None and batch.negatives is not None
+    order, lengths = align_left(batch.items)
+    targets = batch.targets.gather(1, order)
+    negatives = batch.negatives.gather(1, order[:, :, None].expand_as(batch.negatives))
+    assert isinstance(plain, NextItemModel)
+    logits = plain.items.logits(plain.states(batch.items.gather(1, order), lengths, None, None))  # [B, L, V + 1]
+    beta = 1.0 if loss == "bce" else gbce_beta(3, NUM_ITEMS, 0.75)
+    terms = []
+    for row, place in (targets > 0).nonzero().tolist():
+        chance = torch.sigmoid(logits[row, place] - 2.5)
+        wrong = negatives[row, place]
+        terms.append(-(beta * chance[targets[row, place]].log() + (1 - chance[wrong[wrong > 0]]).log().sum()) / 4)
+    torch.testing.assert_close(shifted.loss(batch, 0, torch.Generator())[0], torch.stack(terms).mean())
