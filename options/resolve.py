@@ -169,6 +169,15 @@ def judge_key(item: Given, choice: Choice, registries: Registries) -> str | None
     return f"there is no such option{'; ' + hint if hint else ''}"
 
 
+def _judge_chooser(item: Given, choice: Choice) -> str | None:
+    """Why it is wrong to choose a component on the command line: the mode has no use for it. None if it has."""
+    for kind, (option, _) in KINDS.items():
+        unused = kind not in choice.sections and not choice.unsettled & {kind, "mode", "model"}
+        if item.key == option and item.layer >= COMMAND_LINE and unused:
+            return f"chooses a {kind}, which mode `{choice.run.mode}` does not use"
+    return None
+
+
 def _covers(one: str, other: str, registries: Registries) -> bool:
     """Whether a mode uses every section that the other uses."""
     modes = registries.modes
@@ -226,10 +235,11 @@ def resolve(
     before = len(problems.found)
     choice = choose(latest, registries, problems)
     for item in latest.values():
+        message = _judge_chooser(item, choice)
         if choice.schema_of(item.key) is None:
             message = judge_key(item, choice, registries)
-            if message:
-                problems.add(message, item.origin, item.key, item.text)
+        if message:
+            problems.add(message, item.origin, item.key, item.text)
     checked = {name: check_section(section, latest, problems) for name, section in choice.sections.items()}
     run = checked.pop("run")
     sections = {name: options for name, options in checked.items() if options is not None}
