@@ -20,7 +20,7 @@ PREPARE_VERSION = 2
 
 @dataclass(frozen=True)
 class Rules:
-    """Which interactions stay, and in which order. The steps are taken in the order of the fields.
+    """Which interactions stay, and in which order (the steps' own order: `prepare`).
 
     min_rating: keep ratings >= this; None keeps all.
     since, until: seconds UTC; keep since <= time < until; None is no bound.

@@ -91,8 +91,10 @@ def _has_seeds(table: Table) -> bool:
 
 
 def _title(table: Table) -> str:
-    seen = "seen items left out" if table.filter_seen else "seen items ranked too"
-    return f"{table.dataset}, {table.split}, {table.phase}, {seen}"
+    parts = [table.dataset, table.split, table.phase]
+    if table.split != "random_rating":  # which ranks nothing
+        parts.append("seen items left out" if table.filter_seen else "seen items ranked too")
+    return ", ".join(parts)
 
 
 def _label(row: Row) -> Text:

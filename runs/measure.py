@@ -51,6 +51,16 @@ def _compare_options(request: Request, source: Path) -> None:
         )
 
 
+def _source(request: Request, folder: Path) -> str:
+    """Whose weights are measured: those of `--pretrained_weights`, or the run's with these options. Where a run's own
+    `config.yaml` is the template, its `pretrained_weights` are what that run began with, and its own best are meant."""
+    given = run_options(request).pretrained_weights
+    if given is None:
+        return str(folder)
+    template = Path(request.origins["pretrained_weights"].rpartition(":")[0])
+    return str(template.parent) if template.name == "config.yaml" and (template.parent / "models").is_dir() else given
+
+
 def measure(request: Request, phase: Phase) -> dict[str, Any]:
     """Evaluate `--pretrained_weights`, or the best weights of the run with these options; returns and records it."""
     device = prepare_machine(request)
@@ -60,7 +70,7 @@ def measure(request: Request, phase: Phase) -> dict[str, Any]:
     evaluator = make_evaluator(request, loader)
     model, _ = make_model(request, loader, device)
     folder = run_folder(request)
-    source = run_options(request).pretrained_weights or str(folder.path)
+    source = _source(request, folder.path)
     load_model(model, read_weights(source, loader.split), source)
     _compare_options(request, Path(source))
     progress = Progress()

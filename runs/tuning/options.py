@@ -26,7 +26,7 @@ class TuneOptions(LaunchOptions):
     )
     pruner_warmup_epochs: int = Field(5, ge=1, description="epochs that no trial is pruned before")
     startup_trials: int = Field(
-        5, ge=0, description="trials drawn at random before the others are learnt from, and before any is pruned"
+        5, ge=0, description="trials drawn at random before the others are learnt from; pruner median waits for as many"
     )
     tune_seed: int | None = Field(
         None, ge=0, lt=2**63, description="seed of the search and of its trials; null = the run's seed"

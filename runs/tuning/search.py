@@ -163,4 +163,4 @@ class _Search:
             trial.set_user_attr(key, fact)
         self.failures = self.failures + 1 if outcome.end == "failed" else 0
         self.study.tell(trial, outcome.value if outcome.end == "complete" else None, state=STATES[outcome.end])
-        log.info("trial %d %s%s", number, outcome.end, "" if outcome.value is None else f": {outcome.value:.4f}")
+        log.info("trial %d %s%s", number, outcome.end, "" if outcome.value is None else f": {abs(outcome.value):.4f}")

@@ -38,7 +38,7 @@ class StudyPlan:
     storage : an optuna URL
     name : the study's name there
     seed : where the search's draws start
-    startup_trials : trials drawn at random, and finished before any is pruned
+    startup_trials : trials drawn at random, and finished before pruner median prunes any
     pruner : which trials end early
     warmup_epochs : epochs that no trial is pruned before
     num_epochs : most epochs of a trial, which hyperband divides

@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from common.errors import UserError
 from common.files import atomic_path, write_text
+from evaluation.options import RATING_METRICS
 from options.parse import parse
 from options.registries import TEMPLATES
 from options.request import Request
@@ -70,7 +71,8 @@ def write_results(request: Request, plan: StudyPlan, study: Study, folder: Tunin
     spaces = spaces_of(request)
     trials, table = write_table(request, study, folder)
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    metric = f"{request.values['validation_candidates']}/{request.values['best_metric']}"
+    rates = request.values["best_metric"] in RATING_METRICS
+    metric = f"{'ratings' if rates else request.values['validation_candidates']}/{request.values['best_metric']}"
     if not finished:
         if interrupted:
             return Tuned(folder.path, table, metric, None, {}, [folder.table], interrupted)
@@ -85,7 +87,7 @@ def write_results(request: Request, plan: StudyPlan, study: Study, folder: Tunin
     elif written is not None and not interrupted:
         files.append(TEMPLATES / f"{written}.yaml")
     for path in files[2:]:
-        head = f"# {label_of(request)} after {len(trials)} trials: {metric} {best.value:.4f} on validation"
+        head = f"# {label_of(request)} after {len(trials)} trials: {metric} {abs(best.value or 0.0):.4f} on validation"
         write_text(path, f"{head}\n{_template(request, values, folder, path.parent)}")
     return Tuned(folder.path, table, metric, best.number, values, files, interrupted)
 
@@ -109,7 +111,7 @@ def _table(trials: Sequence[FrozenTrial], spaces: dict[str, Space]) -> list[list
             [
                 str(trial.number),
                 SHOWN[trial.state],
-                "" if value is None else repr(value),
+                "" if value is None else repr(abs(value)),  # optuna maximizes, errors as negative
                 str(facts.get("epochs", trial.last_step or "")),
                 f"{facts['minutes']:.3f}" if "minutes" in facts else "",
                 *(flow(values[key]) if key in values else "" for key in spaces),
@@ -146,7 +148,7 @@ def _summary(
         "seed": plan.seed,
         "metric": metric,
         "best_trial": best.number,
-        "value": best.value,
+        "value": abs(best.value or 0.0),
         "values": values,
     }
 

@@ -169,6 +169,15 @@ def test_measuring_again_gives_the_same_numbers(finished: Place, place: Place, m
     assert measured[phase] == finished.results()[phase]
 
 
+def test_a_runs_own_config_measures_its_own_weights_whatever_it_began_with(finished: Place, place: Place) -> None:
+    place.run(pretrained_weights=finished.run_folder, num_epochs=2).ok()
+    assert place.results()["test"] != finished.results()["test"]
+    config = place.run_folder / "config.yaml"
+    again = place.launcher.start(place.folder, "--templates", str(config), "--mode", "test").wait().ok()
+    measured = json.loads((place.run_folder / "evaluation" / "test.json").read_text())
+    assert measured["test"] == place.results()["test"] and again.code == 0
+
+
 def test_measuring_with_other_options_than_those_of_training_is_said(finished: Place, place: Place) -> None:
     measured = place.run(mode="test", pretrained_weights=finished.run_folder, weight_type="linear").ok()
     assert "weight_type exp_stair there, linear here" in measured.err
