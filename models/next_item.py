@@ -58,7 +58,9 @@ class NextItemModel(Model):
 
     @classmethod
     def conflict(cls, sections: Mapping[str, Any]) -> str | None:
-        loss = sections["model"].loss
+        loss, offset = sections["model"].loss, sections["model"].logit_offset
+        if offset and loss in ("ce", "sampled_ce"):
+            return f"logit_offset {offset:g} has its place in losses bce and gbce, not in {loss}: set it to 0"
         if loss == "ce" or getattr(sections.get("dataloader"), "train_negative_sample_size", 1):
             return None
         return f"loss {loss} needs negatives, and train_negative_sample_size is 0: set it to 1 or more, or use loss ce"

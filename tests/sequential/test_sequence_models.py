@@ -12,7 +12,7 @@ from helpers_sequential import CAUSAL, CLOZE, NUM_ITEMS, first_batch, make_loade
 from torch import Tensor
 
 from common.sizes import round_up
-from dataloaders import Batch
+from dataloaders import DATALOADERS, Batch
 from models import MODELS
 from models.layers.padding import align_left, pick_rows
 from models.losses.sampled import gbce_beta
@@ -253,3 +253,25 @@ def test_the_offset_is_in_every_logit_of_a_binary_loss_and_in_no_score(loss: str
         wrong = negatives[row, place]
         terms.append(-(beta * chance[targets[row, place]].log() + (1 - chance[wrong[wrong > 0]]).log().sum()) / 4)
     torch.testing.assert_close(shifted.loss(batch, 0, torch.Generator())[0], torch.stack(terms).mean())
+
+
+@pytest.mark.parametrize(
+    ("loss", "offset", "negatives", "said"),
+    [
+        ("ce", 0.0, 0, None),
+        ("gbce", -6.7, 256, None),
+        ("bce", 0.0, 0, "needs negatives"),
+        ("sampled_ce", -1.0, 3, "losses bce and gbce, not in sampled_ce"),
+        ("ce", -6.7, 0, "losses bce and gbce, not in ce"),
+    ],
+)
+def test_options_that_a_loss_has_no_use_for_are_refused(
+    loss: str, offset: float, negatives: int, said: str | None
+) -> None:
+    sections = {
+        "model": MODELS["sas"].Options(loss=loss, logit_offset=offset),
+        "dataloader": DATALOADERS["sas"].Options(train_negative_sample_size=negatives),
+    }
+    told = MODELS["sas"].conflict(sections)
+    assert (told is None) == (said is None)
+    assert said is None or said in str(told)
