@@ -31,8 +31,10 @@ def test_killed_again_and_again(finished: Place, place: Place, stride: int) -> N
     while (ended := place.run(die_at=stride, resume_training=True)).code == -signal.SIGKILL:
         kills += 1
         assert kills < MOST_ATTEMPTS, "a resumed run doesn't get on"
-    ended.ok()
+    if "holds a finished run" not in ended.err:  # killed between its last word and its exit
+        ended.ok()
     assert kills >= 4
+    assert place.status()["state"] == "finished"
     assert outcome(place.run_folder) == outcome(finished.run_folder)
 
 
