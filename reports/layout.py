@@ -92,7 +92,7 @@ def _has_seeds(table: Table) -> bool:
 
 def _title(table: Table) -> str:
     parts = [table.dataset, table.split, table.phase]
-    if table.split != "random_rating":  # which ranks nothing
+    if any(column.candidates != "ratings" for column in table.columns):  # something is ranked
         parts.append("seen items left out" if table.filter_seen else "seen items ranked too")
     return ", ".join(parts)
 

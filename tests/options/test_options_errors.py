@@ -76,6 +76,7 @@ def faults(registries: Registries, line: str) -> list[str]:
         ("--extends train_vae", "has its place only in templates"),
         ("--help=maybe", "--help maybe: takes no value"),
         ("--mode stats --lr 1", "--lr 1: is an option of the trainer, which mode `stats` does not use"),
+        ("--mode stats --model_code pop", "--model_code pop: chooses a model, which mode `stats` does not use"),
     ],
 )
 def test_one_fault(registries: Registries, line: str, message: str) -> None:
