@@ -16,13 +16,13 @@ from models.layers.attention import join_heads, split_heads
 from models.layers.chunks import by_rows
 from models.layers.dropout import Dropout
 from models.layers.embedding import PositionEmbedding, init_parameters
-from models.next_item import NextItemModel, NextItemOptions
+from models.next_item import NextItemModel, PlacedOptions
 
 TIME_BUCKETS = 128
 ENTRIES = 2_000_000  # attention weights in memory at once, about
 
 
-class HSTUOptions(NextItemOptions):
+class HSTUOptions(PlacedOptions):
     """Options of model `hstu`."""
 
     num_blocks: int = Field(2, ge=1, description="HSTU blocks")
@@ -115,7 +115,7 @@ class HSTU(NextItemModel):
 
     def states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:
         x = self.items(items) * math.sqrt(self.options.hidden_units)
-        x = self.dropout(x + self.positions.left_aligned(items.shape[1], lengths))
+        x = self.dropout(x + self.positions.left_aligned(items.shape[1], lengths, self.options.positions_from))
         for block in self.blocks:
             x = block(x, times, next_times)
         normed: Tensor = self.norm(x)

@@ -14,7 +14,7 @@ from common.errors import UserError
 from common.schema import Options
 from models.base import Dimensions, Model
 from models.layers.chunks import by_rows
-from models.layers.embedding import ItemEmbedding
+from models.layers.embedding import ItemEmbedding, Origin
 from models.layers.padding import align_left, at_last, pick_rows
 from models.losses.sampled import binary_cross_entropy, gbce_beta, sampled_softmax
 from models.losses.softmax import softmax_cross_entropy
@@ -39,6 +39,16 @@ class NextItemOptions(Options):
         0.0,
         description="constant that losses bce and gbce add to every logit; log(beta / negatives) spares training the "
         "way to small probabilities, in which many negatives make all items alike; ranks don't see it",
+    )
+
+
+class PlacedOptions(NextItemOptions):
+    """The same, for models that know positions."""
+
+    positions_from: Origin = Field(
+        "end",
+        description="where positions are counted from: start tells how many items went before, up to max_len; end (as "
+        "SASRec's published code) tells in training how many will follow",
     )
 
 

@@ -9,10 +9,10 @@ from models.base import Dimensions
 from models.layers.attention import Transformer, key_mask
 from models.layers.dropout import Dropout
 from models.layers.embedding import PositionEmbedding, init_parameters
-from models.next_item import NextItemModel, NextItemOptions
+from models.next_item import NextItemModel, PlacedOptions
 
 
-class TransformerOptions(NextItemOptions):
+class TransformerOptions(PlacedOptions):
     """Options that transformers have in common."""
 
     num_blocks: int = Field(2, ge=1, description="transformer blocks")
@@ -58,7 +58,8 @@ class SAS(NextItemModel):
     def embed(self, items: Tensor, lengths: Tensor) -> Tensor:
         """[B, L, H]"""
         embedded = self.items(items) * self.options.hidden_units**0.5
-        dropped: Tensor = self.dropout(embedded + self.positions.left_aligned(items.shape[1], lengths))
+        places = self.positions.left_aligned(items.shape[1], lengths, self.options.positions_from)
+        dropped: Tensor = self.dropout(embedded + places)
         return dropped
 
     def states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:

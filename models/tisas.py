@@ -138,8 +138,9 @@ class TiSAS(NextItemModel):
         """[B, T, H]; with `last_only` [B, 1, H], of each row's last item alone."""
         assert times is not None
         x = self.dropout(self.items(items) * math.sqrt(self.options.hidden_units))
-        length = items.shape[1]
-        places = [self.dropout(p.left_aligned(length, lengths)) for p in (self.key_positions, self.value_positions)]
+        length, origin = items.shape[1], self.options.positions_from
+        tables = self.key_positions, self.value_positions
+        places = [self.dropout(table.left_aligned(length, lengths, origin)) for table in tables]
         by_interval = self.dropout(self.key_intervals.weight), self.dropout(self.value_intervals.weight)
         asking = torch.arange(length, device=items.device).expand(items.shape[0], -1)  # [B, T]
         intervals = self._intervals(times, lengths)  # [B, T, T]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 INIT_RANGE = 0.02
+Origin = Literal["end", "start"]  # from where a sequence's positions are counted
 
 
 def init_parameters(module: nn.Module, spread: float = INIT_RANGE, linear_spread: float | None = None) -> None:
@@ -48,7 +51,7 @@ class ItemEmbedding(nn.Module):
 
 
 class PositionEmbedding(nn.Module):
-    """A learned vector for each distance from the end of a sequence: an item has the same one at any padding."""
+    """A learned vector for each distance from the end of a sequence, or from its start: the same at any padding."""
 
     def __init__(self, max_len: int, width: int) -> None:
         super().__init__()
@@ -63,9 +66,13 @@ class PositionEmbedding(nn.Module):
             raise ValueError(f"{length} items are more than the {self.table.num_embeddings} positions that there are")
         return self.table.weight[self.table.num_embeddings - length :]
 
-    def left_aligned(self, length: int, lengths: Tensor) -> Tensor:
-        """Of sequences that `align_left` moved: [B, length, H]; lengths int64 [B]. Padding gets row 0."""
-        place = torch.arange(length, device=lengths.device) + (self.table.num_embeddings - lengths)[:, None]
-        beyond = torch.arange(length, device=lengths.device) >= lengths[:, None]
-        embedded: Tensor = self.table(place.masked_fill(beyond, 0))
+    def left_aligned(self, length: int, lengths: Tensor, origin: Origin = "end") -> Tensor:
+        """Of sequences that `align_left` moved: [B, length, H]; lengths int64 [B]. Padding gets row 0.
+
+        origin : "end" gives a sequence's last item row max_len - 1, "start" its first item row 0
+        """
+        place = torch.arange(length, device=lengths.device)  # [length]
+        beyond = place >= lengths[:, None]  # [B, length]
+        first = self.table.num_embeddings - lengths if origin == "end" else torch.zeros_like(lengths)
+        embedded: Tensor = self.table((place + first[:, None]).masked_fill(beyond, 0))
         return embedded

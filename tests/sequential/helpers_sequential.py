@@ -13,7 +13,14 @@ from datasets import Split
 from models import MODELS, Dimensions, Model
 
 NUM_ITEMS = 40
-CAUSAL = [("sas", {}), ("gru4rec", {"gru_units": 16}), ("hstu", {}), ("hstu", {"use_time": True}), ("tisas", {})]
+CAUSAL = [
+    ("sas", {}),
+    ("sas", {"positions_from": "start"}),
+    ("gru4rec", {"gru_units": 16}),
+    ("hstu", {}),
+    ("hstu", {"use_time": True}),
+    ("tisas", {}),
+]
 CLOZE = [
     ("bert", {}),
     ("meantime", {}),

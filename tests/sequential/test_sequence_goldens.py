@@ -61,9 +61,16 @@ def states(model: Any, padding: int = 1) -> Tensor:
     return model.states(items, torch.tensor([len(ITEMS)]), times, following)[0, : len(ITEMS)]
 
 
-def test_sas_is_its_formula() -> None:
-    model: Any = model_of("sas")
-    places = model.positions.table.weight[-len(ITEMS) :]
+def places_of(embedding: Any, origin: str) -> Tensor:
+    """The vectors of ITEMS' positions, [T, H]."""
+    table: Tensor = embedding.table.weight
+    return table[: len(ITEMS)] if origin == "start" else table[-len(ITEMS) :]
+
+
+@pytest.mark.parametrize("origin", ["end", "start"])
+def test_sas_is_its_formula(origin: str) -> None:
+    model: Any = model_of("sas", {"positions_from": origin})
+    places = places_of(model.positions, origin)
     x = model.items.weight[ITEMS] * math.sqrt(WIDTH) + places
     for block in model.body.blocks:
         normed = block.attention_norm(x)
@@ -103,10 +110,10 @@ def test_gru4rec_is_its_formula() -> None:
     torch.testing.assert_close(states(model), torch.stack(rows))
 
 
-@pytest.mark.parametrize("use_time", [False, True])
-def test_hstu_is_its_formula(use_time: bool) -> None:
-    model: Any = model_of("hstu", {"use_time": use_time})
-    x = model.items.weight[ITEMS] * math.sqrt(WIDTH) + model.positions.table.weight[-len(ITEMS) :]
+@pytest.mark.parametrize("use_time, origin", [(False, "end"), (True, "start")])
+def test_hstu_is_its_formula(use_time: bool, origin: str) -> None:
+    model: Any = model_of("hstu", {"use_time": use_time, "positions_from": origin})
+    x = model.items.weight[ITEMS] * math.sqrt(WIDTH) + places_of(model.positions, origin)
     for block in model.blocks:
         u, v, q, k = F.silu(block.input(block.input_norm(x))).chunk(4, -1)
         rows = []
@@ -127,11 +134,12 @@ def test_hstu_is_its_formula(use_time: bool) -> None:
     torch.testing.assert_close(states(model), model.norm(x))
 
 
-def test_tisas_is_its_formula() -> None:
-    model: Any = model_of("tisas", {"tisas_max_time_intervals": 50})
+@pytest.mark.parametrize("origin", ["end", "start"])
+def test_tisas_is_its_formula(origin: str) -> None:
+    model: Any = model_of("tisas", {"tisas_max_time_intervals": 50, "positions_from": origin})
     count = len(ITEMS)
     x = model.items.weight[ITEMS] * math.sqrt(WIDTH)
-    pk, pv = (p.table.weight[-count:] for p in (model.key_positions, model.value_positions))
+    pk, pv = (places_of(table, origin) for table in (model.key_positions, model.value_positions))
     rk, rv = model.key_intervals.weight, model.value_intervals.weight
     for block in model.blocks:
         normed = block.attention_norm(x)

@@ -58,6 +58,18 @@ def test_causal_models_do_not_see_later_items(code: str, options: dict[str, Any]
     assert not torch.allclose(before[:, 5], after[:, 5])
 
 
+@pytest.mark.parametrize("code", ["sas", "hstu", "tisas"])
+@pytest.mark.parametrize("origin", ["start", "end"])
+def test_positions_from_the_start_do_not_tell_how_many_items_follow(code: str, origin: str) -> None:
+    model = make_model(code, make_loader("sas", timed_split()), {"positions_from": origin})
+    assert isinstance(model, NextItemModel)
+    torch.manual_seed(1)
+    items, times = torch.randint(1, NUM_ITEMS, (4, 8)), torch.randint(0, 10**6, (4, 9)).sort(1).values
+    whole = model.states(items, torch.full((4,), 8), times[:, :-1], times[:, 1:])
+    begun = model.states(items[:, :5], torch.full((4,), 5), times[:, :5], times[:, 1:6])
+    assert torch.allclose(begun, whole[:, :5], atol=1e-6) == (origin == "start")
+
+
 @pytest.mark.parametrize("code, options", ALL)
 def test_padding_changes_neither_scores_nor_loss(code: str, options: dict[str, Any]) -> None:
     loader, inputs = evaluation_inputs(code)
