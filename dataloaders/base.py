@@ -25,7 +25,10 @@ class DataloaderOptions(Options):
 
 
 class Dataloader(ABC):
-    """Turns a split into batches. Draws come from the generator that is handed in, never from global state."""
+    """Turns a split into batches. Draws come from the generator that is handed in, never from global state.
+
+    `gives_times` may be set to False where the model has no use for the times that the data has.
+    """
 
     code: ClassVar[str]
     Options: ClassVar[type[DataloaderOptions]]
@@ -34,6 +37,7 @@ class Dataloader(ABC):
         self.options = options
         self.split = split
         self.data = split.data
+        self.gives_times = split.data.timestamps is not None
         self.windows = self.training_windows()
 
     @abstractmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dataloaders.base import as_int64
 from dataloaders.batch import Batch
@@ -18,7 +18,7 @@ class SASDataloaderOptions(SequenceDataloaderOptions):
     """Options of dataloader `sas`."""
 
     train_negative_sample_size: int = Field(
-        1, ge=0, description="negatives drawn for each prediction, afresh for each batch, from all but the user's items"
+        0, ge=0, description="negatives drawn for each prediction, afresh for each batch, from all but the user's items"
     )
     train_negative_sampler_code: NegativeSampler = Field(
         "random", description="how training negatives are drawn: uniformly, or in proportion to training interactions"
@@ -26,6 +26,17 @@ class SASDataloaderOptions(SequenceDataloaderOptions):
     share_negatives: bool = Field(
         False, description="the predictions of a window have their negatives in common (fast where there are many)"
     )
+
+    @model_validator(mode="after")
+    def _there_are_negatives(self) -> SASDataloaderOptions:
+        if not self.train_negative_sample_size and (
+            self.share_negatives or self.train_negative_sampler_code != "random"
+        ):
+            raise ValueError(
+                "share_negatives and train_negative_sampler_code say something of negatives, and there are none: set "
+                "train_negative_sample_size to 1 or more, or leave these two out"
+            )
+        return self
 
 
 class SASDataloader(SequenceDataloader):
@@ -51,12 +62,15 @@ class SASDataloader(SequenceDataloader):
         user, start, end = windows.user, windows.start, windows.end
         length = self.longest(start, end - 1)
         negatives, log_q = self._draw_negatives(user, length, generator)
+        whole = as_int64(gather_padded(self.data.items, start, end, length + 1))  # input and targets, one step apart
+        items = whole[:, :-1]
+        times = self.item_times(start, end, length + 1)
         return Batch(
             users=torch.from_numpy(user),
-            items=as_int64(gather_padded(self.data.items, start, end - 1, length)),
-            targets=as_int64(gather_padded(self.data.items, start + 1, end, length)),
-            timestamps=self.item_times(start, end - 1, length),
-            next_timestamps=self.item_times(start + 1, end, length),
+            items=items,
+            targets=torch.where(items > 0, whole[:, 1:], 0),
+            timestamps=None if times is None else times[:, :-1],
+            next_timestamps=None if times is None else torch.where(items > 0, times[:, 1:], 0),
             negatives=negatives,
             negative_log_q=log_q,
         )

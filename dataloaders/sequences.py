@@ -80,15 +80,15 @@ class SequenceDataloader(RecentItemsDataloader):
         return min(self.options.max_len, round_up(max(1, int((end - start).max(initial=1)))))
 
     def item_times(self, start: Int, end: Int, length: int) -> torch.Tensor | None:
-        """When each item was consumed: int64 [B, length] seconds, 0 at padding; None if the data doesn't say."""
-        if self.data.timestamps is None:
+        """When each item was consumed: int64 [B, length] seconds, 0 at padding; None if batches have no times."""
+        if self.data.timestamps is None or not self.gives_times:
             return None
         return as_int64(gather_padded(self.data.timestamps, start, end, length))
 
     def request_times(self, user: Int, start: Int, end: Int) -> torch.Tensor | None:
-        """When the recommendation after `items[start:end]` is asked for: int64 [B]; None if the data has no times."""
+        """When the recommendation after `items[start:end]` is asked for: int64 [B]; None if batches have no times."""
         times = self.data.timestamps
-        if times is None:
+        if times is None or not self.gives_times:
             return None
         last = np.where(end > start, end - 1, np.minimum(end, len(times) - 1))
         has_next = end < self.data.offsets[user + 1]

@@ -59,6 +59,11 @@ SPLITS: dict[str, type[SplitMaker[Any]]] = {
 }
 
 
+def name(code: str, options: DatasetOptions) -> str:
+    """What dataset `code` is called in results; options is an instance of its `Options`."""
+    return DATASETS[code]().name(options)
+
+
 def load(code: str, options: DatasetOptions) -> SequenceData:
     """The prepared dataset `code`; options is an instance of its `Options`.
 

@@ -11,6 +11,7 @@ from typing import ClassVar, Generic, Literal, TypeVar
 import pandas as pd
 from pydantic import Field, model_validator
 
+from common.messages import remembered
 from common.schema import Options
 from datasets import cache
 from datasets.moments import Moment, to_seconds
@@ -18,6 +19,7 @@ from datasets.prepare import PREPARE_VERSION, Rules, prepare, read_rows
 from datasets.sequence_data import SequenceData
 
 logger = logging.getLogger(__name__)
+SPEAKERS = tuple(f"datasets.{module}" for module in ("file", "readers", "prepare", "steam"))  # of what is in the data
 
 
 class DatasetOptions(Options):
@@ -121,13 +123,14 @@ class Dataset(ABC, Generic[AnyOptions]):
         cached = cache.load(folder, name=name)
         if cached is not None:
             return cached
-        raw = self.read(options)
-        rows = read_rows(raw.frame, raw.ticks_per_second)
-        del raw  # preparing needs the memory
-        data = prepare(rows, options.rules(), name=name)
-        del rows
+        with remembered(SPEAKERS) as notes:
+            raw = self.read(options)
+            rows = read_rows(raw.frame, raw.ticks_per_second)
+            del raw  # preparing needs the memory
+            data = prepare(rows, options.rules(), name=name)
+            del rows
         data = replace(data, repeats=options.repeats == "keep" and self.people_repeat(options, data))
-        cache.store(folder, data)
+        cache.store(folder, data, [note.getMessage() for note in notes])
         logger.info(
             "%s: %d users, %d items, %d interactions, prepared in %s",
             name,
@@ -136,4 +139,4 @@ class Dataset(ABC, Generic[AnyOptions]):
             data.num_interactions,
             folder,
         )
-        return cache.load(folder, name=name) or data
+        return cache.load(folder, name=name, tell=False) or data

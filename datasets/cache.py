@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from datasets.sequence_data import ARRAYS, SequenceData
 
 logger = logging.getLogger(__name__)
 
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 CHUNK_BYTES = 1 << 20
 META = "meta.json"
 ABANDONED_SECONDS = 24 * 3600
@@ -42,8 +43,10 @@ def _check(meta: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def store(folder: Path, data: SequenceData) -> None:
+def store(folder: Path, data: SequenceData, notes: Sequence[str] = ()) -> None:
     """Write `data` to `folder` in one step; if another process was first, theirs stays.
+
+    notes : what there was to say while it was prepared (rows that were dropped, ...); `load` says it again.
 
     Raises UserError if the disk is full or the folder can't be written.
     """
@@ -62,6 +65,7 @@ def store(folder: Path, data: SequenceData) -> None:
                     os.fsync(file.fileno())
                 sums[key] = _content_sum(path)
             meta: dict[str, Any] = {"key": folder.name, "hash": data.hash, "repeats": data.repeats, "sums": sums}
+            meta["notes"] = list(notes)
             meta["check"] = _check(meta)
             with open(temporary / META, "w", encoding="utf-8") as file:
                 json.dump(meta, file)
@@ -74,15 +78,18 @@ def store(folder: Path, data: SequenceData) -> None:
         ) from error
 
 
-def load(folder: Path, *, name: str) -> SequenceData | None:
-    """The dataset stored in `folder`, its arrays memory-mapped; None if it isn't there.
+def load(folder: Path, *, name: str, tell: bool = True) -> SequenceData | None:
+    """The dataset stored in `folder`, its arrays memory-mapped; None if it isn't there. `tell` logs its notes.
 
     A damaged folder is removed, with a warning, and None returned: the caller prepares it anew.
     """
     if not folder.is_dir():
         return None
     try:
-        return _load(folder, name)
+        data, notes = _load(folder, name)
+        for note in notes if tell else ():
+            logger.info("%s", note)
+        return data
     except (OSError, ValueError, KeyError, TypeError) as error:
         logger.warning("the prepared dataset in %s is damaged (%s) and is prepared anew", folder, error)
     try:
@@ -92,8 +99,8 @@ def load(folder: Path, *, name: str) -> SequenceData | None:
     return None
 
 
-def _load(folder: Path, name: str) -> SequenceData:
-    """Read and check a folder; raises ValueError, KeyError, TypeError or OSError if anything is wrong with it."""
+def _load(folder: Path, name: str) -> tuple[SequenceData, list[str]]:
+    """Read and check a folder and its notes; raises ValueError, KeyError, TypeError or OSError if anything is wrong."""
     meta: dict[str, Any] = json.loads((folder / META).read_text(encoding="utf-8"))
     if meta.pop("check") != _check(meta) or meta["key"] != folder.name:
         raise ValueError(f"{META} has changed")
@@ -106,7 +113,7 @@ def _load(folder: Path, name: str) -> SequenceData:
     data = SequenceData(name=name, hash=str(meta["hash"]), repeats=bool(meta["repeats"]), **arrays)
     if data.items is None or data.offsets[0] != 0 or data.offsets[-1] != len(data.items):
         raise ValueError("arrays don't belong together")
-    return data
+    return data, list(map(str, meta["notes"]))
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -22,6 +22,7 @@ from datasets.stats import repeat_rate
 logger = logging.getLogger(__name__)
 
 FileFormat = Literal["auto", "csv", "parquet", "inter", "sasrec", "lists"]
+SUFFIXES = (".gz", ".csv", ".tsv", ".txt", ".dat", ".inter", ".parquet", ".ratings")  # the last as in MovieLens' names
 REPEATED = 0.01  # share of interactions with an item had before that makes a dataset one where people repeat
 
 
@@ -62,9 +63,11 @@ class File(Dataset[FileOptions]):
     location_options = Dataset.location_options | {"dataset_path", "dataset_name"}
 
     def name(self, options: FileOptions) -> str:
-        """dataset_name, or the file's name up to its first dot."""
-        stem = options.dataset_path.name.lstrip(".").split(".")[0]
-        return options.dataset_name or stem or self.code
+        """dataset_name, or the file's name without what says its format: sales.2023.csv.gz is sales.2023."""
+        path = options.dataset_path
+        while path.suffix.lower() in SUFFIXES:
+            path = path.with_suffix("")
+        return options.dataset_name or path.name.lstrip(".") or self.code
 
     def content_key(self, options: FileOptions) -> str:
         """The hash of the file, and its suffix, which takes part in recognising its format."""
@@ -103,7 +106,8 @@ def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:
         return read_lists(path, guess.separator, bad_rows)
     if guess.width < 2:
         raise UserError(
-            f"{path}: no separator is recognised that cuts its lines into two fields or more; give --separator"
+            f"{path}: no separator is recognised that cuts all of its lines into two fields or more: give --separator, "
+            "and --file_format lists if each line is a user and all of that user's items"
         )
     return _read_fields(options, guess, wanted, bad_rows)
 

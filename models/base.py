@@ -84,7 +84,20 @@ class Model(nn.Module, ABC):
     def conflict(cls, sections: Mapping[str, Any]) -> str | None:
         """What in the options of a run ("model", "dataloader", ...) can't go with this model, each being right alone;
         None = nothing. It names the options."""
-        return None
+        asked = getattr(sections.get("dataloader"), "request_time", "target")
+        if asked == "target" or cls.knows_request_time(sections["model"]):
+            return None
+        return f"model {cls.code} with these options doesn't see when it is asked: request_time {asked} has no effect"
+
+    @classmethod
+    def named(cls, sections: Mapping[str, Any]) -> str:
+        """What tables call a run with these options that has no label."""
+        return cls.code
+
+    @classmethod
+    def knows_request_time(cls, options: Any) -> bool:
+        """Whether the scores depend on when a recommendation is asked for."""
+        return False
 
     def begin_stage(self, stage: Stage) -> None:
         """Training enters `stage`."""

@@ -101,6 +101,10 @@ class HSTU(NextItemModel):
     def required(cls, options: Any) -> frozenset[str]:
         return frozenset({"timestamps"}) if options.use_time else frozenset()
 
+    @classmethod
+    def knows_request_time(cls, options: Any) -> bool:
+        return bool(options.use_time)
+
     def __init__(self, options: HSTUOptions, dimensions: Dimensions) -> None:
         super().__init__(options, dimensions)
         width = options.hidden_units

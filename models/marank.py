@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from common.schema import Options
 from models.base import Dimensions, Model
+from models.layers.attention import open_keys
 from models.layers.dropout import Dropout
 from models.layers.embedding import ItemEmbedding, init_parameters
 from models.losses.sampled import bayesian_personalized_ranking
@@ -85,7 +86,7 @@ class MARank(Model):
     def state(self, items: Tensor, user: Tensor) -> Tensor:
         """int64 [B, T] items and users' vectors [B, H] -> [B, H]"""
         real = items > 0
-        mask = real | ~real.any(1, keepdim=True)  # a softmax over nothing is NaN
+        mask = open_keys(real)
         x = self.context(items)  # [B, T, H]
         attended = [self.attention[0](x, user, mask) + x[:, -1]]
         for attention, user_layer, item_layer in zip(

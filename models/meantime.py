@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from torch import Tensor, nn
 
 from models.base import Dimensions
 from models.cloze import ClozeModel, ClozeOptions
-from models.layers.attention import fused_attention, join_heads, split_heads
+from models.layers.attention import fused_attention, join_heads, open_keys, split_heads
 from models.layers.chunks import by_rows
 from models.layers.dropout import Dropout
 from models.layers.embedding import PositionEmbedding, init_parameters
@@ -18,18 +19,36 @@ from models.layers.feed_forward import FeedForward
 from models.layers.temporal import difference_queries, kernel_grid, rows_at_once, sinusoids, timed_attention
 
 SECONDS_OF_DAY = 24 * 3600
-Absolute = Annotated[str, Field(pattern="^([pdc](-[pdc])*)?$")]
-Relative = Annotated[str, Field(pattern="^([sel](-[sel])*)?$")]
+ABSOLUTE = {"p": "position", "d": "day", "c": "constant"}
+RELATIVE = {"s": "sinusoid", "e": "exponential", "l": "logarithm"}
+
+
+def _kinds_of(known: Mapping[str, str]) -> BeforeValidator:
+    """Accepts kinds of heads joined by -; null means none, as in MEANTIME's released templates."""
+
+    def check(value: object) -> object:
+        if value is None or value == "":
+            return ""
+        if not isinstance(value, str) or not set(value.split("-")) <= set(known):
+            kinds = ", ".join(f"{letter} ({name})" for letter, name in known.items())
+            raise ValueError(f"should be letters joined by -, each one of {kinds}; or null for no such heads")
+        return value
+
+    return BeforeValidator(check)
+
+
+Absolute = Annotated[str, _kinds_of(ABSOLUTE)]
+Relative = Annotated[str, _kinds_of(RELATIVE)]
 
 
 class MeantimeOptions(ClozeOptions):
     """Options of model `meantime`."""
 
     absolute_kernel_types: Absolute = Field(
-        "p-d", description="heads with an absolute embedding, joined by -: p position, d day, c constant"
+        "p-d", description="heads with an absolute embedding, joined by -: p position, d day, c constant; null = none"
     )
     relative_kernel_types: Relative = Field(
-        "s-l", description="heads by time differences, joined by -: s sinusoid, e exponential, l logarithm"
+        "s-l", description="heads by time differences, joined by -: s sinusoid, e exponential, l logarithm; null = none"
     )
     time_unit_divide: float = Field(1.0, gt=0, description="seconds in the unit of time differences")
     freq: float = Field(10000.0, gt=1, description="ratio of the highest to the lowest frequency of the kernels")
@@ -157,6 +176,10 @@ class Meantime(ClozeModel):
         absolute, relative = options.kinds
         return frozenset({"timestamps"}) if relative or "d" in absolute else frozenset()
 
+    @classmethod
+    def knows_request_time(cls, options: Any) -> bool:
+        return "timestamps" in cls.required(options)
+
     def __init__(self, options: MeantimeOptions, dimensions: Dimensions) -> None:
         super().__init__(options, dimensions)
         width = options.hidden_units
@@ -188,7 +211,7 @@ class Meantime(ClozeModel):
         return embedded
 
     def _run(self, embedded: Tensor, real: Tensor, times: Tensor | None, last_only: bool) -> Tensor:
-        mask = real | ~real.any(1, keepdim=True)  # a softmax over nothing is NaN
+        mask = open_keys(real)
         absolute = self._embedded(embedded.shape[1], times)
         x = self.dropout(embedded)
         for number, block in enumerate(self.blocks):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +23,7 @@ from models.losses.softmax import softmax_cross_entropy
 if TYPE_CHECKING:
     from dataloaders.batch import Batch
 
+GBCE_T = 0.75
 NEGATIVE_ENTRIES = 8_000_000  # values of negatives' embeddings in memory at once, about
 
 
@@ -34,11 +36,11 @@ class NextItemOptions(Options):
         description="bce = binary cross-entropy with sampled negatives; ce = softmax over all items; gbce = bce "
         "corrected for the sampling (gSASRec); sampled_ce = softmax over sampled negatives, with logQ correction",
     )
-    gbce_t: float = Field(0.75, ge=0, le=1, description="calibration t of gbce: 0 = as bce, 1 = calibrated")
-    logit_offset: float = Field(
+    gbce_t: float = Field(GBCE_T, ge=0, le=1, description="calibration t of gbce: 0 = as bce, 1 = calibrated")
+    logit_offset: float | Literal["auto"] = Field(
         0.0,
-        description="constant that losses bce and gbce add to every logit; log(beta / negatives) spares training the "
-        "way to small probabilities, in which many negatives make all items alike; ranks don't see it",
+        description="constant that losses bce and gbce add to every logit; auto = log(beta / negatives) (beta is 1 for "
+        "bce) spares training the way to small probabilities, which makes all items alike; ranks don't see it",
     )
 
 
@@ -68,12 +70,20 @@ class NextItemModel(Model):
 
     @classmethod
     def conflict(cls, sections: Mapping[str, Any]) -> str | None:
-        loss, offset = sections["model"].loss, sections["model"].logit_offset
+        options = sections["model"]
+        loss, offset, gbce_t = options.loss, options.logit_offset, options.gbce_t
         if offset and loss in ("ce", "sampled_ce"):
-            return f"logit_offset {offset:g} has its place in losses bce and gbce, not in {loss}: set it to 0"
-        if loss == "ce" or getattr(sections.get("dataloader"), "train_negative_sample_size", 1):
-            return None
-        return f"loss {loss} needs negatives, and train_negative_sample_size is 0: set it to 1 or more, or use loss ce"
+            return f"logit_offset {offset} has its place in losses bce and gbce, not in {loss}: set it to 0"
+        if loss != "gbce" and gbce_t != GBCE_T:
+            return f"gbce_t {gbce_t} has its place in loss gbce, not in {loss}: leave it at {GBCE_T}"
+        negatives = getattr(sections.get("dataloader"), "train_negative_sample_size", None)
+        if loss == "ce" and negatives:
+            return f"loss ce has no use for negatives: set train_negative_sample_size to 0, not {negatives}"
+        if loss != "ce" and negatives == 0:
+            return (
+                f"loss {loss} needs negatives, and train_negative_sample_size is 0: set it to 1 or more, or use loss ce"
+            )
+        return super().conflict(sections)
 
     @abstractmethod
     def states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:
@@ -121,6 +131,8 @@ class NextItemModel(Model):
         if self.options.loss == "gbce":
             beta = gbce_beta(negatives.shape[1], self.dimensions.num_items, self.options.gbce_t)
         offset = self.options.logit_offset
+        if isinstance(offset, str):  # auto
+            offset = math.log(beta / negatives.shape[1])
         return binary_cross_entropy(positive + offset, logits + offset, beta)
 
     def _negative_logits(self, hidden: Tensor, negatives: Tensor) -> Tensor:

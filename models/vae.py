@@ -8,7 +8,8 @@ shorten from all to one. Without transfer and with constant weights it is Mult-V
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -61,6 +62,14 @@ class VAE(Model):
     dataloader_code = "vae"
     trainer_code = "vae"
     options: VAEOptions
+
+    @classmethod
+    def named(cls, sections: Mapping[str, Any]) -> str:
+        """The paper's name for this combination of weights and transfer, where it has one."""
+        weights = getattr(sections.get("dataloader"), "weight_type", None)
+        transfer = getattr(sections.get("trainer"), "train_transfer", None)
+        names = {("exp_stair", True): "VAE_tw", ("constant", True): "VAE_tr", ("constant", False): "VAE_net"}
+        return names.get((str(weights), bool(transfer)), "VAE")
 
     def __init__(self, options: VAEOptions, dimensions: Dimensions) -> None:
         super().__init__(options, dimensions)

@@ -17,7 +17,7 @@ class RunOptions(Options):
     dataloader_code: str | None = Field(None, description="how sequences become batches; null = the model's own")
     trainer_code: str | None = Field(None, description="the trainer; null = the model's own")
     seed: int = Field(0, ge=0, lt=2**63, description="where every random draw of the run starts")
-    label: str | None = Field(None, description="the run's name in tables; null = the model's code")
+    label: str | None = Field(None, description="the run's name in tables; null = the model's own")
     experiment_root: str = Field("experiments", min_length=1, description="the folder that holds all runs")
     experiment_group: str | None = Field(
         None, min_length=1, description="the folder of runs that belong together; null = derived"

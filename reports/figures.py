@@ -3,6 +3,7 @@
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from reports.chart import Chart, Figure, Mark, Point, Series
 from reports.circumstances import FACTS, Groups, facts_of_users, grouped, means_by_group, several_splits
@@ -21,7 +22,8 @@ RECALLS = ("Recall", "HR")
 def figures_of(table: Table, options: ReportOptions, colours: Colours) -> list[Figure]:
     """All pictures of one table. Raises UserError where its runs' curves or users can't be compared."""
     return [
-        _learning_curves(table, colours),
+        _learning_curves(table, colours, "epoch"),
+        _learning_curves(table, colours, "minutes"),
         _against_k(table, options, colours),
         _against_minutes(table, colours),
         _by_circumstance(table, options, colours),
@@ -41,16 +43,22 @@ def _dagger_note(table: Table) -> list[str]:
     return [INTERRUPTED] if any(row.interrupted for row in table.rows) else []
 
 
-def _learning_curves(table: Table, colours: Colours) -> Figure:
+def _learning_curves(table: Table, colours: Colours, axis: Literal["epoch", "minutes"]) -> Figure:
+    by_time = axis == "minutes"
     curves = [(row, run, read_curve(run)) for row in table.rows for run in row.runs]
     known = [(row, run, curve) for row, run, curve in curves if curve is not None]
+    if by_time:
+        known = [(row, run, curve) for row, run, curve in known if math.isfinite(curve.minutes[-1])]
     charts = []
     for column in table.columns:
         having = [(row, run, curve) for row, run, curve in known if column.key in curve.values]
         if having:
             check_same_protocol([run for _, run, _ in having], "validation", column.candidates)
-            series = tuple(_curve_series(row, run, curve, column, colours[row.label]) for row, run, curve in having)
-            charts.append(Chart(heading(column), "lines", "epoch", f"validation {column.metric}", series))
+            series = tuple(
+                _curve_series(row, run, curve, column, colours[row.label], curve.minutes if by_time else curve.epochs)
+                for row, run, curve in having
+            )
+            charts.append(Chart(heading(column), "lines", axis, f"validation {column.metric}", series))
     stages = {mark.text for chart in charts for each in chart.series for mark in each.marks if mark.kind == "stage"}
     notes = ["A ring is the best epoch."] if charts else []
     if stages:
@@ -58,28 +66,28 @@ def _learning_curves(table: Table, colours: Colours) -> Figure:
         named = f", named by its {kinds.pop()}" if len(kinds) == 1 and "" not in kinds else ""
         notes.append(f"A tick is the start of a stage{named}.")
     lacking = sorted({row.label for row, _, curve in curves if curve is None})
+    if by_time:
+        return Figure("curves_by_time", "Learning curves by time", tuple(charts), (*notes, *_dagger_note(table)))
     if lacking:
         notes.append(f"No learning curve was kept of {', '.join(lacking)}.")
     return Figure("curves", "Learning curves", tuple(charts), (*notes, *_dagger_note(table)))
 
 
-def _curve_series(row: Row, run: Run, curve: Curve, column: Column, colour: int) -> Series:
+def _curve_series(row: Row, run: Run, curve: Curve, column: Column, colour: int, x: Sequence[float]) -> Series:
     values = curve.values[column.key]
     places = [place for place in range(len(values)) if math.isfinite(values[place])]
     marks = [
-        Mark(curve.epochs[place], values[place], "stage", curve.stages[place])
-        for place in curve.stage_starts()
-        if place in places
+        Mark(x[place], values[place], "stage", curve.stages[place]) for place in curve.stage_starts() if place in places
     ]
     best = run.record.best_epoch
     if best in curve.epochs and len(curve.epochs) > 1:
         place = curve.epochs.index(best)
-        marks.append(Mark(curve.epochs[place], values[place], "best", f"best epoch, {curve.stages[place]}"))
+        marks.append(Mark(x[place], values[place], "best", f"best epoch, {curve.stages[place]}"))
     return Series(
         label=row.label,
         name=f"{_name(row)}, seed {run.record.seed}" if len(row.runs) > 1 else _name(row),
         colour=colour,
-        points=tuple(Point(curve.epochs[place], values[place], text=curve.stages[place]) for place in places),
+        points=tuple(Point(x[place], values[place], text=curve.stages[place]) for place in places),
         marks=tuple(marks),
     )
 

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import itertools
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +17,13 @@ Row = dict[str, str]
 
 @dataclass(frozen=True)
 class Curve:
-    """Validation over the epochs: `values["<candidates>/<metric>"]` and `stages` are as long as `epochs`."""
+    """Validation over the epochs: `values["<candidates>/<metric>"]`, `stages` and `minutes` are as long as `epochs`.
+
+    `minutes` are those of training and validation from the run's start to the epoch's end; NaN where nobody took them.
+    """
 
     epochs: tuple[int, ...]
+    minutes: tuple[float, ...]
     stages: tuple[str, ...]
     values: dict[str, tuple[float, ...]]
 
@@ -31,13 +37,19 @@ def read_curve(run: Run) -> Curve | None:
 
     Raises UserError where the file is damaged.
     """
-    path = _validation_table(run) if run.path.name == RESULTS else run.curve_path
+    is_folder = run.path.name == RESULTS
+    path = _validation_table(run) if is_folder else run.curve_path
     rows = _rows(path, run)
     if not rows:
         return None
+    if is_folder:
+        taken = _column(path.parent / "time_log.csv", run, "seconds")
+        rows = [{**row, "seconds": taken.get(row.get("epoch", ""), "")} for row in rows]
     try:
+        seconds = [float(row.get("seconds") or math.nan) for row in rows]
         return Curve(
             epochs=tuple(int(row["epoch"]) for row in rows),
+            minutes=tuple(total / 60 for total in itertools.accumulate(seconds)),
             stages=tuple(row["stage"] for row in rows),
             values={name: tuple(float(row[name]) for row in rows) for name in rows[0] if "/" in name},
         )

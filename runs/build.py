@@ -36,6 +36,12 @@ def prepare_machine(request: Request) -> torch.device:
     return device
 
 
+def dataset_name(request: Request) -> str:
+    """What the dataset is called in results."""
+    options: Any = request.sections["dataset"]
+    return datasets.name(run_options(request).dataset_code, options)
+
+
 def load_data(request: Request) -> SequenceData:
     """The prepared dataset."""
     options: Any = request.sections["dataset"]
@@ -58,8 +64,10 @@ def make_split(request: Request, data: SequenceData) -> Split:
 def make_loader(request: Request, split: Split) -> Dataloader:
     """The dataloader that the run chose, or its model's own."""
     options: Any = request.sections["dataloader"]
-    code = run_options(request).dataloader_code or model_class(request).dataloader_code
-    return DATALOADERS[code](options, split)
+    model = model_class(request)
+    loader = DATALOADERS[run_options(request).dataloader_code or model.dataloader_code](options, split)
+    loader.gives_times &= "timestamps" in model.required(request.sections["model"])
+    return loader
 
 
 def make_evaluator(request: Request, loader: Dataloader) -> Evaluator:

@@ -29,7 +29,7 @@ class RunEntry(Options):
     """One row of a comparison."""
 
     template: str | tuple[str, ...] = Field(description="template, or templates in order")
-    label: str | None = Field(None, description="the row's name; null = the template's label, or the model's code")
+    label: str | None = Field(None, description="the row's name; null = the template's label, or the model's own")
     overrides: dict[str, Any] = Field(default_factory=dict, description="options that differ from the template's")
     search: dict[str, Any] | None = Field(
         None, description="with tune_trials: what is searched, as in mode tune; null = the template's search, if any"

@@ -19,7 +19,7 @@ import yaml
 from common.errors import UserError
 from common.files import write_text
 from options.request import Request
-from runs.build import run_options
+from runs.build import dataset_name, model_class, run_options
 from trainers.run_folder import RunFolder
 
 try:
@@ -62,15 +62,15 @@ def plain_values(request: Request) -> dict[str, Any]:
 def label_of(request: Request) -> str:
     """The run's name in tables."""
     options = run_options(request)
-    return options.label or options.model_code or "run"
+    if options.label or options.model_code is None:
+        return options.label or "run"
+    return model_class(request).named(request.sections)
 
 
 def run_folder(request: Request) -> RunFolder:
     """`<root>/<group>/<name>`; group and name are derived from the dataset and the options where they are not given."""
     options, values = run_options(request), plain_values(request)
-    dataset = (
-        values.get("dataset_name") or Path(str(values.get("dataset_path") or options.dataset_code)).name.split(".")[0]
-    )
+    dataset = dataset_name(request)
     digest = hashlib.sha256(json.dumps(essence(values), sort_keys=True).encode()).hexdigest()[:8]
     name = options.experiment_name or _as_name(f"{label_of(request)}-seed{options.seed}-{digest}")
     if options.pilot:  # a pilot is cleared without asking: it must never have a real run's folder

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tqdm import tqdm
+
+from common.messages import listening
 
 LOGGERS = ("common", "datasets", "dataloaders", "models", "trainers", "evaluation", "runs", "reports")
 
@@ -32,17 +34,15 @@ def log_to_screen(verbose: bool) -> None:
 
 
 @contextmanager
-def log_to_file(path: Path) -> Iterator[None]:
-    """Append messages to `path` too, with their time, while the block runs."""
+def log_to_file(path: Path, earlier: Sequence[logging.LogRecord] = ()) -> Iterator[None]:
+    """Append `earlier` messages, and those that come while the block runs, to `path` too, with their time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    loggers = [logging.getLogger(name) for name in LOGGERS]
-    for logger in loggers:
-        logger.addHandler(handler)
+    for record in earlier:
+        handler.handle(record)
     try:
-        yield
+        with listening(handler, LOGGERS):
+            yield
     finally:
-        for logger in loggers:
-            logger.removeHandler(handler)
         handler.close()

@@ -27,6 +27,7 @@ from evaluation import check_scores, top_items
 from evaluation.options import EvaluationOptions
 from options.request import Request
 from runs.build import run_options
+from runs.folders import label_of
 from runs.histories import History, People, known_people, new_people, shown
 from runs.serving.graph import PER_USER
 from runs.trained import TrainedRun, load_trained
@@ -122,7 +123,7 @@ def recommend(request: Request) -> Written:
     with _table(options.output, people.ids, np.asarray(run.loader.data.item_ids)) as write:
         rows = _recommend(run, people, options, write)
     return Written(
-        str(run_options(run.request).label or run.model.code),
+        label_of(run.request),
         options.output,
         len(people.ids),
         rows,

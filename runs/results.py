@@ -104,6 +104,7 @@ def results(
     """The content of results.json; a phase that wasn't measured isn't in it."""
     return {
         **description,
+        "device": " then ".join(state.machines) or description["device"],
         "versions": {**description["versions"], **({"code": " then ".join(state.codes)} if state.codes else {})},
         "finished": _now(),
         "best_epoch": state.best_epoch,

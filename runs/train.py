@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from common.messages import remembered
 from dataloaders import Dataloader
 from models import Model
 from options.request import Request
@@ -24,7 +25,7 @@ from runs.build import (
     run_options,
 )
 from runs.folders import State, check_usable, claimed, run_folder
-from runs.logs import log_to_file
+from runs.logs import LOGGERS, log_to_file
 from runs.results import describe, results
 from runs.weights import read_weights
 from trainers import TRAINERS, Parts
@@ -55,8 +56,9 @@ def train(request: Request, trial: TrialRules | None = None) -> dict[str, Any]:
     """
     folder = run_folder(request)
     check_usable(request, folder)
-    built = _build(request, PHASES if trial is None else ("validation",))
-    with claimed(request, folder) as state, log_to_file(folder.log):
+    with remembered(LOGGERS) as said:
+        built = _build(request, PHASES if trial is None else ("validation",))
+    with claimed(request, folder) as state, log_to_file(folder.log, said):
         try:
             return _train(request, folder, state, built, trial)
         except Exception as error:  # of any kind: the folder says what became of the run, main what to do

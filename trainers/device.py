@@ -11,7 +11,7 @@ import torch
 
 from common.errors import UserError
 
-KERNELS_KEPT = 256  # by shape; the 1,024 of each kind that torch's libraries keep by themselves take over a gigabyte
+KERNELS_KEPT = 32  # by shape, over a megabyte each; torch's libraries keep 1,024 of each kind by themselves
 FP32_ERROR = 1e-5  # largest relative error of a matrix product that still counts as float32
 
 

@@ -21,6 +21,7 @@ class TrainingState:
     peak_memory_mib : the most memory that was in use, over all processes of the run
     stopped_by : what ended the run; None while it goes on
     codes : the versions of the code that the run went through, in order
+    machines : the devices and numbers of threads that it went through, in order
     """
 
     epoch: int = 0
@@ -33,6 +34,7 @@ class TrainingState:
     peak_memory_mib: float = 0.0
     stopped_by: str | None = None
     codes: list[str] = field(default_factory=list)
+    machines: list[str] = field(default_factory=list)
 
     def observe(self, value: float) -> bool:
         """Take note of the deciding metric after the current epoch; True if it is the best so far."""
@@ -50,12 +52,15 @@ class TrainingState:
         self.stage += 1
         self.waiting_since = self.epoch
 
-    def goes_on_by(self, code: str) -> str | None:
-        """Take note of the version of the code that the run goes on by; the one before it, if that is another."""
-        before = self.codes[-1] if self.codes else None
-        if before != code:
-            self.codes.append(code)
-        return before if before != code else None
+    def goes_on_by(self, code: str, machine: str) -> list[str]:
+        """Take note of the version of the code, and of the device, that the run goes on by: in words, what it was begun
+        by where that is another."""
+        before = []
+        for past, now in ((self.codes, code), (self.machines, machine)):
+            if not past or past[-1] != now:
+                before += past[-1:]
+                past.append(now)
+        return before
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for the checkpoint."""

@@ -32,7 +32,7 @@ from trainers.checkpoint import (
     restore_optimizer,
     write_tensors,
 )
-from trainers.device import peak_memory_mib
+from trainers.device import describe_device, peak_memory_mib
 from trainers.evaluate import Evaluation, Evaluator
 from trainers.optimization import add_gradients, clip_gradients, learning_rate, make_optimizer
 from trainers.options import GenericTrainerOptions, TransferTrainerOptions
@@ -93,10 +93,15 @@ class Trainer:
         stages = self.stages()
         if resume:
             self._resume()
-        before = self.state.goes_on_by(code_version())
-        if before is not None:
+        code, machine = code_version(), describe_device(self.parts.device)
+        before = self.state.goes_on_by(code, machine)
+        if before:
             log.warning(
-                "the run was begun by code %s and goes on by %s: its bits may be others", before, code_version()
+                "the run was begun by %s and goes on by code %s on %s: its bits may be others than those of a run in "
+                "one piece",
+                " on ".join(before),
+                code,
+                machine,
             )
         self.model.begin_stage(stages[self.state.stage])
         with (

@@ -21,11 +21,15 @@ def join_heads(x: Tensor) -> Tensor:
     return x.transpose(1, 2).flatten(2)
 
 
+def open_keys(real: Tensor) -> Tensor:
+    """Which positions may be attended to: bool [B, T], `real` where that is True anywhere in a row. A row of only PAD
+    attends to all of itself, for a softmax over nothing is NaN; nothing of such a row counts anyway."""
+    return real | ~real.any(1, keepdim=True)
+
+
 def key_mask(items: Tensor) -> Tensor:
-    """Which keys may be attended to: bool [B, 1, 1, T], True at items. A row of only PAD attends to all of itself,
-    for a softmax over nothing is NaN; nothing of such a row counts anyway."""
-    real = items > 0  # [B, T]
-    return (real | ~real.any(1, keepdim=True))[:, None, None, :]
+    """`open_keys` of items, or of bool, [B, T], for all heads and queries: bool [B, 1, 1, T]."""
+    return open_keys(items > 0)[:, None, None, :]
 
 
 def fused_attention(

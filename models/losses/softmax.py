@@ -94,6 +94,10 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         gradients = ctx.gradients
+        if gradients is None:
+            raise RuntimeError(
+                "softmax_cross_entropy keeps its gradients for one backward pass, and this is the second"
+            )
         ctx.gradients = None
         if upstream.device.type != "cpu" or upstream.item() != 1:  # 1 isn't worth a pass over the table
             gradients = tuple(None if g is None else g * upstream for g in gradients)

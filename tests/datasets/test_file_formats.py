@@ -190,3 +190,5 @@ def test_name_is_the_stem_unless_given(load_file: LoadFile) -> None:
     content = "1 2\n"
     assert load_file(content, name="ml-1m-order.txt.gz").name == "ml-1m-order"
     assert load_file(content, name="ml-1m-order.txt.gz", dataset_name="ML").name == "ML"
+    assert load_file(content, name="sales.2024.TXT").name == "sales.2024"
+    assert load_file(content, name="ml-1m.ratings.dat").name == "ml-1m"

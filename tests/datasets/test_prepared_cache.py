@@ -49,6 +49,17 @@ def test_arrays_are_mapped_and_the_second_load_reads_no_raw_rows(
     assert equal(first, load_file(tmp_path / "mine.csv"))
 
 
+def test_what_was_said_of_the_data_is_said_at_each_load(
+    load_file: LoadFile, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    for source in (ROWS + "1,2,not a number,5\n", tmp_path / "mine.csv"):
+        caplog.clear()
+        load_file(source, skip_bad_rows=True, min_rating=1)
+        assert caplog.text.count("dropped 1 bad rows") == 1, caplog.text
+        assert caplog.text.count("rated below 1") == 1
+
+
 def test_name_is_no_part_of_what_is_cached(load_file: LoadFile, tmp_path: Path) -> None:
     one = load_file(ROWS)
     other = load_file(tmp_path / "mine.csv", dataset_name="Other")

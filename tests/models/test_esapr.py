@@ -38,7 +38,15 @@ def vae(pad_counts: bool = False, **options: Any) -> VAE:
 def training_batch(made: Dataloader) -> Batch:
     batch = made.training_batch(made.windows, torch.Generator().manual_seed(0))
     assert batch.weights is not None and batch.target_weights is not None and batch.targets is not None
-    return Batch(batch.users, batch.items, batch.weights.double(), batch.targets, batch.target_weights.double())
+    assert batch.position_weights is not None
+    return Batch(
+        batch.users,
+        batch.items,
+        batch.weights.double(),
+        batch.targets,
+        batch.target_weights.double(),
+        position_weights=batch.position_weights.double(),
+    )
 
 
 class Plain:
@@ -83,14 +91,15 @@ def normalized(x: Array) -> Array:
 
 
 @pytest.mark.parametrize("recover_len", [None, 8, 3, 1])
-@pytest.mark.parametrize("scaled_loss", [True, False])
+@pytest.mark.parametrize("scale_over", ["items", "positions", None])
 @pytest.mark.parametrize("decoder_activation", ["relu", "none"])
 @pytest.mark.parametrize("count_padding", [False, True])
 def test_the_loss_is_the_papers(
-    recover_len: int | None, scaled_loss: bool, decoder_activation: str, count_padding: bool
+    recover_len: int | None, scale_over: str | None, decoder_activation: str, count_padding: bool
 ) -> None:
-    made = loader(count_padding=count_padding)
-    model = vae(count_padding, scaled_loss=scaled_loss, decoder_activation=decoder_activation, dropout=0.5)
+    made = loader(count_padding=count_padding, weight_type="exp")
+    scaling = {"scaled_loss": False} if scale_over is None else {"scale_over": scale_over}
+    model = vae(count_padding, decoder_activation=decoder_activation, dropout=0.5, **scaling)
     model.begin_stage(Stage("a stage", recover_len))
     batch, plain = training_batch(made), Plain(model)
     step = 13
@@ -109,10 +118,13 @@ def test_the_loss_is_the_papers(
     mu, log_variance = plain.encode(x * mask / 0.5)
     log_p = plain.log_softmax(mu + epsilon * np.exp(log_variance / 2), mask_pad=not count_padding)
     total = 0.0
+    assert batch.position_weights is not None
+    positions = batch.position_weights.tolist()
     for row, (items, weights) in enumerate(zip(batch.targets.tolist(), batch.target_weights.tolist(), strict=True)):
         last = recover_len or LENGTH
         own = -sum(w * log_p[row, i] for i, w in list(zip(items, weights, strict=True))[-last:] if w > 0)
-        total += own * (sum(weights) / sum(weights[-last:]) if scaled_loss else 1)
+        summed = positions if scale_over == "positions" else weights
+        total += own * (sum(summed) / sum(summed[-last:]) if scale_over else 1)
     cross_entropy = total / len(batch.users)
     kl = 0.5 * (mu**2 + np.exp(log_variance) - 1 - log_variance).sum(1).mean()
     assert parts["cross_entropy"].item() == pytest.approx(cross_entropy, rel=1e-10)
@@ -141,6 +153,23 @@ def test_all_parameters_learn(normalize_type: str) -> None:
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
         assert parameter.grad.any(), name
+
+
+def test_batch_normalization_is_that_of_the_dense_rows() -> None:
+    """(x - mean) / sqrt(variance + 1e-5) of each item over the batch; in evaluation over the batches so far."""
+    model, batch = vae(normalize_type="batch", dropout=0.0), training_batch(loader())
+    plain = Plain(model)
+    x = plain.dense(batch)
+    assert model.batch_norm is not None and batch.weights is not None
+    mu, log_variance = model.encode(batch.items, batch.weights, torch.Generator())
+    scale, shift = plain.p["batch_norm.weight"], plain.p["batch_norm.bias"]
+    normed = (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-5) * scale + shift
+    for got, expected in zip((mu, log_variance), plain.encode(normed), strict=True):
+        np.testing.assert_allclose(got.detach().numpy(), expected, rtol=1e-9, atol=1e-12)
+    mean, variance = 0.1 * x.mean(0), 0.9 + 0.1 * x.var(0, ddof=1)  # torch's momentum of .1, from 0 and 1
+    scores = model.eval().scores(Batch(batch.users, batch.items, batch.weights)).detach().numpy()
+    normed = (x - mean) / np.sqrt(variance + 1e-5) * scale + shift
+    np.testing.assert_allclose(scores, plain.logits(plain.encode(normed)[0]), rtol=1e-9)
 
 
 def test_batch_normalization_takes_a_batch_of_one() -> None:

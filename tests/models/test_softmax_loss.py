@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch_counting import LargestResult
 
 from models.losses.softmax import softmax_cross_entropy
 
@@ -118,3 +119,20 @@ def test_without_gradients_it_gives_the_same_value() -> None:
     with torch.no_grad():
         value = softmax_cross_entropy(*given_inputs)
     assert value == softmax_cross_entropy(*leaves_of(given_inputs)).detach()
+
+
+@pytest.mark.parametrize("safe", [True, False])
+def test_the_logits_of_all_rows_never_exist_at_once(safe: bool) -> None:
+    rows, items, chunk = 700, 600, 6000
+    hidden, weight, bias, targets, weights = inputs(5, rows, 1, items, 1)
+    leaves = leaves_of((hidden * (0.1 if safe else 30), weight, bias, targets, weights))
+    with LargestResult() as seen:
+        softmax_cross_entropy(*leaves, chunk_entries=chunk).backward()
+    assert chunk / 2 < seen.entries <= chunk < rows * items
+
+
+def test_its_gradients_are_there_for_one_backward_pass() -> None:
+    loss = softmax_cross_entropy(*leaves_of(inputs(5, 4, 1, 9, 1)))
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="one backward pass"):
+        loss.backward()

@@ -38,6 +38,18 @@ def test_a_learning_curve_has_its_stages_and_its_best_epoch(record: Any) -> None
     assert [(mark.kind, mark.x, mark.y) for mark in series.marks] == [("stage", 3, 0.2), ("best", 2, 0.3)]
 
 
+def test_a_learning_curve_by_time_has_the_minutes_up_to_each_epoch(record: Any) -> None:
+    path = record("a", curve=STAGES, epochs=4, best_epoch=2)
+    table = path.parent / "tables" / "time_log.csv"
+    table.unlink()
+    assert not figures([path])["curves_by_time"].charts  # nobody took the time
+    table.write_text("epoch,seconds\n1,30\n2,60\n3,30\n4,120\n", encoding="utf-8")
+    (chart,) = figures([path])["curves_by_time"].charts
+    (series,) = chart.series
+    assert [(point.x, point.y) for point in series.points] == [(0.5, 0.1), (1.5, 0.3), (2, 0.2), (4, 0.4)]
+    assert [(mark.kind, mark.x) for mark in series.marks] == [("stage", 2), ("best", 1.5)]
+
+
 def test_a_curve_ends_where_the_results_do_though_training_went_on(record: Any) -> None:
     path = record("a", curve=STAGES, epochs=3, best_epoch=2)
     with open(path.parent / "tables" / "val_log.csv", "a", encoding="utf-8") as file:
@@ -196,5 +208,6 @@ def test_one_dataset_has_no_ranks_and_says_why(record: Any) -> None:
 def test_pictures_are_written_for_what_there_is(record: Any, tmp_path: Path) -> None:
     paths = [record(label, curve=STAGES, epochs=4, minutes=n + 1.0) for n, label in enumerate(("a_$b", "b"))]
     written = made(paths).pictures(tmp_path / "out")
-    assert [path.name for path in written] == ["ml-1m.leave_one_out.curves.png", "ml-1m.leave_one_out.minutes.png"]
+    names = [path.name.removeprefix("ml-1m.leave_one_out.").removesuffix(".png") for path in written]
+    assert names == ["curves", "curves_by_time", "minutes"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,9 @@ import pytest
 import yaml
 from helpers import ROOT, flags
 from small_runs import TINY_VAE, Place, hashes, outcome
+
+import options
+from runs.folders import label_of
 
 PROMISED = [
     "config.yaml",
@@ -140,6 +144,33 @@ def test_an_unfinished_run_is_neither_overwritten_nor_resumed_unasked(place: Pla
     assert changed.code == 1
     assert "lr: 0.01 then, 0.5 now" in changed.err and "max_len: 8 then, 6 now" in changed.err
     assert hashes(place.folder) == before
+
+
+def test_the_log_begins_with_what_was_said_of_the_data(place: Place) -> None:
+    rows = [f"{u},{(u + i) % 20},{1 + i % 5}\n" for u in range(20) for i in range(10)]
+    (place.folder / "mine.2024.csv").write_text("".join(rows))
+    data = {"dataset_code": "file", "dataset_path": "mine.2024.csv", "min_rating": 2, "test_negative_sample_size": 1}
+    base = {key: value for key, value in TINY_VAE.items() if not key.startswith("synthetic_")}
+    for _ in range(2):  # prepared, then from the cache
+        place.run(base, overwrite=True, filter_seen=False, num_epochs=1, **data).ok()
+        log = (place.run_folder / "log.txt").read_text()
+        assert "is read as text separated by ','" in log and "40 of 200 rows are dropped, rated below 2" in log
+    assert place.results()["data"]["name"] == "mine.2024"
+
+
+@pytest.mark.parametrize(
+    ("changes", "label"),
+    [
+        ({}, "VAE_tw"),
+        ({"weight_type": "constant"}, "VAE_tr"),
+        ({"weight_type": "constant", "train_transfer": False}, "VAE_net"),
+        ({"train_transfer": False}, "VAE"),
+        ({"label": "mine"}, "mine"),
+    ],
+)
+def test_a_run_has_the_papers_name_of_what_it_is(changes: dict[str, Any], label: str) -> None:
+    given = [f"--{key}={str(value).lower()}" for key, value in changes.items()]
+    assert label_of(options.parse(["--templates", "train_vae", *given])) == label
 
 
 def test_two_processes_on_one_folder(finished: Place, place: Place) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers_sequential import make_loader, make_model, timed_split
+from helpers_sequential import NUM_ITEMS, make_loader, make_model, timed_split
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch_counting import LargestResult
 
 from dataloaders import Batch
 from models import Model, hstu, tisas
@@ -290,6 +291,21 @@ def test_attention_by_rows_holds_few_rows_and_has_the_values_and_gradients_of_th
     assert largest == [len(batch.items), 1]
     for by_row, whole in zip(found[1], found[0], strict=True):
         torch.testing.assert_close(by_row, whole, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("code", "options"), [("tisas", {"tisas_max_time_intervals": 20}), ("meantime", {}), ("hstu", {"use_time": True})]
+)
+def test_no_vector_exists_for_each_pair_of_items(code: str, options: dict[str, Any]) -> None:
+    width, length = 64, 80
+    split = timed_split([[1 + (7 * user + 3 * i) % NUM_ITEMS for i in range(length + 5)] for user in range(4)])
+    loader = make_loader({"meantime": "bert"}.get(code, "sas"), split, max_len=length)
+    model = make_model(code, loader, {**options, "hidden_units": width})
+    batch = next(loader.epoch(torch.Generator().manual_seed(0)))
+    with LargestResult() as seen:
+        model.loss(batch, 0, torch.Generator())[0].backward()
+    assert batch.items.shape == (4, length)
+    assert seen.entries < 4 * length * length * width / 2
 
 
 class Attended(TorchDispatchMode):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from helpers import random_histories
 from helpers_sequential import CAUSAL, CLOZE, NUM_ITEMS, first_batch, make_loader, make_model, timed_split
 from torch import Tensor
 
+import options
+import runs.build
 from common.sizes import round_up
 from dataloaders import DATALOADERS, Batch
 from models import MODELS
@@ -268,22 +271,68 @@ def test_the_offset_is_in_every_logit_of_a_binary_loss_and_in_no_score(loss: str
 
 
 @pytest.mark.parametrize(
-    ("loss", "offset", "negatives", "said"),
+    ("code", "model", "dataloader", "said"),
     [
-        ("ce", 0.0, 0, None),
-        ("gbce", -6.7, 256, None),
-        ("bce", 0.0, 0, "needs negatives"),
-        ("sampled_ce", -1.0, 3, "losses bce and gbce, not in sampled_ce"),
-        ("ce", -6.7, 0, "losses bce and gbce, not in ce"),
+        ("sas", {"loss": "ce"}, {}, None),
+        ("sas", {"loss": "gbce", "logit_offset": "auto"}, {"train_negative_sample_size": 256}, None),
+        ("sas", {"loss": "bce"}, {}, "needs negatives"),
+        ("sas", {"loss": "ce"}, {"train_negative_sample_size": 3}, "no use for negatives"),
+        ("sas", {"loss": "sampled_ce", "logit_offset": -1.0}, {"train_negative_sample_size": 3}, "not in sampled_ce"),
+        ("sas", {"loss": "ce", "logit_offset": "auto"}, {}, "losses bce and gbce, not in ce"),
+        ("sas", {"loss": "bce", "gbce_t": 0.5}, {"train_negative_sample_size": 1}, "loss gbce, not in bce"),
+        ("sas", {"loss": "ce"}, {"request_time": "last"}, "doesn't see when it is asked"),
+        ("tisas", {}, {"request_time": "last"}, "doesn't see when it is asked"),
+        ("hstu", {}, {"request_time": "last"}, "doesn't see when it is asked"),
+        ("hstu", {"use_time": True}, {"request_time": "last"}, None),
+        ("bert", {}, {"request_time": "last"}, "doesn't see when it is asked"),
+        ("meantime", {}, {"request_time": "last"}, None),
+        (
+            "meantime",
+            {"absolute_kernel_types": "p-p", "relative_kernel_types": ""},
+            {"request_time": "last"},
+            "see when",
+        ),
     ],
 )
-def test_options_that_a_loss_has_no_use_for_are_refused(
-    loss: str, offset: float, negatives: int, said: str | None
+def test_options_that_have_no_effect_are_refused(
+    code: str, model: dict[str, Any], dataloader: dict[str, Any], said: str | None
 ) -> None:
-    sections = {
-        "model": MODELS["sas"].Options(loss=loss, logit_offset=offset),
-        "dataloader": DATALOADERS["sas"].Options(train_negative_sample_size=negatives),
-    }
-    told = MODELS["sas"].conflict(sections)
+    kind = MODELS[code]
+    loader = DATALOADERS[kind.dataloader_code]
+    told = kind.conflict({"model": kind.Options(**model), "dataloader": loader.Options(**dataloader)})
     assert (told is None) == (said is None)
     assert said is None or said in str(told)
+
+
+@pytest.mark.parametrize("options", [{"share_negatives": True}, {"train_negative_sampler_code": "popular"}])
+def test_how_negatives_are_drawn_is_refused_where_none_are(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="there are none"):
+        DATALOADERS["sas"].Options(**options)
+
+
+@pytest.mark.parametrize("loss", ["bce", "gbce"])
+def test_the_automatic_offset_is_that_of_the_rarest_positive(loss: str) -> None:
+    """log(beta / K): there the loss of an item alike all others begins."""
+    loader = make_loader("sas", timed_split(), train_negative_sample_size=3)
+    batch = first_batch(loader)
+    beta = gbce_beta(3, NUM_ITEMS, 0.75) if loss == "gbce" else 1.0
+    of = []
+    for offset in ("auto", math.log(beta / 3)):
+        model = make_model("sas", loader, {"loss": loss, "logit_offset": offset})
+        of.append(model.loss(batch, 0, torch.Generator())[0])
+    torch.testing.assert_close(*of)
+
+
+@pytest.mark.parametrize("kinds", [None, "", "c-p"])
+def test_kernel_types_may_be_none_at_all(kinds: str | None) -> None:
+    given = MODELS["meantime"].Options(absolute_kernel_types=kinds, relative_kernel_types="s-s")
+    assert given.kinds[0] == [k for k in (kinds or "").split("-") if k]
+    with pytest.raises(ValueError, match=r"letters joined by -, each one of p \(position\)"):
+        MODELS["meantime"].Options(absolute_kernel_types="pd")
+
+
+@pytest.mark.parametrize("code", ["sas", "tisas"])
+def test_times_are_handed_on_where_the_model_asks(code: str) -> None:
+    argv = ["--model_code", code, "--dataset_code", "synthetic"]
+    loader = runs.build.make_loader(options.parse(argv), timed_split())
+    assert (first_batch(loader).timestamps is None) == (code == "sas")

@@ -235,8 +235,10 @@ def test_a_run_knows_the_versions_of_the_code_it_went_through(
     caplog.clear()
     rest = make_trainer(tmp_path, num_epochs=2, checkpoint_seconds=0)
     forget_the_stop(rest)
-    assert rest.train(resume=True).codes == ["one", "two"]
-    assert "begun by code one and goes on by two" in caplog.text
+    monkeypatch.setattr("trainers.trainer.describe_device", lambda device: "another")
+    state = rest.train(resume=True)
+    assert state.codes == ["one", "two"] and state.machines[1:] == ["another"]
+    assert f"begun by one on {state.machines[0]} and goes on by code two on another" in caplog.text
 
 
 def test_interrupted_training_has_its_best_weights(tmp_path: Path) -> None:
