@@ -5,7 +5,8 @@
 `parquet-100m` is a log of 100 million rows in Parquet (2.2 GB), users mixed as time goes by; it is only made if named.
 
 The raw files are generated once (by arrays, not read from anywhere), then each dataset is prepared in a process of
-its own, twice: the second time it is found prepared. Prints seconds, peak resident memory and the load of the machine.
+its own, twice: the second time it is found prepared. Prints seconds, peak resident memory and the load of the machine;
+ends with 1 if one of them is beyond its limit.
 """
 
 import argparse
@@ -129,6 +130,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here, too")
     arguments = parser.parse_args()
     figures = {}
+    beyond = False
     with tempfile.TemporaryDirectory() as temporary:
         folder = (arguments.folder or Path(temporary)) / "generated"
         for code in arguments.codes:
@@ -140,6 +142,7 @@ def main() -> None:
             time.sleep(SETTLED)
             figures[code] = {"prepare": measure(code, folder), "cached": measure(code, folder)}
             seconds, peak = LIMITS[code]
+            beyond |= any(f["seconds"] > seconds or f["peak_mib"] > peak for f in figures[code].values())
             for what, figure in figures[code].items():
                 print(
                     f"{code:8} {what:8} {figure['seconds']:7.2f} s "
@@ -149,6 +152,7 @@ def main() -> None:
                 )
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    sys.exit(1 if beyond else 0)
 
 
 if __name__ == "__main__":
