@@ -154,18 +154,25 @@ def test_shared_negatives_give_the_loss_of_the_same_negatives_at_each_position()
         assert losses(model, [shared]) == pytest.approx(losses(model, [each]))
 
 
+DRAWS: list[tuple[str, str, dict[str, int]]] = [
+    ("sas", "negatives", {"train_negative_sample_size": 1}),
+    ("bert", "targets", {}),
+    ("pairwise", "negatives", {}),
+]
+
+
 def test_negatives_and_masks_are_fresh_and_repeatable() -> None:
-    for code, field in (("sas", "negatives"), ("bert", "targets"), ("pairwise", "negatives")):
-        loader = make_loader(code, timed_split(), train_batch_size=100)
+    for code, field, options in DRAWS:
+        loader = make_loader(code, timed_split(), train_batch_size=100, **options)
         one, again = (getattr(first_batch(loader, seed=1), field) for _ in range(2))
         assert torch.equal(one, again)
         assert not torch.equal(one, getattr(first_batch(loader, seed=2), field))
 
 
-@pytest.mark.parametrize(("code", "field"), [("sas", "negatives"), ("bert", "targets"), ("pairwise", "negatives")])
-def test_each_batch_and_each_epoch_has_draws_of_its_own(code: str, field: str) -> None:
+@pytest.mark.parametrize(("code", "field", "options"), DRAWS)
+def test_each_batch_and_each_epoch_has_draws_of_its_own(code: str, field: str, options: dict[str, int]) -> None:
     histories = [[*range(1, 9)] for _ in range(8)]  # all windows alike: batches differ by their draws alone
-    loader = make_loader(code, leave_one_out(sequence_data(histories, NUM_ITEMS)), train_batch_size=4)
+    loader = make_loader(code, leave_one_out(sequence_data(histories, NUM_ITEMS)), train_batch_size=4, **options)
     generator = torch.Generator().manual_seed(1)
     drawn = [getattr(batch, field) for _ in range(3) for batch in loader.epoch(generator)]
     assert len({tuple(draw.flatten().tolist()) for draw in drawn}) == len(drawn) == 6
