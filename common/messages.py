@@ -29,7 +29,16 @@ class _Memory(logging.Handler):
 
 @contextmanager
 def remembered(names: Sequence[str]) -> Iterator[list[logging.LogRecord]]:
-    """The messages of the loggers `names` that come while the block runs."""
+    """The messages of the loggers `names`, from INFO on, that come while the block runs, whoever else listens."""
     memory = _Memory()
-    with listening(memory, names):
-        yield memory.records
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        if not logger.isEnabledFor(logging.INFO):
+            logger.setLevel(logging.INFO)
+    try:
+        with listening(memory, names):
+            yield memory.records
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from dataloaders.base import as_int64
 from dataloaders.batch import Batch
@@ -26,17 +26,6 @@ class SASDataloaderOptions(SequenceDataloaderOptions):
     share_negatives: bool = Field(
         False, description="the predictions of a window have their negatives in common (fast where there are many)"
     )
-
-    @model_validator(mode="after")
-    def _there_are_negatives(self) -> SASDataloaderOptions:
-        if not self.train_negative_sample_size and (
-            self.share_negatives or self.train_negative_sampler_code != "random"
-        ):
-            raise ValueError(
-                "share_negatives and train_negative_sampler_code say something of negatives, and there are none: set "
-                "train_negative_sample_size to 1 or more, or leave these two out"
-            )
-        return self
 
 
 class SASDataloader(SequenceDataloader):

@@ -130,7 +130,7 @@ class Dataset(ABC, Generic[AnyOptions]):
             data = prepare(rows, options.rules(), name=name)
             del rows
         data = replace(data, repeats=options.repeats == "keep" and self.people_repeat(options, data))
-        cache.store(folder, data, [note.getMessage() for note in notes])
+        cache.store(folder, data, [(note.levelno, note.getMessage()) for note in notes])
         logger.info(
             "%s: %d users, %d items, %d interactions, prepared in %s",
             name,

@@ -19,7 +19,7 @@ from datasets.sequence_data import ARRAYS, SequenceData
 
 logger = logging.getLogger(__name__)
 
-CACHE_VERSION = 3
+CACHE_VERSION = 4
 CHUNK_BYTES = 1 << 20
 META = "meta.json"
 ABANDONED_SECONDS = 24 * 3600
@@ -43,10 +43,10 @@ def _check(meta: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def store(folder: Path, data: SequenceData, notes: Sequence[str] = ()) -> None:
+def store(folder: Path, data: SequenceData, notes: Sequence[tuple[int, str]] = ()) -> None:
     """Write `data` to `folder` in one step; if another process was first, theirs stays.
 
-    notes : what there was to say while it was prepared (rows that were dropped, ...); `load` says it again.
+    notes : what there was to say while it was prepared (rows that were dropped, ...), and its level; `load` repeats it.
 
     Raises UserError if the disk is full or the folder can't be written.
     """
@@ -87,8 +87,8 @@ def load(folder: Path, *, name: str, tell: bool = True) -> SequenceData | None:
         return None
     try:
         data, notes = _load(folder, name)
-        for note in notes if tell else ():
-            logger.info("%s", note)
+        for level, note in notes if tell else ():
+            logger.log(level, "%s (said when the data was prepared)", note)
         return data
     except (OSError, ValueError, KeyError, TypeError) as error:
         logger.warning("the prepared dataset in %s is damaged (%s) and is prepared anew", folder, error)
@@ -99,7 +99,7 @@ def load(folder: Path, *, name: str, tell: bool = True) -> SequenceData | None:
     return None
 
 
-def _load(folder: Path, name: str) -> tuple[SequenceData, list[str]]:
+def _load(folder: Path, name: str) -> tuple[SequenceData, list[tuple[int, str]]]:
     """Read and check a folder and its notes; raises ValueError, KeyError, TypeError or OSError if anything is wrong."""
     meta: dict[str, Any] = json.loads((folder / META).read_text(encoding="utf-8"))
     if meta.pop("check") != _check(meta) or meta["key"] != folder.name:
@@ -113,7 +113,7 @@ def _load(folder: Path, name: str) -> tuple[SequenceData, list[str]]:
     data = SequenceData(name=name, hash=str(meta["hash"]), repeats=bool(meta["repeats"]), **arrays)
     if data.items is None or data.offsets[0] != 0 or data.offsets[-1] != len(data.items):
         raise ValueError("arrays don't belong together")
-    return data, list(map(str, meta["notes"]))
+    return data, [(int(level), str(note)) for level, note in meta["notes"]]
 
 
 def _remove_abandoned(folder: Path) -> None:

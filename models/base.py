@@ -82,8 +82,8 @@ class Model(nn.Module, ABC):
 
     @classmethod
     def conflict(cls, sections: Mapping[str, Any]) -> str | None:
-        """What in the options of a run ("model", "dataloader", ...) can't go with this model, each being right alone;
-        None = nothing. It names the options."""
+        """What in the options of a run ("run", "model", "dataloader", ...) can't go with this model, each being right
+        alone; None = nothing. It names the options."""
         asked = getattr(sections.get("dataloader"), "request_time", "target")
         if asked == "target" or cls.knows_request_time(sections["model"]):
             return None

@@ -70,20 +70,38 @@ class NextItemModel(Model):
 
     @classmethod
     def conflict(cls, sections: Mapping[str, Any]) -> str | None:
-        options = sections["model"]
+        if getattr(sections.get("run"), "mode", "train") != "train":  # it has its loss behind it, or (tune) before it
+            return super().conflict(sections)
+        options, loader = sections["model"], sections.get("dataloader")
         loss, offset, gbce_t = options.loss, options.logit_offset, options.gbce_t
-        if offset and loss in ("ce", "sampled_ce"):
-            return f"logit_offset {offset} has its place in losses bce and gbce, not in {loss}: set it to 0"
-        if loss != "gbce" and gbce_t != GBCE_T:
-            return f"gbce_t {gbce_t} has its place in loss gbce, not in {loss}: leave it at {GBCE_T}"
-        negatives = getattr(sections.get("dataloader"), "train_negative_sample_size", None)
-        if loss == "ce" and negatives:
-            return f"loss ce has no use for negatives: set train_negative_sample_size to 0, not {negatives}"
-        if loss != "ce" and negatives == 0:
-            return (
-                f"loss {loss} needs negatives, and train_negative_sample_size is 0: set it to 1 or more, or use loss ce"
-            )
-        return super().conflict(sections)
+        negatives = getattr(loader, "train_negative_sample_size", None)
+        described = (
+            getattr(loader, "share_negatives", False)
+            or getattr(loader, "train_negative_sampler_code", "random") != "random"
+        )
+        conflicts = (
+            (
+                offset and loss in ("ce", "sampled_ce"),
+                f"logit_offset {offset} has its place in losses bce and gbce, not in {loss}: set it to 0",
+            ),
+            (
+                loss != "gbce" and gbce_t != GBCE_T,
+                f"gbce_t {gbce_t} has its place in loss gbce, not in {loss}: leave it at {GBCE_T}",
+            ),
+            (
+                loss != "ce" and negatives == 0,
+                f"loss {loss} needs negatives, and train_negative_sample_size is 0: set it to 1 or more, or loss to ce",
+            ),
+            (
+                loss == "ce" and negatives,
+                f"loss ce has no use for negatives: set train_negative_sample_size to 0, not {negatives}",
+            ),
+            (
+                loss == "ce" and described,
+                "loss ce has no negatives: leave share_negatives and train_negative_sampler_code out",
+            ),
+        )
+        return next((said for wrong, said in conflicts if wrong), None) or super().conflict(sections)
 
     @abstractmethod
     def states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:

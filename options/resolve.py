@@ -246,11 +246,11 @@ def resolve(
     if len(problems.found) > before or not isinstance(run, RunOptions):
         return None
     own = {key: code for key, (code, _) in choice.own.items() if getattr(run, key) is None}
+    sections = {"run": run.model_copy(update=own), **sections}
     conflict = registries.models[run.model_code].conflict(sections) if run.model_code and "model" in sections else None
     if conflict is not None:
         problems.add(conflict + _sources([conflict], latest), f"options of model {run.model_code}")
         return None
-    sections = {"run": run.model_copy(update=own), **sections}
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for name, section in choice.sections.items():

@@ -7,6 +7,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from common.files import write_text
 from options.request import Request
 from runs.build import (
@@ -36,11 +38,14 @@ def _compare_options(request: Request, source: Path) -> None:
     if not config.is_file():
         return
     trained = read_config(config)
-    names = [key for part in ("model", "dataloader") for key in type(request.sections[part]).model_fields]
+    defaults = {  # what was so before there was an option for it
+        key: to_jsonable_python(field.get_default(call_default_factory=True))
+        for part in ("model", "dataloader")
+        for key, field in type(request.sections[part]).model_fields.items()
+    }
     own = plain_values(request)
-    other = [
-        f"{key} {trained[key]} there, {own[key]} here" for key in names if key in trained and trained[key] != own[key]
-    ]
+    there = {key: trained.get(key, default) for key, default in defaults.items()}
+    other = [f"{key} {there[key]} there, {own[key]} here" for key in defaults if there[key] != own[key]]
     if other:
         log.warning(
             "%s was trained with other options: %s. These are the metrics of another model than that run's; its own "

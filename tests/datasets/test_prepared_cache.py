@@ -58,6 +58,16 @@ def test_what_was_said_of_the_data_is_said_at_each_load(
         load_file(source, skip_bad_rows=True, min_rating=1)
         assert caplog.text.count("dropped 1 bad rows") == 1, caplog.text
         assert caplog.text.count("rated below 1") == 1
+        assert [r.levelname for r in caplog.records if "dropped 1 bad" in r.message] == ["WARNING"]
+
+
+def test_what_is_said_is_kept_though_nobody_listens(
+    load_file: LoadFile, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    load_file(ROWS, min_rating=1)
+    caplog.set_level(logging.INFO)
+    load_file(tmp_path / "mine.csv", min_rating=1)
+    assert "rated below 1" in caplog.text and "said when the data was prepared" in caplog.text
 
 
 def test_name_is_no_part_of_what_is_cached(load_file: LoadFile, tmp_path: Path) -> None:

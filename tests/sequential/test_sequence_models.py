@@ -14,6 +14,7 @@ from torch import Tensor
 
 import options
 import runs.build
+from common.errors import UserError
 from common.sizes import round_up
 from dataloaders import DATALOADERS, Batch
 from models import MODELS
@@ -276,6 +277,8 @@ def test_the_offset_is_in_every_logit_of_a_binary_loss_and_in_no_score(loss: str
         ("sas", {"loss": "ce"}, {}, None),
         ("sas", {"loss": "gbce", "logit_offset": "auto"}, {"train_negative_sample_size": 256}, None),
         ("sas", {"loss": "bce"}, {}, "needs negatives"),
+        ("sas", {"loss": "ce"}, {"share_negatives": True}, "has no negatives"),
+        ("sas", {"loss": "ce"}, {"train_negative_sampler_code": "popular"}, "has no negatives"),
         ("sas", {"loss": "ce"}, {"train_negative_sample_size": 3}, "no use for negatives"),
         ("sas", {"loss": "sampled_ce", "logit_offset": -1.0}, {"train_negative_sample_size": 3}, "not in sampled_ce"),
         ("sas", {"loss": "ce", "logit_offset": "auto"}, {}, "losses bce and gbce, not in ce"),
@@ -304,10 +307,13 @@ def test_options_that_have_no_effect_are_refused(
     assert said is None or said in str(told)
 
 
-@pytest.mark.parametrize("options", [{"share_negatives": True}, {"train_negative_sampler_code": "popular"}])
-def test_how_negatives_are_drawn_is_refused_where_none_are(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="there are none"):
-        DATALOADERS["sas"].Options(**options)
+def test_a_loss_that_is_over_or_still_searched_for_needs_no_negatives() -> None:
+    given = ["--model_code", "sas", "--dataset_code", "synthetic", "--loss", "bce"]
+    search = ["--search", "{train_negative_sample_size: {int: [1, 9]}}"]
+    for mode, more in (("test", []), ("validate", []), ("tune", search)):
+        assert options.parse([*given, "--mode", mode, *more]).mode == mode
+    with pytest.raises(UserError, match="needs negatives"):
+        options.parse(given)
 
 
 @pytest.mark.parametrize("loss", ["bce", "gbce"])
