@@ -21,9 +21,10 @@ RECALLS = ("Recall", "HR")
 
 def figures_of(table: Table, options: ReportOptions, colours: Colours) -> list[Figure]:
     """All pictures of one table. Raises UserError where its runs' curves or users can't be compared."""
+    curves = [(row, run, read_curve(run)) for row in table.rows for run in row.runs]
     return [
-        _learning_curves(table, colours, "epoch"),
-        _learning_curves(table, colours, "minutes"),
+        _learning_curves(table, colours, curves, "epoch"),
+        _learning_curves(table, colours, curves, "minutes"),
         _against_k(table, options, colours),
         _against_minutes(table, colours),
         _by_circumstance(table, options, colours),
@@ -43,9 +44,13 @@ def _dagger_note(table: Table) -> list[str]:
     return [INTERRUPTED] if any(row.interrupted for row in table.rows) else []
 
 
-def _learning_curves(table: Table, colours: Colours, axis: Literal["epoch", "minutes"]) -> Figure:
+def _learning_curves(
+    table: Table,
+    colours: Colours,
+    curves: Sequence[tuple[Row, Run, Curve | None]],
+    axis: Literal["epoch", "minutes"],
+) -> Figure:
     by_time = axis == "minutes"
-    curves = [(row, run, read_curve(run)) for row in table.rows for run in row.runs]
     known = [(row, run, curve) for row, run, curve in curves if curve is not None]
     if by_time:
         known = [(row, run, curve) for row, run, curve in known if math.isfinite(curve.minutes[-1])]
