@@ -84,7 +84,7 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
             factor = (total / normalizer)[:, None]  # [n, 1]
             exps.view(-1).scatter_add_(0, chosen, -(share / total[row]) * normalizer[row])
             torch.mul(exps @ weight, factor, out=hidden_gradient[rows])
-            column_gradient.addmm_((hidden[rows] * factor).T, exps)
+            column_gradient.addmm_((hidden[rows] * factor).T, exps, beta=min(first, 1))  # adding zeros takes time, too
             if bias_gradient is not None:
                 bias_gradient.addmv_(exps.T, factor[:, 0])
         ctx.gradients = hidden_gradient, None if column_gradient is None else column_gradient.T, bias_gradient
