@@ -12,7 +12,7 @@ from datasets.fingerprint import content_hash
 from datasets.readers.columns import ROLES, find_columns
 from datasets.readers.delimited import Layout, read_delimited
 from datasets.readers.parquet import MAGIC, read_parquet
-from datasets.readers.sniff import REGULAR, SPACE, Guess, has_header, positions, sniff
+from datasets.readers.sniff import NAMES, REGULAR, SPACE, Guess, has_header, has_tabs_between, positions, sniff
 from datasets.readers.table import BadRows, RawTable
 from datasets.readers.tokens import read_lists, read_rows
 from datasets.readers.values import to_interactions
@@ -40,6 +40,9 @@ class FileOptions(DatasetOptions):
     separator: str | None = Field(
         None, min_length=1, max_length=2, description="between fields of a text file, e.g. ',', '::'; null: recognised"
     )
+    quoted: bool | None = Field(
+        None, description='whether "a field" may stand in double quotes; null: yes, but over several lines not in a TSV'
+    )
     has_header: bool | None = Field(None, description="whether the first row names the columns; null: recognised")
     user_column: str | None = Field(None, description="name (without header: position from 1) of the user column")
     item_column: str | None = Field(None, description="name (or position) of the item column; null: recognised")
@@ -58,6 +61,7 @@ class File(Dataset[FileOptions]):
     """Interactions in a file of the user's. Without a time column, the order of the rows is the order in time."""
 
     code = "file"
+    reader_version = 2
     Options = FileOptions
     description = "one's own file: CSV, TSV, Parquet, RecBole .inter, SASRec text, one line per user; .gz or plain"
     location_options = Dataset.location_options | {"dataset_path", "dataset_name"}
@@ -99,17 +103,25 @@ def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:
     elif file_format == "sasrec":
         separator = separator or SPACE
     if file_format == "lists":
-        return read_lists(path, separator or SPACE, bad_rows)
-    guess = sniff(path, separator)
+        return _read_lists(options, bad_rows)
+    guess = sniff(path, separator, options.quoted)
     if file_format == "auto" and guess.separator == SPACE and guess.share < REGULAR:
-        logger.info("%s is read as one line per user: user item item ...", path)
-        return read_lists(path, guess.separator, bad_rows)
+        return _read_lists(options, bad_rows)
     if guess.width < 2:
         raise UserError(
             f"{path}: no separator is recognised that cuts all of its lines into two fields or more: give --separator, "
             "and --file_format lists if each line is a user and all of that user's items"
         )
-    return _read_fields(options, guess, wanted, bad_rows)
+    return _read_fields(options, file_format, guess, wanted, bad_rows)
+
+
+def _read_lists(options: FileOptions, bad_rows: BadRows) -> RawTable:
+    """Read a file of one line per user; without a separator given, at tabs where they are between, else white space."""
+    path = options.dataset_path
+    separator = options.separator or ("\t" if has_tabs_between(path) else SPACE)
+    shown = NAMES.get(separator, repr(separator))
+    logger.info("%s is read as one line per user, cut at %s: user item item ...", path, shown)
+    return read_lists(path, separator, bad_rows)
 
 
 def _format(options: FileOptions) -> FileFormat:
@@ -127,10 +139,14 @@ def _format(options: FileOptions) -> FileFormat:
     return "auto"
 
 
-def _read_fields(options: FileOptions, guess: Guess, wanted: dict[str, str | None], bad_rows: BadRows) -> RawTable:
+def _read_fields(
+    options: FileOptions, file_format: FileFormat, guess: Guess, wanted: dict[str, str | None], bad_rows: BadRows
+) -> RawTable:
     """Read a file of rows and columns."""
     path = options.dataset_path
-    header = has_header(guess, wanted) if options.has_header is None else options.has_header
+    header = options.has_header
+    if header is None:
+        header = file_format == "inter" or has_header(guess, wanted)
     width = guess.width
     if header:
         names = [name.strip() for name in guess.rows[0]]
@@ -149,5 +165,6 @@ def _read_fields(options: FileOptions, guess: Guess, wanted: dict[str, str | Non
     )
     if guess.separator == SPACE:
         return read_rows(path, width, columns, header, bad_rows)
-    layout = Layout(guess.separator, width, header, guess.encoding)
+    quoted = False if guess.separator == "::" else options.quoted
+    layout = Layout(guess.separator, width, header, guess.encoding, quoted)
     return read_delimited(path, layout, columns, bad_rows)

@@ -2,10 +2,12 @@
 
 import csv
 import io
+import itertools
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,12 +15,12 @@ import pyarrow.csv as pv
 
 from common.errors import UserError
 from datasets.readers.table import BadRows, RawTable
-from datasets.readers.text import TextBytes, open_text
+from datasets.readers.text import LONGEST_ROW, NotUtf8, TableBytes, open_text
 
 logger = logging.getLogger(__name__)
 
-BLOCK_BYTES = 1 << 24  # also the longest row
 FALLBACK = "latin-1"
+END = "\x00end"  # a row of its own behind the last, unless a quote is open there
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,14 @@ class Layout:
     separator: one character, or "::".
     num_columns: fields in every row.
     has_header: whether the first row names the columns.
+    quoted: whether a field may stand in double quotes; None: it may, and nobody has said so.
     """
 
     separator: str
     num_columns: int
     has_header: bool
     encoding: str = "utf-8"
+    quoted: bool | None = True
 
     @property
     def delimiter(self) -> str:
@@ -61,17 +65,16 @@ def read_delimited(path: Path, layout: Layout, columns: Mapping[str, int], bad_r
     gaps = [index for index in range(layout.num_fields) if index % layout.stride]
     try:
         table, bad, stream = _parse(path, layout, sorted({*fields.values(), *gaps}))
-    except pa.ArrowInvalid as error:
-        if "UTF8" not in str(error) or layout.encoding == FALLBACK:
-            raise UserError(f"{path} can't be read as a table: {error}") from error
+    except NotUtf8:
         logger.warning("%s is not UTF-8; it is read as Latin-1", path)
-        fallback = Layout(layout.separator, layout.num_columns, layout.has_header, FALLBACK)
-        return read_delimited(path, fallback, columns, bad_rows)
+        return read_delimited(path, replace(layout, encoding=FALLBACK), columns, bad_rows)
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{path} can't be read as a table: {error}") from error
     for gap in gaps:
         if pc.any(pc.not_equal(table[str(gap)], "")).as_py():
             raise UserError(f"{path} is not separated by {layout.separator!r} throughout")
     rows_seen = table.num_rows + bad + layout.has_header
-    if stream.has_quotes and stream.lines > rows_seen:
+    if layout.quoted is not False and stream.has_quotes and stream.lines > rows_seen:
         _check_quotes(path, layout)
     if bad:
         bad_rows.settle(path, _first_unfit(path, layout), bad)
@@ -83,7 +86,7 @@ def read_delimited(path: Path, layout: Layout, columns: Mapping[str, int], bad_r
     )
 
 
-def _parse(path: Path, layout: Layout, wanted: list[int]) -> tuple[pa.Table, int, TextBytes]:
+def _parse(path: Path, layout: Layout, wanted: list[int]) -> tuple[pa.Table, int, TableBytes]:
     """The wanted fields as text columns named by their index, the number of unfit rows, and the stream read."""
     bad = 0
 
@@ -94,18 +97,20 @@ def _parse(path: Path, layout: Layout, wanted: list[int]) -> tuple[pa.Table, int
 
     names = [str(index) for index in range(layout.num_fields)]
     included = [str(index) for index in wanted]
-    with TextBytes(path) as stream:
+    with TableBytes(path, layout.encoding) as stream:
         try:
             table = pv.read_csv(
                 stream,
                 read_options=pv.ReadOptions(
                     column_names=names,
                     skip_rows_after_names=int(layout.has_header),
-                    block_size=BLOCK_BYTES,
-                    encoding="utf-8" if layout.encoding == "utf-8-sig" else layout.encoding,
+                    block_size=LONGEST_ROW,
                 ),
                 parse_options=pv.ParseOptions(
-                    delimiter=layout.delimiter, newlines_in_values=True, invalid_row_handler=unfit
+                    delimiter=layout.delimiter,
+                    quote_char=False if layout.quoted is False else '"',
+                    newlines_in_values=True,
+                    invalid_row_handler=unfit,
                 ),
                 convert_options=pv.ConvertOptions(
                     include_columns=included,
@@ -116,47 +121,83 @@ def _parse(path: Path, layout: Layout, wanted: list[int]) -> tuple[pa.Table, int
         except pa.ArrowInvalid as error:
             if "straddling" in str(error):
                 raise UserError(
-                    f"{path} has a row of more than {BLOCK_BYTES >> 20} MiB: a quote is never closed, or it is no table"
+                    f"{path} has a row of more than {LONGEST_ROW >> 20} MiB: a quote is never closed, or it is no table"
                 ) from error
             raise
     return table, bad, stream
 
 
-def _rows(path: Path, layout: Layout, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
-    """(line number, fields) of each row after the header, one by one: only to say where something is wrong."""
+class Row(NamedTuple):
+    """line, last_line: where it starts and ends."""
+
+    line: int
+    last_line: int
+    fields: list[str]
+
+
+def _rows(path: Path, layout: Layout, then: Sequence[str] = ()) -> Iterator[Row]:
+    """Each row after the header, one by one: only to say where something is wrong. then: lines to put at the end."""
     with io.TextIOWrapper(open_text(path), encoding=layout.encoding, errors="replace", newline="") as text:
-        reader = csv.reader(text, delimiter=layout.delimiter, strict=strict)
+        reader = csv.reader(
+            itertools.chain(text, then),
+            delimiter=layout.delimiter,
+            quoting=csv.QUOTE_NONE if layout.quoted is False else csv.QUOTE_MINIMAL,
+        )
         line = 1
         header_passed = not layout.has_header
         for fields in reader:
             if fields and header_passed:
-                yield line, fields
+                yield Row(line, reader.line_num, fields)
             header_passed = header_passed or bool(fields)
             line = reader.line_num + 1
 
 
 def _check_quotes(path: Path, layout: Layout) -> None:
-    """Raise UserError if a quoted field never ends: it would swallow the rows behind it."""
-    line = 0
+    """Tell of rows that go on over several lines within quotes, as they do if a quote was a letter and no quote.
+
+    Raises UserError if a quote is never closed, or nobody has said that there are quotes in a file cut at tabs.
+    """
+    advice = "; if quotes are letters in this file, give --quoted false" if layout.quoted is None else ""
+    inside, first, last = 0, None, None
     try:
-        for started, _ in _rows(path, layout, strict=True):
-            line = started
+        for last in _rows(path, layout, [END]):
+            height = last.last_line - last.line
+            inside += height
+            first = first or (last if height else None)
     except csv.Error as error:
-        raise UserError(f"{path}: a quoted field after line {line} is broken or never closed ({error})") from error
+        line = last.last_line + 1 if last else 1
+        raise UserError(f"{path}: a quoted field from line {line} on is broken ({error}){advice}") from error
+    if last is not None and last.fields != [END]:
+        raise UserError(f"{path}: a quote in the row that starts in line {last.line} is never closed{advice}")
+    if first is None:
+        return
+    if layout.separator == "\t" and layout.quoted is None:
+        raise UserError(
+            f"{path}, line {first.line}: the row goes on to line {first.last_line}, for a field opens with a quote "
+            f"that isn't closed before{advice}, else --quoted true"
+        )
+    logger.warning(
+        "%s: %d lines lie within quoted fields, the first row that goes on over several is lines %d to %d%s",
+        path,
+        inside,
+        first.line,
+        first.last_line,
+        advice,
+    )
 
 
 def _first_unfit(path: Path, layout: Layout) -> str:
     """Line and reason of the first row with the wrong number of fields."""
-    for line, fields in _rows(path, layout):
-        if len(fields) != layout.num_fields:
-            count = (len(fields) - 1) // layout.stride + 1
-            return f"line {line}: {count} fields where {layout.num_columns} are expected"
+    for row in _rows(path, layout):
+        if len(row.fields) != layout.num_fields:
+            count = (len(row.fields) - 1) // layout.stride + 1
+            return f"line {row.line}: {count} fields where {layout.num_columns} are expected"
     return "a row with the wrong number of fields"
 
 
 def _line_of(path: Path, layout: Layout, row: int) -> int:
     """Line number of the row-th (0-based) row with the right number of fields."""
-    fitting = (line for line, fields in _rows(path, layout) if len(fields) == layout.num_fields)
+    fitting = (found.line for found in _rows(path, layout) if len(found.fields) == layout.num_fields)
     for number, line in enumerate(fitting):
         if number == row:
             return line

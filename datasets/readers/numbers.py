@@ -21,6 +21,7 @@ def parse_numbers(text: pa.ChunkedArray) -> tuple[npt.NDArray[np.generic], npt.N
     numeric = pc.match_substring_regex(trimmed, NUMBER)
     integral = pc.match_substring_regex(trimmed, INTEGER)
     kind = pa.int64() if integral.equals(numeric) else pa.float64()
-    values = pc.fill_null(pc.if_else(numeric, trimmed, None).cast(kind), 0).to_numpy()
+    unsigned = pc.replace_substring_regex(trimmed, r"^\+", "")  # Arrow knows no plus
+    values = pc.fill_null(pc.if_else(numeric, unsigned, None).cast(kind), 0).to_numpy()
     ok = np.asarray(numeric.to_numpy(), dtype=bool)
     return values, ok & np.isfinite(values)

@@ -35,7 +35,9 @@ def read_parquet(path: Path, wanted: Mapping[str, str | None]) -> RawTable:
         text = [schema.names[columns[role]] for role in NEEDED if _is_text(schema.field(columns[role]).type)]
         with pq.ParquetFile(path, read_dictionary=text) as file:
             table = {role: _read(file, schema.names[index]) for role, index in columns.items()}
-    except (pa.ArrowException, OSError, MemoryError) as error:
+        for column in table.values():
+            column.validate(full=True)  # damaged bytes show as text that is no UTF-8, or codes of no word
+    except (pa.ArrowException, OSError, MemoryError, ValueError) as error:  # ValueError: damaged names or numbers
         raise UserError(f"{path} can't be read as Parquet: {error}") from error
     return RawTable(path, table, lambda row: f"row {row + 1}")
 

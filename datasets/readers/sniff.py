@@ -43,8 +43,8 @@ class Guess:
         return NAMES.get(self.separator, repr(self.separator))
 
 
-def sniff(path: Path, separator: str | None) -> Guess:
-    """Look at the first rows. separator: given by the user, or None to recognise it.
+def sniff(path: Path, separator: str | None, quoted: bool | None = None) -> Guess:
+    """Look at the first rows. separator, quoted: given by the user; None: recognised, and as usual.
 
     Raises UserError if the file isn't text, or its first line is longer than any table's.
     """
@@ -54,7 +54,7 @@ def sniff(path: Path, separator: str | None) -> Guess:
     if not complete:
         text = _whole_lines(text, path)
     candidates = SEPARATORS if separator is None else (separator,)
-    guesses = [_cut(text, candidate, encoding) for candidate in candidates]
+    guesses = [_cut(text, candidate, encoding, quoted is not False) for candidate in candidates]
     if separator is not None:
         return guesses[0]
     guesses.append(_cut(text, SPACE, encoding))
@@ -64,6 +64,14 @@ def sniff(path: Path, separator: str | None) -> Guess:
         return max(tables, key=lambda guess: (len(guess.rows[0]) == guess.width, guess.separator != SPACE, guess.width))
     torn = [guess for guess in guesses[:-1] if guess.share >= TORN and guess.width > 1]
     return torn[0] if torn else guesses[-1]
+
+
+def has_tabs_between(path: Path) -> bool:
+    """Whether the first lines, one per user, are cut at tabs: each line has one, and some line more."""
+    sample, complete = read_sample(path)
+    lines = LINE_END.split(sample.decode("latin-1"))
+    tabs = [line.count("\t") for line in lines[: None if complete else -1][:SAMPLE_ROWS] if line.strip()]
+    return bool(tabs) and min(tabs) > 0 and max(tabs) > 1
 
 
 def _whole_lines(text: str, path: Path) -> str:
@@ -77,7 +85,7 @@ def _whole_lines(text: str, path: Path) -> str:
     return text[: (ends[0] if ends[0] >= 0 else ends[1]) + 1]
 
 
-def _cut(text: str, separator: str, encoding: str) -> Guess:
+def _cut(text: str, separator: str, encoding: str, quoted: bool = True) -> Guess:
     """The first rows cut at a separator."""
     if separator == SPACE:
         rows = [re.findall(r"[^ \t\f\v]+", line) for line in LINE_END.split(text)[:SAMPLE_ROWS]]
@@ -85,7 +93,8 @@ def _cut(text: str, separator: str, encoding: str) -> Guess:
         rows = [line.split("::") if line else [] for line in LINE_END.split(text)[:SAMPLE_ROWS]]
     else:
         try:
-            reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+            lines = io.StringIO(text, newline="")
+            reader = csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
             rows = [fields for fields, _ in zip(reader, range(SAMPLE_ROWS), strict=False)]
         except csv.Error:
             rows = []
@@ -101,7 +110,8 @@ def has_header(guess: Guess, wanted: Mapping[str, str | None]) -> bool:
     first, rest = guess.rows[0], guess.rows[1:]
     if any(is_usual(name.strip()) for name in first):
         return True
-    if any(name is not None and name in first and not name.isdigit() for name in wanted.values()):
+    plain = {name.strip().casefold() for name in first}
+    if any(name is not None and name.casefold() in plain and not name.isdigit() for name in wanted.values()):
         return True
     below = [row for row in rest if len(row) == len(first)]
     return any(

@@ -1,5 +1,7 @@
 """Opening text files, plain or gzipped, with bounds on what a small file may become."""
 
+import codecs
+import csv
 import gzip
 import io
 import re
@@ -13,11 +15,14 @@ SAMPLE_BYTES = 1 << 18
 LARGEST_RATIO = 100  # of a gzip's content to its size, once it is larger than
 HARMLESS_BYTES = 1 << 28
 ARCHIVES = (b"PK\x03\x04", b"7z\xbc\xaf\x27", b"Rar!\x1a\x07", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00")
+LONGEST_ROW = 1 << 24  # bytes
 BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+
+csv.field_size_limit(LONGEST_ROW)  # a review in a column that nobody reads may be longer than the module's 128 KiB
 
 
 class TextBytes(io.RawIOBase):
-    """The bytes of a text file, unpacked if they are gzipped; counts lines and quotes as they pass.
+    """The bytes of a text file, unpacked if they are gzipped.
 
     Reading raises UserError if a gzip is truncated or damaged, or unpacks to more than it plausibly should.
     """
@@ -25,8 +30,6 @@ class TextBytes(io.RawIOBase):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
-        self.lines = 0
-        self.has_quotes = False
         self._passed = 0
         try:
             self._file: BinaryIO = open(path, "rb")  # noqa: SIM115 - closed by close()
@@ -50,9 +53,6 @@ class TextBytes(io.RawIOBase):
             raise UserError(f"{self.path} is a damaged or truncated gzip file ({error}): fetch it again") from error
         except OSError as error:
             raise UserError(f"can't read {self.path}: {error.strerror or error}") from error
-        chunk = bytes(buffer[:count])
-        self.lines += chunk.count(b"\n")
-        self.has_quotes = self.has_quotes or b'"' in chunk
         self._passed += int(count)
         if self._packed and self._passed > self._limit:
             raise UserError(
@@ -65,6 +65,78 @@ class TextBytes(io.RawIOBase):
         """Close the file beneath."""
         if hasattr(self, "_file"):
             self._file.close()
+        super().close()
+
+
+class NotUtf8(Exception):
+    """Bytes that UTF-8 doesn't have, in a file that was taken for it."""
+
+
+class TableBytes(io.RawIOBase):
+    """A text file as UTF-8: from its first line that isn't blank, ending in a line end. Counts lines and quotes.
+
+    Reading raises NotUtf8 if the encoding is utf-8 and the file isn't, UserError as TextBytes does.
+    """
+
+    def __init__(self, path: Path, encoding: str) -> None:
+        super().__init__()
+        self.lines = 0
+        self.has_quotes = False
+        self._path = path
+        self._encoding = encoding
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._whole_letters = True  # whether the last chunk ended where a letter ends
+        self._file = open_text(path)
+        self._rest = b""
+        self._last = b""
+        self._ended = False
+
+    def readable(self) -> bool:
+        """True: this is for reading."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """`size` bytes; fewer only at the end. size: positive, for files are not to be read in one piece."""
+        parts, have = [self._rest], len(self._rest)
+        while have < size and not self._ended:
+            parts.append(self._more(size - have))
+            have += len(parts[-1])
+        content = b"".join(parts)
+        self._rest = content[size:]
+        return content[:size]
+
+    def _more(self, size: int) -> bytes:
+        """About `size` more bytes; none is not the end."""
+        raw = self._file.read(size)
+        content = self._as_utf8(raw)
+        if not self._last:
+            content = content.lstrip(b"\r\n")
+        if not raw:
+            self._ended = True
+            content += b"\n" if self._last + content and not (self._last + content).endswith(b"\n") else b""
+        self._last = content[-1:] or self._last
+        self.lines += content.count(b"\n")
+        self.has_quotes = self.has_quotes or b'"' in content
+        return content
+
+    def _as_utf8(self, raw: bytes) -> bytes:
+        """The next bytes in UTF-8, without a letter that isn't complete yet."""
+        if self._encoding == "utf-8" and raw and raw.isascii() and self._whole_letters:
+            return raw
+        try:
+            content = self._decoder.decode(raw, final=not raw).encode()
+        except UnicodeDecodeError as error:
+            if self._encoding.startswith("utf-8"):
+                raise NotUtf8 from error
+            raise UserError(
+                f"{self._path} is damaged: it isn't the {self._encoding} that its first bytes say"
+            ) from error
+        self._whole_letters = not self._decoder.getstate()[0]
+        return content
+
+    def close(self) -> None:
+        """Close the file beneath."""
+        self._file.close()
         super().close()
 
 

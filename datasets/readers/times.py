@@ -58,7 +58,10 @@ def parse_times(table: RawTable, time_format: str | None, problems: Problems) ->
         problems.add(_mask(column.is_null()), lambda row: "there is no timestamp")
         whole = column.cast(pa.timestamp("ms")) if pa.types.is_date(kind) else column
         return Ticks(_numpy(pc.fill_null(whole.cast(pa.int64()), 0)), PER_SECOND[unit])
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    if is_number and time_format not in (None, *UNITS):
+        return _from_text(table, _written(column, str(time_format)), time_format, problems)
+    if is_number:
         ok = ~_mask(column.is_null())
         values = pc.fill_null(column, 0).to_numpy()
         ok = ok & np.isfinite(values) if values.dtype.kind == "f" else ok
@@ -101,6 +104,8 @@ def _from_numbers(
             problems.add(other, lambda row: f"timestamp {column[row].as_py()!r} is not in {name} as most are")
             values = np.where(other, 0, values)
     if values.dtype.kind != "f":
+        far = (values.astype(np.float64) >= 2.0**63) & ok
+        problems.add(far, lambda row: f"timestamp {column[row].as_py()!r} is too large")
         return Ticks(np.where(ok, values, 0).astype(np.int64), PER_SECOND[unit])
     real = np.where(ok, values, 0).astype(np.float64)
     if (np.floor(real) != real).any():  # fractions: keep microseconds, which doubles hold
@@ -146,6 +151,17 @@ def _microseconds(dates: "pd.Series[pd.Timestamp]") -> IntArray:
     """Microseconds since the epoch; missing dates are 0."""
     whole = dates.fillna(pd.Timestamp(0, tz="UTC")).dt.tz_localize(None)
     return np.asarray(whole.to_numpy("datetime64[us]").astype(np.int64))
+
+
+def _written(column: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
+    """Numbers as the text of which they were made: 1052011 is 01052011 in the pattern %d%m%Y."""
+    if pa.types.is_floating(column.type):
+        try:
+            column = column.cast(pa.int64())
+        except pa.ArrowInvalid:  # fractions
+            return pc.fill_null(column.cast(pa.string()), "")
+    width = len(pd.Timestamp("2000-12-31").strftime(pattern)) if pattern != "ISO8601" else 0
+    return pc.fill_null(pc.ascii_lpad(column.cast(pa.string()), width, padding="0"), "")
 
 
 def _from_text(table: RawTable, column: pa.ChunkedArray, pattern: str | None, problems: Problems) -> Ticks:

@@ -1,4 +1,4 @@
-"""Text cut at white space: rows of so many fields (SASRec's `user item`), or one line per user with its items.
+"""Text cut at white space or another separator: rows of so many fields (SASRec's `user item`), or one line per user.
 
 Files are read in blocks of whole lines; each block's fields are found by array arithmetic.
 """
@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 BLOCK_BYTES = 1 << 24
 LONGEST_LINE = 1 << 26
+SEPARATOR = b"\x1f"  # in place of one of several bytes
 
 IntArray = npt.NDArray[np.int64]
 
@@ -36,8 +37,8 @@ class Block:
 class LineBook:
     """Which line of the file each row came from, kept by the exceptions only."""
 
-    def __init__(self, first_line: int) -> None:
-        self._next = first_line
+    def __init__(self) -> None:
+        self._next = 1
         self._skipped: list[IntArray] = []
 
     def add(self, is_row: npt.NDArray[np.bool_]) -> None:
@@ -45,41 +46,49 @@ class LineBook:
         self._skipped.append(np.flatnonzero(~is_row) + self._next)
         self._next += len(is_row)
 
-    def line(self, row: int, first_line: int) -> int:
+    def line(self, row: int) -> int:
         """Line number of a row (0-based)."""
-        skipped = np.concatenate(self._skipped) - first_line
+        skipped = np.concatenate(self._skipped) - 1
         before = np.searchsorted(skipped - np.arange(len(skipped)), row, side="right")
-        return first_line + row + int(before)
+        return 1 + row + int(before)
 
 
 def read_rows(path: Path, width: int, columns: Mapping[str, int], has_header: bool, bad_rows: BadRows) -> RawTable:
-    """Rows of `width` fields each; columns: role -> index.
+    """Rows of `width` fields each, cut at white space; columns: role -> index.
 
-    Raises UserError at a line with another number of fields, unless skipped; blank lines are no rows.
+    Raises UserError at a line with another number of fields, unless skipped; blank lines are no rows, and the header is
+    the first line that isn't blank.
     """
-    book = LineBook(1 + has_header)
+    book = LineBook()
     bad_lines: list[IntArray] = []
     parts: dict[str, list[pa.LargeStringArray]] = {role: [] for role in columns}
-    line = 1 + has_header
-    for block in _blocks(path, " ", has_header):
+    line = 1
+    header_ahead = has_header
+    for block in _blocks(path, " "):
+        filled = block.counts > 0
         fits = block.counts == width
-        unfit = ~fits & (block.counts > 0)
+        unfit = filled & ~fits
+        if header_ahead and filled.any():
+            header = int(filled.argmax())
+            fits[header] = unfit[header] = header_ahead = False
         if unfit.any():
             bad_lines.append(np.stack([np.flatnonzero(unfit) + line, block.counts[unfit]], axis=1))
-            fields = block.fields.filter(pa.array(np.repeat(fits, block.counts)))
-        else:
-            fields = block.fields
+        fields = block.fields
+        if (filled != fits).any():
+            fields = fields.filter(pa.array(np.repeat(fits, block.counts)))
         for role, index in columns.items():
             parts[role].append(fields.take(pa.array(np.arange(index, len(fields), width))))
         book.add(fits)
         line += len(fits)
     dropped = _settle_bad_lines(path, bad_lines, f"{width} are expected", bad_rows)
     table = {role: pa.chunked_array(chunks, type=pa.large_string()) for role, chunks in parts.items()}
-    return RawTable(path, table, lambda row: f"line {book.line(row, 1 + has_header)}", dropped)
+    return RawTable(path, table, lambda row: f"line {book.line(row)}", dropped)
 
 
 def read_lists(path: Path, separator: str, bad_rows: BadRows) -> RawTable:
     """One line per user: its id, then its items in the order of time. Several lines of a user follow one another.
+
+    separator: " " for any white space; another cuts alone, so that a name may have blanks.
 
     Raises UserError at a line with a user and no item, unless skipped.
     """
@@ -88,7 +97,7 @@ def read_lists(path: Path, separator: str, bad_rows: BadRows) -> RawTable:
     all_counts: list[IntArray] = []
     bad_lines: list[IntArray] = []
     line = 1
-    for block in _blocks(path, separator, has_header=False):
+    for block in _blocks(path, separator):
         alone = block.counts == 1
         if alone.any():
             bad_lines.append(np.stack([np.flatnonzero(alone) + line, block.counts[alone]], axis=1))
@@ -118,20 +127,19 @@ def _settle_bad_lines(path: Path, bad_lines: list[IntArray], expected: str, bad_
     return bad_rows.settle(path, f"line {line}: {count} field{'s' if count > 1 else ''} where {expected}", len(lines))
 
 
-def _blocks(path: Path, separator: str, has_header: bool) -> Iterator[Block]:
-    """The file in blocks of whole lines, without its header."""
+def _blocks(path: Path, separator: str) -> Iterator[Block]:
+    """The file in blocks of whole lines."""
     encoding = _encoding(path)
+    cutter = separator.encode()
     for number, raw in enumerate(_whole_lines(path)):
         content = raw if encoding == "utf-8" else raw.decode(encoding).encode("utf-8")
         if number == 0:
             content = content.removeprefix(b"\xef\xbb\xbf")
         if b"\r" in content:
             content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if separator not in (" ", "\t"):
-            content = content.replace(separator.encode(), b" ")
-        if has_header and number == 0:
-            content = content.partition(b"\n")[2]
-        yield _cut(content)
+        if len(cutter) > 1:
+            content = content.replace(cutter, SEPARATOR)
+        yield _cut(content, None if separator == " " else SEPARATOR if len(cutter) > 1 else cutter)
 
 
 def _encoding(path: Path) -> str:
@@ -167,17 +175,22 @@ def _whole_lines(path: Path) -> Iterator[bytes]:
             yield rest
 
 
-def _cut(content: bytes) -> Block:
-    """The fields of whole lines of text."""
+def _cut(content: bytes, separator: bytes | None) -> Block:
+    """The fields of whole lines of text, cut at white space, or at a separator of one byte; none is empty."""
     if not content.endswith(b"\n"):
         content += b"\n"
     letters = np.frombuffer(content, dtype=np.uint8)
-    is_space = (letters == 32) | ((letters >= 9) & (letters <= 13))
+    if separator is None:
+        is_space = (letters == 32) | ((letters >= 9) & (letters <= 13))
+    else:
+        is_space = (letters == separator[0]) | (letters == 10)
     before = np.concatenate(([True], is_space[:-1]))
     starts = np.flatnonzero(before & ~is_space)
     line_ends = np.flatnonzero(letters == 10)
     counts = np.bincount(np.searchsorted(line_ends, starts), minlength=len(line_ends))
-    # A field's text reaches to the next field's start; the white space is cut off after.
+    # A field's text reaches to the next field's start; what lies between is cut off after.
     offsets = np.append(starts, len(letters)).astype(np.int64)
     fields = pa.LargeStringArray.from_buffers(len(starts), pa.py_buffer(offsets), pa.py_buffer(content))
+    if separator is not None:
+        fields = pc.ascii_rtrim(fields, characters=separator.decode() + "\n")
     return Block(pc.ascii_trim_whitespace(fields), counts.astype(np.int64))

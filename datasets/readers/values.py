@@ -182,7 +182,9 @@ def _ratings(table: RawTable, problems: Problems) -> npt.NDArray[np.float32]:
     else:
         raise UserError(f"{table.path}: the rating column has type {column.type}; ratings are numbers")
     problems.add(~ok, lambda row: f"the rating {column[row].as_py()!r} is not a number")
-    return np.where(ok, values, 0).astype(np.float32)
+    large = ok & (np.abs(values) > np.finfo(np.float32).max)
+    problems.add(large, lambda row: f"the rating {column[row].as_py()!r} is too large")
+    return np.where(ok & ~large, values, 0).astype(np.float32)
 
 
 def _whole_ids(frame: pd.DataFrame) -> pd.DataFrame:

@@ -15,6 +15,7 @@ PLAIN = {user: [0, 1, 2] for user in range(3)}
 SECOND = 1_306_146_600  # 2011-05-23 10:30:00 UTC
 BEFORE = SECOND - 86_400
 BIG = 2**62
+LISTS = {"file_format": "lists"}
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,27 @@ REFUSED: dict[str, Refused] = {
     "random bytes": Refused(bytes(range(256)) * 40, "can't be read|separator|line|control|is no|no column"),
     "short row": Refused(HEAD + "1,2,3,4\n1,2\n1,2,3,4\n", "line 3: 2 fields where 4"),
     "long row": Refused(HEAD + "1,2,3,4\n1,2,3,4\n1,2,3,4,5\n", "line 4: 5 fields where 4"),
+    "a quote in a TSV that is a letter": Refused(
+        'user\titem\ttitle\n1\t2\t"Heroes\n1\t3\tx\n1\t4\t12"\n1\t5\tx\n',
+        "line 2: the row goes on to line 4.*--quoted false",
+    ),
+    "the plus of a number beside one that is bad": Refused("1,2,+1\n1,3,\n2,3,-1\n", "line 2: the rating ''"),
+    "a rating beyond 32 bits": Refused("user,item,rating\n1,2,3\n1,3,1e39\n", "line 3: the rating '1e39' is too large"),
+    "header only, no line end": Refused(HEAD[:-1], "no interactions"),
+    ".inter with unusual names": Refused(
+        "author:token\tpaper:token\nann\tx\n", "no column is recognised as the user", name="a.inter"
+    ),
+    "UTF-16 cut in a letter": Refused(("user,item\n" + "1,ab\n" * 99).encode("utf-16")[:-1], "utf-16"),
+    "a long row that isn't UTF-8": Refused(
+        ("user,item,title\n" + "1,2,x\n" * 60_000 + "1,2,caf\xe9,x\n").encode("latin-1"), "line 60002: 4 fields where 3"
+    ),
+    "Parquet with text that isn't UTF-8": Refused(
+        lambda: parquet(user=["ann"] * 3, item=["bobby"] * 3).replace(b"bobby", b"bo\xff\xfey"),
+        "can't be read as Parquet",
+    ),
+    "a time of unsigned 64 bits": Refused(
+        lambda: parquet(user=[1], item=[2], time=pa.array([2**64 - 1], pa.uint64())), "too large|can't be used"
+    ),
     "quote never closed": Refused(HEAD + '1,2,3,"4\n1,2,3,4\n', "closed|broken"),
     "no item column": Refused("user,title\n1,a\n2,b\n", "no column is recognised as the item"),
     "no user column": Refused("person,item\na,1\nb,2\n", "no column is recognised as the user"),
@@ -124,6 +146,42 @@ RIGHT: dict[str, Right] = {
     "mixed line ends": Right("user,item\r\n0,0\n0,1\r\n0,2\n1,0\r\n", {0: [0, 1, 2], 1: [0]}),
     "old Mac's line ends": Right((HEAD + ROWS).replace("\n", "\r"), PLAIN),
     "no last line end": Right((HEAD + ROWS)[:-1], PLAIN),
+    "a blank line before the header": Right("\n\r\nuser,item\n1,10\n2,11\n", {1: [10], 2: [11]}),
+    "a blank line before a header cut at blanks": Right("\n\nuser item\n1 10\n2 11\n", {1: [10], 2: [11]}),
+    "a quote that is a letter": Right(
+        'user\titem\ttitle\n1\t2\t"Heroes\n1\t3\t12"\n', {1: [2, 3]}, options={"quoted": False}
+    ),
+    "a quoted line end in a TSV": Right('user\titem\ttitle\n1\t2\t"a\nb"\n', {1: [2]}, options={"quoted": True}),
+    "quotes within a field": Right('user,item,title\n1,2,"x"y\n\n1,3,z\n', {1: [2, 3]}),
+    "a long field that nobody reads": Right("user,item,text\n1,2,x\n1,3," + "y" * 140_000 + "\n", {1: [2, 3]}),
+    "names with blanks, a line per user, cut at tabs": Right(
+        "ann\tred mug\tcup\nbob\tblue cup\n", {"ann": ["red mug", "cup"], "bob": ["blue cup"]}, options=LISTS
+    ),
+    "the same, cut at commas": Right(
+        "ann,red mug,,cup\nbob,blue cup\n",
+        {"ann": ["red mug", "cup"], "bob": ["blue cup"]},
+        options={**LISTS, "separator": ","},
+    ),
+    "the same, cut at two colons": Right(
+        "ann::red mug::cup\n", {"ann": ["red mug", "cup"]}, options={**LISTS, "separator": "::"}
+    ),
+    "a user, a tab and items": Right("1\t2 3 4\n2\t3\n", {1: [2, 3, 4], 2: [3]}, options=LISTS),
+    ".inter with unusual names that are given": Right(
+        "author:token\tpaper:token\nann\tx\n",
+        {"ann": ["x"]},
+        options={"user_column": "author", "item_column": "paper"},
+        name="a.inter",
+    ),
+    "columns named in other letters": Right(
+        "Buyer,Thing\na,x\n", {"a": ["x"]}, options={"user_column": "buyer", "item_column": "thing"}
+    ),
+    "Parquet with dates as numbers in a pattern": Right(
+        lambda: parquet(user=[1, 1], item=[20, 10], time=[23052011, 1052011]),
+        {1: [10, 20]},
+        [1_304_208_000, 1_306_108_800],
+        options={"timestamp_format": "%d%m%Y"},
+        name="a.parquet",
+    ),
     "quoted separators": Right('user,item\n"a,b","c ""d"", e"\n', {"a,b": ['c "d", e']}),
     "quoted line end elsewhere": Right('user,title,item\n1,"a\nb",2\n', {1: [2]}),
     "other columns between": Right("x,item,y,user\n9,2,8,1\n", {1: [2]}),
