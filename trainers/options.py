@@ -1,8 +1,10 @@
 """The options of the training loop."""
 
+from __future__ import annotations
+
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from common.schema import Options
 
@@ -38,6 +40,12 @@ class GenericTrainerOptions(Options):
         description="least seconds between checkpoints; what came after the last one is done again on resume",
     )
 
+    @model_validator(mode="after")
+    def _momentum_is_of_sgd(self) -> GenericTrainerOptions:
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError(f"momentum ({self.momentum}) is of optimizer sgd, not of {self.optimizer}: leave it at 0")
+        return self
+
 
 class TransferTrainerOptions(GenericTrainerOptions):
     """The loop of ESAPR: stages that reconstruct ever fewer of a window's last items."""
@@ -45,3 +53,9 @@ class TransferTrainerOptions(GenericTrainerOptions):
     train_transfer: bool = Field(True, description="go through stages of recover_len max_len, max_len / 2, ..., 1")
     best_model_transfer: bool = Field(True, description="a stage starts from the best weights so far")
     decrease_dropout: bool = Field(False, description="scale the input dropout by recover_len / max_len")
+
+    @model_validator(mode="after")
+    def _dropout_decreases_in_stages(self) -> TransferTrainerOptions:
+        if self.decrease_dropout and not self.train_transfer:
+            raise ValueError("decrease_dropout scales dropout from stage to stage, and train_transfer false has one")
+        return self

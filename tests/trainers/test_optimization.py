@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from trainers.optimization import clip_gradients, learning_rate, make_optimizer
-from trainers.options import GenericTrainerOptions
+from trainers.options import GenericTrainerOptions, TransferTrainerOptions
 
 
 def options(**values: Any) -> GenericTrainerOptions:
@@ -78,3 +78,10 @@ def test_the_fused_optimizers_are_the_plain_ones(kind: str, plain: Any) -> None:
         fused.step()
         slow.step()
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_options_that_would_do_nothing_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"momentum .0.9. is of optimizer sgd, not of adamw"):
+        options(optimizer="adamw", momentum=0.9)
+    with pytest.raises(ValueError, match="decrease_dropout"):
+        TransferTrainerOptions.model_validate({"train_transfer": False, "decrease_dropout": True})
