@@ -1,7 +1,6 @@
 """Datasets declared by where their raw file is to be had and how its columns lie."""
 
 import logging
-import zipfile
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import ClassVar, TypeVar
 from pydantic import Field
 
 from common.errors import UserError
-from datasets.archives import GZIP, ZIP, extract, holds, place, workspace
+from datasets.archives import GZIP, ZIP, extract, holds, is_zip, place, workspace
 from datasets.base import Dataset, DatasetOptions, RawInteractions
 from datasets.download import Source, download
 from datasets.fingerprint import content_hash
@@ -134,7 +133,7 @@ def _unpack(folder: Path, names: Sequence[str]) -> Path | None:
         if archive.is_file() and holds(archive, names):
             logger.info("unpacking %s", archive)
             return extract(archive, names, folder)
-        if archive.suffix.lower() == ".zip" and not zipfile.is_zipfile(archive):
+        if archive.suffix.lower() == ".zip" and not is_zip(archive):
             logger.warning("%s is damaged or no zip file: it is passed over; remove it, or bring it again", archive)
     return None
 
@@ -148,7 +147,7 @@ def _keep(file: Path, folder: Path, names: Sequence[str]) -> Path:
         start = content.read(4)
     workbook = next((name for name in names if name.endswith(".xlsx")), None)
     # An xlsx is a zip too: where one is expected, only a zip that holds the raw file is unpacked.
-    if start == ZIP and workbook is not None and zipfile.is_zipfile(file) and not holds(file, names):
+    if start == ZIP and workbook is not None and is_zip(file) and not holds(file, names):
         return place(file, folder / workbook)
     if start == ZIP or start.startswith(GZIP):
         return extract(file, names, folder)

@@ -50,6 +50,7 @@ def test_the_second_time_nothing_is_asked_for(server: Server, tmp_path: Path) ->
         ("broken", "HTTP 503 Service Unavailable, 3 times", 3),
         ("page", "web page", 1),
         ("nothing", "empty file", 1),
+        ("malformed", "its answer is malformed", 1),
         ("short", "the connection failed .*IncompleteRead|the connection failed .*broken", 3),
         ("stall", "the connection failed .*timed out", 3),
     ],
@@ -68,6 +69,16 @@ def test_failures_are_told_and_leave_nothing(
     assert "--dataset_code file" in message
     assert server.asked[path] == asked
     assert not (tmp_path / "ml-1m").exists()
+
+
+def test_failures_in_a_relative_data_folder_name_no_place_on_disk(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    server.files["half"] = GOOD[: len(GOOD) // 2]
+    with pytest.raises(UserError, match=": what it gave is a damaged archive") as caught:
+        load(Path("Data"), server.url("half"))
+    assert str(tmp_path) not in str(caught.value)
 
 
 def test_a_transfer_that_breaks_off_is_started_anew(server: Server, tmp_path: Path) -> None:
