@@ -3,11 +3,9 @@
 import contextlib
 import gzip
 import lzma
-import shutil
 import stat
 import struct
 import tempfile
-import time
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
@@ -21,7 +19,6 @@ LARGEST_RATIO = 100  # of content to its packed size, once it is larger than
 HARMLESS_BYTES = 1 << 28
 CHUNK = 1 << 20
 WORKSPACE = ".download-"
-ABANDONED_SECONDS = 24 * 3600
 GZIP = b"\x1f\x8b"
 ZIP = b"PK\x03\x04"
 # What reading a damaged archive raises; ValueError at a name that can't be decoded, RuntimeError at an unknown version.
@@ -132,9 +129,6 @@ def workspace(folder: Path) -> Iterator[Path]:
     parents = [parent for parent in folder.parents if not parent.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob(f"{WORKSPACE}*"):  # of killed processes
-            if time.time() - leftover.stat().st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(leftover, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=WORKSPACE) as temporary:
             yield Path(temporary)
     except OSError as error:

@@ -11,6 +11,7 @@ from typing import ClassVar, Generic, Literal, TypeVar
 import pandas as pd
 from pydantic import Field, model_validator
 
+from common.files import remove_abandoned
 from common.messages import remembered
 from common.schema import Options
 from datasets import cache
@@ -120,6 +121,7 @@ class Dataset(ABC, Generic[AnyOptions]):
         """The prepared dataset: from the cache if it is there and whole, else read, filtered, ordered and cached."""
         name = self.name(options)
         folder = options.local_data_folder / "prepared" / self.cache_key(options)
+        remove_abandoned(folder.parent, *cache.TEMPORARY)
         cached = cache.load(folder, name=name)
         if cached is not None:
             return cached

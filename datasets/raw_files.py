@@ -10,7 +10,8 @@ from typing import ClassVar, TypeVar
 from pydantic import Field
 
 from common.errors import UserError
-from datasets.archives import GZIP, ZIP, extract, holds, is_zip, place, workspace
+from common.files import remove_abandoned
+from datasets.archives import GZIP, WORKSPACE, ZIP, extract, holds, is_zip, place, workspace
 from datasets.base import Dataset, DatasetOptions, RawInteractions
 from datasets.download import Source, download
 from datasets.fingerprint import content_hash
@@ -88,6 +89,7 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
         """
         wanted = self.wanted(options)
         folder = options.local_data_folder / wanted.folder
+        remove_abandoned(folder, f"{WORKSPACE}*", *(f".{name}.*.tmp" for name in wanted.names))
         return _find(folder, wanted.names) or _unpack(folder, wanted.names) or self._download(folder, wanted, options)
 
     def _download(self, folder: Path, wanted: RawFile, options: AnyRawFileOptions) -> Path:

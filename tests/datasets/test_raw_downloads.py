@@ -183,3 +183,17 @@ def test_kept_from_a_killed_process_is_cleared_in_time(server: Server, tmp_path:
     load(tmp_path, server.url("good.zip"))
     assert not old.exists()
     assert new.exists()
+
+
+def test_half_unpacked_files_are_cleared_in_time_though_the_raw_file_is_there(server: Server, tmp_path: Path) -> None:
+    load(tmp_path, server.url("good.zip"))
+    old, new, other = (tmp_path / "ml-1m" / name for name in (".ratings.dat.a.tmp", ".ratings.dat.b.tmp", ".mine.tmp"))
+    for path in (old, new, other):
+        path.write_text("half")
+    long_ago = time.time() - 2 * 24 * 3600
+    for path in (old, other):
+        os.utime(path, (long_ago, long_ago))
+    load(tmp_path)
+    assert not old.exists()
+    assert new.exists()
+    assert other.exists()  # it isn't ours
