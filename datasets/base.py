@@ -132,7 +132,7 @@ class Dataset(ABC, Generic[AnyOptions]):
             data = prepare(rows, options.rules(), name=name)
             del rows
         data = replace(data, repeats=options.repeats == "keep" and self.people_repeat(options, data))
-        cache.store(folder, data, [(note.levelno, note.getMessage()) for note in notes])
+        cache.store(folder, data, [(note.levelno, _without_subject(note)) for note in notes])
         logger.info(
             "%s: %d users, %d items, %d interactions, prepared in %s",
             name,
@@ -142,3 +142,10 @@ class Dataset(ABC, Generic[AnyOptions]):
             folder,
         )
         return cache.load(folder, name=name, tell=False) or data
+
+
+def _without_subject(note: logging.LogRecord) -> str:
+    """A message without the path or name that it begins with."""
+    if isinstance(note.args, tuple) and note.msg.startswith("%s"):
+        return str(note.msg % (cache.SUBJECT, *note.args[1:]))
+    return note.getMessage()

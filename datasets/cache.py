@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 CACHE_VERSION = 4
 CHUNK_BYTES = 1 << 20
 META = "meta.json"
+SUBJECT = "{name}"  # in notes; the same content may come under other names
 TEMPORARY = (".*.tmp", "hashes/.*.tmp")  # in the folder of all prepared datasets
 
 
@@ -48,7 +49,8 @@ def _check(meta: dict[str, Any]) -> str:
 def store(folder: Path, data: SequenceData, notes: Sequence[tuple[int, str]] = ()) -> None:
     """Write `data` to `folder` in one step; if another process was first, theirs stays.
 
-    notes : what there was to say while it was prepared (rows that were dropped, ...), and its level; `load` repeats it.
+    notes : what there was to say while it was prepared (rows that were dropped, ...), and its level; `load` repeats it
+    with the dataset's name in place of SUBJECT.
 
     Raises UserError if the disk is full or the folder can't be written.
     """
@@ -90,7 +92,7 @@ def load(folder: Path, *, name: str, tell: bool = True) -> SequenceData | None:
     try:
         data, notes = _load(folder, name)
         for level, note in notes if tell else ():
-            logger.log(level, "%s (said when the data was prepared)", note)
+            logger.log(level, "%s (said when the data was prepared)", note.replace(SUBJECT, name, 1))
         return data
     except (OSError, ValueError, KeyError, TypeError) as error:
         logger.warning("the prepared dataset in %s is damaged (%s) and is prepared anew", folder, error)

@@ -72,6 +72,22 @@ def test_what_is_said_is_kept_though_nobody_listens(
     assert "rated below 1" in caplog.text and "said when the data was prepared" in caplog.text
 
 
+def test_what_is_said_names_the_dataset_that_is_loaded(
+    load_file: LoadFile, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not the one under whose name the same content was prepared."""
+    caplog.set_level(logging.INFO)
+    rows = ROWS + "1,2,not a number,5\n"
+    load_file(rows, name="earlier.csv", skip_bad_rows=True, min_rating=1)
+    assert f"{tmp_path / 'earlier.csv'} is read as" in caplog.text
+    caplog.clear()
+    load_file(rows, name="{name} % [x].csv", skip_bad_rows=True, min_rating=1)
+    assert "earlier" not in caplog.text
+    said = [record.getMessage() for record in caplog.records if "said when" in record.getMessage()]
+    assert len(said) == 3
+    assert all(message.startswith("{name} % [x]") for message in said)
+
+
 def test_name_is_no_part_of_what_is_cached(load_file: LoadFile, tmp_path: Path) -> None:
     one = load_file(ROWS)
     other = load_file(tmp_path / "mine.csv", dataset_name="Other")
