@@ -20,7 +20,7 @@ HARMLESS_BYTES = 1 << 28
 CHUNK = 1 << 20
 WORKSPACE = ".download-"
 GZIP = b"\x1f\x8b"
-ZIP = b"PK\x03\x04"
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the latter has no entries
 # What reading a damaged archive raises; ValueError at a name that can't be decoded, RuntimeError at an unknown version.
 DAMAGE = (
     *(zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error),
@@ -29,7 +29,7 @@ DAMAGE = (
 
 
 class ArchiveError(UserError):
-    """An archive is damaged, could do harm, or holds something else."""
+    """An archive, or what a source gave, is damaged, could do harm, or is something else."""
 
 
 def is_zip(file: Path) -> bool:

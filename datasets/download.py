@@ -1,6 +1,7 @@
 """Raw files from their sources: with a progress bar, checksum and retries; what arrives is whole or not there."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -79,7 +80,7 @@ def download(sources: Sequence[Source], folder: Path, use: Callable[[Path], Path
         try:
             return use(_try_source(source, folder))
         except (_NotThere, ArchiveError) as error:
-            reason = str(error).replace(str(folder / FILE), "what it gave")
+            reason = str(error).replace(str(folder / FILE), "what it gave").replace(f"{folder}{os.sep}", "")
             logger.warning("%s: %s", source.url, reason)
             failures.append(f"{source.url}: {reason}")
     tried = "".join(f"\n  {failure}" for failure in failures)

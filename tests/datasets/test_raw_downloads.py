@@ -1,6 +1,8 @@
 """Downloads from a real HTTP server on loopback that fails in every way that servers do."""
 
+import gzip
 import hashlib
+import logging
 import os
 import socket
 import time
@@ -9,7 +11,7 @@ from typing import Any
 
 import gdown
 import pytest
-from raw_server import GOOD, Server
+from raw_server import GOOD, RATINGS, Server, zipped
 
 import datasets
 from common.errors import UserError
@@ -79,6 +81,40 @@ def test_failures_in_a_relative_data_folder_name_no_place_on_disk(
     with pytest.raises(UserError, match=": what it gave is a damaged archive") as caught:
         load(Path("Data"), server.url("half"))
     assert str(tmp_path) not in str(caught.value)
+
+
+WRONG = {
+    "json": (b'{"error": "rate limited"}', "what it gave holds JSON"),
+    "7z": (b"7z\xbc\xaf\x27" + bytes(100), "what it gave is an archive"),
+    "no entries": (b"PK\x05\x06" + bytes(18), "what it gave holds none of ratings.dat"),
+    "half a row": (RATINGS[:-33].encode(), "what it gave, row 35: 2 fields where 4 are expected"),
+    "another table": (b"1,2,3,4\n", "what it gave, line 1: 1 fields separated by '::' where 4 are expected"),
+    "names": (b"user::item::rating::timestamp\n", "what it gave, row 1: the item id 'item' is not an integer"),
+    "zipped": (zipped(content="not found\n"), ": ratings.dat, line 1: 1 fields"),
+    "gzipped": (gzip.compress(b"1::2::3::yesterday\n"), ": ratings.dat, row 1: .*yesterday"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_not_the_dataset_is_not_kept(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    server.files["wrong"], reason = WRONG[name]
+    with pytest.raises(UserError, match=reason):
+        load(tmp_path, server.url("wrong"))
+    assert not (tmp_path / "ml-1m").exists()
+    monkeypatch.setattr(MovieLens1M, "sources", (Source(server.url("wrong")), Source(server.url("good.zip"))))
+    assert load(tmp_path).num_interactions == 36
+    assert files(tmp_path) == ["ratings.dat"]
+
+
+def test_an_url_that_is_not_asked_is_told(server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    load(tmp_path, server.url("good.zip"))
+    assert "remove the file" not in caplog.text
+    load(tmp_path, server.url("plain"))
+    assert caplog.text.count("ratings.dat is used, so nothing is fetched from dataset_url: remove the file") == 1
+    assert server.asked == {"good.zip": 1}
 
 
 def test_a_transfer_that_breaks_off_is_started_anew(server: Server, tmp_path: Path) -> None:
