@@ -5,8 +5,11 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+
+ABANDONED_SECONDS = 24 * 3600
 
 
 def _sync_folder(folder: Path) -> None:
@@ -71,6 +74,19 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_abandoned(folder: Path, *patterns: str) -> None:
+    """Remove what killed processes left in `folder`: temporary files and folders that nobody wrote to for a day."""
+    for leftover in (path for pattern in patterns for path in folder.glob(pattern)):
+        with contextlib.suppress(OSError):  # another process removes it as well, or it isn't ours
+            newest = max(path.lstat().st_mtime for path in (leftover, *leftover.rglob("*")))
+            if time.time() - newest <= ABANDONED_SECONDS:
+                continue
+            if leftover.is_dir() and not leftover.is_symlink():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
 
 
 def sha256_file(path: Path) -> str:

@@ -127,4 +127,4 @@ class Amazon2023(TableDataset[Amazon2023Options]):
             Source(f"https://huggingface.co/datasets/McAuley-Lab/Amazon-Reviews-2023/resolve/main/{path}"),
         )
         folder = Path(self.code) / options.amazon_core
-        return RawFile((f"{options.amazon_category}.csv",), sources, folder)
+        return RawFile((f"{options.amazon_category}.csv",), sources, folder, self.table)

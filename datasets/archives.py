@@ -2,10 +2,10 @@
 
 import contextlib
 import gzip
-import shutil
+import lzma
 import stat
+import struct
 import tempfile
-import time
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
@@ -19,26 +19,38 @@ LARGEST_RATIO = 100  # of content to its packed size, once it is larger than
 HARMLESS_BYTES = 1 << 28
 CHUNK = 1 << 20
 WORKSPACE = ".download-"
-ABANDONED_SECONDS = 24 * 3600
 GZIP = b"\x1f\x8b"
-ZIP = b"PK\x03\x04"
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the latter has no entries
+# What reading a damaged archive raises; ValueError at a name that can't be decoded, RuntimeError at an unknown version.
+DAMAGE = (
+    *(zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, RuntimeError, ValueError),
+)
 
 
 class ArchiveError(UserError):
-    """An archive is damaged, could do harm, or holds something else."""
+    """An archive, or what a source gave, is damaged, could do harm, or is something else."""
+
+
+def is_zip(file: Path) -> bool:
+    """Whether a file is a zip whose list of entries can be read."""
+    if not zipfile.is_zipfile(file):
+        return False
+    try:
+        zipfile.ZipFile(file).close()
+    except (*DAMAGE, OSError):
+        return False
+    return True
 
 
 def holds(archive: Path, names: Collection[str]) -> bool:
     """Whether a file is an archive that can hold one of `names`: a zip with such an entry, or `<name>.gz`."""
     if archive.name.lower().endswith(".gz"):
         return archive.name[:-3] in names
-    if not zipfile.is_zipfile(archive):
+    if not is_zip(archive):
         return False
-    try:
-        with zipfile.ZipFile(archive) as content:
-            return _entry(content, names) is not None
-    except (zipfile.BadZipFile, OSError):
-        return False
+    with zipfile.ZipFile(archive) as content:
+        return _entry(content, names) is not None
 
 
 def extract(archive: Path, names: Collection[str], folder: Path) -> Path:
@@ -63,7 +75,7 @@ def extract(archive: Path, names: Collection[str], folder: Path) -> Path:
             _refuse_harm(entry, archive)
             with content.open(entry) as source:
                 return _write(source, folder / name, entry.file_size, archive)
-    except (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile, NotImplementedError, RuntimeError) as error:
+    except DAMAGE as error:
         raise ArchiveError(f"{archive} is a damaged archive ({error}): remove it and fetch it again") from error
     except OSError as error:
         raise UserError(f"can't unpack {archive}: {error.strerror or error}") from error
@@ -117,9 +129,6 @@ def workspace(folder: Path) -> Iterator[Path]:
     parents = [parent for parent in folder.parents if not parent.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob(f"{WORKSPACE}*"):  # of killed processes
-            if time.time() - leftover.stat().st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(leftover, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=WORKSPACE) as temporary:
             yield Path(temporary)
     except OSError as error:

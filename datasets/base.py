@@ -11,6 +11,7 @@ from typing import ClassVar, Generic, Literal, TypeVar
 import pandas as pd
 from pydantic import Field, model_validator
 
+from common.files import remove_abandoned
 from common.messages import remembered
 from common.schema import Options
 from datasets import cache
@@ -120,6 +121,7 @@ class Dataset(ABC, Generic[AnyOptions]):
         """The prepared dataset: from the cache if it is there and whole, else read, filtered, ordered and cached."""
         name = self.name(options)
         folder = options.local_data_folder / "prepared" / self.cache_key(options)
+        remove_abandoned(folder.parent, *cache.TEMPORARY)
         cached = cache.load(folder, name=name)
         if cached is not None:
             return cached
@@ -130,7 +132,7 @@ class Dataset(ABC, Generic[AnyOptions]):
             data = prepare(rows, options.rules(), name=name)
             del rows
         data = replace(data, repeats=options.repeats == "keep" and self.people_repeat(options, data))
-        cache.store(folder, data, [(note.levelno, note.getMessage()) for note in notes])
+        cache.store(folder, data, [(note.levelno, _without_subject(note)) for note in notes])
         logger.info(
             "%s: %d users, %d items, %d interactions, prepared in %s",
             name,
@@ -140,3 +142,10 @@ class Dataset(ABC, Generic[AnyOptions]):
             folder,
         )
         return cache.load(folder, name=name, tell=False) or data
+
+
+def _without_subject(note: logging.LogRecord) -> str:
+    """A message without the path or name that it begins with."""
+    if isinstance(note.args, tuple) and note.msg.startswith("%s"):
+        return str(note.msg % (cache.SUBJECT, *note.args[1:]))
+    return note.getMessage()

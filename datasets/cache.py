@@ -1,11 +1,13 @@
 """Prepared datasets on disk: one .npy file an array, memory-mapped when read; a folder is whole or not there."""
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
+import secrets
 import shutil
-import time
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,8 @@ logger = logging.getLogger(__name__)
 CACHE_VERSION = 4
 CHUNK_BYTES = 1 << 20
 META = "meta.json"
-ABANDONED_SECONDS = 24 * 3600
+SUBJECT = "{name}"  # in notes; the same content may come under other names
+TEMPORARY = (".*.tmp", "hashes/.*.tmp")  # in the folder of all prepared datasets
 
 
 def _content_sum(path: Path) -> str:
@@ -46,12 +49,12 @@ def _check(meta: dict[str, Any]) -> str:
 def store(folder: Path, data: SequenceData, notes: Sequence[tuple[int, str]] = ()) -> None:
     """Write `data` to `folder` in one step; if another process was first, theirs stays.
 
-    notes : what there was to say while it was prepared (rows that were dropped, ...), and its level; `load` repeats it.
+    notes : what there was to say while it was prepared (rows that were dropped, ...), and its level; `load` repeats it
+    with the dataset's name in place of SUBJECT.
 
     Raises UserError if the disk is full or the folder can't be written.
     """
     try:
-        _remove_abandoned(folder)
         with atomic_folder(folder) as temporary:
             sums: dict[str, str] = {}
             for key in ARRAYS:
@@ -83,17 +86,18 @@ def load(folder: Path, *, name: str, tell: bool = True) -> SequenceData | None:
 
     A damaged folder is removed, with a warning, and None returned: the caller prepares it anew.
     """
-    if not folder.is_dir():
+    seen = _identity(folder)
+    if seen is None:
         return None
     try:
         data, notes = _load(folder, name)
         for level, note in notes if tell else ():
-            logger.log(level, "%s (said when the data was prepared)", note)
+            logger.log(level, "%s (said when the data was prepared)", note.replace(SUBJECT, name, 1))
         return data
     except (OSError, ValueError, KeyError, TypeError) as error:
         logger.warning("the prepared dataset in %s is damaged (%s) and is prepared anew", folder, error)
     try:
-        shutil.rmtree(folder)
+        _remove(folder, seen)
     except OSError as error:
         raise UserError(f"the prepared dataset in {folder} is damaged and can't be removed: {error}") from error
     return None
@@ -116,8 +120,26 @@ def _load(folder: Path, name: str) -> tuple[SequenceData, list[tuple[int, str]]]
     return data, [(int(level), str(note)) for level, note in meta["notes"]]
 
 
-def _remove_abandoned(folder: Path) -> None:
-    """Remove what killed processes left of this dataset a day ago or earlier."""
-    for leftover in folder.parent.glob(f".{folder.name}.*.tmp"):
-        if time.time() - leftover.stat().st_mtime > ABANDONED_SECONDS:
-            shutil.rmtree(leftover, ignore_errors=True)
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from one that takes its place; None if there is no folder."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return (status.st_ino, status.st_mtime_ns) if stat.S_ISDIR(status.st_mode) else None
+
+
+def _remove(folder: Path, seen: tuple[int, int]) -> None:
+    """Remove a damaged folder, in one step for others, if it still is the one that was `seen`.
+
+    Another process may have removed it, or prepared it anew: then theirs stays.
+    """
+    aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        folder.rename(aside)
+    except FileNotFoundError:
+        return
+    if _identity(aside) != seen:
+        with contextlib.suppress(OSError):  # a third process has stored it meanwhile
+            aside.rename(folder)
+    shutil.rmtree(aside, ignore_errors=True)

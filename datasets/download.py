@@ -1,6 +1,7 @@
 """Raw files from their sources: with a progress bar, checksum and retries; what arrives is whole or not there."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -79,7 +80,7 @@ def download(sources: Sequence[Source], folder: Path, use: Callable[[Path], Path
         try:
             return use(_try_source(source, folder))
         except (_NotThere, ArchiveError) as error:
-            reason = str(error).replace(str(folder / FILE), "what it gave")
+            reason = str(error).replace(str(folder / FILE), "what it gave").replace(f"{folder}{os.sep}", "")
             logger.warning("%s: %s", source.url, reason)
             failures.append(f"{source.url}: {reason}")
     tried = "".join(f"\n  {failure}" for failure in failures)
@@ -120,14 +121,20 @@ def _fetch(source: Source, folder: Path) -> Path:
         downloader = _download_gdrive
     else:
         raise _NotThere(f"a source is http://..., https://... or {GDRIVE}<file id>")
-    return Path(pooch.retrieve(source.url, source.checksum, fname=FILE, path=folder, downloader=downloader))
+    pooch.retrieve(source.url, source.checksum, fname=FILE, path=folder.absolute(), downloader=downloader)
+    return folder / FILE
 
 
 def _download_http(url: str, output_file: str, caller: Any) -> None:
     """pooch's own downloader, bounded in time and size."""
     fetch = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 16, timeout=TIMEOUT_SECONDS)
     with open(output_file, "wb") as file:
-        fetch(url, _Bounded(file, LARGEST_BYTES), caller)
+        try:
+            fetch(url, _Bounded(file, LARGEST_BYTES), caller)
+        except requests.RequestException:
+            raise
+        except ValueError as error:  # of a header
+            raise _NotThere(f"its answer is malformed ({error})") from error
 
 
 def _download_gdrive(url: str, output_file: str, caller: Any) -> None:

@@ -46,6 +46,7 @@ class Ecommerce(RawFileDataset[EcommerceOptions]):
         Source("https://archive.ics.uci.edu/ml/machine-learning-databases/00352/Online%20Retail.xlsx"),
         Source("https://www.kaggle.com/datasets/carrie1/ecommerce-data", needs="a Kaggle account"),
     )
+    table = CSV
     home = "https://archive.ics.uci.edu/dataset/352/online+retail"
     licence = "CC BY 4.0"
     citation = "Daqing Chen. Online Retail. UCI Machine Learning Repository (2015). https://doi.org/10.24432/C5BW33"

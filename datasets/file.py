@@ -76,7 +76,8 @@ class File(Dataset[FileOptions]):
     def content_key(self, options: FileOptions) -> str:
         """The hash of the file, and its suffix, which takes part in recognising its format."""
         if not options.dataset_path.is_file():
-            raise UserError(f"dataset_path {options.dataset_path}: there is no such file")
+            problem = "it is a folder: give a file" if options.dataset_path.is_dir() else "there is no such file"
+            raise UserError(f"dataset_path {options.dataset_path}: {problem}")
         inter = ".inter" in options.dataset_path.suffixes
         return content_hash(options.dataset_path, options.local_data_folder) + (".inter" if inter else "")
 

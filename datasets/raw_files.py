@@ -1,27 +1,31 @@
 """Datasets declared by where their raw file is to be had and how its columns lie."""
 
 import logging
-import zipfile
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
+import pyarrow as pa
 from pydantic import Field
 
 from common.errors import UserError
-from datasets.archives import GZIP, ZIP, extract, holds, place, workspace
+from common.files import remove_abandoned
+from datasets.archives import GZIP, WORKSPACE, ZIP, ArchiveError, extract, holds, is_zip, place, workspace
 from datasets.base import Dataset, DatasetOptions, RawInteractions
 from datasets.download import Source, download
 from datasets.fingerprint import content_hash
-from datasets.readers.columns import ROLES, plain
+from datasets.readers.columns import NEEDED, ROLES, plain
 from datasets.readers.delimited import Layout, read_delimited
-from datasets.readers.sniff import sniff
+from datasets.readers.sniff import Guess, sniff
 from datasets.readers.table import BadRows, RawTable
+from datasets.readers.text import read_sample
 from datasets.readers.values import to_interactions
 
 logger = logging.getLogger(__name__)
+
+WORKBOOK = ("workbook.xml",)  # what every xlsx file holds
 
 
 class RawFileOptions(DatasetOptions):
@@ -55,12 +59,13 @@ class Table:
 class RawFile:
     """What is to be had: names that the file may have, the preferred one first; its sources, the preferred one first.
 
-    folder: where it belongs, in the data folder.
+    folder: where it belongs, in the data folder. table: how its columns lie, unless it is no table (or a workbook).
     """
 
     names: tuple[str, ...]
     sources: tuple[Source, ...]
     folder: Path
+    table: Table | None = None
 
 
 AnyRawFileOptions = TypeVar("AnyRawFileOptions", bound=RawFileOptions)
@@ -73,6 +78,7 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
     location_options = Dataset.location_options | {"dataset_url"}
     raw_names: ClassVar[tuple[str, ...]]  # names that the raw file may have, the preferred one first
     sources: ClassVar[tuple[Source, ...]]
+    table: ClassVar[Table | None] = None
     home: ClassVar[str]  # the page of its makers, where to look when all sources are gone
     licence: ClassVar[str]
     citation: ClassVar[str]
@@ -80,19 +86,26 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
 
     def wanted(self, options: AnyRawFileOptions) -> RawFile:
         """The raw file that the options ask for."""
-        return RawFile(self.raw_names, self.sources, Path(self.code))
+        return RawFile(self.raw_names, self.sources, Path(self.code), self.table)
 
     def raw_file(self, options: AnyRawFileOptions) -> Path:
         """The raw file: as it lies in the data folder, unpacked from an archive there, or downloaded.
 
         Raises UserError if it can't be had, saying which file to put where.
         """
+        return self._present(options) or self._download(options)
+
+    def _present(self, options: AnyRawFileOptions) -> Path | None:
+        """The raw file, if it or an archive that holds it lies in the data folder."""
         wanted = self.wanted(options)
         folder = options.local_data_folder / wanted.folder
-        return _find(folder, wanted.names) or _unpack(folder, wanted.names) or self._download(folder, wanted, options)
+        remove_abandoned(folder, f"{WORKSPACE}*", *(f".{name}.*.tmp" for name in wanted.names))
+        return _find(folder, wanted.names) or _unpack(folder, wanted.names)
 
-    def _download(self, folder: Path, wanted: RawFile, options: AnyRawFileOptions) -> Path:
+    def _download(self, options: AnyRawFileOptions) -> Path:
         """The raw file, or out of the archive, that a source gives."""
+        wanted = self.wanted(options)
+        folder = options.local_data_folder / wanted.folder
         sources = wanted.sources if options.dataset_url is None else (Source(options.dataset_url),)
         what = (
             f"Put {' or '.join(wanted.names)} (or the zip that holds it) into {folder}/, name another source by "
@@ -101,7 +114,7 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
         )
         logger.info("downloading %s (%s) to %s; licence: %s", self.code, self.size, folder, self.licence)
         with workspace(folder) as temporary:
-            return download(sources, temporary, lambda file: _keep(file, folder, wanted.names), what)
+            return download(sources, temporary, lambda file: _keep(file, folder, wanted), what)
 
     @classmethod
     def files_on_disk(cls, data_folder: Path) -> list[Path]:
@@ -111,7 +124,12 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
 
     def content_key(self, options: AnyRawFileOptions) -> str:
         """The hash of the raw file."""
-        return content_hash(self.raw_file(options), options.local_data_folder)
+        present = self._present(options)
+        if present is not None and options.dataset_url is not None:
+            logger.info(
+                "%s is used, so nothing is fetched from dataset_url: remove the file to have it fetched", present
+            )
+        return content_hash(present or self._download(options), options.local_data_folder)
 
     @abstractmethod
     def read(self, options: AnyRawFileOptions) -> RawInteractions:
@@ -134,25 +152,64 @@ def _unpack(folder: Path, names: Sequence[str]) -> Path | None:
         if archive.is_file() and holds(archive, names):
             logger.info("unpacking %s", archive)
             return extract(archive, names, folder)
-        if archive.suffix.lower() == ".zip" and not zipfile.is_zipfile(archive):
+        if archive.suffix.lower() == ".zip" and not is_zip(archive):
             logger.warning("%s is damaged or no zip file: it is passed over; remove it, or bring it again", archive)
     return None
 
 
-def _keep(file: Path, folder: Path, names: Sequence[str]) -> Path:
+def _keep(file: Path, folder: Path, wanted: RawFile) -> Path:
     """The raw file, put where it belongs: out of the archive that a source gave, or as it came.
 
-    Raises ArchiveError if the archive is damaged or another one.
+    Raises ArchiveError if the archive is damaged or another one, or what came is not the dataset's.
     """
     with open(file, "rb") as content:
         start = content.read(4)
-    workbook = next((name for name in names if name.endswith(".xlsx")), None)
-    # An xlsx is a zip too: where one is expected, only a zip that holds the raw file is unpacked.
-    if start == ZIP and workbook is not None and zipfile.is_zipfile(file) and not holds(file, names):
+    workbook = next((name for name in wanted.names if name.endswith(".xlsx")), None)
+    if workbook is not None and holds(file, WORKBOOK):  # an xlsx is a zip too
         return place(file, folder / workbook)
-    if start == ZIP or start.startswith(GZIP):
-        return extract(file, names, folder)
-    return place(file, folder / next(name for name in names if name != workbook))
+    name = next(name for name in wanted.names if name != workbook)
+    if start in ZIP or start.startswith(GZIP):
+        file = extract(file, wanted.names, file.parent)
+        name = file.name
+    if name == workbook and not holds(file, WORKBOOK):
+        raise ArchiveError(f"{file} is no xlsx workbook")
+    if name != workbook:
+        _refuse_others(file, wanted.table)
+    return place(file, folder / name)
+
+
+def _refuse_others(file: Path, table: Table | None) -> None:
+    """Raise ArchiveError if the first lines of what a source gave can't be those of the dataset's file."""
+    try:
+        if table is None:
+            read_sample(file)
+        else:
+            _try_first_rows(file, table)
+    except UserError as error:
+        raise ArchiveError(str(error)) from error
+
+
+def _try_first_rows(path: Path, table: Table) -> None:
+    """Raise UserError if the first rows of a file don't fit a declared table."""
+    advice = "it is damaged or not the dataset's"
+    guess = sniff(path, table.separator)
+    rows = guess.rows[_layout(path, table, guess, advice).has_header :]
+    for number, row in enumerate(rows):
+        if len(row) != len(table.columns):
+            raise UserError(
+                f"{path}, row {number + 1}: {len(row)} fields where {len(table.columns)} are expected ({advice})"
+            )
+    known = [role for role in ROLES if role in table.columns and (role != "timestamp" or table.time_format is not None)]
+    if not rows or not set(NEEDED) <= set(known):
+        return
+    places = {role: table.columns.index(role) for role in known}
+    columns = {role: pa.chunked_array([[row[place] for row in rows]], pa.string()) for role, place in places.items()}
+    to_interactions(
+        RawTable(path, columns, lambda row: f"row {row + 1}"),
+        BadRows(advice=advice),
+        time_format=table.time_format,
+        integer_ids=table.integer_ids,
+    )
 
 
 class TableDataset(RawFileDataset[AnyRawFileOptions]):
@@ -179,20 +236,23 @@ def damaged_file(path: Path) -> BadRows:
 
 def read_table(path: Path, table: Table, columns: Mapping[str, int]) -> RawTable:
     """Some columns of a declared table. Raises UserError if the file's header or columns are others."""
-    guess = sniff(path, table.separator)
+    layout = _layout(path, table, sniff(path, table.separator), damaged_file(path).advice)
+    return read_delimited(path, layout, columns, damaged_file(path))
+
+
+def _layout(path: Path, table: Table, guess: Guess, advice: str) -> Layout:
+    """How a declared table lies in a file, by its first row. Raises UserError if the header or columns are others."""
     first = [name.strip().lstrip("\ufeff") for name in guess.rows[0]] if guess.rows else []
     if len(first) != len(table.columns):
         raise UserError(
             f"{path}, line 1: {len(first)} fields separated by {guess.separator_name} where {len(table.columns)} are "
-            f"expected ({damaged_file(path).advice})"
+            f"expected ({advice})"
         )
     header = table.header
     if header is not None and [plain(name) for name in first] != [plain(name) for name in header]:
         if not table.header_optional:
             raise UserError(
-                f"{path}, line 1: the header is {', '.join(first)!r} where {', '.join(header)!r} is expected "
-                f"({damaged_file(path).advice})"
+                f"{path}, line 1: the header is {', '.join(first)!r} where {', '.join(header)!r} is expected ({advice})"
             )
         header = None
-    layout = Layout(table.separator, len(table.columns), header is not None, table.encoding)
-    return read_delimited(path, layout, columns, damaged_file(path))
+    return Layout(table.separator, len(table.columns), header is not None, table.encoding)

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from datasets.base import RawInteractions
 from datasets.download import Source
-from datasets.raw_files import RawFile, RawFileDataset, RawFileOptions, damaged_file
+from datasets.raw_files import RawFile, RawFileDataset, RawFileOptions, Table, damaged_file
 from datasets.readers.python_lines import Row, read_python_lines
 from datasets.readers.table import BadRows, RawTable
 from datasets.readers.tokens import read_rows
@@ -42,6 +42,7 @@ FILES = {
             Source("https://raw.githubusercontent.com/WhiteGiveFive/SASRecAE/HEAD/data/Steam.txt"),
         ),
         Path("steam"),
+        Table(" ", ("user", "item"), integer_ids=("user", "item")),
     ),
 }
 

@@ -80,6 +80,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200, RATINGS.encode())
         elif path == "gz":
             self.answer(200, gzip.compress(RATINGS.encode()))
+        elif path == "malformed":
+            self.send_response(200)
+            self.send_header("Content-Length", "many")
+            self.end_headers()
+            self.wfile.write(GOOD)
         elif path in ("broken", "second"):
             self.answer(503, b"busy")
         elif path == "moved":

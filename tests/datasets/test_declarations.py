@@ -129,8 +129,6 @@ def test_half_an_archive_is_no_data(server: Server, serve: Serve, tmp_path: Path
 def test_another_archive_is_no_data(server: Server, serve: Serve, tmp_path: Path, sample: Sample) -> None:
     server.files["another"] = zipped(**{"other.txt": "1,2,3\n"})
     serve(sample, [Source(server.url("another")), Source(server.url(sample.name))])
-    if sample.code == "ecommerce":
-        pytest.skip("its source may give a workbook, which is a zip")
     check(load(sample, tmp_path), sample)
 
 

@@ -75,8 +75,8 @@ def test_is_refused_with_the_reason(load_file: LoadFile, tmp_path: Path, content
 
 
 def test_a_folder_a_missing_and_an_unreadable_file(load_file: LoadFile, tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "missing.csv"):
-        with pytest.raises(UserError, match="no such file"):
+    for path, reason in ((tmp_path, "it is a folder"), (tmp_path / "missing.csv", "no such file")):
+        with pytest.raises(UserError, match=reason):
             load_file(path)
     secret = tmp_path / "secret.csv"
     secret.write_text(GOOD)

@@ -4,6 +4,7 @@ import errno
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 
 import datasets
 from common.errors import UserError
+from datasets import cache
 from datasets.fingerprint import content_hash
 from datasets.sequence_data import ARRAYS, SequenceData
 
@@ -68,6 +70,22 @@ def test_what_is_said_is_kept_though_nobody_listens(
     caplog.set_level(logging.INFO)
     load_file(tmp_path / "mine.csv", min_rating=1)
     assert "rated below 1" in caplog.text and "said when the data was prepared" in caplog.text
+
+
+def test_what_is_said_names_the_dataset_that_is_loaded(
+    load_file: LoadFile, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not the one under whose name the same content was prepared."""
+    caplog.set_level(logging.INFO)
+    rows = ROWS + "1,2,not a number,5\n"
+    load_file(rows, name="earlier.csv", skip_bad_rows=True, min_rating=1)
+    assert f"{tmp_path / 'earlier.csv'} is read as" in caplog.text
+    caplog.clear()
+    load_file(rows, name="{name} % [x].csv", skip_bad_rows=True, min_rating=1)
+    assert "earlier" not in caplog.text
+    said = [record.getMessage() for record in caplog.records if "said when" in record.getMessage()]
+    assert len(said) == 3
+    assert all(message.startswith("{name} % [x]") for message in said)
 
 
 def test_name_is_no_part_of_what_is_cached(load_file: LoadFile, tmp_path: Path) -> None:
@@ -141,6 +159,46 @@ def test_damage_is_noticed_and_mended(
         assert "damaged" in caplog.text
     for key in ARRAYS:
         np.testing.assert_array_equal(getattr(again, key), kept[key])
+
+
+@pytest.mark.parametrize("rebuilt", [False, True])
+def test_what_another_process_does_to_a_damaged_folder_is_no_error(
+    load_file: LoadFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rebuilt: bool
+) -> None:
+    """It is removed, or prepared anew, while this process still looks at what was damaged."""
+    load_file(ROWS)
+    folder = prepared(tmp_path)[0]
+    good = tmp_path / "good"
+    shutil.copytree(folder, good)
+
+    def meddle(*_: Any) -> None:
+        shutil.rmtree(folder)
+        if rebuilt:
+            good.rename(folder)
+        raise ValueError("damaged")
+
+    monkeypatch.setattr(cache, "_load", meddle)
+    assert cache.load(folder, name="mine") is None
+    monkeypatch.undo()
+    assert prepared(tmp_path) == [folder] * rebuilt
+    assert (cache.load(folder, name="mine") is not None) == rebuilt
+
+
+def test_what_killed_processes_left_is_removed_in_time(load_file: LoadFile, tmp_path: Path) -> None:
+    """Of any dataset, and though nothing has to be prepared."""
+    load_file(ROWS)
+    folder = tmp_path / "Data" / "prepared"
+    left = [folder / ".other.a.tmp" / "items.npy", folder / "hashes" / ".x.json.a.tmp"]
+    used = [folder / ".other.b.tmp" / "items.npy", folder / "hashes" / ".x.json.b.tmp"]
+    for path in (*left, *used):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("half")
+    long_ago = time.time() - 2 * 24 * 3600
+    for path in (*left, left[0].parent, used[0].parent):  # the last is written to, though nothing new is in it
+        os.utime(path, (long_ago, long_ago))
+    load_file(tmp_path / "mine.csv")
+    assert not any(path.exists() for path in (*left, left[0].parent))
+    assert all(path.exists() for path in used)
 
 
 def test_a_full_disk_is_one_error_and_leaves_nothing(

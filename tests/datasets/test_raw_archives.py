@@ -87,10 +87,16 @@ def damaged_zip() -> bytes:
     return bytes(content)
 
 
+def misnamed_zip() -> bytes:
+    """The entry's own name, but not that in the list of entries, is no UTF-8."""
+    return make_zip("\xe9/ratings.dat").replace(b"\xc3\xa9", b"\xff\xff", 1)
+
+
 @pytest.mark.parametrize(
     ("name", "make"),
     [
         ("ml-1m.zip", damaged_zip),
+        ("ml-1m.zip", misnamed_zip),
         ("ratings.dat.gz", lambda: gzip.compress(RATINGS.encode(), mtime=0)[:-9]),
         ("ratings.dat.gz", lambda: b"\x1f\x8b" + bytes(30)),
     ],
@@ -100,6 +106,19 @@ def test_damage_is_named(tmp_path: Path, name: str, make: Callable[[], bytes]) -
     with pytest.raises(UserError, match=f"{name} is a damaged archive"):
         load(tmp_path)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [name]
+
+
+@pytest.mark.parametrize(("place", "damage"), [(6, b"\x63"), (46, b"\xff")], ids=["version", "name"])
+def test_a_zip_whose_list_is_damaged_is_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, place: int, damage: bytes
+) -> None:
+    content = bytearray(make_zip("\xe9/ratings.dat"))
+    start = content.index(b"PK\x01\x02") + place
+    content[start : start + len(damage)] = damage
+    put(tmp_path, "ml-1m.zip", bytes(content))
+    with pytest.raises(UserError, match=r"Put ratings\.dat"):
+        load(tmp_path)
+    assert "ml-1m.zip is damaged or no zip file" in caplog.text
 
 
 def test_a_gzip_bomb_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """Downloads from a real HTTP server on loopback that fails in every way that servers do."""
 
+import gzip
 import hashlib
+import logging
 import os
 import socket
 import time
@@ -9,7 +11,7 @@ from typing import Any
 
 import gdown
 import pytest
-from raw_server import GOOD, Server
+from raw_server import GOOD, RATINGS, Server, zipped
 
 import datasets
 from common.errors import UserError
@@ -50,6 +52,7 @@ def test_the_second_time_nothing_is_asked_for(server: Server, tmp_path: Path) ->
         ("broken", "HTTP 503 Service Unavailable, 3 times", 3),
         ("page", "web page", 1),
         ("nothing", "empty file", 1),
+        ("malformed", "its answer is malformed", 1),
         ("short", "the connection failed .*IncompleteRead|the connection failed .*broken", 3),
         ("stall", "the connection failed .*timed out", 3),
     ],
@@ -68,6 +71,50 @@ def test_failures_are_told_and_leave_nothing(
     assert "--dataset_code file" in message
     assert server.asked[path] == asked
     assert not (tmp_path / "ml-1m").exists()
+
+
+def test_failures_in_a_relative_data_folder_name_no_place_on_disk(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    server.files["half"] = GOOD[: len(GOOD) // 2]
+    with pytest.raises(UserError, match=": what it gave is a damaged archive") as caught:
+        load(Path("Data"), server.url("half"))
+    assert str(tmp_path) not in str(caught.value)
+
+
+WRONG = {
+    "json": (b'{"error": "rate limited"}', "what it gave holds JSON"),
+    "7z": (b"7z\xbc\xaf\x27" + bytes(100), "what it gave is an archive"),
+    "no entries": (b"PK\x05\x06" + bytes(18), "what it gave holds none of ratings.dat"),
+    "half a row": (RATINGS[:-33].encode(), "what it gave, row 35: 2 fields where 4 are expected"),
+    "another table": (b"1,2,3,4\n", "what it gave, line 1: 1 fields separated by '::' where 4 are expected"),
+    "names": (b"user::item::rating::timestamp\n", "what it gave, row 1: the item id 'item' is not an integer"),
+    "zipped": (zipped(content="not found\n"), ": ratings.dat, line 1: 1 fields"),
+    "gzipped": (gzip.compress(b"1::2::3::yesterday\n"), ": ratings.dat, row 1: .*yesterday"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_not_the_dataset_is_not_kept(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    server.files["wrong"], reason = WRONG[name]
+    with pytest.raises(UserError, match=reason):
+        load(tmp_path, server.url("wrong"))
+    assert not (tmp_path / "ml-1m").exists()
+    monkeypatch.setattr(MovieLens1M, "sources", (Source(server.url("wrong")), Source(server.url("good.zip"))))
+    assert load(tmp_path).num_interactions == 36
+    assert files(tmp_path) == ["ratings.dat"]
+
+
+def test_an_url_that_is_not_asked_is_told(server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    load(tmp_path, server.url("good.zip"))
+    assert "remove the file" not in caplog.text
+    load(tmp_path, server.url("plain"))
+    assert caplog.text.count("ratings.dat is used, so nothing is fetched from dataset_url: remove the file") == 1
+    assert server.asked == {"good.zip": 1}
 
 
 def test_a_transfer_that_breaks_off_is_started_anew(server: Server, tmp_path: Path) -> None:
@@ -172,3 +219,17 @@ def test_kept_from_a_killed_process_is_cleared_in_time(server: Server, tmp_path:
     load(tmp_path, server.url("good.zip"))
     assert not old.exists()
     assert new.exists()
+
+
+def test_half_unpacked_files_are_cleared_in_time_though_the_raw_file_is_there(server: Server, tmp_path: Path) -> None:
+    load(tmp_path, server.url("good.zip"))
+    old, new, other = (tmp_path / "ml-1m" / name for name in (".ratings.dat.a.tmp", ".ratings.dat.b.tmp", ".mine.tmp"))
+    for path in (old, new, other):
+        path.write_text("half")
+    long_ago = time.time() - 2 * 24 * 3600
+    for path in (old, other):
+        os.utime(path, (long_ago, long_ago))
+    load(tmp_path)
+    assert not old.exists()
+    assert new.exists()
+    assert other.exists()  # it isn't ours
