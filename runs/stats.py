@@ -21,6 +21,7 @@ from datasets.curves import Curve, curves
 from options.problems import Problems, unknown_choice
 from options.request import Request
 from options.values import check
+from options.yaml_text import flow
 from runs.build import run_options
 from runs.stats_pictures import draw
 
@@ -124,8 +125,9 @@ def _chosen(request: Request, options: StatsOptions) -> list[tuple[str, Any, dic
     for entry in options.datasets:
         said = _as_mapping(entry)
         code = said.pop("dataset_code", run_options(request).dataset_code)
-        if code not in DATASETS:
-            problems.add(unknown_choice("dataset", str(code), DATASETS), "--datasets", "datasets", str(code))
+        if not isinstance(code, str) or code not in DATASETS:
+            name = code if isinstance(code, str) else flow(code)
+            problems.add(unknown_choice("dataset", name, DATASETS), "--datasets", "datasets", name)
             continue
         schema = DATASETS[code].Options
         values = {key: value for key, value in shared.items() if key in schema.model_fields}

@@ -79,6 +79,12 @@ def test_what_is_wrong_with_datasets_is_told_at_once(capsys: pytest.CaptureFixtu
     assert not Path("Data").exists()
 
 
+@pytest.mark.parametrize(("code", "name"), [("[a]", "[a]"), ("{b: 1}", "{b: 1}"), ("null", "null"), ("5", "5")])
+def test_a_code_that_is_no_text_is_told(code: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert stats("--datasets", f"{{dataset_code: {code}}}") == 2
+    assert f"there is no dataset `{name}`" in capsys.readouterr().err
+
+
 def test_a_folder_that_is_a_file_is_one_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert stats("--dataset_code", "synthetic", *SMALL, "--stats_pictures", "plain.txt") == 1
     assert "can't write the picture" in capsys.readouterr().err
