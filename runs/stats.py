@@ -101,7 +101,7 @@ def stats(request: Request) -> int:
         drawn = curves(data) if options.stats_json or options.stats_pictures else {}
         given = dataset_options.model_dump(mode="json")
         columns.append(Described(_label(data, said, len(chosen)), datasets.statistics(data), drawn, given))
-    Console().print(_table(columns))
+    Console(markup=False, emoji=False).print(_table(columns))
     if options.stats_json is not None:
         content = {"schema": SCHEMA, "datasets": [column.as_json() for column in columns]}
         write_text(options.stats_json, json.dumps(content, indent=1) + "\n")

@@ -85,6 +85,28 @@ def test_a_code_that_is_no_text_is_told(code: str, name: str, capsys: pytest.Cap
     assert f"there is no dataset `{name}`" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("separator", [r"\t", "\t"])
+def test_a_tab_is_typed_as_backslash_and_t(separator: str) -> None:
+    Path("tab.csv").write_text("".join(f"{u}\t{i}\n" for u in range(8) for i in range(u, u + 6)))
+    given = ["--dataset_code", "file", "--dataset_path", "tab.csv", "--stats_json", "s.json"]
+    assert stats(*given, "--separator", separator, "--min_uc", "0", "--min_sc", "0") == 0
+    (found,) = read("s.json")
+    assert (found["users"], found["options"]["separator"]) == (8, "\t")
+
+
+@pytest.mark.parametrize("separator", [", ", "ab", "  ", "", r"\n", "\n", "é"])
+def test_a_separator_that_no_reader_knows_is_refused(separator: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert stats("--dataset_code", "file", "--dataset_path", "plain.txt", "--separator", separator) == 2
+    told = capsys.readouterr().err
+    assert "separator" in told and "character" in told
+
+
+@pytest.mark.parametrize("name", ["sales [final]", "p[q]", "p[red]q", "a :car: b"])
+def test_a_name_is_shown_as_it_stands(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert stats("--dataset_code", "file", "--dataset_path", "plain.txt", "--dataset_name", name, "--min_sc", "0") == 0
+    assert f" {name} " in capsys.readouterr().out
+
+
 def test_a_folder_that_is_a_file_is_one_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert stats("--dataset_code", "synthetic", *SMALL, "--stats_pictures", "plain.txt") == 1
     assert "can't write the picture" in capsys.readouterr().err
