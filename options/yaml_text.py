@@ -35,6 +35,10 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _construct_int(loader: _Loader, node: Any) -> int:
+    return int(loader.construct_scalar(node))
+
+
 class _Dumper(yaml.SafeDumper):
     """A safe dumper that quotes every text that this or another YAML reader would take for something else."""
 
@@ -49,7 +53,7 @@ class _Dumper(yaml.SafeDumper):
 for _name, _pattern, _first in _PLAIN:
     _whole = re.compile(f"(?:{_pattern.pattern})$")
     yaml.add_implicit_resolver(_TAG + _name, _whole, _first, Loader=_Loader, Dumper=_Dumper)
-yaml.add_constructor(_TAG + "int", lambda loader, node: int(loader.construct_scalar(node)), Loader=_Loader)
+yaml.add_constructor(_TAG + "int", _construct_int, Loader=_Loader)
 for _name in ("timestamp", "binary", "omap", "pairs", "set"):  # such values have no place among options
     _Loader.yaml_constructors.pop(_TAG + _name, None)
 yaml.add_representer(
