@@ -81,6 +81,12 @@ def faults(registries: Registries, line: str) -> list[str]:
         ("--best_metric NDCG@7", "best_metric = NDCG@7 from --best_metric"),
         ("--extends train_vae", "has its place only in templates"),
         ("--help=maybe", "--help maybe: takes no value"),
+        (
+            "--mode stats --datasets ml-20m ml-1m --dataset_path x",
+            "--dataset_path x: is an option of dataset `file`, but datasets lists `ml-20m`, `ml-1m`",
+        ),
+        ("--mode stats --datasets file --dataset_path x y", "--dataset_path x y: should be text"),
+        ("--mode stats --dataset_path x", "is an option of dataset `file`, but this run uses dataset `ml-1m`"),
         ("--mode stats --lr 1", "--lr 1: is an option of the trainer, which mode `stats` does not use"),
         ("--mode stats --model_code pop", "--model_code pop: chooses a model, which mode `stats` does not use"),
     ],
