@@ -22,6 +22,14 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+def expanded(path: Path) -> Path:
+    """The path with the home folder in place of a leading `~`; as it is where there is no such home."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path` to write to; rename it to `path` when the block ends well, else remove it."""

@@ -1,14 +1,25 @@
 """The base of every component's option schema."""
 
-from pydantic import BaseModel, ConfigDict
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from common.files import expanded
 
 
 class Options(BaseModel):
     """A frozen, strict set of options; a field's description is its line in `--help`.
 
-    Unknown keys are refused. Fields are declared with `pydantic.Field(default, description=...)`.
+    Unknown keys are refused. Fields are declared with `pydantic.Field(default, description=...)`. In a path a leading
+    `~` is the home folder, as where a shell reads it.
     """
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, protected_namespaces=(), allow_inf_nan=False
     )
+
+    @field_validator("*")
+    @classmethod
+    def _at_home(cls, value: Any) -> Any:
+        return expanded(value) if isinstance(value, Path) else value

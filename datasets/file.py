@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from common.errors import UserError
 from datasets.base import Dataset, DatasetOptions, RawInteractions
@@ -38,7 +38,7 @@ class FileOptions(DatasetOptions):
         description="csv: any separated text; inter: RecBole; sasrec: `user item` a line; lists: `user item item ...`",
     )
     separator: str | None = Field(
-        None, min_length=1, max_length=2, description="between fields of a text file, e.g. ',', '::'; null: recognised"
+        None, description="between fields of a text file, e.g. ',', '\\t' (a tab), '::'; null: recognised"
     )
     quoted: bool | None = Field(
         None, description='whether "a field" may stand in double quotes; null: yes, but over several lines not in a TSV'
@@ -55,6 +55,19 @@ class FileOptions(DatasetOptions):
     items_repeat: bool | None = Field(
         None, description="whether people consume an item again (default of filter_seen); null: judged from the data"
     )
+
+    @field_validator("separator")
+    @classmethod
+    def _cuts(cls, separator: str | None, info: ValidationInfo) -> str | None:
+        """A backslash and a t, as everyone types it, are a tab."""
+        if separator is None or separator == "::":
+            return separator
+        separator = "\t" if separator == "\\t" else separator
+        if len(separator) != 1 or separator in "\0\r\n":
+            raise ValueError("should be one character, \\t for a tab, or ::")
+        if not separator.isascii() and info.data.get("file_format") != "lists":
+            raise ValueError("should be an ASCII character, unless file_format is lists")
+        return separator
 
 
 class File(Dataset[FileOptions]):

@@ -1,6 +1,6 @@
 """The registries that options are read against: a value, so that tests can bring their own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,6 +37,10 @@ class Mode(Protocol):
     @property
     def Options(self) -> type[Options] | None:
         """The schema of the mode's own section, or None where it has none."""
+
+    @property
+    def listed(self) -> Callable[[Any, str], list[str]] | None:
+        """The codes of the datasets that the mode's own options list, from those and dataset_code; None: no mode's."""
 
 
 @dataclass(frozen=True)

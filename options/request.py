@@ -28,8 +28,9 @@ class Request:
     Attributes:
         mode: a key of the registry of modes.
         sections: the validated schema object of each section, by the section's name.
-        values: the resolved options, flat, in the order of the sections. Of a comparison: what was given, and all
-            options of the comparison itself; the runs' defaults stand in `cells`.
+        values: the resolved options, flat, in the order of the sections; then what was given for listed datasets alone.
+            Of a comparison: what was given, and all options of the comparison itself; the runs' defaults stand in
+            `cells`.
         origins: where each value came from: "default of model vae", "templates/train_vae.yaml:3", "--lr".
         templates: the templates as they were named.
         cells: the runs of a comparison, one per run, dataset and seed; empty in other modes.

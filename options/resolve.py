@@ -40,10 +40,16 @@ class Choice:
     sections: dict[str, Section] = field(default_factory=dict)
     unsettled: set[str] = field(default_factory=set)
     own: dict[str, tuple[str, str]] = field(default_factory=dict)  # null code -> (the model's own, its origin)
+    listed: dict[str, type[Options]] = field(default_factory=dict)  # code -> schema of datasets beside each other
 
     def schema_of(self, key: str) -> type[Options] | None:
         """The schema that the option `key` belongs to, or None."""
         return next((s.schema for s in self.sections.values() if key in s.schema.model_fields), None)
+
+    def listed_schema_of(self, key: str) -> type[Options] | None:
+        """The schema of the first listed dataset that has the option `key`, which no section has; or None."""
+        listed = [schema for schema in self.listed.values() if key in schema.model_fields]
+        return listed[0] if listed and self.schema_of(key) is None else None
 
 
 def last_wins(given: list[Given]) -> dict[str, Given]:
@@ -69,6 +75,8 @@ def choose(given: dict[str, Given], registries: Registries, problems: Problems) 
             choice.sections[name] = Section(name, "", registries.evaluation)
         elif name not in KINDS and name != "run":
             choice.sections[name] = Section(name, "", mode.Options)
+    if mode.listed is not None:
+        _list_datasets(choice, mode, given, registries)
     order = [name for name in mode.sections if name in choice.sections]
     choice.sections = {name: choice.sections[name] for name in ["run", *(n for n in order if n != "run")]}
     return choice
@@ -122,6 +130,17 @@ def _choose_component(
         problems.extend([_unknown_code(given, option, name, str(code), registries.of(name))])
 
 
+def _list_datasets(choice: Choice, mode: Any, given: dict[str, Given], registries: Registries) -> None:
+    """Find the datasets that the mode's own options list; what is wrong with those is told later."""
+    fields = mode.Options.model_fields
+    options = check(mode.Options, {key: settle(mode.Options, given[key]) for key in fields if key in given})[0]
+    for code in [] if options is None else mode.listed(options, choice.run.dataset_code):
+        if code in registries.datasets:
+            choice.listed[code] = registries.datasets[code].Options
+        else:
+            choice.unsettled.add("dataset")
+
+
 def _related(one: type, other: type) -> bool:
     """Whether one of two components can stand for the other: one is derived from the other."""
     return issubclass(one, other) or issubclass(other, one)
@@ -142,11 +161,11 @@ def judge_key(item: Given, choice: Choice, registries: Registries) -> str | None
     """Why the key of `item`, which no chosen section has, is wrong; None where that can't be said or is no fault.
 
     It can't be said where the component that it may belong to was not found. It is no fault where a template, written
-    for training, speaks of components that this mode (say stats) does not use.
+    for training, speaks of components that this mode (say stats) does not use, or where a listed dataset has it.
     """
     owners = owners_of(item.key, registries)
     known = [key for section in choice.sections.values() for key in section.schema.model_fields]
-    if any(kind in choice.unsettled for kind, _ in owners):
+    if any(kind in choice.unsettled for kind, _ in owners) or choice.listed_schema_of(item.key) is not None:
         return None
     mode = choice.run.mode
     unused = [kind for kind, _ in owners if kind not in choice.sections and kind != "mode"]
@@ -159,8 +178,10 @@ def judge_key(item: Given, choice: Choice, registries: Registries) -> str | None
     if owners:
         kind = owners[0][0]
         codes = ", ".join(f"`{code}`" for owner, code in owners if owner == kind)
-        used = mode if kind == "mode" else choice.sections[kind].code
-        return f"is an option of {kind} {codes}, but this run uses {kind} `{used}`"
+        used = f"this run uses {kind} `{mode if kind == 'mode' else choice.sections[kind].code}`"
+        if kind == "dataset" and choice.listed:
+            used = "datasets lists " + ", ".join(f"`{code}`" for code in choice.listed)
+        return f"is an option of {kind} {codes}, but {used}"
     if item.key in ("templates", "help", "print_config", "version", "extends"):
         where = "in templates" if item.key == "extends" else "on the command line"
         return f"has its place only {where}"
@@ -195,12 +216,29 @@ def check_section(section: Section, given: dict[str, Given], problems: Problems)
         elif key not in given:
             problems.add(f"must be given: {section.title} needs it ({type_text(fields[key])})", "", key)
         else:
-            item = given[key]
-            hint = _nearest_value(item, fields[key].annotation)
-            problems.add(
-                f"should be {type_text(fields[key])}{hint}{_detail(item, messages)}", item.origin, key, item.text
-            )
+            _refuse(given[key], section.schema, messages, problems)
     return options
+
+
+def _refuse(item: Given, schema: type[Options], messages: list[str], problems: Problems) -> None:
+    """Note a value that its field refuses."""
+    field = schema.model_fields[item.key]
+    hint = _nearest_value(item, field.annotation)
+    message = f"should be {type_text(field)}{hint}{_detail(item, messages)}"
+    problems.add(message, item.origin, item.key, item.text)
+
+
+def _values_for_listed(choice: Choice, latest: dict[str, Given], problems: Problems) -> dict[str, Any]:
+    """What was given for all listed datasets that have such an option, where the chosen one has none."""
+    values = {}
+    for key, item in latest.items():
+        schema = choice.listed_schema_of(key)
+        if schema is not None:
+            values[key] = settle(schema, item)
+            messages = check(schema, {key: values[key]})[1].get(key)
+            if messages:
+                _refuse(item, schema, messages, problems)
+    return values
 
 
 def _sources(messages: list[str], given: dict[str, Given]) -> str:
@@ -241,6 +279,7 @@ def resolve(
         if message:
             problems.add(message, item.origin, item.key, item.text)
     checked = {name: check_section(section, latest, problems) for name, section in choice.sections.items()}
+    for_listed = _values_for_listed(choice, latest, problems)
     run = checked.pop("run")
     sections = {name: options for name, options in checked.items() if options is not None}
     if len(problems.found) > before or not isinstance(run, RunOptions):
@@ -258,4 +297,6 @@ def resolve(
             values[key] = value
             default = choice.own[key][1] if key in own else f"default of {section.title}"
             origins[key] = default if key in own or key not in latest else latest[key].origin
+    values.update(for_listed)
+    origins.update({key: latest[key].origin for key in for_listed})
     return Request(run.mode, sections, values, origins, templates)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from common.files import expanded
 from options.problems import Problems, unknown_choice
 from options.values import Given
 from options.yaml_text import flow, parse_mapping
@@ -27,7 +28,7 @@ def first_comment(path: Path) -> str:
 def find_template(name: str, folder: Path, base: Path) -> Path:
     """The file of a template: `<folder>/<name>.yaml`, or a path (relative to `base`) that ends in .yaml or .yml."""
     if name.endswith(_SUFFIXES):
-        return base / Path(name).expanduser()
+        return base / expanded(Path(name))
     return folder / f"{name}.yaml"
 
 

@@ -50,13 +50,14 @@ def _meanings(words: tuple[str, ...]) -> Iterator[Any]:
         yield from (True, [])
         return
     read = [parse_word(word) for word in words]
+    texts = [None if value is None else word for word, value in zip(words, read, strict=True)]  # null is never a text
     if len(words) == 1:
         yield read[0]
         if words[0].lower() == "none":
             yield None
-        yield words[0]
+        yield texts[0]
     yield read
-    yield list(words)
+    yield texts
 
 
 def settle(schema: type[Options], given: Given) -> Any:
@@ -90,7 +91,8 @@ def check(schema: type[T], values: dict[str, Any]) -> tuple[T | None, dict[str, 
             if item is not None:
                 message = f"item {item + 1} {message}"
             messages = wrong.setdefault(str(place[0]) if place else "", [])
-            if message not in messages:
+            too_few_left = bool(messages) and detail["type"] == "too_short"  # pydantic doesn't count the wrong items
+            if message not in messages and not too_few_left:
                 messages.append(message)
         return None, wrong
 

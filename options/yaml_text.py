@@ -35,6 +35,10 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _construct_int(loader: _Loader, node: Any) -> int:
+    return int(loader.construct_scalar(node))
+
+
 class _Dumper(yaml.SafeDumper):
     """A safe dumper that quotes every text that this or another YAML reader would take for something else."""
 
@@ -49,7 +53,7 @@ class _Dumper(yaml.SafeDumper):
 for _name, _pattern, _first in _PLAIN:
     _whole = re.compile(f"(?:{_pattern.pattern})$")
     yaml.add_implicit_resolver(_TAG + _name, _whole, _first, Loader=_Loader, Dumper=_Dumper)
-yaml.add_constructor(_TAG + "int", lambda loader, node: int(node.value), Loader=_Loader)
+yaml.add_constructor(_TAG + "int", _construct_int, Loader=_Loader)
 for _name in ("timestamp", "binary", "omap", "pairs", "set"):  # such values have no place among options
     _Loader.yaml_constructors.pop(_TAG + _name, None)
 yaml.add_representer(
@@ -60,9 +64,11 @@ yaml.add_representer(
 
 
 def refuse_double_keys(node: yaml.MappingNode) -> None:
-    """Raise a YAML error at the second of two equal keys."""
+    """Raise a YAML error at the second of two equal keys, and at a key that is a list or a mapping."""
     seen: dict[str, int] = {}
     for key_node, _ in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(None, None, "this key is not a name", key_node.start_mark)
         if key_node.value in seen:
             raise yaml.constructor.ConstructorError(
                 None, None, f"`{key_node.value}` stands here and in line {seen[key_node.value]}", key_node.start_mark
@@ -99,6 +105,9 @@ def _construct(loader: _Loader, node: yaml.Node) -> Any:
         return loader.construct_object(node, deep=True)
     except ValueError as error:  # an integer of thousands of digits
         raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
+    except LookupError as error:  # `!!bool x`, `!!float ''`
+        message = "a value is not what its tag says"
+        raise yaml.constructor.ConstructorError(None, None, message, node.start_mark) from error
 
 
 def parse_word(word: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from common.schema import Options
 from options.request import Request
@@ -14,7 +15,7 @@ from runs.datasets import DatasetsOptions, show_datasets
 from runs.export import ExportOptions
 from runs.logs import log_to_screen
 from runs.recommend import RecommendOptions
-from runs.stats import StatsOptions, stats
+from runs.stats import StatsOptions, listed_codes, stats
 from runs.status import status
 from runs.tuning import TuneOptions
 
@@ -23,18 +24,22 @@ ONE_RUN = ("run", "dataset", "split", "dataloader", "model", "trainer", "evaluat
 
 @dataclass(frozen=True)
 class Mode:
-    """What `--mode` can name: the sections of options that it uses, its own schema if it has one, and what it does."""
+    """What `--mode` can name: the sections of options that it uses, its own schema if it has one, and what it does.
+
+    listed: from its own options and dataset_code to the codes of the datasets that they list; None where they can't.
+    """
 
     sections: tuple[str, ...]
     run: Callable[[Request], int]
     Options: type[Options] | None = None
+    listed: Callable[[Any, str], list[str]] | None = None
 
 
 MODES: dict[str, Mode] = {
     "train": Mode(ONE_RUN, commands.train),
     "validate": Mode(ONE_RUN, commands.validate),
     "test": Mode(ONE_RUN, commands.test),
-    "stats": Mode(("run", "dataset", "stats"), stats, StatsOptions),
+    "stats": Mode(("run", "dataset", "stats"), stats, StatsOptions, listed_codes),
     "datasets": Mode(("run", "datasets"), show_datasets, DatasetsOptions),
     "tune": Mode((*ONE_RUN, "tune"), commands.tune, TuneOptions),
     "compare": Mode(("run", "compare"), commands.compare, CompareOptions),

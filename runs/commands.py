@@ -162,4 +162,4 @@ def _show(metrics: dict[str, dict[str, float]], title: str) -> None:
     table = Table("metric", *metrics, title=title)
     for name in dict.fromkeys(name for values in metrics.values() for name in values):
         table.add_row(name, *(f"{values[name]:.4f}" if name in values else "" for values in metrics.values()))
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)

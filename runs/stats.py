@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ from rich.table import Table
 
 import datasets
 from common.errors import nearest
-from common.files import write_text
+from common.files import expanded, write_text
 from common.schema import Options
-from datasets import DATASETS, SequenceData
+from datasets import DATASETS
 from datasets.curves import Curve, curves
 from options.problems import Problems, unknown_choice
 from options.request import Request
 from options.values import check
+from options.yaml_text import flow
 from runs.build import run_options
 from runs.stats_pictures import draw
 
@@ -95,12 +96,14 @@ def stats(request: Request) -> int:
     assert isinstance(options, StatsOptions)
     chosen = _chosen(request, options)
     columns = []
-    for code, dataset_options, said in chosen:
+    for code, dataset_options, _ in chosen:
         data = datasets.load(code, dataset_options)
         drawn = curves(data) if options.stats_json or options.stats_pictures else {}
         given = dataset_options.model_dump(mode="json")
-        columns.append(Described(_label(data, said, len(chosen)), datasets.statistics(data), drawn, given))
-    Console().print(_table(columns))
+        columns.append(Described(data.name, datasets.statistics(data), drawn, given))
+    labels = _labels([column.label for column in columns], [said for _, _, said in chosen])
+    columns = [replace(column, label=label) for column, label in zip(columns, labels, strict=True)]
+    Console(markup=False, emoji=False).print(_table(columns))
     if options.stats_json is not None:
         content = {"schema": SCHEMA, "datasets": [column.as_json() for column in columns]}
         write_text(options.stats_json, json.dumps(content, indent=1) + "\n")
@@ -124,8 +127,9 @@ def _chosen(request: Request, options: StatsOptions) -> list[tuple[str, Any, dic
     for entry in options.datasets:
         said = _as_mapping(entry)
         code = said.pop("dataset_code", run_options(request).dataset_code)
-        if code not in DATASETS:
-            problems.add(unknown_choice("dataset", str(code), DATASETS), "--datasets", "datasets", str(code))
+        if not isinstance(code, str) or code not in DATASETS:
+            name = code if isinstance(code, str) else flow(code)
+            problems.add(unknown_choice("dataset", name, DATASETS), "--datasets", "datasets", name)
             continue
         schema = DATASETS[code].Options
         values = {key: value for key, value in shared.items() if key in schema.model_fields}
@@ -136,6 +140,12 @@ def _chosen(request: Request, options: StatsOptions) -> list[tuple[str, Any, dic
         chosen.append((code, made, said))
     problems.raise_if_any()
     return chosen
+
+
+def listed_codes(options: StatsOptions, dataset_code: str) -> list[str]:
+    """The code of each dataset that is to be described, known or not; [] where none is listed."""
+    codes = [_as_mapping(entry).get("dataset_code", dataset_code) for entry in options.datasets]
+    return [code if isinstance(code, str) else flow(code) for code in codes]
 
 
 def _what_is_wrong(key: str, messages: list[str], schema: type[Options], code: str) -> str:
@@ -151,15 +161,30 @@ def _as_mapping(entry: str | dict[str, Any]) -> dict[str, Any]:
     """An entry as options; a text is a code or, if there is such a file, a file."""
     if isinstance(entry, dict):
         return dict(entry)
-    if entry not in DATASETS and Path(entry).is_file():
+    if entry not in DATASETS and expanded(Path(entry)).is_file():
         return {"dataset_code": "file", "dataset_path": entry}
     return {"dataset_code": entry}
 
 
-def _label(data: SequenceData, said: dict[str, Any], columns: int) -> str:
-    """The dataset's name and, among several, the options that are its own."""
-    own = [f"{key} {value}" for key, value in said.items() if key not in ("dataset_path", "dataset_name")]
-    return f"{data.name} ({', '.join(own)})" if own and columns > 1 else data.name
+def _labels(names: list[str], said: list[dict[str, Any]]) -> list[str]:
+    """The datasets' names and, among several, the options that are each one's own; no two labels are the same."""
+    if len(names) == 1:
+        return names
+    short = [_label(name, own, ("dataset_path", "dataset_name")) for name, own in zip(names, said, strict=True)]
+    labels: list[str] = []
+    for name, own, wanted in zip(names, said, short, strict=True):
+        first = wanted if short.count(wanted) == 1 else _label(name, own, ("dataset_name",))
+        label, number = first, 2
+        while label in labels:
+            label, number = f"{first} ({number})", number + 1
+        labels.append(label)
+    return labels
+
+
+def _label(name: str, said: dict[str, Any], left_out: tuple[str, ...]) -> str:
+    """A dataset's name with the options that are its own."""
+    own = [f"{key} {value}" for key, value in said.items() if key not in left_out]
+    return f"{name} ({', '.join(own)})" if own else name
 
 
 def _table(columns: list[Described]) -> Table:

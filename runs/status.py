@@ -78,9 +78,8 @@ def status(request: Request) -> int:
             f"{cell.seconds / 60:.1f}" if cell.counters else "",
             str(left.get(cell.name, "")),
         )
-    console = Console()
-    console = console if console.is_terminal else Console(width=WIDTH)
-    console.print(table)
+    on_screen = Console().is_terminal
+    Console(width=None if on_screen else WIDTH, markup=False, emoji=False).print(table)
     for cell in cells:
         if cell.state == "failed":
             print(f"{cell.name} failed: {cell.counters.get('error')}")

@@ -78,8 +78,16 @@ def model(options: type[Options], dataloader: str, trainer: str) -> type:
 TRAIN = ("run", "dataset", "split", "dataloader", "model", "trainer", "evaluation")
 
 
-def mode(*sections: str, own: type[Options] | None = None) -> type:
-    return type("Mode", (), {"sections": sections, "Options": own})
+class StatsOptions(Options):
+    datasets: tuple[str, ...] = Field((), description="codes")
+
+
+def listed(options: StatsOptions, dataset_code: str) -> list[str]:
+    return list(options.datasets)
+
+
+def mode(*sections: str, own: type[Options] | None = None, listed: Any = None) -> type:
+    return type("Mode", (), {"sections": sections, "Options": own, "listed": staticmethod(listed) if listed else None})
 
 
 def fake_registries(templates: Path) -> Registries:
@@ -94,7 +102,7 @@ def fake_registries(templates: Path) -> Registries:
         trainers={"vae": component(TransferOptions, GENERIC), "generic": GENERIC},
         modes={
             "train": mode(*TRAIN),
-            "stats": mode("run", "dataset"),
+            "stats": mode("run", "dataset", "stats", own=StatsOptions, listed=listed),
             "compare": mode("run", "compare", own=CompareOptions),
         },
         evaluation=EvaluationOptions,

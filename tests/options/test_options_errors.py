@@ -41,6 +41,12 @@ def faults(registries: Registries, line: str) -> list[str]:
         ("--lr", "--lr: should be float > 0 (no value is given)"),
         ("--lr 1 2", "--lr 1 2: should be float > 0"),
         ("--lr null", "--lr null: should be float > 0"),
+        ("--folder null", "--folder null: should be path"),
+        ("--folder NULL", "--folder NULL: should be path"),
+        ("--experiment_root null", "--experiment_root null: should be text"),
+        ("--hidden null", "--hidden null: should be list of int"),
+        ("--metric_ks 0", "--metric_ks 0: should be list of int >= 1 (item 1 should be greater than or equal to 1)"),
+        ("--metric_ks []", "should have at least 1 item"),
         ("--lr .inf", "--lr .inf: should be float > 0"),
         ("--lr true", "--lr true: should be float > 0"),
         ("--num_epochs 1.5", "--num_epochs 1.5: should be int >= 0 or null"),
@@ -75,6 +81,12 @@ def faults(registries: Registries, line: str) -> list[str]:
         ("--best_metric NDCG@7", "best_metric = NDCG@7 from --best_metric"),
         ("--extends train_vae", "has its place only in templates"),
         ("--help=maybe", "--help maybe: takes no value"),
+        (
+            "--mode stats --datasets ml-20m ml-1m --dataset_path x",
+            "--dataset_path x: is an option of dataset `file`, but datasets lists `ml-20m`, `ml-1m`",
+        ),
+        ("--mode stats --datasets file --dataset_path x y", "--dataset_path x y: should be text"),
+        ("--mode stats --dataset_path x", "is an option of dataset `file`, but this run uses dataset `ml-1m`"),
         ("--mode stats --lr 1", "--lr 1: is an option of the trainer, which mode `stats` does not use"),
         ("--mode stats --model_code pop", "--model_code pop: chooses a model, which mode `stats` does not use"),
     ],
@@ -124,6 +136,16 @@ def test_faults_of_templates_and_of_the_rest_together(registries: Registries) ->
     assert told[3] == "--dropot 1: there is no such option; did you mean `dropout`?"
     assert told[4] == "--seed x: should be int >= 0, < 9223372036854775808"
     assert len(told) == 5
+
+
+def test_a_wrong_item_is_not_told_as_a_missing_one_too(registries: Registries) -> None:
+    (told,) = faults(registries, "--templates train_vae --metric_ks 0")
+    assert "at least" not in told
+
+
+def test_null_is_no_text_in_a_list_either(registries: Registries) -> None:
+    (told,) = faults(registries, "--mode compare --runs train_vae --datasets null")
+    assert "--datasets null: should be list of text or mapping" in told
 
 
 def test_what_may_belong_to_an_unknown_component_is_not_judged(registries: Registries) -> None:

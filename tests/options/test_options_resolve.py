@@ -96,6 +96,15 @@ def test_words_become_what_the_type_wants(registries: Registries, words: str, ke
     assert request.origins[key] == f"--{key}"
 
 
+def test_a_path_may_begin_at_home(registries: Registries, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.yaml").write_text("model_code: pop\nfolder: ~/data\n")
+    assert ask(registries, "--templates ~/mine.yaml").values["folder"] == str(tmp_path / "data")
+    assert ask(registries, "--model_code pop --folder ~nobodys/data").values["folder"] == "~nobodys/data"
+    with pytest.raises(OptionsError, match="there is no file ~nobodys/x"):
+        ask(registries, "--templates ~nobodys/x.yaml")
+
+
 def test_codes_may_come_from_anywhere(registries: Registries) -> None:
     request = ask(registries, "--model_code pop --trainer_code vae --dataset_code file --dataset_path x.csv")
     assert list(request.sections) == ["run", "dataset", "split", "dataloader", "model", "trainer", "evaluation"]
@@ -114,7 +123,14 @@ def test_the_resolved_options_are_a_template(registries: Registries, tmp_path: P
         assert again.sections == request.sections
 
 
+def test_an_option_of_a_listed_dataset(registries: Registries, tmp_path: Path) -> None:
+    request = ask(registries, "--mode stats --datasets ml-20m file --dataset_path x.csv --min_uc 2")
+    assert request.values["dataset_path"] == "x.csv" and request.origins["dataset_path"] == "--dataset_path"
+    (tmp_path / "config.yaml").write_text(request.to_yaml())
+    assert ask(registries, f"--templates {tmp_path}/config.yaml").values == request.values
+
+
 def test_a_mode_that_needs_less_takes_a_training_template(registries: Registries) -> None:
     request = ask(registries, "--mode stats --templates train_vae --min_uc 2")
-    assert list(request.sections) == ["run", "dataset"]
+    assert list(request.sections) == ["run", "dataset", "stats"]
     assert "lr" not in request.values and request.values["min_uc"] == 2

@@ -40,7 +40,11 @@ def test_values_are_read_by_yaml_1_2(text: str, value: object) -> None:
     assert type(read) is type(value)
 
 
-@pytest.mark.parametrize("word", ["", "abc", "[1, 2", "{a: 1, a: 2}", "1e", "-", "9" * 5000, "[" * 1200])
+ODD = ["", "abc", "[1, 2", "{a: 1, a: 2}", "1e", "-", "9" * 5000, "[" * 1200]
+ODD += ["{{x}}", "{[a]: 1}", "[!!bool x]", "[!!int [1]]", "[!!float '']"]
+
+
+@pytest.mark.parametrize("word", ODD)
 def test_words_that_mean_nothing_else_stay_words(word: str) -> None:
     assert parse_word(word) == word
 
@@ -57,6 +61,11 @@ def test_infinity_and_nan_are_floats() -> None:
         ("a:\n  x: 1\n  x: 2\n", 3, "`x` stands here and in line 2"),
         ("- a\n", 1, "expected lines of `key: value`"),
         ("1: a\n", 1, "not a name"),
+        ("b: 1\n? [a, b]\n: 3\n", 2, "not a name"),
+        ("a: {x: 1, [y]: 2}\n", 1, "not a name"),
+        ("a: {{x}}\n", 1, "not a name"),
+        ("a: !!bool x\n", 1, "not what its tag says"),
+        ("a: !!int [1]\n", 1, "expected a scalar"),
         ("a: !!python/object/apply:os.system ['true']\n", 1, "could not determine a constructor"),
         ("a: !!timestamp 2020-01-01\n", 1, "could not determine a constructor"),
         ("a: [1\nb: 2\n", 2, "expected"),

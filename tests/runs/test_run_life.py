@@ -195,7 +195,9 @@ def test_derived_folders_are_apart(place: Place) -> None:
 @pytest.mark.parametrize("mode", ["validate", "test"])
 def test_measuring_again_gives_the_same_numbers(finished: Place, place: Place, mode: str) -> None:
     phase = {"validate": "validation", "test": "test"}[mode]
-    place.run(mode=mode, pretrained_weights=finished.run_folder, label="again").ok()
+    label = "again [/v2] [red]"  # no markup of the table's
+    shown = place.run(mode=mode, pretrained_weights=finished.run_folder, label=label).ok().out
+    assert label in " ".join(shown.split())
     measured = json.loads((place.run_folder / "evaluation" / f"{phase}.json").read_text())
     assert measured[phase] == finished.results()[phase]
 

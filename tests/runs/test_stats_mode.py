@@ -79,6 +79,65 @@ def test_what_is_wrong_with_datasets_is_told_at_once(capsys: pytest.CaptureFixtu
     assert not Path("Data").exists()
 
 
+@pytest.mark.parametrize(("code", "name"), [("[a]", "[a]"), ("{b: 1}", "{b: 1}"), ("null", "null"), ("5", "5")])
+def test_a_code_that_is_no_text_is_told(code: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert stats("--datasets", f"{{dataset_code: {code}}}") == 2
+    assert f"there is no dataset `{name}`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("separator", [r"\t", "\t"])
+def test_a_tab_is_typed_as_backslash_and_t(separator: str) -> None:
+    Path("tab.csv").write_text("".join(f"{u}\t{i}\n" for u in range(8) for i in range(u, u + 6)))
+    given = ["--dataset_code", "file", "--dataset_path", "tab.csv", "--stats_json", "s.json"]
+    assert stats(*given, "--separator", separator, "--min_uc", "0", "--min_sc", "0") == 0
+    (found,) = read("s.json")
+    assert (found["users"], found["options"]["separator"]) == (8, "\t")
+
+
+@pytest.mark.parametrize("separator", [", ", "ab", "  ", "", r"\n", "\n", "é"])
+def test_a_separator_that_no_reader_knows_is_refused(separator: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert stats("--dataset_code", "file", "--dataset_path", "plain.txt", "--separator", separator) == 2
+    told = capsys.readouterr().err
+    assert "separator" in told and "character" in told
+
+
+@pytest.mark.parametrize("name", ["sales [final]", "p[q]", "p[red]q", "a :car: b"])
+def test_a_name_is_shown_as_it_stands(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert stats("--dataset_code", "file", "--dataset_path", "plain.txt", "--dataset_name", name, "--min_sc", "0") == 0
+    assert f" {name} " in capsys.readouterr().out
+
+
+def test_an_option_for_all_reaches_the_datasets_that_have_it(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bad.txt").write_text("user,item\n1,2\n1,3\n1\n")
+    other = ["{dataset_code: file, dataset_path: plain.txt, skip_bad_rows: false}", "synthetic"]
+    given = [*SMALL, "--min_uc", "0", "--min_sc", "0", "--stats_json", "s.json"]
+    assert stats("--datasets", "bad.txt", *other, *given, "--skip_bad_rows", "true") == 0
+    bad, plain, synthetic = read("s.json")
+    assert (bad["interactions"], bad["options"]["skip_bad_rows"]) == (2, True)
+    assert plain["options"]["skip_bad_rows"] is False and "skip_bad_rows" not in synthetic["options"]
+    assert synthetic["users"] == 60
+    assert stats("--datasets", "synthetic", "--skip_bad_rows", "true") == 2
+    assert "is an option of dataset `file`, but datasets lists `synthetic`" in capsys.readouterr().err
+    assert stats("--datasets", "nowhere.csv", "--skip_bad_rows", "true") == 2
+    assert "there is no dataset `nowhere.csv`" in capsys.readouterr().err
+
+
+def test_columns_have_labels_of_their_own() -> None:
+    Path("sub").mkdir()
+    Path("sub/plain.txt").write_text("".join(f"{u} {i}\n" for u in range(9) for i in range(u, u + 6)))
+    given = ["--min_uc", "0", "--min_sc", "0", "--stats_json", "s.json"]
+    assert stats("--datasets", "plain.txt", "sub/plain.txt", "sub/plain.txt", *given) == 0
+    first, second = "plain (dataset_path plain.txt)", "plain (dataset_path sub/plain.txt)"
+    assert [column["label"] for column in read("s.json")] == [first, second, f"{second} (2)"]
+
+
+def test_files_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Path("mine.yaml").write_text("mode: stats\ndatasets: [~/plain.txt]\nmin_sc: 0\nstats_json: ~/s.json\n")
+    assert main.run(["--templates", "mine.yaml"]) == 0
+    assert read("s.json")[0]["options"]["dataset_path"] == str(tmp_path / "plain.txt")
+
+
 def test_a_folder_that_is_a_file_is_one_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert stats("--dataset_code", "synthetic", *SMALL, "--stats_pictures", "plain.txt") == 1
     assert "can't write the picture" in capsys.readouterr().err

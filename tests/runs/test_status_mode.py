@@ -119,6 +119,11 @@ def test_a_failure_is_told(place: Place) -> None:
     assert "out of memory" in below and "is damaged" in below
 
 
+def test_a_name_is_shown_as_it_stands(place: Place) -> None:
+    write_plan(place)
+    assert "a [red]/ESAPR" in start(place, "--mode", "status", "--experiment_group", "a [red]").wait().ok().out
+
+
 def test_a_mistyped_option_is_an_error_here_too(place: Place) -> None:
     write_plan(place)
     refused = start(place, "--mode", "status", "--sedes", "1").wait()
