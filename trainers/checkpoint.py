@@ -31,16 +31,31 @@ BEST = "best.safetensors"
 
 def origin(split: Split) -> dict[str, Any]:
     """What is kept beside weights of what they were trained on."""
-    return {"data_hash": split.data.hash, "split_drawn_at": split.drawn_at}
+    return {
+        "data_hash": split.data.hash,
+        "split_code": split.code,
+        "split_drawn_at": split.drawn_at,
+        "split_trained_on": split.trained_on,
+    }
 
 
 def check_origin(state: Mapping[str, Any], split: Split, weights: str) -> None:
-    """Raise UserError if weights with this state were trained on another draw of the split: on what tests here."""
+    """Raise UserError if weights with this state were trained on another draw of the split, or on another part of the
+    same data: on what tests here. (Older weights don't say which part that was.)"""
     drawn_at = state.get("split_drawn_at")
     if None not in (drawn_at, split.drawn_at) and drawn_at != split.drawn_at:
         raise UserError(
             f"{weights} was trained on another draw of the split {split.code} (split_seed {drawn_at}; here "
             f"{split.drawn_at}), and so on ratings that are held out here: give --split_seed {drawn_at}"
+        )
+    said = {**origin(split), **state}
+    if said["data_hash"] == split.data.hash and said["split_trained_on"] != split.trained_on:
+        there = state.get("split_code", "unknown")
+        how = "with other options" if there == split.code else f"not {split.code}"
+        raise UserError(
+            f"{weights} was trained on another part of {split.data.name} than is trained on here (split {there}, "
+            f"{how}), and so perhaps on what is held out here: give the split and its options that it was trained "
+            "with (they are in its run's config.yaml), or train anew"
         )
 
 

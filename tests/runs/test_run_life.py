@@ -15,6 +15,7 @@ from small_runs import TINY_VAE, Place, hashes, outcome
 
 import options
 from runs.folders import label_of
+from trainers.checkpoint import read_tensors, write_tensors
 
 PROMISED = [
     "config.yaml",
@@ -231,6 +232,23 @@ def test_weights_are_not_tested_on_the_ratings_they_were_trained_on(place: Place
     refused = place.launcher.run(place.folder, *flags(**test))
     assert refused.code == 1 and "give --split_seed 3" in refused.err
     place.launcher.run(place.folder, *flags(**test, split_seed=3)).ok()
+
+
+def test_weights_are_neither_measured_nor_trained_on_under_another_split(finished: Place, place: Place) -> None:
+    """The ratio split tests what leave-one-out trains on; weights from before the splits were noted are accepted."""
+    ratio = {"split": "ratio", "test_share": 0.4, "targets": "next", "num_epochs": 1}
+    for changes in ({"mode": "test"}, {}):
+        refused = place.run(**changes, **ratio, pretrained_weights=finished.run_folder)
+        assert refused.code == 1 and "split leave_one_out, not ratio" in refused.err
+    place.run(**ratio).ok()
+    measure = {**ratio, "mode": "test", "pretrained_weights": place.run_folder}
+    place.run(**{**measure, "targets": "all"}).ok()  # trained on the same
+    other = place.run(**{**measure, "test_share": 0.3})
+    assert other.code == 1 and "split ratio, with other options" in other.err
+    best = read_tensors(place.run_folder / "models" / "best.safetensors")
+    older = {key: best.state[key] for key in ("epoch", "data_hash", "split_drawn_at")}
+    write_tensors(place.folder / "older.safetensors", best.tensors, older)
+    place.run(**{**measure, "test_share": 0.3, "pretrained_weights": "older.safetensors"}).ok()
 
 
 def test_weights_of_another_model_are_refused(finished: Place, place: Place) -> None:
