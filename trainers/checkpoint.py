@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,11 +74,21 @@ class Checkpoint:
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-    """Write tensors and a state of plain values to one safetensors file, atomically."""
+    """Write tensors and a state of plain values to one safetensors file, atomically.
+
+    Raises OSError where the system can't write it all (a full disk), as any other writing does.
+    """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
-        # One entry: safetensors writes several in any order, and equal runs are to have equal files.
-        save_file(plain, temporary, metadata={"state": json.dumps({**state, "sha256": content_hash(plain)})})
+        try:
+            # One entry: safetensors writes several in any order, and equal runs are to have equal files.
+            save_file(plain, temporary, metadata={"state": json.dumps({**state, "sha256": content_hash(plain)})})
+        except SafetensorError as error:
+            of_system = re.search(r"\(os error (\d+)\)", str(error))
+            if of_system is None:
+                raise
+            number = int(of_system[1])
+            raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def content_hash(tensors: Mapping[str, Tensor]) -> str:

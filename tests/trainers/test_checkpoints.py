@@ -1,8 +1,11 @@
 """Checkpoints are whole or not there; what is damaged is named, and the one before is used."""
 
+import errno
 import json
 import logging
 import os
+import resource
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +158,24 @@ def test_a_failed_write_leaves_the_one_before(tmp_path: Path, monkeypatch: pytes
             patched.setattr(Path, "replace", fail)
         with pytest.raises(OSError, match="no space"):
             store.save(checkpoint(2), 2)
+    loaded = store.load()
+    assert loaded is not None and loaded.state == {"epoch": 1}
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_file_that_can_not_be_written_whole_is_named_and_the_one_before_used(tmp_path: Path) -> None:
+    """A true limit of the file size, as a full disk has one: safetensors has an error of its own for it."""
+    store = filled(tmp_path, 1)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as Python itself does it
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"recent-000002\.safetensors") as caught:
+            store.save(Checkpoint({"model/w": torch.zeros(20_000)}, {"epoch": 2}), 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert caught.value.errno == errno.EFBIG  # main takes an OSError with a number for what it is
     loaded = store.load()
     assert loaded is not None and loaded.state == {"epoch": 1}
     assert not list(tmp_path.glob(".*"))
