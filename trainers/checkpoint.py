@@ -134,6 +134,10 @@ class CheckpointStore:
             if old.name not in kept:
                 old.unlink(missing_ok=True)
 
+    def has_any(self) -> bool:
+        """Whether there are checkpoints, whole or not."""
+        return any(self.folder.glob("recent-*.safetensors"))
+
     def load(self) -> Checkpoint | None:
         """The newest checkpoint that is whole; None if the run has none at all.
 

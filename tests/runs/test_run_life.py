@@ -1,6 +1,7 @@
 """What a run leaves, and what a second command may do to it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -219,6 +220,22 @@ def test_training_goes_on_from_given_weights(finished: Place, place: Place) -> N
     place.run(pretrained_weights=finished.run_folder, num_epochs=1, lr=1e-9).ok()
     ours, theirs = place.results()["validation"]["full"], finished.results()["validation"]["full"]
     assert ours["NDCG@10"] == pytest.approx(theirs["NDCG@10"], abs=1e-3)
+
+
+def test_a_run_goes_on_without_the_weights_that_it_was_begun_with(finished: Place, place: Place) -> None:
+    weights = place.folder / "begun_with.safetensors"
+    changes = {"pretrained_weights": weights, "num_epochs": 3}
+    shutil.copy(finished.run_folder / "models" / "best.safetensors", weights)
+    place.run(**changes).ok()
+    whole = outcome(place.run_folder)
+    shutil.rmtree(place.run_folder)
+    assert place.run(die_at=60, **changes).code == -9
+    assert list((place.run_folder / "models").glob("recent-*.safetensors"))
+    weights.unlink()
+    place.run(**changes, resume_training=True).ok()
+    assert outcome(place.run_folder) == whole
+    refused = place.run(**changes, overwrite=True)
+    assert refused.code == 1 and f"no weights at {weights}" in refused.err
 
 
 def test_weights_are_not_tested_on_the_ratings_they_were_trained_on(place: Place) -> None:
