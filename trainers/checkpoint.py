@@ -82,7 +82,8 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], state: dict[str, Any])
     with atomic_path(path) as temporary:
         try:
             # One entry: safetensors writes several in any order, and equal runs are to have equal files.
-            save_file(plain, temporary, metadata={"state": json.dumps({**state, "sha256": content_hash(plain)})})
+            sums = {"sha256": content_hash(plain), "state_sha256": state_hash(state)}
+            save_file(plain, temporary, metadata={"state": json.dumps({**state, **sums})})
         except SafetensorError as error:
             of_system = re.search(r"\(os error (\d+)\)", str(error))
             if of_system is None:
@@ -101,6 +102,11 @@ def content_hash(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def state_hash(state: Mapping[str, Any]) -> str:
+    """SHA-256 of a state of plain values, the same before it is written and after it is read."""
+    return hashlib.sha256(json.dumps(state).encode()).hexdigest()
+
+
 def read_tensors(path: Path) -> Checkpoint:
     """Read what `write_tensors` wrote. Raises UserError naming the file if it is damaged or something else."""
     try:
@@ -109,8 +115,8 @@ def read_tensors(path: Path) -> Checkpoint:
             state = dict(json.loads((file.metadata() or {}).get("state", "{}")))
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{path} is no readable weights file ({error}): give another one") from error
-    written = state.pop("sha256", None)
-    if written is not None and written != content_hash(tensors):
+    written, of_state = state.pop("sha256", None), state.pop("state_sha256", None)  # None: there was none then
+    if written not in (None, content_hash(tensors)) or of_state not in (None, state_hash(state)):
         raise UserError(f"{path} is damaged (its checksum differs): give another weights file")
     return Checkpoint(tensors, state)
 
@@ -120,13 +126,15 @@ class CheckpointStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._refused: set[str] = set()  # files that were found damaged
 
     def save(self, checkpoint: Checkpoint, number: int) -> None:
         """Write checkpoint `number`, then list it, then drop the oldest: at any moment a listed one is whole."""
         path = self.folder / f"recent-{number:06d}.safetensors"
         before = self._entries()
         write_tensors(path, checkpoint.tensors, checkpoint.state)
-        entries = [entry for entry in before if entry["file"] != path.name]
+        entries = [entry for entry in before if entry["file"] not in self._refused | {path.name}]
+        self._refused.discard(path.name)
         entries = [{"file": path.name, "sha256": sha256_file(path)}, *entries][:KEPT]
         write_text(self.folder / INDEX, json.dumps(entries, indent=1) + "\n")
         kept = {entry["file"] for entry in entries}
@@ -150,6 +158,7 @@ class CheckpointStore:
                 checkpoint = _read_listed(path, entry["sha256"])
             except UserError as error:
                 problems.append(str(error))
+                self._refused.add(path.name)
                 continue
             for problem in problems:
                 log.warning("%s: going on from the checkpoint before it, %s", problem, path.name)
@@ -168,6 +177,8 @@ class CheckpointStore:
         if index.is_file() or there:
             try:
                 entries = json.loads(index.read_text(encoding="utf-8"))
+                if there and not entries:
+                    raise ValueError("it lists none")
                 return [{"file": Path(entry["file"]).name, "sha256": str(entry["sha256"])} for entry in entries]
             except (OSError, ValueError, KeyError, TypeError) as error:
                 log.warning("%s can't be read (%s): the checkpoints beside it are looked at themselves", index, error)

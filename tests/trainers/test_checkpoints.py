@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from common.errors import UserError
@@ -18,6 +19,7 @@ from trainers.checkpoint import (
     INDEX,
     Checkpoint,
     CheckpointStore,
+    content_hash,
     flatten_optimizer,
     load_model,
     model_tensors,
@@ -103,6 +105,22 @@ def test_a_damaged_one_is_named_and_the_one_before_used(
     assert again is not None and again.state == {"epoch": 3}
 
 
+def test_a_damaged_one_takes_no_whole_ones_place(tmp_path: Path) -> None:
+    store = filled(tmp_path, 3)
+    damage(newest_file(tmp_path), "tampered")
+    store.load()
+    store.save(checkpoint(5), 5)
+    assert [path.name for path in sorted(tmp_path.glob("recent-*"))] == [f"recent-00000{n}.safetensors" for n in (2, 5)]
+    damage(newest_file(tmp_path), "tampered")
+    loaded = store.load()
+    assert loaded is not None and loaded.state == {"epoch": 2}
+    store.save(checkpoint(5), 5)
+    store.save(checkpoint(6), 6)
+    damage(newest_file(tmp_path), "missing")
+    loaded = store.load()
+    assert loaded is not None and loaded.state == {"epoch": 5}  # written anew, it counts
+
+
 def test_all_damaged(tmp_path: Path) -> None:
     store = filled(tmp_path, 3)
     files = list(tmp_path.glob("recent-*"))
@@ -113,7 +131,7 @@ def test_all_damaged(tmp_path: Path) -> None:
     assert all(path.name in str(caught.value) for path in files)
 
 
-@pytest.mark.parametrize("content", [None, "", "[{", '{"file": 1}', '[{"file": "a"}]'])
+@pytest.mark.parametrize("content", [None, "", "[{", "[]", "{}", '{"file": 1}', '[{"file": "a"}]'])
 def test_without_a_whole_list_the_checkpoints_speak_for_themselves(
     tmp_path: Path, content: str | None, heard: pytest.LogCaptureFixture
 ) -> None:
@@ -199,6 +217,19 @@ def test_changed_weights_are_found_out(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"best\.safetensors is damaged"):
         read_tensors(path)
+
+
+def test_a_changed_state_is_found_out_and_older_files_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "recent.safetensors"
+    tensors, state = {"w": torch.arange(6.0)}, {"step": 400, "best_value": float("nan"), "codes": ["a", "ä"]}
+    write_tensors(path, tensors, state)
+    assert str(read_tensors(path).state) == str(state)
+    path.write_bytes(path.read_bytes().replace(b"400", b"900"))
+    with pytest.raises(UserError, match=r"recent\.safetensors is damaged"):
+        read_tensors(path)
+    for sums in ({}, {"sha256": content_hash(tensors)}):
+        save_file(tensors, path, metadata={"state": json.dumps({"step": 4, **sums})})
+        assert read_tensors(path).state == {"step": 4}
 
 
 def test_weights_of_another_model_are_refused_by_name(tmp_path: Path) -> None:
