@@ -115,3 +115,11 @@ class Split:
     in_time: bool = field(default=True, kw_only=True)
     cut: int | None = field(default=None, kw_only=True)
     drawn_at: int | None = field(default=None, kw_only=True)
+
+    @property
+    def trained_on(self) -> str:
+        """20 hex digits that change with `train_start` and `train_end`: which part of `data` is trained on."""
+        digest = hashlib.blake2b(digest_size=HASH_DIGITS // 2)
+        for positions in (self.train_start, self.train_end):
+            digest.update(np.ascontiguousarray(positions, dtype="<i8").view(np.uint8).data)
+        return digest.hexdigest()

@@ -29,7 +29,7 @@ from runs.logs import LOGGERS, log_to_file
 from runs.results import describe, results
 from runs.weights import read_weights
 from trainers import TRAINERS, Parts
-from trainers.checkpoint import load_model
+from trainers.checkpoint import CheckpointStore, load_model
 from trainers.device import reset_peak_memory
 from trainers.evaluate import PHASES, Evaluation, Evaluator, Phase
 from trainers.randomness import Generators
@@ -55,9 +55,9 @@ def train(request: Request, trial: TrialRules | None = None) -> dict[str, Any]:
     A trial isn't tested: its results have the validation set alone.
     """
     folder = run_folder(request)
-    check_usable(request, folder)
+    goes_on = check_usable(request, folder) == "resumed" and CheckpointStore(folder.models).has_any()
     with remembered(LOGGERS) as said:
-        built = _build(request, PHASES if trial is None else ("validation",))
+        built = _build(request, PHASES if trial is None else ("validation",), goes_on)
     with claimed(request, folder) as state, log_to_file(folder.log, said):
         try:
             return _train(request, folder, state, built, trial)
@@ -81,7 +81,8 @@ class _Built:
     phases: tuple[Phase, ...]
 
 
-def _build(request: Request, phases: tuple[Phase, ...]) -> _Built:
+def _build(request: Request, phases: tuple[Phase, ...], goes_on: bool) -> _Built:
+    """goes_on: the run has a checkpoint, which holds what became of the weights that it was begun with."""
     reset_peak_memory()
     device = prepare_machine(request)
     data = load_data(request)
@@ -90,7 +91,7 @@ def _build(request: Request, phases: tuple[Phase, ...]) -> _Built:
     evaluator = make_evaluator(request, loader)
     model, generators = make_model(request, loader, device)
     weights = run_options(request).pretrained_weights
-    if weights is not None:  # when resuming, too: there may be no checkpoint yet
+    if weights is not None and not goes_on:
         load_model(model, read_weights(weights, loader.split), weights)
     evaluator.check(phases)
     return _Built(device, loader, evaluator, model, generators, phases)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,16 +33,31 @@ BEST = "best.safetensors"
 
 def origin(split: Split) -> dict[str, Any]:
     """What is kept beside weights of what they were trained on."""
-    return {"data_hash": split.data.hash, "split_drawn_at": split.drawn_at}
+    return {
+        "data_hash": split.data.hash,
+        "split_code": split.code,
+        "split_drawn_at": split.drawn_at,
+        "split_trained_on": split.trained_on,
+    }
 
 
 def check_origin(state: Mapping[str, Any], split: Split, weights: str) -> None:
-    """Raise UserError if weights with this state were trained on another draw of the split: on what tests here."""
+    """Raise UserError if weights with this state were trained on another draw of the split, or on another part of the
+    same data: on what tests here. (Older weights don't say which part that was.)"""
     drawn_at = state.get("split_drawn_at")
     if None not in (drawn_at, split.drawn_at) and drawn_at != split.drawn_at:
         raise UserError(
             f"{weights} was trained on another draw of the split {split.code} (split_seed {drawn_at}; here "
             f"{split.drawn_at}), and so on ratings that are held out here: give --split_seed {drawn_at}"
+        )
+    said = {**origin(split), **state}
+    if said["data_hash"] == split.data.hash and said["split_trained_on"] != split.trained_on:
+        there = state.get("split_code", "unknown")
+        how = "with other options" if there == split.code else f"not {split.code}"
+        raise UserError(
+            f"{weights} was trained on another part of {split.data.name} than is trained on here (split {there}, "
+            f"{how}), and so perhaps on what is held out here: give the split and its options that it was trained "
+            "with (they are in its run's config.yaml), or train anew"
         )
 
 
@@ -57,11 +74,22 @@ class Checkpoint:
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-    """Write tensors and a state of plain values to one safetensors file, atomically."""
+    """Write tensors and a state of plain values to one safetensors file, atomically.
+
+    Raises OSError where the system can't write it all (a full disk), as any other writing does.
+    """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
-        # One entry: safetensors writes several in any order, and equal runs are to have equal files.
-        save_file(plain, temporary, metadata={"state": json.dumps({**state, "sha256": content_hash(plain)})})
+        try:
+            # One entry: safetensors writes several in any order, and equal runs are to have equal files.
+            sums = {"sha256": content_hash(plain), "state_sha256": state_hash(state)}
+            save_file(plain, temporary, metadata={"state": json.dumps({**state, **sums})})
+        except SafetensorError as error:
+            of_system = re.search(r"\(os error (\d+)\)", str(error))
+            if of_system is None:
+                raise
+            number = int(of_system[1])
+            raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def content_hash(tensors: Mapping[str, Tensor]) -> str:
@@ -74,6 +102,11 @@ def content_hash(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def state_hash(state: Mapping[str, Any]) -> str:
+    """SHA-256 of a state of plain values, the same before it is written and after it is read."""
+    return hashlib.sha256(json.dumps(state).encode()).hexdigest()
+
+
 def read_tensors(path: Path) -> Checkpoint:
     """Read what `write_tensors` wrote. Raises UserError naming the file if it is damaged or something else."""
     try:
@@ -82,8 +115,8 @@ def read_tensors(path: Path) -> Checkpoint:
             state = dict(json.loads((file.metadata() or {}).get("state", "{}")))
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{path} is no readable weights file ({error}): give another one") from error
-    written = state.pop("sha256", None)
-    if written is not None and written != content_hash(tensors):
+    written, of_state = state.pop("sha256", None), state.pop("state_sha256", None)  # None: there was none then
+    if written not in (None, content_hash(tensors)) or of_state not in (None, state_hash(state)):
         raise UserError(f"{path} is damaged (its checksum differs): give another weights file")
     return Checkpoint(tensors, state)
 
@@ -93,19 +126,25 @@ class CheckpointStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._refused: set[str] = set()  # files that were found damaged
 
     def save(self, checkpoint: Checkpoint, number: int) -> None:
         """Write checkpoint `number`, then list it, then drop the oldest: at any moment a listed one is whole."""
         path = self.folder / f"recent-{number:06d}.safetensors"
         before = self._entries()
         write_tensors(path, checkpoint.tensors, checkpoint.state)
-        entries = [entry for entry in before if entry["file"] != path.name]
+        entries = [entry for entry in before if entry["file"] not in self._refused | {path.name}]
+        self._refused.discard(path.name)
         entries = [{"file": path.name, "sha256": sha256_file(path)}, *entries][:KEPT]
         write_text(self.folder / INDEX, json.dumps(entries, indent=1) + "\n")
         kept = {entry["file"] for entry in entries}
         for old in self.folder.glob("recent-*.safetensors"):
             if old.name not in kept:
                 old.unlink(missing_ok=True)
+
+    def has_any(self) -> bool:
+        """Whether there are checkpoints, whole or not."""
+        return any(self.folder.glob("recent-*.safetensors"))
 
     def load(self) -> Checkpoint | None:
         """The newest checkpoint that is whole; None if the run has none at all.
@@ -119,6 +158,7 @@ class CheckpointStore:
                 checkpoint = _read_listed(path, entry["sha256"])
             except UserError as error:
                 problems.append(str(error))
+                self._refused.add(path.name)
                 continue
             for problem in problems:
                 log.warning("%s: going on from the checkpoint before it, %s", problem, path.name)
@@ -137,6 +177,8 @@ class CheckpointStore:
         if index.is_file() or there:
             try:
                 entries = json.loads(index.read_text(encoding="utf-8"))
+                if there and not entries:
+                    raise ValueError("it lists none")
                 return [{"file": Path(entry["file"]).name, "sha256": str(entry["sha256"])} for entry in entries]
             except (OSError, ValueError, KeyError, TypeError) as error:
                 log.warning("%s can't be read (%s): the checkpoints beside it are looked at themselves", index, error)

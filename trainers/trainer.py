@@ -280,12 +280,13 @@ class Trainer:
         if checkpoint is not None:
             state = dict(checkpoint.state)
             data = self.parts.loader.data
-            if state.pop("data_hash", data.hash) != data.hash:
+            if state.get("data_hash", data.hash) != data.hash:
                 raise UserError(
                     f"dataset {data.name} has changed since the run began: start anew with --overwrite true"
                 )
             check_origin(state, self.parts.loader.split, "the checkpoint")
-            state.pop("split_drawn_at", None)
+            of_origin = origin(self.parts.loader.split)
+            state = {key: value for key, value in state.items() if key not in of_origin}
             load_model(self.model, checkpoint.part("model"), "the checkpoint")
             self.best_weights = checkpoint.part("best")
             restore_optimizer(self.optimizer, checkpoint.part("optimizer"))

@@ -1,6 +1,7 @@
 """What a run leaves, and what a second command may do to it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from small_runs import TINY_VAE, Place, hashes, outcome
 
 import options
 from runs.folders import label_of
+from trainers.checkpoint import read_tensors, write_tensors
 
 PROMISED = [
     "config.yaml",
@@ -222,6 +224,22 @@ def test_training_goes_on_from_given_weights(finished: Place, place: Place) -> N
     assert ours["NDCG@10"] == pytest.approx(theirs["NDCG@10"], abs=1e-3)
 
 
+def test_a_run_goes_on_without_the_weights_that_it_was_begun_with(finished: Place, place: Place) -> None:
+    weights = place.folder / "begun_with.safetensors"
+    changes = {"pretrained_weights": weights, "num_epochs": 3}
+    shutil.copy(finished.run_folder / "models" / "best.safetensors", weights)
+    place.run(**changes).ok()
+    whole = outcome(place.run_folder)
+    shutil.rmtree(place.run_folder)
+    assert place.run(die_at=60, **changes).code == -9
+    assert list((place.run_folder / "models").glob("recent-*.safetensors"))
+    weights.unlink()
+    place.run(**changes, resume_training=True).ok()
+    assert outcome(place.run_folder) == whole
+    refused = place.run(**changes, overwrite=True)
+    assert refused.code == 1 and f"no weights at {weights}" in refused.err
+
+
 def test_weights_are_not_tested_on_the_ratings_they_were_trained_on(place: Place) -> None:
     rated = {"templates": "train_bias", "dataset_code": "file", "dataset_path": place.folder / "rated.csv"}
     rows = [f"{user},{item},{1 + (user * item) % 5}" for user in range(30) for item in range(12)]
@@ -233,6 +251,23 @@ def test_weights_are_not_tested_on_the_ratings_they_were_trained_on(place: Place
     refused = place.launcher.run(place.folder, *flags(**test))
     assert refused.code == 1 and "give --split_seed 3" in refused.err
     place.launcher.run(place.folder, *flags(**test, split_seed=3)).ok()
+
+
+def test_weights_are_neither_measured_nor_trained_on_under_another_split(finished: Place, place: Place) -> None:
+    """The ratio split tests what leave-one-out trains on; weights from before the splits were noted are accepted."""
+    ratio = {"split": "ratio", "test_share": 0.4, "targets": "next", "num_epochs": 1}
+    for changes in ({"mode": "test"}, {}):
+        refused = place.run(**changes, **ratio, pretrained_weights=finished.run_folder)
+        assert refused.code == 1 and "split leave_one_out, not ratio" in refused.err
+    place.run(**ratio).ok()
+    measure = {**ratio, "mode": "test", "pretrained_weights": place.run_folder}
+    place.run(**{**measure, "targets": "all"}).ok()  # trained on the same
+    other = place.run(**{**measure, "test_share": 0.3})
+    assert other.code == 1 and "split ratio, with other options" in other.err
+    best = read_tensors(place.run_folder / "models" / "best.safetensors")
+    older = {key: best.state[key] for key in ("epoch", "data_hash", "split_drawn_at")}
+    write_tensors(place.folder / "older.safetensors", best.tensors, older)
+    place.run(**{**measure, "test_share": 0.3, "pretrained_weights": "older.safetensors"}).ok()
 
 
 def test_weights_of_another_model_are_refused(finished: Place, place: Place) -> None:

@@ -1,13 +1,17 @@
 """Checkpoints are whole or not there; what is damaged is named, and the one before is used."""
 
+import errno
 import json
 import logging
 import os
+import resource
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from common.errors import UserError
@@ -15,6 +19,7 @@ from trainers.checkpoint import (
     INDEX,
     Checkpoint,
     CheckpointStore,
+    content_hash,
     flatten_optimizer,
     load_model,
     model_tensors,
@@ -100,6 +105,22 @@ def test_a_damaged_one_is_named_and_the_one_before_used(
     assert again is not None and again.state == {"epoch": 3}
 
 
+def test_a_damaged_one_takes_no_whole_ones_place(tmp_path: Path) -> None:
+    store = filled(tmp_path, 3)
+    damage(newest_file(tmp_path), "tampered")
+    store.load()
+    store.save(checkpoint(5), 5)
+    assert [path.name for path in sorted(tmp_path.glob("recent-*"))] == [f"recent-00000{n}.safetensors" for n in (2, 5)]
+    damage(newest_file(tmp_path), "tampered")
+    loaded = store.load()
+    assert loaded is not None and loaded.state == {"epoch": 2}
+    store.save(checkpoint(5), 5)
+    store.save(checkpoint(6), 6)
+    damage(newest_file(tmp_path), "missing")
+    loaded = store.load()
+    assert loaded is not None and loaded.state == {"epoch": 5}  # written anew, it counts
+
+
 def test_all_damaged(tmp_path: Path) -> None:
     store = filled(tmp_path, 3)
     files = list(tmp_path.glob("recent-*"))
@@ -110,7 +131,7 @@ def test_all_damaged(tmp_path: Path) -> None:
     assert all(path.name in str(caught.value) for path in files)
 
 
-@pytest.mark.parametrize("content", [None, "", "[{", '{"file": 1}', '[{"file": "a"}]'])
+@pytest.mark.parametrize("content", [None, "", "[{", "[]", "{}", '{"file": 1}', '[{"file": "a"}]'])
 def test_without_a_whole_list_the_checkpoints_speak_for_themselves(
     tmp_path: Path, content: str | None, heard: pytest.LogCaptureFixture
 ) -> None:
@@ -160,6 +181,24 @@ def test_a_failed_write_leaves_the_one_before(tmp_path: Path, monkeypatch: pytes
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_file_that_can_not_be_written_whole_is_named_and_the_one_before_used(tmp_path: Path) -> None:
+    """A true limit of the file size, as a full disk has one: safetensors has an error of its own for it."""
+    store = filled(tmp_path, 1)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as Python itself does it
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"recent-000002\.safetensors") as caught:
+            store.save(Checkpoint({"model/w": torch.zeros(20_000)}, {"epoch": 2}), 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert caught.value.errno == errno.EFBIG  # main takes an OSError with a number for what it is
+    loaded = store.load()
+    assert loaded is not None and loaded.state == {"epoch": 1}
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_something_else_is_no_weights_file(tmp_path: Path) -> None:
     for content in (b"", b"hello", b"\x80\x04\x95\x00", os.urandom(200)):
         path = tmp_path / "odd.safetensors"
@@ -178,6 +217,19 @@ def test_changed_weights_are_found_out(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"best\.safetensors is damaged"):
         read_tensors(path)
+
+
+def test_a_changed_state_is_found_out_and_older_files_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "recent.safetensors"
+    tensors, state = {"w": torch.arange(6.0)}, {"step": 400, "best_value": float("nan"), "codes": ["a", "ä"]}
+    write_tensors(path, tensors, state)
+    assert str(read_tensors(path).state) == str(state)
+    path.write_bytes(path.read_bytes().replace(b"400", b"900"))
+    with pytest.raises(UserError, match=r"recent\.safetensors is damaged"):
+        read_tensors(path)
+    for sums in ({}, {"sha256": content_hash(tensors)}):
+        save_file(tensors, path, metadata={"state": json.dumps({"step": 4, **sums})})
+        assert read_tensors(path).state == {"step": 4}
 
 
 def test_weights_of_another_model_are_refused_by_name(tmp_path: Path) -> None:
