@@ -11,8 +11,12 @@ from types import FrameType
 
 @contextmanager
 def interrupts_go_to(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """While the block runs, Ctrl-C calls `handler`; outside the main thread nothing changes."""
-    if threading.current_thread() is not threading.main_thread():
+    """While the block runs, Ctrl-C calls `handler`; outside the main thread nothing changes.
+
+    Nor where Ctrl-C is ignored: so a script starts what is to run behind it, and means other programs by Ctrl-C.
+    """
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored or threading.current_thread() is not threading.main_thread():
         yield
         return
     previous = signal.signal(signal.SIGINT, handler)

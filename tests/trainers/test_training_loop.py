@@ -1,6 +1,8 @@
 """When a run waits, moves on and ends; what it keeps; what it does with the learning rate."""
 
 import copy
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +258,27 @@ def test_interrupted_training_has_its_best_weights(tmp_path: Path) -> None:
     assert (state.epoch, state.best_epoch, state.stopped_by) == (3, 2, None)
     assert torch.equal(trainer.model.table.detach(), tables[2])  # type: ignore[operator]
     assert torch.equal(load_file(tmp_path / "models" / "best.safetensors")["table"], tables[2])
+
+
+@pytest.mark.parametrize("before", [signal.SIG_IGN, signal.default_int_handler])
+def test_ctrl_c_ends_training_only_where_it_is_not_ignored(tmp_path: Path, before: Any) -> None:
+    """A script's job in the background has it ignored; the shell leaves it so."""
+    trainer = make_trainer(tmp_path, [0.1, 0.5, 0.2, 0.3], num_epochs=3)
+    train_pass = trainer.train_pass
+
+    def pressed() -> dict[str, float]:
+        if trainer.state.epoch > 0:
+            os.kill(os.getpid(), signal.SIGINT)
+        return train_pass()
+
+    trainer.train_pass = pressed  # type: ignore[method-assign]
+    outside = signal.signal(signal.SIGINT, before)
+    try:
+        trainer.train(resume=False)
+        assert signal.getsignal(signal.SIGINT) is before
+    finally:
+        signal.signal(signal.SIGINT, outside)
+    assert trainer.interrupted is (before is not signal.SIG_IGN)
 
 
 def test_the_mean_loss_weighs_batches_by_size(tmp_path: Path) -> None:
