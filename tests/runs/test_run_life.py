@@ -1,5 +1,6 @@
 """What a run leaves, and what a second command may do to it."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from helpers import ROOT, flags
 from small_runs import TINY_VAE, Place, hashes, outcome
 
 import options
-from runs.folders import label_of
+from runs.folders import is_held, label_of, locked
+from trainers.run_folder import RunFolder
 
 PROMISED = [
     "config.yaml",
@@ -180,6 +182,30 @@ def test_two_processes_on_one_folder(finished: Place, place: Place) -> None:
     refused = ended[0] if ended[0].code else ended[1]
     assert "in use by another process" in refused.err or "holds" in refused.err
     assert outcome(place.run_folder) == outcome(finished.run_folder)
+
+
+def test_a_folder_that_another_process_uses_is_told_as_that(place: Place) -> None:
+    assert place.run(die_at=120).code == -9
+    before = hashes(place.folder)
+    with locked(place.run_folder):
+        for asked in ({}, {"resume_training": True}, {"overwrite": True}):
+            refused = place.run(**asked)
+            assert refused.code == 1 and "in use by another process" in refused.err
+            assert "--resume_training" not in refused.err and "--overwrite" not in refused.err
+    assert hashes(place.folder) == before
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_warned_of(
+    tmp_path: Path, code: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(file: object, kind: int) -> None:
+        raise OSError(code, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with locked(tmp_path):
+        assert is_held(RunFolder(tmp_path)) is None
+    assert f"the file system of {tmp_path} has no locks" in caplog.text
 
 
 def test_derived_folders_are_apart(place: Place) -> None:
