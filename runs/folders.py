@@ -45,6 +45,7 @@ CIRCUMSTANCES = frozenset(
     }
     | {"num_threads", "verbose", "checkpoint_seconds", "local_data_folder", "dataset_url"}
 )
+PLACE = ("experiment_root", "experiment_group", "experiment_name")
 State = Literal["new", "resumed"]
 LOCK = ".lock"
 NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})  # of some network file systems
@@ -70,7 +71,13 @@ def label_of(request: Request) -> str:
 
 
 def run_folder(request: Request) -> RunFolder:
-    """`<root>/<group>/<name>`; group and name are derived from the dataset and the options where they are not given."""
+    """`<root>/<group>/<name>`; group and name are derived from the dataset and the options where they are not given.
+
+    A run whose own `config.yaml` is the template is measured, and gone on with, where that lies.
+    """
+    own = _folder_of_template(request)
+    if own is not None:
+        return RunFolder(own)
     options, values = run_options(request), plain_values(request)
     dataset = dataset_name(request)
     digest = hashlib.sha256(json.dumps(essence(values), sort_keys=True).encode()).hexdigest()[:8]
@@ -78,6 +85,33 @@ def run_folder(request: Request) -> RunFolder:
     if options.pilot:  # a pilot is cleared without asking: it must never have a real run's folder
         name = f"pilot-{name}"
     return RunFolder(Path(options.experiment_root) / (options.experiment_group or _as_name(dataset)) / name)
+
+
+def is_config_of_run(template: Path) -> bool:
+    """Whether a template is the `config.yaml` of a run that has left weights."""
+    return template.name == "config.yaml" and (template.parent / "models").is_dir()
+
+
+def _folder_of_template(request: Request) -> Path | None:
+    """The folder of the run whose own `config.yaml` is the template, if it is to be measured or gone on with.
+
+    None where another place is given, or other weights are to be measured. A pilot and the runs of a comparison have
+    their own folders always.
+    """
+    options = run_options(request)
+    measured = request.mode in ("validate", "test")
+    if options.pilot or request.origins["mode"] == "mode compare":
+        return None
+    if not measured and not (request.mode == "train" and options.resume_training):
+        return None
+    config = next(filter(is_config_of_run, (Path(name).expanduser() for name in reversed(request.templates))), None)
+    if config is None:
+        return None
+    for key in (*PLACE, "pretrained_weights") if measured else PLACE:
+        origin = request.origins[key]
+        if not origin.startswith("default") and Path(origin.rpartition(":")[0]).resolve() != config.resolve():
+            return None
+    return config.parent
 
 
 def _as_name(text: str) -> str:

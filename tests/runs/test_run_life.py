@@ -235,6 +235,42 @@ def test_a_runs_own_config_measures_its_own_weights_whatever_it_began_with(finis
     assert measured["test"] == place.results()["test"] and again.code == 0
 
 
+NAMED = ("experiment_group", "experiment_name")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_renamed_run_is_found_by_its_own_config(finished: Place, place: Place, named: bool) -> None:
+    base = {key: value for key, value in TINY_VAE.items() if named or key not in NAMED}
+    assert place.run(base, die_at=160).code == -9
+    (old,) = (path.parent for path in place.folder.glob("experiments/*/*/config.yaml"))
+    kept = old.rename(place.folder / "kept")
+    resumed = place.launcher.run(place.folder, "--templates", "kept/config.yaml", "--resume_training", "true").ok()
+    assert "resumed after epoch" in resumed.err and not old.exists()
+    ours, theirs = outcome(kept), outcome(finished.run_folder)
+    ours.pop("options"), theirs.pop("options")
+    assert ours == theirs
+    test = ("--templates", "kept/config.yaml", "--mode", "test")
+    place.launcher.run(place.folder, *test).ok()
+    assert json.loads((kept / "evaluation" / "test.json").read_text())["test"] == finished.results()["test"]
+    elsewhere = place.launcher.run(place.folder, *test, "--experiment_name", "other")
+    assert elsewhere.code == 1 and "no weights at" in elsewhere.err and "other" in elsewhere.err
+    place.launcher.run(place.folder, *test, "--experiment_name", "other", "--pretrained_weights", "kept").ok()
+    assert not old.exists()
+
+
+def test_the_template_of_a_pilot_or_of_another_run_is_not_its_folder(finished: Place, place: Place) -> None:
+    config, before = finished.run_folder / "config.yaml", hashes(finished.run_folder)
+    given = ("--templates", config, "--resume_training", "true")
+    place.launcher.run(place.folder, *given, "--pilot", "true").ok()
+    refused = place.launcher.run(place.folder, *given)
+    assert refused.code == 1 and f"{finished.run_folder} holds a finished run" in refused.err
+    place.launcher.run(place.folder, "--templates", config, "--num_epochs", "1").ok()
+    plan = {"mode": "compare", "runs": [{"template": str(config), "overrides": {"num_epochs": 1}}], "seeds": [3, 4]}
+    (place.folder / "plan.yaml").write_text(yaml.safe_dump(plan))
+    place.launcher.run(place.folder, "--templates", "plan.yaml", "--resume_training", "true").ok()
+    assert hashes(finished.run_folder) == before
+
+
 def test_measuring_with_other_options_than_those_of_training_is_said(finished: Place, place: Place) -> None:
     measured = place.run(mode="test", pretrained_weights=finished.run_folder, weight_type="linear").ok()
     assert "weight_type exp_stair there, linear here" in measured.err
