@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import logging
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -44,8 +45,10 @@ CIRCUMSTANCES = frozenset(
     }
     | {"num_threads", "verbose", "checkpoint_seconds", "local_data_folder", "dataset_url"}
 )
+PLACE = ("experiment_root", "experiment_group", "experiment_name")
 State = Literal["new", "resumed"]
 LOCK = ".lock"
+NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})  # of some network file systems
 LOCK_SECONDS = 1.0  # a process that was just killed, or one that only looks, holds a lock for less
 
 
@@ -68,7 +71,13 @@ def label_of(request: Request) -> str:
 
 
 def run_folder(request: Request) -> RunFolder:
-    """`<root>/<group>/<name>`; group and name are derived from the dataset and the options where they are not given."""
+    """`<root>/<group>/<name>`; group and name are derived from the dataset and the options where they are not given.
+
+    A run whose own `config.yaml` is the template is measured, and gone on with, where that lies.
+    """
+    own = _folder_of_template(request)
+    if own is not None:
+        return RunFolder(own)
     options, values = run_options(request), plain_values(request)
     dataset = dataset_name(request)
     digest = hashlib.sha256(json.dumps(essence(values), sort_keys=True).encode()).hexdigest()[:8]
@@ -76,6 +85,33 @@ def run_folder(request: Request) -> RunFolder:
     if options.pilot:  # a pilot is cleared without asking: it must never have a real run's folder
         name = f"pilot-{name}"
     return RunFolder(Path(options.experiment_root) / (options.experiment_group or _as_name(dataset)) / name)
+
+
+def is_config_of_run(template: Path) -> bool:
+    """Whether a template is the `config.yaml` of a run that has left weights."""
+    return template.name == "config.yaml" and (template.parent / "models").is_dir()
+
+
+def _folder_of_template(request: Request) -> Path | None:
+    """The folder of the run whose own `config.yaml` is the template, if it is to be measured or gone on with.
+
+    None where another place is given, or other weights are to be measured. A pilot and the runs of a comparison have
+    their own folders always.
+    """
+    options = run_options(request)
+    measured = request.mode in ("validate", "test")
+    if options.pilot or request.origins["mode"] == "mode compare":
+        return None
+    if not measured and not (request.mode == "train" and options.resume_training):
+        return None
+    config = next(filter(is_config_of_run, (Path(name).expanduser() for name in reversed(request.templates))), None)
+    if config is None:
+        return None
+    for key in (*PLACE, "pretrained_weights") if measured else PLACE:
+        origin = request.origins[key]
+        if not origin.startswith("default") and Path(origin.rpartition(":")[0]).resolve() != config.resolve():
+            return None
+    return config.parent
 
 
 def _as_name(text: str) -> str:
@@ -97,8 +133,14 @@ def claimed(request: Request, folder: RunFolder) -> Iterator[State]:
 def check_usable(request: Request, folder: RunFolder) -> State | None:
     """What the run's folder is there for: a "new" run, or one that is "resumed"; None = its run is to be replaced.
 
-    Raises UserError if it holds a run that the options don't say to resume or overwrite.
+    Raises UserError if it holds a run that the options don't say to resume or overwrite, or that another process runs.
     """
+    _wait_for(folder.path, lambda: not is_held(folder))
+    return _use(request, folder)
+
+
+def _use(request: Request, folder: RunFolder) -> State | None:
+    """The same of a folder that no other process has."""
     options, status = run_options(request), folder.status()
     finished = status.get("state") == "finished"
     if not folder.config.exists():
@@ -125,7 +167,7 @@ def check_usable(request: Request, folder: RunFolder) -> State | None:
 
 
 def _prepare(request: Request, folder: RunFolder) -> State:
-    state = check_usable(request, folder)
+    state = _use(request, folder)
     if state is None:
         _clear(folder)
         state = "new"
@@ -181,12 +223,23 @@ def locked(path: Path) -> Iterator[None]:
         yield
         return
     with open(path / LOCK, "a", encoding="ascii") as file:
-        deadline = time.monotonic() + LOCK_SECONDS
-        while not _flock(file, fcntl.LOCK_EX):
-            if time.monotonic() > deadline:
-                raise UserError(f"{path} is in use by another process: wait for it, or give another --experiment_name")
-            time.sleep(LOCK_SECONDS / 20)
+        _wait_for(path, lambda: _flock(file, fcntl.LOCK_EX) is not False)
+        if _flock(file, fcntl.LOCK_EX) is None:  # asking again changes nothing
+            log.warning(
+                "the file system of %s has no locks: nothing keeps a second process from using the folder at the same "
+                "time, see to it yourself",
+                path,
+            )
         yield
+
+
+def _wait_for(path: Path, free: Callable[[], bool]) -> None:
+    """Wait a moment until the folder is free. Raises UserError if it isn't then."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while not free():
+        if time.monotonic() > deadline:
+            raise UserError(f"{path} is in use by another process: wait for it, or give another --experiment_name")
+        time.sleep(LOCK_SECONDS / 20)
 
 
 def is_held(folder: RunFolder) -> bool | None:
@@ -195,15 +248,21 @@ def is_held(folder: RunFolder) -> bool | None:
         return None
     try:
         with open(folder.path / LOCK, encoding="ascii") as file:
-            return not _flock(file, fcntl.LOCK_SH)
+            locked_now = _flock(file, fcntl.LOCK_SH)
     except FileNotFoundError:
         return False
+    return None if locked_now is None else not locked_now
 
 
-def _flock(file: IO[str], kind: int) -> bool:
-    """Lock an open file without waiting; False if another process has a lock on it that is against this one."""
+def _flock(file: IO[str], kind: int) -> bool | None:
+    """Lock an open file without waiting; False if another process has a lock on it that is against this one, None if
+    the file system has no locks."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno in NO_LOCKS:
+            return None
+        raise
     return True

@@ -21,7 +21,7 @@ from runs.build import (
     prepare_machine,
     run_options,
 )
-from runs.folders import plain_values, read_config, run_folder
+from runs.folders import is_config_of_run, plain_values, read_config, run_folder
 from runs.results import describe
 from runs.weights import read_weights
 from trainers.checkpoint import load_model
@@ -63,7 +63,7 @@ def _source(request: Request, folder: Path) -> str:
     if given is None:
         return str(folder)
     template = Path(request.origins["pretrained_weights"].rpartition(":")[0])
-    return str(template.parent) if template.name == "config.yaml" and (template.parent / "models").is_dir() else given
+    return str(template.parent) if is_config_of_run(template) else given
 
 
 def measure(request: Request, phase: Phase) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What a run leaves, and what a second command may do to it."""
 
+import errno
 import json
 import shutil
 import subprocess
@@ -15,8 +16,9 @@ from helpers import ROOT, flags
 from small_runs import TINY_VAE, Place, hashes, outcome
 
 import options
-from runs.folders import label_of
+from runs.folders import is_held, label_of, locked
 from trainers.checkpoint import read_tensors, write_tensors
+from trainers.run_folder import RunFolder
 
 PROMISED = [
     "config.yaml",
@@ -184,6 +186,30 @@ def test_two_processes_on_one_folder(finished: Place, place: Place) -> None:
     assert outcome(place.run_folder) == outcome(finished.run_folder)
 
 
+def test_a_folder_that_another_process_uses_is_told_as_that(place: Place) -> None:
+    assert place.run(die_at=120).code == -9
+    before = hashes(place.folder)
+    with locked(place.run_folder):
+        for asked in ({}, {"resume_training": True}, {"overwrite": True}):
+            refused = place.run(**asked)
+            assert refused.code == 1 and "in use by another process" in refused.err
+            assert "--resume_training" not in refused.err and "--overwrite" not in refused.err
+    assert hashes(place.folder) == before
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_warned_of(
+    tmp_path: Path, code: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(file: object, kind: int) -> None:
+        raise OSError(code, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with locked(tmp_path):
+        assert is_held(RunFolder(tmp_path)) is None
+    assert f"the file system of {tmp_path} has no locks" in caplog.text
+
+
 def test_derived_folders_are_apart(place: Place) -> None:
     base = {key: value for key, value in TINY_VAE.items() if not key.startswith("experiment_")}
     for changes in ({}, {"seed": 1}, {"lr": 0.02}):
@@ -211,6 +237,42 @@ def test_a_runs_own_config_measures_its_own_weights_whatever_it_began_with(finis
     again = place.launcher.start(place.folder, "--templates", str(config), "--mode", "test").wait().ok()
     measured = json.loads((place.run_folder / "evaluation" / "test.json").read_text())
     assert measured["test"] == place.results()["test"] and again.code == 0
+
+
+NAMED = ("experiment_group", "experiment_name")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_renamed_run_is_found_by_its_own_config(finished: Place, place: Place, named: bool) -> None:
+    base = {key: value for key, value in TINY_VAE.items() if named or key not in NAMED}
+    assert place.run(base, die_at=160).code == -9
+    (old,) = (path.parent for path in place.folder.glob("experiments/*/*/config.yaml"))
+    kept = old.rename(place.folder / "kept")
+    resumed = place.launcher.run(place.folder, "--templates", "kept/config.yaml", "--resume_training", "true").ok()
+    assert "resumed after epoch" in resumed.err and not old.exists()
+    ours, theirs = outcome(kept), outcome(finished.run_folder)
+    ours.pop("options"), theirs.pop("options")
+    assert ours == theirs
+    test = ("--templates", "kept/config.yaml", "--mode", "test")
+    place.launcher.run(place.folder, *test).ok()
+    assert json.loads((kept / "evaluation" / "test.json").read_text())["test"] == finished.results()["test"]
+    elsewhere = place.launcher.run(place.folder, *test, "--experiment_name", "other")
+    assert elsewhere.code == 1 and "no weights at" in elsewhere.err and "other" in elsewhere.err
+    place.launcher.run(place.folder, *test, "--experiment_name", "other", "--pretrained_weights", "kept").ok()
+    assert not old.exists()
+
+
+def test_the_template_of_a_pilot_or_of_another_run_is_not_its_folder(finished: Place, place: Place) -> None:
+    config, before = finished.run_folder / "config.yaml", hashes(finished.run_folder)
+    given = ("--templates", config, "--resume_training", "true")
+    place.launcher.run(place.folder, *given, "--pilot", "true").ok()
+    refused = place.launcher.run(place.folder, *given)
+    assert refused.code == 1 and f"{finished.run_folder} holds a finished run" in refused.err
+    place.launcher.run(place.folder, "--templates", config, "--num_epochs", "1").ok()
+    plan = {"mode": "compare", "runs": [{"template": str(config), "overrides": {"num_epochs": 1}}], "seeds": [3, 4]}
+    (place.folder / "plan.yaml").write_text(yaml.safe_dump(plan))
+    place.launcher.run(place.folder, "--templates", "plan.yaml", "--resume_training", "true").ok()
+    assert hashes(finished.run_folder) == before
 
 
 def test_measuring_with_other_options_than_those_of_training_is_said(finished: Place, place: Place) -> None:
