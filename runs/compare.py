@@ -193,5 +193,6 @@ def _check_folders(cells: tuple[Request, ...]) -> None:
     shared = sorted({path for path in paths if paths.count(path) > 1})
     if shared:
         raise UserError(
-            f"several runs of the comparison would share a folder: {', '.join(shared)}; drop experiment_name"
+            f"several runs of the comparison would share a folder: {', '.join(shared)}; drop experiment_name, and "
+            "give data files of one name a dataset_name each"
         )

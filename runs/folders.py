@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 import yaml
+from pydantic_core import to_jsonable_python
 
 from common.errors import UserError
 from common.files import write_text
@@ -57,6 +58,11 @@ def essence(values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in CIRCUMSTANCES}
 
 
+def computed(values: dict[str, Any]) -> dict[str, Any]:
+    """The same without where a file of data lies: its content is known by the data's hash."""
+    return {key: value for key, value in essence(values).items() if key != "dataset_path"}
+
+
 def plain_values(request: Request) -> dict[str, Any]:
     """The resolved options as plain YAML values."""
     return dict(yaml.safe_load(request.to_yaml()))
@@ -78,13 +84,31 @@ def run_folder(request: Request) -> RunFolder:
     own = _folder_of_template(request)
     if own is not None:
         return RunFolder(own)
-    options, values = run_options(request), plain_values(request)
-    dataset = dataset_name(request)
-    digest = hashlib.sha256(json.dumps(essence(values), sort_keys=True).encode()).hexdigest()[:8]
-    name = options.experiment_name or _as_name(f"{label_of(request)}-seed{options.seed}-{digest}")
+    options = run_options(request)
+    name = options.experiment_name or f"{_beginning(request)}{_digest(request)}"
     if options.pilot:  # a pilot is cleared without asking: it must never have a real run's folder
         name = f"pilot-{name}"
-    return RunFolder(Path(options.experiment_root) / (options.experiment_group or _as_name(dataset)) / name)
+    return RunFolder(
+        Path(options.experiment_root) / (options.experiment_group or _as_name(dataset_name(request))) / name
+    )
+
+
+def _beginning(request: Request) -> str:
+    """What the derived names of a run and of its variants with other options have in common."""
+    return _as_name(f"{label_of(request)}-seed{run_options(request).seed}-")
+
+
+def _digest(request: Request) -> str:
+    """A hash of what is computed. Defaults aren't in it: an option that a later version adds changes no name."""
+    values = computed(plain_values(request))
+    if "dataset_name" in values:  # null = from the file's name
+        values["dataset_name"] = dataset_name(request)
+    fields = {key: field for section in request.sections.values() for key, field in type(section).model_fields.items()}
+    for key in values.keys() & fields.keys():
+        field = fields[key]
+        if not field.is_required() and values[key] == to_jsonable_python(field.get_default(call_default_factory=True)):
+            del values[key]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def is_config_of_run(template: Path) -> bool:
@@ -136,7 +160,34 @@ def check_usable(request: Request, folder: RunFolder) -> State | None:
     Raises UserError if it holds a run that the options don't say to resume or overwrite, or that another process runs.
     """
     _wait_for(folder.path, lambda: not is_held(folder))
-    return _use(request, folder)
+    use = _use(request, folder)
+    if use == "new" and run_options(request).resume_training and not run_options(request).pilot:
+        _say_new(request, folder)
+    return use
+
+
+def _say_new(request: Request, folder: RunFolder) -> None:
+    """Say that there is nothing to go on with; loudly, where it may be another run that was meant."""
+    others = [] if request.origins["resume_training"] != "--resume_training" else _unfinished_beside(request, folder)
+    if others:
+        log.warning(
+            "there is no run to go on with in %s: a new one begins. The unfinished ones beside it have other options: "
+            "%s. To go on with one of them: --templates <its folder>/config.yaml --resume_training true",
+            folder.path,
+            ", ".join(others),
+        )
+    else:
+        log.info("there is no run to go on with in %s: a new one begins", folder.path)
+
+
+def _unfinished_beside(request: Request, folder: RunFolder) -> list[str]:
+    """The folders of unfinished runs of the same label and seed in the run's group."""
+    found = []
+    for config in sorted(folder.path.parent.glob(f"{_beginning(request)}*/config.yaml")):
+        with contextlib.suppress(UserError):  # a damaged status is none of this run's business
+            if RunFolder(config.parent).status().get("state") != "finished":
+                found.append(str(config.parent))
+    return found
 
 
 def _use(request: Request, folder: RunFolder) -> State | None:
@@ -144,8 +195,6 @@ def _use(request: Request, folder: RunFolder) -> State | None:
     options, status = run_options(request), folder.status()
     finished = status.get("state") == "finished"
     if not folder.config.exists():
-        if options.resume_training and not options.pilot:
-            log.info("there is no run to go on with in %s: a new one begins", folder.path)
         return "new"
     if options.pilot:
         return None
@@ -183,7 +232,7 @@ def _prepare(request: Request, folder: RunFolder) -> State:
 def _check_same(request: Request, folder: RunFolder) -> None:
     """Refuse to resume with options that would compute something else."""
     before = read_config(folder.config)
-    old, new = essence(before), essence(plain_values(request))
+    old, new = computed(before), computed(plain_values(request))
     for key in new.keys() - old.keys():  # an option that the version which began the run didn't have
         if request.origins[key].startswith("default"):
             del new[key]

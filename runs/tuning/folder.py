@@ -17,7 +17,7 @@ from common.files import write_text
 from options.request import Request
 from options.yaml_text import dump_mapping
 from runs.build import run_options
-from runs.folders import essence, locked, run_folder
+from runs.folders import computed, locked, run_folder
 from runs.launchers import LaunchOptions
 from runs.results import TUNING
 from runs.tuning.options import TuneOptions
@@ -51,7 +51,7 @@ def with_tune_seed(request: Request) -> Request:
 
 def searched(values: Mapping[str, Any]) -> dict[str, Any]:
     """The options that decide which trials there are."""
-    return {key: value for key, value in essence(dict(values)).items() if key not in CIRCUMSTANCES}
+    return {key: value for key, value in computed(dict(values)).items() if key not in CIRCUMSTANCES}
 
 
 class TuningFolder:

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from helpers import ROOT, flags
 from small_runs import TINY_VAE, Place, hashes, outcome
 
 import options
-from runs.folders import is_held, label_of, locked
+from options.run_options import RunOptions
+from runs.folders import is_held, label_of, locked, run_folder
 from trainers.checkpoint import read_tensors, write_tensors
 from trainers.run_folder import RunFolder
 
@@ -218,6 +220,49 @@ def test_derived_folders_are_apart(place: Place) -> None:
     found = place.folder.glob("experiments/*/*/results.json")
     values = [json.loads(path.read_text())["test"]["full"]["MRR"] for path in found]
     assert len(set(values)) == 3
+
+
+def test_a_derived_name_outlives_new_options_and_says_which_file() -> None:
+    def name(*given: str) -> str:
+        return run_folder(options.parse(["--templates", "train_vae", *given])).path.name
+
+    def of_file(*given: str) -> str:
+        return name("--dataset_code", "file", "--experiment_group", "g", *given)
+
+    known = name()
+    assert known == name("--filter_seen", "null") and known != name("--max_len", "7")
+    here = of_file("--dataset_path", "d1/buys.txt")
+    assert here == of_file("--dataset_path", "/elsewhere/buys.txt")
+    assert here == of_file("--dataset_path", "x.csv", "--dataset_name", "buys")
+    assert here != of_file("--dataset_path", "d1/sales.txt")
+
+    class WithNew(RunOptions):
+        new_option: int = 3
+
+    run = options.parse(["--templates", "train_vae"])
+    later = replace(
+        run,
+        sections={**run.sections, "run": WithNew(**run.sections["run"].model_dump())},
+        values={**run.values, "new_option": 3},
+    )
+    assert run_folder(later).path.name == known
+    changed = replace(later, values={**run.values, "new_option": 4})
+    assert run_folder(changed).path.name != known
+
+
+def test_a_run_is_resumed_by_another_spelling_of_its_files_path(place: Place) -> None:
+    rows = [f"{user} {item}\n" for user in range(30) for item in range(user % 7, user % 7 + 12)]
+    (place.folder / "buys.txt").write_text("".join(rows))
+    left_out = ("synthetic_", "experiment_")
+    base = {key: value for key, value in TINY_VAE.items() if not key.startswith(left_out)}
+    base |= {"dataset_code": "file", "num_epochs": 2, "test_negative_sample_size": 1}
+    assert place.run(base, dataset_path="buys.txt", die_at=70).code == -9
+    (begun,) = place.folder.glob("experiments/buys/*")
+    path = place.folder.resolve() / "buys.txt"
+    other = place.run(base, dataset_path=path, max_len=6, resume_training=True).ok()
+    assert f"have other options: {begun.relative_to(place.folder)}. " in other.err and "a new one begins" in other.err
+    resumed = place.run(base, dataset_path=path, resume_training=True).ok()
+    assert "a new one begins" not in resumed.err and (begun / "results.json").is_file()
 
 
 @pytest.mark.parametrize("mode", ["validate", "test"])
