@@ -203,16 +203,25 @@ def _use(request: Request, folder: RunFolder) -> State | None:
         return "resumed"
     if options.overwrite:
         return None
+    elsewhere = _data_elsewhere(request, folder)
     if finished:
         raise UserError(
-            f"{folder.path} holds a finished run; its options are in {folder.config.name}, its results in "
+            f"{folder.path} holds a finished run{elsewhere}; its options are in {folder.config.name}, its results in "
             f"{folder.results.name}. "
             "To run it again: --overwrite true, or --experiment_name NAME for another folder, or another --seed"
         )
     raise UserError(
-        f"{folder.path} holds an unfinished run. To go on with it: --resume_training true; to start anew: "
+        f"{folder.path} holds an unfinished run{elsewhere}. To go on with it: --resume_training true; to start anew: "
         "--overwrite true; to keep it and run beside it: --experiment_name NAME"
     )
+
+
+def _data_elsewhere(request: Request, folder: RunFolder) -> str:
+    """Where the data of the run in the folder lies, if the options name another place: perhaps it is other data."""
+    there, here = read_config(folder.config).get("dataset_path"), plain_values(request).get("dataset_path")
+    if there in (None, here):
+        return ""
+    return f" on the data in {there} (if those in {here} are others, give them a --dataset_name of their own)"
 
 
 def _prepare(request: Request, folder: RunFolder) -> State:

@@ -263,6 +263,11 @@ def test_a_run_is_resumed_by_another_spelling_of_its_files_path(place: Place) ->
     assert f"have other options: {begun.relative_to(place.folder)}. " in other.err and "a new one begins" in other.err
     resumed = place.run(base, dataset_path=path, resume_training=True).ok()
     assert "a new one begins" not in resumed.err and (begun / "results.json").is_file()
+    (place.folder / "other").mkdir()
+    (place.folder / "other" / "buys.txt").write_text("".join(rows[::-1]))
+    refused = place.run(base, dataset_path="other/buys.txt")
+    assert refused.code != 0 and "a finished run on the data in buys.txt" in refused.err
+    assert "--dataset_name" in refused.err
 
 
 @pytest.mark.parametrize("mode", ["validate", "test"])
