@@ -19,7 +19,7 @@ import yaml
 from pydantic_core import to_jsonable_python
 
 from common.errors import UserError
-from common.files import write_text
+from common.files import expanded, write_text
 from options.request import Request
 from runs.build import dataset_name, model_class, run_options
 from trainers.run_folder import RunFolder
@@ -128,7 +128,7 @@ def _folder_of_template(request: Request) -> Path | None:
         return None
     if not measured and not (request.mode == "train" and options.resume_training):
         return None
-    config = next(filter(is_config_of_run, (Path(name).expanduser() for name in reversed(request.templates))), None)
+    config = next(filter(is_config_of_run, (expanded(Path(name)) for name in reversed(request.templates))), None)
     if config is None:
         return None
     for key in (*PLACE, "pretrained_weights") if measured else PLACE:

@@ -130,16 +130,17 @@ def _settle_bad_lines(path: Path, bad_lines: list[IntArray], expected: str, bad_
 def _blocks(path: Path, separator: str) -> Iterator[Block]:
     """The file in blocks of whole lines."""
     encoding = _encoding(path)
-    cutter = separator.encode()
+    given = separator.encode()
+    one_byte = given if len(given) == 1 else SEPARATOR
     for number, raw in enumerate(_whole_lines(path)):
         content = raw if encoding == "utf-8" else raw.decode(encoding).encode("utf-8")
         if number == 0:
             content = content.removeprefix(b"\xef\xbb\xbf")
         if b"\r" in content:
             content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if len(cutter) > 1:
-            content = content.replace(cutter, SEPARATOR)
-        yield _cut(content, None if separator == " " else SEPARATOR if len(cutter) > 1 else cutter)
+        if given != one_byte:
+            content = content.replace(given, one_byte)
+        yield _cut(content, None if separator == " " else one_byte)
 
 
 def _encoding(path: Path) -> str:
