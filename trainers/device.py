@@ -10,6 +10,7 @@ import sys
 import torch
 
 from common.errors import UserError
+from models.layers import rounding
 
 KERNELS_KEPT = 32  # by shape, over a megabyte each; torch's libraries keep 1,024 of each kind by themselves
 FP32_ERROR = 1e-5  # largest relative error of a matrix product that still counts as float32
@@ -25,14 +26,17 @@ def choose_device(name: str) -> torch.device:
 
 
 def set_precision(precision: str, device: torch.device) -> None:
-    """Let matrix products run in `fp32` or `bf16` (their sums, and all that is stored, are float32 in both).
+    """Let matrix products run in `fp32` or `bf16`; all that is stored is float32 in both.
 
     torch's "medium" lets the CPU use its fastest kernel for float32 products: on some processors that is one as exact
-    as the default, on others it rounds factors to bfloat16. So `fp32` takes it only where a trial shows it exact.
+    as the default, on others it rounds factors to bfloat16. A trial shows which: `fp32` takes it only where it is
+    exact, and where it is, `bf16` rounds by hand for the largest products, if the processor multiplies bfloat16.
     """
     torch.set_float32_matmul_precision("medium")
-    if precision == "fp32" and (device.type != "cpu" or _product_error() > FP32_ERROR):
+    exact = device.type == "cpu" and _product_error() <= FP32_ERROR
+    if precision == "fp32" and not exact:
         torch.set_float32_matmul_precision("highest")
+    rounding.by_hand = precision == "bf16" and exact and torch.cpu._is_avx512_bf16_supported()
 
 
 def _product_error() -> float:

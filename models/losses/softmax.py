@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from models.layers.rounding import rounded
+
 CHUNK_ENTRIES = 1_000_000  # logits in memory at once, about: 4 MB in float32, so that they stay in the CPU's cache
 LONG = 8  # so many times more rows than hidden units make it worth while to copy the table into another order
 SAFE_LOGIT = 40.0  # exp of it, summed over any catalogue, is far from float32's limits, and so is its inverse
@@ -57,12 +59,13 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
         chunk_rows: int,
         grad_enabled: bool,
     ) -> Tensor:
-        columns = weight.T  # [H, V]
+        table = rounded(weight)
+        columns = table.T  # [H, V]
         if hidden.shape[0] > LONG * hidden.shape[1]:
             columns = columns.contiguous()  # the products are faster in this order, and so is their gradient's
         needs_gradient = grad_enabled and any(ctx.needs_input_grad[:3])
         hidden_gradient = torch.empty_like(hidden) if needs_gradient else None
-        column_gradient = torch.zeros_like(columns) if needs_gradient else None  # in the same order
+        column_gradient = torch.zeros_like(columns, dtype=weight.dtype) if needs_gradient else None  # in the same order
         bias_gradient = None if bias is None or not needs_gradient else torch.zeros_like(bias)
         safe = _are_safe(hidden, weight, bias)
         buffer = hidden.new_empty(
@@ -71,22 +74,21 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
         loss = hidden.new_zeros(())
         for first in range(0, hidden.shape[0], chunk_rows):
             rows = slice(first, first + chunk_rows)
-            row, place = target_weights[rows].nonzero(as_tuple=True)  # the targets that count: of bags, few of n x T
-            chosen = targets[rows][row, place] + row * weight.shape[0]  # their places among the chunk's logits
-            share = target_weights[rows][row, place]
-            logits = torch.mm(hidden[rows], columns, out=buffer[: hidden[rows].shape[0]])
+            chosen, shares = targets[rows], target_weights[rows]
+            logits = _product(rounded(hidden[rows]), columns, buffer[: len(chosen)])
             exps, normalizer, at_targets = _exponentials(logits, bias, chosen, mask_pad, safe)
-            loss += (share * (normalizer.log()[row] - at_targets)).sum()
+            loss += (shares * (normalizer.log()[:, None] - at_targets)).sum()
             if hidden_gradient is None or column_gradient is None:
                 continue
             # d loss / d logits = total * (exps / normalizer - share / total): the factors of a row go to narrow sides.
-            total = target_weights[rows].sum(1)
+            total = shares.sum(1)
             factor = (total / normalizer)[:, None]  # [n, 1]
-            exps.view(-1).scatter_add_(0, chosen, -(share / total[row]) * normalizer[row])
-            torch.mul(exps @ weight, factor, out=hidden_gradient[rows])
-            column_gradient.addmm_((hidden[rows] * factor).T, exps, beta=min(first, 1))  # adding zeros takes time, too
+            exps.scatter_add_(1, chosen, shares * torch.where(total > 0, -normalizer / total, 0)[:, None])
             if bias_gradient is not None:
-                bias_gradient.addmv_(exps.T, factor[:, 0])
+                bias_gradient += (factor.T @ exps)[0]
+            exps = rounded(exps)
+            torch.mul(exps @ table, factor, out=hidden_gradient[rows])
+            _add_product(column_gradient, rounded(hidden[rows] * factor).T, exps, is_zero=first == 0)
         ctx.gradients = hidden_gradient, None if column_gradient is None else column_gradient.T, bias_gradient
         return loss
 
@@ -102,6 +104,23 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
         if upstream.device.type != "cpu" or upstream.item() != 1:  # 1 isn't worth a pass over the table
             gradients = tuple(None if g is None else g * upstream for g in gradients)
         return (*gradients, None, None, None, None, None)
+
+
+def _product(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
+    """left @ right, written to `out`, which may have a wider type than the factors."""
+    if out.dtype == left.dtype:
+        return torch.mm(left, right, out=out)
+    return out.copy_(left @ right)
+
+
+def _add_product(sums: Tensor, left: Tensor, right: Tensor, is_zero: bool) -> None:
+    """sums += left @ right; adding to zeros takes time, too, which `is_zero` saves."""
+    if sums.dtype == left.dtype:
+        sums.addmm_(left, right, beta=0 if is_zero else 1)
+    elif is_zero:
+        sums.copy_(left @ right)
+    else:
+        sums += left @ right
 
 
 def _are_safe(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
@@ -120,14 +139,16 @@ def _are_safe(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
 def _exponentials(
     logits: Tensor, bias: Tensor | None, chosen: Tensor, mask_pad: bool, safe: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """exp(logits) [n, V] up to a factor for each row, in place; their sums [n]; the logits, up to its logarithm, at the
-    places `chosen` of all n x V."""
+    """exp(logits) [n, V] up to a factor for each row, in place; their sums [n]; the logits of the items `chosen`
+    [n, T], up to the factor's logarithm."""
     if bias is not None:
         logits += bias
+    at_targets = logits.gather(1, chosen)  # before PAD is masked: its weight is 0, and 0 times infinity isn't
     if mask_pad:
         logits[:, 0] = -torch.inf
     if not safe:
-        logits -= logits.amax(1, keepdim=True)
-    at_targets = logits.view(-1)[chosen]
+        largest = logits.amax(1, keepdim=True)
+        logits -= largest
+        at_targets -= largest
     exps = logits.exp_()
     return exps, exps.sum(1), at_targets

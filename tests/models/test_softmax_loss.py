@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch_counting import LargestResult
 
+from models.layers import rounding
 from models.losses.softmax import softmax_cross_entropy
 
 Inputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
@@ -136,3 +137,23 @@ def test_its_gradients_are_there_for_one_backward_pass() -> None:
     loss.backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="one backward pass"):
         loss.backward()
+
+
+@pytest.mark.parametrize("chunk_entries", [None, 40 * 70])
+def test_rounding_by_hand_changes_little(monkeypatch: pytest.MonkeyPatch, chunk_entries: int | None) -> None:
+    """With factors in bfloat16 all is still float32, and off by their rounding; in float64 nothing is rounded."""
+    generator = torch.Generator().manual_seed(3)
+    hidden, weight, bias = (torch.randn(*shape, generator=generator) for shape in ((100, 16), (70, 16), (70,)))
+    targets = torch.randint(1, 70, (100, 5), generator=generator)
+    given_inputs = hidden, weight, bias, targets, torch.rand(100, 5, generator=generator)
+    exact = leaves_of(given_inputs)
+    expected = graded(softmax_cross_entropy(*exact), exact)
+    monkeypatch.setattr(rounding, "by_hand", True)
+    ours = leaves_of(given_inputs)
+    got = graded(softmax_cross_entropy(*ours, chunk_entries=chunk_entries), ours)
+    for one, other in zip(got, expected, strict=True):
+        assert one.dtype == torch.float32
+        assert 0 < (one - other).norm() / other.norm() < 2e-2
+    assert not torch.equal(got[1], expected[1])
+    double = torch.ones(2, 2, dtype=torch.float64)
+    assert rounding.rounded(double) is double
