@@ -41,7 +41,8 @@ class RunOptions(Options):
     )
     precision: Literal["fp32", "bf16"] = Field(
         "fp32",
-        description="matrix products of training and evaluation; bf16 rounds their factors (TF32 on CUDA), no more",
+        description="matrix products; bf16 rounds their factors (TF32 on CUDA), or, where the CPU does no more for it, "
+        "factors and results of those in the softmax over the catalogue",
     )
     num_threads: int | None = Field(None, ge=1, le=4096, description="CPU threads; null = as many as cores")
     verbose: bool = Field(False, description="tell more in the log")
