@@ -16,6 +16,10 @@ class OptionsError(UserError):
     exit_code = 2
 
 
+class DivergedError(UserError):
+    """Training went where no numbers are: a loss, a score or a prediction is NaN or infinite."""
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """ "did you mean `x`?" for the name that is nearest to `name`, or "" where none is near."""
     known = {candidate.lower().replace("-", "_"): candidate for candidate in names}

@@ -5,12 +5,13 @@ The tests are in `evaluation.significance`.
 
 from evaluation.beyond import average_popularity_lift, catalogue_coverage, novelty, top_items
 from evaluation.metrics import MetricSums, per_user_metrics
-from evaluation.negatives import sample_negatives
+from evaluation.negatives import TooFewItemsError, sample_negatives
 from evaluation.ranking import ScoreError, check_scores, sampled_ranks, target_ranks
 
 __all__ = [
     "MetricSums",
     "ScoreError",
+    "TooFewItemsError",
     "average_popularity_lift",
     "catalogue_coverage",
     "check_scores",

@@ -6,6 +6,8 @@ over, follow exactly this distribution; so do the items with the smallest expone
 the few users for whom passing over would take long.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +22,25 @@ KEYS_AT_ONCE = 4_000_000
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+
+class TooFewItemsError(UserError):
+    """More negatives were asked for than a user has items left to draw from.
+
+    Args:
+        size: the negatives asked for.
+        user: what the user with the fewest items left is called.
+        left: how many these are.
+    """
+
+    def __init__(self, size: int, user: object, left: int) -> None:
+        fewer = f"set the number of negatives (test_negative_sample_size) to {left} or less, or " if left else ""
+        super().__init__(
+            f"{size} negatives were asked for, but user {user} has only {left} items left to draw from after the items "
+            f"that are excluded for it or have no weight: {fewer}use the full ranking alone "
+            "(--test_negative_sampler_code [] --validation_candidates full)"
+        )
+        self.left = left
 
 
 def sample_negatives(
@@ -44,7 +65,7 @@ def sample_negatives(
         int64 [U, size], in the order of drawing.
 
     Raises:
-        UserError: a user has fewer than `size` items left.
+        TooFewItemsError: a user has fewer than `size` items left.
         ValueError: weights that are no weights.
     """
     weights = np.asarray(weights, dtype=np.float64)
@@ -56,18 +77,27 @@ def sample_negatives(
     negatives = np.zeros((num_users, size), dtype=np.int64)
     if size == 0:
         return negatives
-    draws = _draws_per_round(size)
-    users_at_once = max(1, DRAWS_AT_ONCE // draws)
+    few: dict[int, int] = {}  # user: items left to draw from, of those with the fewest in their block
+    for start, stop, taken in _blocks(weights, exclude, exclude_offsets, _draws_per_round(size)):
+        left = _items_left(weights, taken, stop - start)
+        if few or left.min() < size:  # then only the user with the fewest items is looked for
+            few[start + int(left.argmin())] = int(left.min())
+        else:
+            _fill(weights, taken, negatives[start:stop], generator)
+    if few:
+        worst = min(few, key=few.__getitem__)
+        raise TooFewItemsError(size, worst if user_ids is None else user_ids[worst], few[worst])
+    return negatives
+
+
+def _blocks(weights: Floats, exclude: Ints, offsets: Ints, draws: int) -> Iterator[tuple[int, int, Ints]]:
+    """Users start:stop that are taken together, and the keys of their excluded items: (user - start) * (V + 1) + item,
+    each once."""
+    users_at_once, num_users = max(1, DRAWS_AT_ONCE // draws), len(offsets) - 1
     for start in range(0, num_users, users_at_once):
         stop = min(start + users_at_once, num_users)
-        first, last = int(exclude_offsets[start]), int(exclude_offsets[stop])
-        counts = np.diff(exclude_offsets[start : stop + 1])
-        users = np.repeat(np.arange(stop - start, dtype=np.int64), counts)
-        taken = _once(users * len(weights) + exclude[first:last])
-        names = np.arange(start, stop) if user_ids is None else user_ids[start:stop]
-        _check_enough(weights, taken, negatives[start:stop], names)
-        _fill(weights, taken, negatives[start:stop], generator)
-    return negatives
+        users = np.repeat(np.arange(stop - start, dtype=np.int64), np.diff(offsets[start : stop + 1]))
+        yield start, stop, _once(users * len(weights) + exclude[int(offsets[start]) : int(offsets[stop])])
 
 
 def _once(keys: Ints) -> Ints:
@@ -82,24 +112,12 @@ def _draws_per_round(size: int) -> int:
     return size + size // 2 + 8
 
 
-def _check_enough(weights: Floats, taken: Ints, negatives: Ints, names: NDArray[np.generic]) -> None:
-    """Raise UserError if a user's candidates are fewer than its row of `negatives` is long.
-
-    taken: the keys user * (V + 1) + item of the excluded items, each once; `names` are what the users are called.
-    """
-    num_users, size = negatives.shape
+def _items_left(weights: Floats, taken: Ints, num_users: int) -> Ints:
+    """How many items there are to draw from for each user whose excluded items' keys are `taken`: int64 [users]."""
     drawable = weights > 0
-    lost = np.bincount(taken[drawable[taken % len(weights)]] // len(weights), minlength=num_users)  # [users]
-    left = int(drawable.sum()) - lost
-    short = np.flatnonzero(left < size)
-    if short.size:
-        worst = int(short[np.argmin(left[short])])
-        raise UserError(
-            f"{size} negatives were asked for, but user {names[worst]} has only "
-            f"{int(left[worst])} items left to draw from after the items that are excluded for it or have no "
-            f"weight: set the number of negatives (test_negative_sample_size) to {int(left[worst])} or less, or "
-            "use the full ranking alone"
-        )
+    lost = np.bincount(taken[drawable[taken % len(weights)]] // len(weights), minlength=num_users)
+    left: Ints = int(drawable.sum()) - lost
+    return left
 
 
 def _fill(weights: Floats, taken: Ints, negatives: Ints, generator: np.random.Generator) -> None:

@@ -7,14 +7,14 @@ included, so that a model which scores everything alike puts every target last.
 import torch
 from torch import Tensor
 
-from common.errors import UserError
+from common.errors import DivergedError
 
 PAD = 0
 # Up to this many targets per user, one compare-and-count pass per target costs less than sorting every row.
 COUNTED_TARGETS = 8
 
 
-class ScoreError(UserError):
+class ScoreError(DivergedError):
     """A model produced a score that has no rank: NaN or infinite."""
 
 

@@ -60,6 +60,7 @@ class Model(nn.Module, ABC):
     `needs` names what the data must have: "timestamps", "ratings". A run whose data lacks it is refused.
     `cpu_positions` is how many input positions (windows x length) the CPU computes at a time, for models of sequences
     whose `loss` is the mean over all targets of a batch; None = a whole batch.
+    `has_stages` says that `loss` heeds the stage's recover_len.
     """
 
     code: ClassVar[str]
@@ -68,6 +69,7 @@ class Model(nn.Module, ABC):
     trainer_code: ClassVar[str] = "generic"
     needs: ClassVar[frozenset[str]] = frozenset()
     cpu_positions: ClassVar[int | None] = None
+    has_stages: ClassVar[bool] = False
 
     def __init__(self, options: Any, dimensions: Dimensions) -> None:
         super().__init__()
@@ -84,6 +86,11 @@ class Model(nn.Module, ABC):
     def conflict(cls, sections: Mapping[str, Any]) -> str | None:
         """What in the options of a run ("run", "model", "dataloader", ...) can't go with this model, each being right
         alone; None = nothing. It names the options."""
+        if hasattr(sections.get("trainer"), "train_transfer") and not cls.has_stages:
+            return (
+                f"the loss of model {cls.code} is the same in every stage: trainer_code vae, in whose stages it covers "
+                "ever fewer positions, has no effect; use generic"
+            )
         asked = getattr(sections.get("dataloader"), "request_time", "target")
         if asked == "target" or cls.knows_request_time(sections["model"]):
             return None

@@ -61,6 +61,7 @@ class VAE(Model):
     Options = VAEOptions
     dataloader_code = "vae"
     trainer_code = "vae"
+    has_stages = True
     options: VAEOptions
 
     @classmethod

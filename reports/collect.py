@@ -80,9 +80,9 @@ class Run:
         return self.path.with_name(f"{self.path.stem}.curve.csv")
 
     @property
-    def interrupted(self) -> bool:
-        """Whether it was stopped from outside before its training had ended."""
-        return self.record.stopped_by == "interrupted"
+    def cut_short(self) -> bool:
+        """Whether it was stopped from outside, or diverged, before its training had ended."""
+        return self.record.stopped_by in ("interrupted", "diverged")
 
     @property
     def own_split(self) -> bool:

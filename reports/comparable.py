@@ -85,8 +85,8 @@ def check_same_protocol(runs: Sequence[Run], phase: Phase, candidates: str) -> N
     ]
     keys = {key for run in having for key in run.record.protocol if key not in NO_MEASURE}
     keys |= {key for run in having for key in run.record.options if key.startswith(NEGATIVES)}
-    sampled = candidates != "full"
-    facts += [(key, _told(key)) for key in sorted(keys) if sampled or "negative" not in key]
+    ranked, sampled = candidates != "ratings", candidates != "full"  # ratings are measured in one way only
+    facts += [(key, _told(key)) for key in sorted(keys) if ranked and (sampled or "negative" not in key)]
     facts.append((f"protocol.candidates.{candidates}", lambda record: _detail(record, candidates)))
     for name, value_of in facts:
         _check_agree(having, name, value_of, refusal)

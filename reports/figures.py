@@ -9,7 +9,7 @@ from reports.chart import Chart, Figure, Mark, Point, Series
 from reports.circumstances import FACTS, Groups, facts_of_users, grouped, means_by_group, several_splits
 from reports.collect import Run
 from reports.comparable import check_same_protocol
-from reports.layout import DAGGER, INTERRUPTED
+from reports.layout import CUT_SHORT, DAGGER
 from reports.learning import Curve, read_curve
 from reports.options import ReportOptions
 from reports.table import Column, Row, Table
@@ -37,11 +37,11 @@ def heading(column: Column) -> str:
 
 
 def _name(row: Row) -> str:
-    return f"{row.label} {DAGGER}" if row.interrupted else row.label
+    return f"{row.label} {DAGGER}" if row.cut_short else row.label
 
 
 def _dagger_note(table: Table) -> list[str]:
-    return [INTERRUPTED] if any(row.interrupted for row in table.rows) else []
+    return [CUT_SHORT] if any(row.cut_short for row in table.rows) else []
 
 
 def _learning_curves(

@@ -7,7 +7,7 @@ from reports.published import Figure, read_published
 from reports.table import Cell, Row, Table
 
 MINUS, DASH, DAGGER = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{DAGGER}"
-INTERRUPTED = f"{DAGGER} Interrupted before the training had ended; the best epoch so far was tested."
+CUT_SHORT = f"{DAGGER} Interrupted, or diverged, before the training had ended; the best epoch so far was tested."
 
 Hover = tuple[tuple[str, str], ...]  # what, value
 
@@ -98,7 +98,7 @@ def _title(table: Table) -> str:
 
 
 def _label(row: Row) -> Text:
-    return Text(row.label, f" {DAGGER}" if row.interrupted else "", hover=_label_hover(row))
+    return Text(row.label, f" {DAGGER}" if row.cut_short else "", hover=_label_hover(row))
 
 
 def _whole(value: float) -> Text:
@@ -209,8 +209,8 @@ def _notes(table: Table, sources: dict[str, int]) -> list[str]:
             f"* differs from {against}: {table.significance} over users, Holm-corrected over the "
             f"{len(table.comparisons)} comparisons of this table, p < {table.alpha:g}."
         )
-    if any(row.interrupted for row in table.rows):
-        notes.append(INTERRUPTED)
+    if any(row.cut_short for row in table.rows):
+        notes.append(CUT_SHORT)
     if sources:
         notes.append("Published figures, with ours' deviation from them:")
         known = read_published().sources

@@ -81,9 +81,9 @@ class Row:
     peak_memory_mib: float | None
 
     @property
-    def interrupted(self) -> bool:
+    def cut_short(self) -> bool:
         """Whether any of the runs was stopped before its training had ended."""
-        return any(run.interrupted for run in self.runs)
+        return any(run.cut_short for run in self.runs)
 
 
 @dataclass(frozen=True)

@@ -203,12 +203,19 @@ def _use(request: Request, folder: RunFolder) -> State | None:
         return "resumed"
     if options.overwrite:
         return None
-    elsewhere = _data_elsewhere(request, folder)
+    elsewhere, kind = _data_elsewhere(request, folder), "a finished" if finished else "an unfinished"
+    changed = _changed_options(request, folder)
+    if changed:
+        raise UserError(
+            f"{folder.path} holds {kind} run with other options ({'; '.join(changed)}){elsewhere}: give another "
+            "--experiment_name, or --overwrite true to replace it"
+        )
     if finished:
+        another_seed = "" if options.experiment_name else ", or another --seed"
         raise UserError(
             f"{folder.path} holds a finished run{elsewhere}; its options are in {folder.config.name}, its results in "
             f"{folder.results.name}. "
-            "To run it again: --overwrite true, or --experiment_name NAME for another folder, or another --seed"
+            f"To run it again: --overwrite true, or --experiment_name NAME for another folder{another_seed}"
         )
     raise UserError(
         f"{folder.path} holds an unfinished run{elsewhere}. To go on with it: --resume_training true; to start anew: "
@@ -240,19 +247,24 @@ def _prepare(request: Request, folder: RunFolder) -> State:
 
 def _check_same(request: Request, folder: RunFolder) -> None:
     """Refuse to resume with options that would compute something else."""
-    before = read_config(folder.config)
-    old, new = computed(before), computed(plain_values(request))
-    for key in new.keys() - old.keys():  # an option that the version which began the run didn't have
-        if request.origins[key].startswith("default"):
-            del new[key]
-    changed = [
-        f"{key}: {old.get(key)} then, {new.get(key)} now" for key in sorted(old | new) if old.get(key) != new.get(key)
-    ]
+    changed = _changed_options(request, folder)
     if changed:
         raise UserError(
             f"{folder.path} was begun with other options ({'; '.join(changed)}): resume with the old ones "
             f"(--templates {folder.config}), or give another --experiment_name"
         )
+
+
+def _changed_options(request: Request, folder: RunFolder) -> list[str]:
+    """In words, the options that would compute something else than the run in the folder does."""
+    before = read_config(folder.config)
+    old, new = computed(before), computed(plain_values(request))
+    for key in new.keys() - old.keys():  # an option that the version which began the run didn't have
+        if request.origins[key].startswith("default"):
+            del new[key]
+    return [
+        f"{key}: {old.get(key)} then, {new.get(key)} now" for key in sorted(old | new) if old.get(key) != new.get(key)
+    ]
 
 
 def read_config(config: Path) -> dict[str, Any]:

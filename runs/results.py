@@ -26,6 +26,7 @@ from trainers.saturation import TrainingState
 
 SCHEMA = 1
 TUNING = "tuning.json"  # in the folder of a search
+PREDICTIONS = "clipped to the scale of ratings; a constant where user or item has no training rating"
 NEGATIVES_FROM = {"popular": "training popularity", "random": "the catalogue, uniformly"}
 
 
@@ -37,6 +38,9 @@ def _now() -> str:
 def protocol(evaluator: Evaluator) -> dict[str, Any]:
     """How the numbers were measured."""
     options = evaluator.options
+    selected_by = f"{evaluator.deciding_candidates}/{options.best_metric}"
+    if evaluator.rates:
+        return {"candidates": ["ratings"], "predictions": PREDICTIONS, "selected_by": selected_by}
     sources = ", ".join(NEGATIVES_FROM[name] for name in evaluator.samplers)
     return {
         "candidates": ["full", *evaluator.samplers],
@@ -44,7 +48,7 @@ def protocol(evaluator: Evaluator) -> dict[str, Any]:
         "negatives": options.test_negative_sample_size if evaluator.samplers else 0,
         "negative_sampling_seed": options.test_negative_sampling_seed,
         "negatives_from": f"{sources}; none of the user's items up to the target" if sources else None,
-        "selected_by": f"{evaluator.deciding_candidates}/{options.best_metric}",
+        "selected_by": selected_by,
     }
 
 

@@ -6,6 +6,8 @@ import pytest
 import torch
 from helpers import Launcher
 
+from models.layers import rounding
+
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> Iterator[None]:
@@ -17,10 +19,11 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def small_numbers() -> Iterator[None]:
-    """A run lets its process flush denormal numbers to zero; Hypothesis, for one, needs them."""
+def plain_numbers() -> Iterator[None]:
+    """A run lets its process flush denormal numbers to zero (Hypothesis, for one, needs them) and may round factors."""
     yield
     torch.set_flush_denormal(False)
+    rounding.by_hand = False
 
 
 @pytest.fixture(scope="session")

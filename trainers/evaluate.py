@@ -16,6 +16,7 @@ from datasets import Heldout
 from datasets.splits.random_rating import RatingSplit
 from evaluation import (
     MetricSums,
+    TooFewItemsError,
     average_popularity_lift,
     catalogue_coverage,
     novelty,
@@ -73,10 +74,16 @@ class Evaluator:
 
     def check(self, phases: Sequence[Phase] = PHASES) -> None:
         """Raise now what would else be raised after hours of training: no users to measure on, too few negatives."""
+        few: list[TooFewItemsError] = []
         for phase in phases:
             self._filled(phase)
             for sampler in () if self.rates else self.samplers:
-                self.negatives(phase, sampler)
+                try:
+                    self.negatives(phase, sampler)
+                except TooFewItemsError as error:
+                    few.append(error)
+        if few:
+            raise min(few, key=lambda error: error.left)  # what it advises is right for all of them
 
     def _filled(self, phase: Phase) -> Heldout:
         """The held-out set of a phase. Raises UserError if nobody is in it."""

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from common.errors import UserError
+from common.errors import DivergedError, UserError
 from dataloaders import Dataloader
 from dataloaders.ratings import RatingDataloader
 from datasets import Heldout
@@ -61,7 +61,7 @@ def _predictions(
             asked = batch.columns > 0
             predicted[batch.places[asked].numpy()] = ratings[asked].numpy()
     if not np.isfinite(predicted).all():
-        raise UserError(
+        raise DivergedError(
             f"model {model.code} predicted ratings that are NaN or infinite: try a lower learning rate, or a smaller "
             "clip_grad_norm"
         )

@@ -14,7 +14,7 @@ from typing import ClassVar
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from common.errors import UserError
+from common.errors import DivergedError, UserError
 from common.interrupts import interrupts_go_to
 from common.schema import Options
 from common.version import code_version
@@ -112,8 +112,8 @@ class Trainer:
                 pass
         if not self.best_weights:
             raise KeyboardInterrupt("stopped before the first epoch was over: there is no model to test")
-        if self.state.stopped_by is None or resume:
-            # Ctrl-C: the last checkpoint may be older than the best weights; a run may have been killed between the two
+        if self.state.stopped_by in (None, "diverged") or resume:
+            # the last checkpoint may be older than the best weights, or a run may have been killed between the two
             self._write_best()
         load_model(self.model, self.best_weights, "the best weights")
         return self.state
@@ -121,16 +121,23 @@ class Trainer:
     def _one_epoch(self, stages: list[Stage], board: SummaryWriter) -> bool:
         """Train and validate once, and decide how to go on. False if Ctrl-C broke it off: it counts for nothing."""
         began = time.perf_counter()
-        losses = self.train_pass()
-        if self.interrupted:
-            return False
-        validation = self.parts.evaluator.evaluate(
-            self.model,
-            self.parts.device,
-            "validation",
-            batch_limit=PILOT_BATCHES if self.parts.pilot else None,
-            progress=lambda batches, total: self.progress.shown(batches, total, "validation"),
-        )
+        try:
+            losses = self.train_pass()
+            if self.interrupted:
+                return False
+            validation = self.parts.evaluator.evaluate(
+                self.model,
+                self.parts.device,
+                "validation",
+                batch_limit=PILOT_BATCHES if self.parts.pilot else None,
+                progress=lambda batches, total: self.progress.shown(batches, total, "validation"),
+            )
+        except DivergedError as error:
+            if not self.best_weights:
+                raise
+            log.warning("%s; the best model so far, of epoch %d, will be tested", error, self.state.best_epoch)
+            self.state.stopped_by = "diverged"
+            return True
         self.state.epoch += 1
         value = self.parts.evaluator.deciding_value(validation)
         if self.state.observe(value):
@@ -178,7 +185,7 @@ class Trainer:
         self.state.step = step
         means = {name: value.item() / count for name, value in sums.items()}
         if not math.isfinite(means["loss"]):
-            raise UserError(
+            raise DivergedError(
                 f"the loss of model {self.model.code} became {means['loss']} in epoch {self.state.epoch + 1}: "
                 "try a lower lr, a smaller clip_grad_norm, or precision fp32"
             )

@@ -14,6 +14,7 @@ from evaluation.options import EvaluationOptions
 from evaluation.ratings import errors_by_user, mae, rmse
 from models import MODELS, Dimensions
 from runs.build import make_split
+from runs.results import protocol
 from trainers.evaluate import Evaluator
 
 CPU = torch.device("cpu")
@@ -191,6 +192,12 @@ def test_a_deciding_metric_of_another_protocol_is_refused(kind: str, metric: str
     maker = SPLITS[kind]
     with pytest.raises(UserError, match=f"{metric} isn't measured under split {kind}"):
         evaluator(maker().make(rated(), maker.Options()), best_metric=metric)
+
+
+def test_the_protocol_of_ratings_ranks_nothing() -> None:
+    told = protocol(evaluator(random_rating(rated()), best_metric="MAE"))
+    assert told.keys() == {"candidates", "predictions", "selected_by"}
+    assert (told["candidates"], told["selected_by"]) == (["ratings"], "ratings/MAE")
 
 
 def test_random_rating_needs_ratings() -> None:

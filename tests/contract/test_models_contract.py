@@ -268,6 +268,18 @@ def test_what_the_data_lacks_is_refused_by_name(code: str) -> None:
             check_needs(request, lacking)
 
 
+def test_stages_are_refused_where_the_loss_heeds_none(code: str) -> None:
+    kind = MODELS[code]
+    if TRAINERS[kind.trainer_code].code != "fit":
+        given = ["--model_code", code, "--dataset_code", "synthetic", "--trainer_code"]
+        options.parse([*given, "generic"])
+        if kind.has_stages:
+            options.parse([*given, "vae"])
+        else:
+            with pytest.raises(UserError, match=f"the loss of model {code} is the same in every stage"):
+                options.parse([*given, "vae"])
+
+
 def test_a_fitted_model_has_no_loss(code: str) -> None:
     here = world(code)
     if isinstance(here.model, FittedModel):

@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from common.errors import UserError
+from evaluation import TooFewItemsError, sample_negatives
 from evaluation import negatives as module
-from evaluation import sample_negatives
 
 NOTHING = np.zeros(0, dtype=np.int64)
 
@@ -51,7 +50,8 @@ def test_negatives_are_distinct_drawable_and_not_excluded_down_to_the_last_one(
         for items, choice in zip(allowed, drawn.tolist(), strict=True):
             assert len(set(choice)) == size
             assert set(choice) <= items
-    with pytest.raises(UserError, match=f"has only {most} items left .* to {most} or less"):
+    advised = f".* to {most} or less" if most else " .*: use the full ranking alone"
+    with pytest.raises(TooFewItemsError, match=f"has only {most} items left{advised}"):
         sample_negatives(row, exclude, offsets, most + 1, np.random.default_rng(seed))
 
 

@@ -108,6 +108,17 @@ def test_the_same_command_again_destroys_nothing(place: Place) -> None:
     assert len(table(place.run_folder / "tables" / "train_log.csv")) == 3
 
 
+def test_a_name_that_another_run_has_is_told_with_the_difference(place: Place) -> None:
+    place.run(num_epochs=1, experiment_name="mine").ok()
+    before = hashes(place.folder)
+    same = place.run(num_epochs=1, experiment_name="mine")
+    assert same.code == 1 and "holds a finished run" in same.err and "another --seed" not in same.err
+    for change in ({"seed": 5}, {"seed": 5, "pretrained_weights": None}):
+        other = place.run(num_epochs=1, experiment_name="mine", **change)
+        assert other.code == 1 and "holds a finished run with other options (seed: 0 then, 5 now)" in other.err
+    assert hashes(place.folder) == before
+
+
 def test_a_command_that_can_not_run_overwrites_nothing(place: Place) -> None:
     place.run(num_epochs=1).ok()
     before = hashes(place.folder)

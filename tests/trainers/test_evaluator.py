@@ -117,6 +117,20 @@ def test_negatives_of_validation_may_be_the_test_item() -> None:
         assert history(data, user)[-1] in negatives[user].tolist()
 
 
+def test_too_few_items_for_the_negatives_are_told_with_a_number_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fewest over all users, phases and samplers, however many users are taken together."""
+    monkeypatch.setattr("evaluation.negatives.DRAWS_AT_ONCE", 1)
+    histories = [[1, 2, 3, 4, 5], [1, 2, 3], [3, 4, 5, 6, 7, 8, 9], [9, 10, 11]]
+    data = sequence_data(histories, num_items=12)
+    drawable = {1, 2, 3, 4, 5, 6, 7, 9}  # what is trained on
+    fewest = min(len(drawable - set(items)) for items in histories)
+    with pytest.raises(UserError, match=f"user 1002 has only {fewest} items left .* to {fewest} or less"):
+        evaluator(data, test_negative_sample_size=12).check()
+    evaluator(data, test_negative_sample_size=fewest).check()
+    with pytest.raises(UserError, match=f"only {fewest} items left"):
+        evaluator(data, test_negative_sample_size=fewest + 1).check()
+
+
 def test_popularity_is_that_of_training() -> None:
     """An item that occurs as validation and test target only is never drawn by popularity, but is by chance."""
     histories = [[1 + (u + j) % 8 for j in range(5)] + [9, 10] for u in range(200)]

@@ -11,8 +11,9 @@ import torch
 from fakes import TableModel, make_trainer
 from helpers import forget_the_stop
 from safetensors.torch import load_file
+from torch import Tensor
 
-from common.errors import UserError
+from common.errors import DivergedError, UserError
 from trainers.saturation import TrainingState
 
 
@@ -258,6 +259,32 @@ def test_interrupted_training_has_its_best_weights(tmp_path: Path) -> None:
     assert (state.epoch, state.best_epoch, state.stopped_by) == (3, 2, None)
     assert torch.equal(trainer.model.table.detach(), tables[2])  # type: ignore[operator]
     assert torch.equal(load_file(tmp_path / "models" / "best.safetensors")["table"], tables[2])
+
+
+@pytest.mark.parametrize("first_wrong", [0, -1])
+def test_a_run_that_diverges_has_its_best_weights(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, first_wrong: int
+) -> None:
+    """The gradient is nan in the third epoch's first step: the next loss shows it; or in its last: then validation."""
+    steps = make_trainer(tmp_path / "counted").parts.loader.batches_per_epoch()
+    begin = 2 * steps + first_wrong % steps
+
+    def breaking(table: Tensor, step: int) -> Tensor:
+        return (table - 1).square().mean() if step < begin else table + (table * 0).sqrt().sum()
+
+    model = TableModel(loss_of=lambda table, step: breaking(table, step).mean())
+    state = make_trainer(tmp_path, model=model).train(resume=False)
+    assert (state.epoch, state.stopped_by) == (2, "diverged") and state.best_epoch in (1, 2)
+    assert model.table.isfinite().all()
+    assert f"{'loss' if first_wrong == 0 else 'scores'}" in caplog.text
+    assert f"the best model so far, of epoch {state.best_epoch}, will be tested" in caplog.text
+    assert torch.equal(load_file(tmp_path / "models" / "best.safetensors")["table"], model.table.detach())
+
+
+def test_a_run_that_diverges_at_once_fails(tmp_path: Path) -> None:
+    model = TableModel(loss_of=lambda table, step: (table * float("nan")).sum())
+    with pytest.raises(DivergedError, match="became nan in epoch 1"):
+        make_trainer(tmp_path, model=model).train(resume=False)
 
 
 @pytest.mark.parametrize("before", [signal.SIG_IGN, signal.default_int_handler])
