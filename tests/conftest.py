@@ -6,7 +6,7 @@ import pytest
 import torch
 from helpers import Launcher
 
-from models.layers import rounding
+from common import rounding
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -9,8 +9,8 @@ import sys
 
 import torch
 
+from common import rounding
 from common.errors import UserError
-from models.layers import rounding
 
 KERNELS_KEPT = 32  # by shape, over a megabyte each; torch's libraries keep 1,024 of each kind by themselves
 FP32_ERROR = 1e-5  # largest relative error of a matrix product that still counts as float32

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from models.layers.rounding import rounded
+from common.rounding import rounded
 
 CHUNK_ENTRIES = 1_000_000  # logits in memory at once, about: 4 MB in float32, so that they stay in the CPU's cache
 LONG = 8  # so many times more rows than hidden units make it worth while to copy the table into another order

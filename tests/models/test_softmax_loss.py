@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch_counting import LargestResult
 
-from models.layers import rounding
+from common import rounding
 from models.losses.softmax import softmax_cross_entropy
 
 Inputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
