@@ -4,7 +4,9 @@ import csv
 import io
 import itertools
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +22,7 @@ from datasets.readers.text import LONGEST_ROW, NotUtf8, TableBytes, open_text
 logger = logging.getLogger(__name__)
 
 FALLBACK = "latin-1"
+LET_GO_SECONDS = 0.25  # it takes one or two thousandths
 END = "\x00end"  # a row of its own behind the last, unless a quote is open there
 
 
@@ -98,6 +101,7 @@ def _parse(path: Path, layout: Layout, wanted: list[int]) -> tuple[pa.Table, int
     names = [str(index) for index in range(layout.num_fields)]
     included = [str(index) for index in wanted]
     with TableBytes(path, layout.encoding) as stream:
+        holders = sys.getrefcount(stream)
         try:
             table = pv.read_csv(
                 stream,
@@ -124,7 +128,17 @@ def _parse(path: Path, layout: Layout, wanted: list[int]) -> tuple[pa.Table, int
                     f"{path} has a row of more than {LONGEST_ROW >> 20} MiB: a quote is never closed, or it is no table"
                 ) from error
             raise
+        finally:
+            _wait_for(lambda: sys.getrefcount(stream) <= holders)
     return table, bad, stream
+
+
+def _wait_for(released: Callable[[], bool]) -> None:
+    """Wait a moment until pyarrow's threads have let go of what they read from, which they may do after they have given
+    the table: one that does so while Python ends aborts the process. (An error may hold it for good.)"""
+    deadline = time.monotonic() + LET_GO_SECONDS
+    while not released() and time.monotonic() < deadline:
+        time.sleep(0.001)
 
 
 class Row(NamedTuple):

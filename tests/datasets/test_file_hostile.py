@@ -3,6 +3,9 @@
 import gzip
 import logging
 import os
+import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import pytest
 from plain_forms import histories
 
 from common.errors import UserError
+from datasets.readers import delimited
 from datasets.sequence_data import SequenceData
 
 LoadFile = Callable[..., SequenceData]
@@ -192,3 +196,22 @@ def test_one_user_one_item(load_file: LoadFile) -> None:
 def test_all_users_below_the_filter(load_file: LoadFile) -> None:
     with pytest.raises(UserError, match=r"min_uc 5, min_sc 5.*lower"):
         load_file("1 1\n2 2\n", min_uc=5, min_sc=5)
+
+
+def test_a_file_is_read_when_all_threads_have_let_go_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread of pyarrow's that lets go of it while Python ends would abort the process."""
+    path = tmp_path / "rows.csv"
+    path.write_text("user,item\n1,2\n")
+    read_csv = delimited.pv.read_csv
+    threads: list[threading.Thread] = []
+
+    def held_on(stream: object, **options: object) -> object:
+        threads.append(threading.Thread(target=lambda held: time.sleep(0.05), args=(stream,)))
+        threads[0].start()
+        return read_csv(stream, **options)
+
+    monkeypatch.setattr(delimited.pv, "read_csv", held_on)
+    mine = sys.getrefcount(stream := object())
+    stream = delimited._parse(path, delimited.Layout(",", 2, has_header=True), [0, 1])[2]
+    assert sys.getrefcount(stream) == mine
+    threads[0].join()
