@@ -9,10 +9,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from common.rounding import rounded
+from models.losses.bits import BITS
 
 CHUNK_ENTRIES = 1_000_000  # logits in memory at once, about: 4 MB in float32, so that they stay in the CPU's cache
 LONG = 8  # so many times more rows than hidden units make it worth while to copy the table into another order
-SAFE_LOGIT = 40.0  # exp of it, summed over any catalogue, is far from float32's limits, and so is its inverse
+SAFE_BITS = 60.0  # 2 ** it, summed over any catalogue, is far from float32's limits, and so is its inverse
 
 
 def softmax_cross_entropy(
@@ -65,19 +66,18 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
             columns = columns.contiguous()  # the products are faster in this order, and so is their gradient's
         needs_gradient = grad_enabled and any(ctx.needs_input_grad[:3])
         hidden_gradient = torch.empty_like(hidden) if needs_gradient else None
-        column_gradient = torch.zeros_like(columns, dtype=weight.dtype) if needs_gradient else None  # in the same order
+        column_gradient = torch.empty_like(columns, dtype=weight.dtype) if needs_gradient else None  # in the same order
         bias_gradient = None if bias is None or not needs_gradient else torch.zeros_like(bias)
-        safe = _are_safe(hidden, weight, bias)
-        buffer = hidden.new_empty(
-            min(chunk_rows, hidden.shape[0]), weight.shape[0]
-        )  # fresh memory costs a product's time
+        bias_bits = None if bias is None else bias * BITS
+        # fresh memory costs a product's time
+        buffer = hidden.new_empty(min(chunk_rows, hidden.shape[0]), weight.shape[0])
         loss = hidden.new_zeros(())
-        for first in range(0, hidden.shape[0], chunk_rows):
+        for first in range(0, max(1, hidden.shape[0]), chunk_rows):
             rows = slice(first, first + chunk_rows)
             chosen, shares = targets[rows], target_weights[rows]
-            logits = _product(rounded(hidden[rows]), columns, buffer[: len(chosen)])
-            exps, normalizer, at_targets = _exponentials(logits, bias, chosen, mask_pad, safe)
-            loss += (shares * (normalizer.log()[:, None] - at_targets)).sum()
+            logits = _product(rounded(hidden[rows] * BITS), columns, buffer[: len(chosen)])
+            exps, normalizer, at_targets = _exponentials(logits, bias_bits, chosen, mask_pad)
+            loss += (shares * (normalizer.log2()[:, None] - at_targets)).sum()
             if hidden_gradient is None or column_gradient is None:
                 continue
             # d loss / d logits = total * (exps / normalizer - share / total): the factors of a row go to narrow sides.
@@ -90,7 +90,7 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
             torch.mul(exps @ table, factor, out=hidden_gradient[rows])
             _add_product(column_gradient, rounded(hidden[rows] * factor).T, exps, is_zero=first == 0)
         ctx.gradients = hidden_gradient, None if column_gradient is None else column_gradient.T, bias_gradient
-        return loss
+        return loss / BITS
 
     @staticmethod
     @once_differentiable
@@ -123,32 +123,18 @@ def _add_product(sums: Tensor, left: Tensor, right: Tensor, is_zero: bool) -> No
         sums += left @ right
 
 
-def _are_safe(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
-    """Whether no logit can be large (by Cauchy and Schwarz), so that exp needs no shift by each row's maximum.
-
-    Looked at on the CPU alone, where a pass over the logits costs more than this; CUDA would have to wait for it.
-    """
-    if hidden.device.type != "cpu" or not hidden.shape[0]:
-        return False
-    largest = hidden.norm(dim=1).amax() * weight.norm(dim=1).amax()
-    if bias is not None:
-        largest = largest + bias.abs().amax()
-    return bool(largest <= SAFE_LOGIT)
-
-
-def _exponentials(
-    logits: Tensor, bias: Tensor | None, chosen: Tensor, mask_pad: bool, safe: bool
-) -> tuple[Tensor, Tensor, Tensor]:
-    """exp(logits) [n, V] up to a factor for each row, in place; their sums [n]; the logits of the items `chosen`
-    [n, T], up to the factor's logarithm."""
+def _exponentials(logits: Tensor, bias: Tensor | None, chosen: Tensor, mask_pad: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """2 ** logits [n, V] up to a factor for each row, in place; their sums [n]; the logits of the items `chosen`
+    [n, T], up to the factor's logarithm. Logits and bias are in bits."""
     if bias is not None:
         logits += bias
     at_targets = logits.gather(1, chosen)  # before PAD is masked: its weight is 0, and 0 times infinity isn't
     if mask_pad:
         logits[:, 0] = -torch.inf
-    if not safe:
-        largest = logits.amax(1, keepdim=True)
+    largest = logits.amax(1, keepdim=True)
+    # a shift costs a pass over the logits; to know whether it is needed, CUDA would have to wait
+    if logits.device.type != "cpu" or not (largest.abs() <= SAFE_BITS).all():
         logits -= largest
         at_targets -= largest
-    exps = logits.exp_()
+    exps = logits.exp2_()
     return exps, exps.sum(1), at_targets

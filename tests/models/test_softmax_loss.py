@@ -115,6 +115,27 @@ def test_without_targets_there_is_nothing_to_learn() -> None:
     assert not any(gradient.any() for gradient in gradients)
 
 
+def test_without_rows_there_is_nothing_to_learn() -> None:
+    hidden, weight, bias, targets, weights = inputs(3, 4, 2, 8, 1)
+    leaves = leaves_of((hidden[:0], weight, bias, targets[:0], weights[:0]))
+    loss, *gradients = graded(softmax_cross_entropy(*leaves), leaves)
+    assert loss == 0
+    assert [gradient.shape for gradient in gradients] == [leaf.shape for leaf in leaves[:3]]
+    assert not any(gradient.any() for gradient in gradients)
+
+
+@pytest.mark.parametrize("offset", [-45.0, -35.0, 35.0, 45.0])
+def test_logits_far_from_0_in_float32(offset: float) -> None:
+    """On both sides of where exponentials are taken as they are: as exact as float32 allows."""
+    hidden, weight, bias, targets, weights = inputs(6, 20, 3, 50, 1)
+    double = leaves_of((hidden, weight, bias + offset, targets, weights))
+    single = leaves_of((hidden.float(), weight.float(), (bias + offset).float(), targets, weights.float()))
+    expected = graded(plain(double, True), double)
+    got = graded(softmax_cross_entropy(*single), single)
+    for one, other in zip(got, expected, strict=True):
+        torch.testing.assert_close(one.double(), other, rtol=3e-5, atol=3e-5)
+
+
 def test_without_gradients_it_gives_the_same_value() -> None:
     given_inputs = inputs(4, 6, 2, 9, 1)
     with torch.no_grad():
