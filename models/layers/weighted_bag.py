@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -17,35 +17,40 @@ class _WeightedBag(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, table: Tensor, items: Tensor, weights: Tensor) -> Tensor:
         used = weights != 0
-        rows, columns = used.nonzero(as_tuple=True)  # row by row
-        entries, values = items[rows, columns], weights[rows, columns]
-        ctx.save_for_backward(entries, values, rows)
+        places = used.reshape(-1).nonzero()[:, 0]  # row by row
+        entries, values = items.reshape(-1)[places], weights.reshape(-1)[places]
+        starts = F.pad(used.sum(1).cumsum(0), (1, 0))  # where each row starts, and the end
+        ctx.save_for_backward(starts, entries, values)
         ctx.table_rows = table.shape[0]
-        return F.embedding_bag(entries, table, _starts(rows, len(items)), mode="sum", per_sample_weights=values)
+        return _bag(table, starts, entries, values)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        entries, values, rows = ctx.saved_tensors
-        order, starts = _stable_order(entries, ctx.table_rows), _starts(entries, ctx.table_rows)
-        table_gradient = F.embedding_bag(
-            rows[order], gradient.contiguous(), starts, mode="sum", per_sample_weights=values[order]
-        )
-        return table_gradient, None, None
+        starts, entries, values = ctx.saved_tensors
+        transposed = _transposed_by_counting if gradient.device.type == "cpu" else _transposed_by_sorting
+        return _bag(gradient.contiguous(), *transposed(starts, entries, values, ctx.table_rows)), None, None
 
 
-def _starts(numbers: Tensor, count: int) -> Tensor:
-    """Where each of 0..count-1 starts when `numbers` are in ascending order: int64 [count]."""
-    occurrences = torch.bincount(numbers, minlength=count)
-    return occurrences.cumsum(0) - occurrences
+def _bag(table: Tensor, starts: Tensor, entries: Tensor, values: Tensor) -> Tensor:
+    """The sparse matrix with these rows times `table`: row r has `values` in the columns `entries`, each from starts[r]
+    up to starts[r + 1]."""
+    return F.embedding_bag(entries, table, starts, mode="sum", per_sample_weights=values, include_last_offset=True)
 
 
-def _stable_order(numbers: Tensor, count: int) -> Tensor:
-    """The stable order of `numbers` (each below `count`), as indices."""
-    if numbers.device.type == "cpu" and count <= 2**16:
-        # NumPy sorts 16-bit integers by radix, several times faster than torch sorts 64-bit ones
-        return torch.from_numpy(np.argsort(numbers.numpy().astype(np.uint16), kind="stable"))
-    return numbers.argsort(stable=True)
+def _transposed_by_counting(starts: Tensor, entries: Tensor, values: Tensor, columns: int) -> tuple[Tensor, ...]:
+    """The same sparse matrix, column by column: its (starts, entries, values). On the CPU alone."""
+    arrays = values.numpy(), entries.int().numpy(), starts.int().numpy()
+    matrix = csr_matrix(arrays, shape=(len(starts) - 1, columns)).tocsc()
+    return torch.from_numpy(matrix.indptr), torch.from_numpy(matrix.indices), torch.from_numpy(matrix.data)
+
+
+def _transposed_by_sorting(starts: Tensor, entries: Tensor, values: Tensor, columns: int) -> tuple[Tensor, ...]:
+    """As by counting, on any device."""
+    rows = torch.repeat_interleave(starts.diff())
+    order = entries.argsort(stable=True)
+    ends = torch.bincount(entries, minlength=columns).cumsum(0)
+    return F.pad(ends, (1, 0)), rows[order], values[order]
 
 
 def weighted_bag(table: Tensor, items: Tensor, weights: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from models.layers.dropout import drop
-from models.layers.weighted_bag import densify, weighted_bag
+from models.layers.weighted_bag import _transposed_by_counting, _transposed_by_sorting, densify, weighted_bag
 
 ITEMS, WIDTH = 11, 5
 
@@ -81,6 +81,16 @@ def test_nothing_at_all() -> None:
     assert torch.equal(got, torch.zeros(3, WIDTH))
     got.sum().backward()  # type: ignore[no-untyped-call]
     assert table.grad is not None and not table.grad.any()
+
+
+def test_both_ways_to_transpose_agree() -> None:
+    """The CPU's way and that of other devices: what comes first in a column is of the first row."""
+    starts, entries = torch.tensor([0, 3, 3, 5, 8]), torch.tensor([4, 0, 4, 2, 0, 4, 4, 1])
+    matrix = starts, entries, torch.rand(8), ITEMS
+    counted, ordered = _transposed_by_counting(*matrix), _transposed_by_sorting(*matrix)
+    for one, other in zip(counted, ordered, strict=True):
+        torch.testing.assert_close(one.long() if not one.is_floating_point() else one, other, rtol=0, atol=0)
+    assert ordered[1].tolist() == [0, 2, 3, 2, 0, 0, 3, 3]
 
 
 def test_densify() -> None:
