@@ -60,7 +60,10 @@ def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> Tenso
     On the CPU nothing is touched where nothing is to be clipped: a pass over the gradients costs as much as a step.
     """
     parameters = [p for p in parameters if p.grad is not None]
-    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if all(g.device.type == "cpu" for g in gradients):  # rows are shared out among its threads, a whole tensor isn't
+        gradients = [torch.linalg.vector_norm(g, dim=-1) for g in gradients]
+    norm = torch.nn.utils.get_total_norm(gradients)
     if norm.device.type != "cpu" or norm.item() > max_norm:
         torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
     return norm

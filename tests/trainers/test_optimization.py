@@ -41,7 +41,7 @@ def test_clipping_keeps_the_direction_and_bounds_the_norm() -> None:
     before = torch.cat([p.grad.flatten() for p in made[:-1] if p.grad is not None])
     clip_gradients(made, 2.0)
     after = torch.cat([p.grad.flatten() for p in made[:-1] if p.grad is not None])
-    assert after.norm() <= 2.0
+    assert after.norm() <= 2.0 * (1 + 1e-6)  # up to rounding
     torch.testing.assert_close(after / after.norm(), before / before.norm())
 
 
