@@ -131,7 +131,7 @@ class VAEDataloader(Dataloader):
         """The weights by position, 0 at PAD unless PAD counts."""
         if self.options.count_padding:
             return np.broadcast_to(by_position, items.shape).copy()
-        return np.where(items > 0, by_position, np.float32(0))
+        return (items > 0) * by_position
 
     def _input_weights(self, items: NDArray[np.int32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
         if not self.may_repeat:

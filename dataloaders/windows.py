@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Int = NDArray[np.int64]
@@ -52,8 +53,14 @@ def sliding_windows(starts: Int, ends: Int, max_len: int, step: int | None) -> W
 def gather_padded(flat: NDArray[Numbers], start: Int, end: Int, length: int) -> NDArray[Numbers]:
     """The last `length` values of each `flat[start:end]`, left-padded with 0: [N, length] of flat's type."""
     padded = np.zeros((len(start), length), dtype=flat.dtype)
-    filled = np.arange(length) >= (length - (end - start))[:, None]  # [N, length]
-    counts = np.clip(end - start, 0, length)
-    places = np.cumsum(counts)  # where each row's values end among all that are taken
-    padded[filled] = flat[np.arange(counts.sum()) + np.repeat(end - places, counts)]  # work for what is there alone
+    lengths = end - start
+    whole, short = lengths >= length, (lengths > 0) & (lengths < length)
+    if length and whole.any():  # one copy a row
+        padded[whole] = sliding_window_view(flat, length)[end[whole] - length]
+    if short.any():
+        counts = lengths[short]
+        places = np.cumsum(counts)  # where each row's values end among all that are taken
+        filled = np.zeros(padded.shape, dtype=bool)
+        filled[short] = np.arange(length) >= (length - counts)[:, None]
+        padded[filled] = flat[np.arange(counts.sum()) + np.repeat(end[short] - places, counts)]
     return padded
