@@ -28,7 +28,7 @@ class VAEDataloaderOptions(DataloaderOptions):
         "exp_stair", description="how an item's weight falls with its distance from the target"
     )
     weight_constant: float = Field(
-        2.0, gt=0, description="the constant c of the weights: the target's weight, and the base"
+        2.0, gt=0, le=1e6, description="the constant c of the weights: the target's weight, and the base"
     )
     repeat_weights: Literal["sum", "last"] = Field(
         "sum",
