@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dataloaders.base import Dataloader, DataloaderOptions, as_int64
 from dataloaders.batch import Batch
@@ -28,7 +28,7 @@ class VAEDataloaderOptions(DataloaderOptions):
         "exp_stair", description="how an item's weight falls with its distance from the target"
     )
     weight_constant: float = Field(
-        2.0, gt=0, le=1e6, description="the constant c of the weights: the target's weight, and the base"
+        2.0, gt=0, description="the constant c of the weights: the target's weight, and the base"
     )
     repeat_weights: Literal["sum", "last"] = Field(
         "sum",
@@ -38,6 +38,18 @@ class VAEDataloaderOptions(DataloaderOptions):
         False, description="as released: PAD is an item of the input and of the loss where a window is short"
     )
     aug_prob: float = Field(0.0, ge=0, le=1, description="share of input weights that are halved or doubled at random")
+
+    @model_validator(mode="after")
+    def _weights_are_numbers(self) -> VAEDataloaderOptions:
+        with np.errstate(over="ignore"):
+            weights = position_weights(self.weight_type, self.weight_constant, self.max_len)
+            squared = np.square(weights).sum()  # of which the input's norm is made
+        if not 0 < squared < np.inf:
+            raise ValueError(
+                f"weight_constant ({self.weight_constant:g}) with weight_type {self.weight_type} and max_len "
+                f"({self.max_len}) gives weights from {weights.min():g} to {weights.max():g}, beyond what float32 holds"
+            )
+        return self
 
 
 def position_weights(weight_type: WeightType, constant: float, length: int) -> NDArray[np.float32]:
@@ -131,7 +143,7 @@ class VAEDataloader(Dataloader):
         """The weights by position, 0 at PAD unless PAD counts."""
         if self.options.count_padding:
             return np.broadcast_to(by_position, items.shape).copy()
-        return (items > 0) * by_position
+        return np.where(items > 0, by_position, np.float32(0))
 
     def _input_weights(self, items: NDArray[np.int32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
         if not self.may_repeat:

@@ -55,7 +55,7 @@ def gather_padded(flat: NDArray[Numbers], start: Int, end: Int, length: int) -> 
     padded = np.zeros((len(start), length), dtype=flat.dtype)
     lengths = end - start
     whole, short = lengths >= length, (lengths > 0) & (lengths < length)
-    if length and whole.any():  # one copy a row
+    if whole.any():  # one copy a row
         padded[whole] = sliding_window_view(flat, length)[end[whole] - length]
     if short.any():
         counts = lengths[short]

@@ -161,15 +161,16 @@ def check_usable(request: Request, folder: RunFolder) -> State | None:
     """
     _wait_for(folder.path, lambda: not is_held(folder))
     use = _use(request, folder)
-    asked = request.origins["resume_training"] == "--resume_training" and run_options(request).resume_training
-    if use == "new" and asked and not run_options(request).pilot:  # comparisons and searches resume unasked
+    options = run_options(request)
+    unasked = request.origins["resume_training"].startswith(("default", "trial"))  # as in comparisons and searches
+    if use == "new" and options.resume_training and not unasked and not options.pilot:
         _say_new(request, folder)
     return use
 
 
 def _say_new(request: Request, folder: RunFolder) -> None:
     """Say that there is nothing to go on with; loudly, where it may be another run that was meant."""
-    others = _unfinished_beside(request, folder)
+    others = [] if request.origins["resume_training"] != "--resume_training" else _unfinished_beside(request, folder)
     if others:
         log.warning(
             "there is no run to go on with in %s: a new one begins. The unfinished ones beside it have other options: "

@@ -47,7 +47,7 @@ def _transposed_by_counting(starts: Tensor, entries: Tensor, values: Tensor, col
 
 def _transposed_by_sorting(starts: Tensor, entries: Tensor, values: Tensor, columns: int) -> tuple[Tensor, ...]:
     """As by counting, on any device."""
-    rows = torch.repeat_interleave(starts.diff())
+    rows = torch.repeat_interleave(starts.diff(), output_size=len(entries))
     order = entries.argsort(stable=True)
     ends = torch.bincount(entries, minlength=columns).cumsum(0)
     return F.pad(ends, (1, 0)), rows[order], values[order]

@@ -3,18 +3,16 @@
 import torch
 from torch import Tensor
 
-from models.losses.bits import exp
-
 
 def reparameterize(mu: Tensor, log_variance: Tensor, generator: torch.Generator) -> Tensor:
     """A draw z = mu + epsilon * sigma with epsilon ~ N(0, I) (Kingma & Welling 2014)."""
     epsilon = torch.randn(mu.shape, generator=generator, device=mu.device, dtype=mu.dtype)
-    return mu + epsilon * exp(0.5 * log_variance)
+    return mu + epsilon * (0.5 * log_variance).exp()
 
 
 def kl_to_standard_normal(mu: Tensor, log_variance: Tensor) -> Tensor:
     """KL(N(mu, sigma^2) || N(0, I)) in nats, summed over the last dimension: [B, K] -> [B]."""
-    return 0.5 * (mu.square() + exp(log_variance) - 1 - log_variance).sum(-1)
+    return 0.5 * (mu.square() + log_variance.exp() - 1 - log_variance).sum(-1)
 
 
 def linear_anneal(step: int, cap: float, total_steps: int) -> float:

@@ -44,6 +44,15 @@ def test_position_weights(kind: Any, c: float, length: int) -> None:
     np.testing.assert_allclose(position_weights(kind, c, length), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("kind", "c"), [("exp_stair", 1e-7), ("exp", 1e-8), ("constant", 1e40), ("constant", 1e20), ("linear", 1e-40)]
+)
+def test_weights_that_float32_does_not_hold_are_refused(kind: str, c: float) -> None:
+    with pytest.raises(ValueError, match=r"weight_constant .* gives weights from"):
+        DATALOADERS["vae"].Options.model_validate({"weight_type": kind, "weight_constant": c})
+    DATALOADERS["vae"].Options.model_validate({"weight_type": kind, "weight_constant": 1e3})
+
+
 def test_the_stair_is_the_published_one() -> None:
     """c for the target, then 1, then 1/c for two items ... (rounded as the formula says)."""
     assert position_weights("exp_stair", 2.0, 8)[::-1].tolist() == [2, 1, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25]

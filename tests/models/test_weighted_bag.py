@@ -86,11 +86,14 @@ def test_nothing_at_all() -> None:
 def test_both_ways_to_transpose_agree() -> None:
     """The CPU's way and that of other devices: what comes first in a column is of the first row."""
     starts, entries = torch.tensor([0, 3, 3, 5, 8]), torch.tensor([4, 0, 4, 2, 0, 4, 4, 1])
-    matrix = starts, entries, torch.rand(8), ITEMS
+    assert _transposed_by_sorting(starts, entries, torch.rand(8), ITEMS)[1].tolist() == [0, 2, 3, 2, 0, 0, 3, 3]
+    generator = torch.Generator().manual_seed(0)
+    starts = torch.cat([torch.zeros(1, dtype=torch.int64), torch.randint(0, 60, (200,), generator=generator).cumsum(0)])
+    entries = torch.randint(0, ITEMS, (int(starts[-1]),), generator=generator)
+    matrix = starts, entries, torch.rand(len(entries), generator=generator), ITEMS
     counted, ordered = _transposed_by_counting(*matrix), _transposed_by_sorting(*matrix)
     for one, other in zip(counted, ordered, strict=True):
         torch.testing.assert_close(one.long() if not one.is_floating_point() else one, other, rtol=0, atol=0)
-    assert ordered[1].tolist() == [0, 2, 3, 2, 0, 0, 3, 3]
 
 
 def test_densify() -> None:
