@@ -7,6 +7,8 @@ import sys
 import options
 from common.errors import UserError
 
+WRITABLE = "\nChoose a place where you may write, e.g. by --experiment_root for runs and --local_data_folder for data"
+
 
 def run(argv: list[str]) -> int:
     """Do what the command line asks for; returns the exit code."""
@@ -24,10 +26,12 @@ def run(argv: list[str]) -> int:
     except OSError as error:  # a disk that is full, a file that may not be read: nothing that a traceback explains
         if isinstance(error, BrokenPipeError) or error.errno is None:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error}{WRITABLE if isinstance(error, PermissionError) else ''}", file=sys.stderr)
         return 1
     except (MemoryError, RuntimeError) as error:  # torch has no class of its own for the CPU's memory
-        if not isinstance(error, MemoryError) and not re.search("allocate memory|out of memory", str(error)):
+        if not isinstance(error, MemoryError) and not re.search(
+            "allocate memory|out of memory|calculation overflowed", str(error)
+        ):
             raise
         print(f"error: there is not enough memory: {error}\nTake smaller batches or a smaller model", file=sys.stderr)
         return 1

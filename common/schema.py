@@ -23,3 +23,10 @@ class Options(BaseModel):
     @classmethod
     def _at_home(cls, value: Any) -> Any:
         return expanded(value) if isinstance(value, Path) else value
+
+    @field_validator("*")
+    @classmethod
+    def _has_64_bits(cls, value: Any) -> Any:
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise ValueError("Input should be an integer of 64 bits at most")
+        return value

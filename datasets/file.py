@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from common.errors import UserError
 from datasets.base import Dataset, DatasetOptions, RawInteractions
 from datasets.fingerprint import content_hash
-from datasets.readers.columns import ROLES, find_columns
+from datasets.readers.columns import ROLES, find_columns, warn_without_time
 from datasets.readers.delimited import Layout, read_delimited
 from datasets.readers.parquet import MAGIC, read_parquet
 from datasets.readers.sniff import NAMES, REGULAR, SPACE, Guess, has_header, has_tabs_between, positions, sniff
@@ -46,8 +46,12 @@ class FileOptions(DatasetOptions):
     has_header: bool | None = Field(None, description="whether the first row names the columns; null: recognised")
     user_column: str | None = Field(None, description="name (without header: position from 1) of the user column")
     item_column: str | None = Field(None, description="name (or position) of the item column; null: recognised")
-    rating_column: str | None = Field(None, description="name (or position) of the rating column; null: recognised")
-    timestamp_column: str | None = Field(None, description="name (or position) of the time column; null: recognised")
+    rating_column: str | None = Field(
+        None, description="name (or position) of the rating column; null: recognised; '': none"
+    )
+    timestamp_column: str | None = Field(
+        None, description="name (or position) of the time column; null: recognised; '': none"
+    )
     timestamp_format: str | None = Field(
         None, description="s, ms, us, ns, or a pattern such as '%d/%m/%Y %H:%M'; null: recognised"
     )
@@ -74,7 +78,7 @@ class File(Dataset[FileOptions]):
     """Interactions in a file of the user's. Without a time column, the order of the rows is the order in time."""
 
     code = "file"
-    reader_version = 2
+    reader_version = 3
     Options = FileOptions
     description = "one's own file: CSV, TSV, Parquet, RecBole .inter, SASRec text, one line per user; .gz or plain"
     location_options = Dataset.location_options | {"dataset_path", "dataset_name"}
@@ -90,7 +94,8 @@ class File(Dataset[FileOptions]):
         """The hash of the file, and its suffix, which takes part in recognising its format."""
         if not options.dataset_path.is_file():
             problem = "it is a folder: give a file" if options.dataset_path.is_dir() else "there is no such file"
-            raise UserError(f"dataset_path {options.dataset_path}: {problem}")
+            place = "" if options.dataset_path.is_absolute() else f" (seen from {Path.cwd()})"
+            raise UserError(f"dataset_path {options.dataset_path}: {problem}{place}")
         inter = ".inter" in options.dataset_path.suffixes
         return content_hash(options.dataset_path, options.local_data_folder) + (".inter" if inter else "")
 
@@ -169,6 +174,7 @@ def _read_fields(
         shown = {role: names[index] for role, index in columns.items()}
     else:
         columns = positions(guess, wanted, path)
+        names = [str(number) for number in range(1, width + 1)]
         shown = {role: f"column {index + 1}" for role, index in columns.items()}
     logger.info(
         "%s is read as text separated by %s, %s header: %s",
@@ -177,6 +183,7 @@ def _read_fields(
         "with" if header else "no",
         ", ".join(f"{role} = {name}" for role, name in shown.items()),
     )
+    warn_without_time(names, wanted, columns, path)
     if guess.separator == SPACE:
         return read_rows(path, width, columns, header, bad_rows)
     quoted = False if guess.separator == "::" else options.quoted

@@ -18,27 +18,27 @@ TIME_FIGURES = (
 def statistics(data: SequenceData) -> dict[str, Any]:
     """Size, density, history lengths, time span, ties and repeats of a prepared dataset.
 
-    density: interactions / (users * items); lengths in interactions; repeat_rate: share of interactions with an item
-    that the user had before; first_time, last_time: ISO 8601 UTC, span_days: days between them; tied_timestamps: share
-    of interactions at the same second as a neighbour in the user's history.
+    density: share of all pairs of a user and an item that occur; lengths in interactions; repeat_rate: share of
+    interactions with an item that the user had before; first_time, last_time: ISO 8601 UTC, span_days: days between
+    them; tied_timestamps: share of interactions at the same second as a neighbour in the user's history.
     Of leave-one-out, None where it can't be made: tied_test_targets, tied_validation_targets: how many targets could be
     another item if ties in time were in another order; future_leak: share of test targets older than the newest
     training interaction; future_training: share of the training interactions newer than a test target, on average.
     Without timestamps, the figures about time are None.
     """
-    lengths = data.lengths
+    lengths, repeats = data.lengths, repeat_rate(data)
     return {
         "name": data.name,
         "hash": data.hash,
         "users": data.num_users,
         "items": data.num_items,
         "interactions": data.num_interactions,
-        "density": data.num_interactions / (data.num_users * data.num_items),
+        "density": data.num_interactions * (1 - repeats) / (data.num_users * data.num_items),
         "length_mean": float(lengths.mean()),
         "length_median": float(np.median(lengths)),
         "length_p95": float(np.percentile(lengths, 95)),
         "length_max": int(lengths.max()),
-        "repeat_rate": repeat_rate(data),
+        "repeat_rate": repeats,
         "mean_rating": None if data.ratings is None else float(data.ratings.mean(dtype=np.float64)),
         **_time_statistics(data),
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from pydantic import Field
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from common.errors import UserError
@@ -48,16 +49,19 @@ class ALS(FittedModel):
 
     def fit(self, items: Tensor, offsets: Tensor) -> None:
         options = self.options
-        model = _library().AlternatingLeastSquares(
-            factors=options.factors,
-            regularization=options.l2,
-            alpha=options.alpha,
-            iterations=options.iterations,
-            use_gpu=False,
-            num_threads=torch.get_num_threads(),
-            random_state=int(torch.randint(2**31, ())),  # torch's global generator is seeded by the run
-        )
-        model.fit(interaction_matrix(items, offsets, self.dimensions.num_items + 1), show_progress=False)
+        matrix = interaction_matrix(items, offsets, self.dimensions.num_items + 1)
+        library = _library()
+        with threadpool_limits(1, "blas"):  # the library's own threads do better without those of BLAS
+            model = library.AlternatingLeastSquares(
+                factors=options.factors,
+                regularization=options.l2,
+                alpha=options.alpha,
+                iterations=options.iterations,
+                use_gpu=False,
+                num_threads=torch.get_num_threads(),
+                random_state=int(torch.randint(2**31, ())),  # torch's global generator is seeded by the run
+            )
+            model.fit(matrix, show_progress=False)
         self.item_factors.copy_(torch.from_numpy(model.item_factors))
 
     def fold_in(self, items: Tensor, weights: Tensor) -> Tensor:

@@ -56,7 +56,9 @@ class EASE(FittedModel):
         matrix = interaction_matrix(items, offsets, size)
         gram = torch.from_numpy((matrix.T @ matrix).toarray()).to(items.device, torch.float64)  # [V + 1, V + 1]
         gram.diagonal().add_(self.options.l2)
-        factor = torch.linalg.cholesky(gram)
+        factor, failed = torch.linalg.cholesky_ex(gram)
+        if failed:
+            raise UserError(f"l2 {self.options.l2:g} is too small for EASE: its matrix can't be inverted")
         del gram
         inverse = torch.cholesky_inverse(factor)
         del factor

@@ -124,6 +124,8 @@ def _results_of(path: Path) -> list[Path]:
         return [path]
     if (path / RESULTS).is_file():
         return [path / RESULTS]
+    if (path / "status.json").is_file() and (path / "config.yaml").is_file():
+        return []  # a run that has not been tested
     runs = sorted(path.glob(f"**/{RESULTS}")) or sorted(path.glob("*.json"))
     # What begins with a dot is still being written.
     return [file for file in runs if not any(part.startswith(".") for part in file.relative_to(path).parts)]

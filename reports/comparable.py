@@ -133,7 +133,7 @@ def check_repeats(label: str, runs: Sequence[Run]) -> None:
         if other is not run:
             raise UserError(
                 f"two runs are labelled {label!r} and have seed {run.record.seed}: {other.path} and {run.path}; "
-                "leave one out or give them different labels"
+                "leave one out by --experiments; runs get their labels when they are trained (--label)"
             )
     refusal = f"the runs labelled {label!r} are no repetitions of each other"
     _check_agree(runs, "the model", lambda record: record.model_code, refusal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 from rich.console import Console
 from rich.markup import escape
@@ -46,7 +47,7 @@ def compare(request: Request) -> int:
     options = request.sections["compare"]
     assert isinstance(options, CompareOptions)
     folders, outcomes = run_cells(request)
-    if folders:
+    if folders and not run_options(request).pilot:
         paths = tuple(str(folder.results) for folder in folders)
         run = run_options(request)
         tables = Path(run.experiment_root) / (run.experiment_group or "") / "report"
@@ -71,7 +72,9 @@ def compare(request: Request) -> int:
         return 130
     if "failed" in outcomes.values():
         return 1
-    if options.afterword:
+    if run_options(request).pilot:
+        print("All of the runs work. They were pilots, whose numbers mean nothing: there is no table of them")
+    elif options.afterword:
         print(f"\n{options.afterword.strip()}")
     return 0
 
@@ -92,7 +95,7 @@ def tune(request: Request) -> int:
     for path in found.files:
         print(path)
     if found.best is not None:
-        print(f"train and test the winner: python main.py --templates {found.files[-1]}")
+        print(f"train and test the winner: python main.py --templates {quote(str(found.files[-1]))}")
     return 130 if found.interrupted else 0
 
 
@@ -112,9 +115,10 @@ def recommend(request: Request) -> int:
 def export(request: Request) -> int:
     """Write a trained model for other programs."""
     written = write_export(request)
+    script = quote(str(written.folder / "serve.py"))
     print(
         f"{written.label}: {written.folder}, for histories of {written.length} length; its scores are the harness's "
-        f"(largest difference {written.difference:.0e}). Try it: python {written.folder / 'serve.py'} ITEM ..."
+        f"(largest difference {written.difference:.0e}). Try it: python {script} ITEM ..."
     )
     return 0
 

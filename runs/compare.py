@@ -114,7 +114,7 @@ def _known(cell: Request, folder: RunFolder, data: _Data, retry_failed: bool) ->
             log.info("%s: finished before, its results are reused", folder.path)
             return "reused"
         return None
-    except UserError as error:
+    except (UserError, OSError) as error:
         log.error("%s failed: %s", run_name(folder), error)
         _record_failure(folder, str(error))
     except Exception as error:  # a run that breaks must not take the others with it
@@ -165,7 +165,8 @@ class _Data:
 
 def _record_failure(folder: RunFolder, error: str) -> None:
     """Leave the error in the run's status, if nobody did; not in that of a run that is finished or running."""
-    with contextlib.suppress(UserError):  # a damaged status is an error of its own, and told as such
+    # a damaged status is an error of its own, and told as such; so is a place that can't be written
+    with contextlib.suppress(UserError, OSError):
         status = folder.status()
         if status.get("state") not in ("finished", "failed") and not is_held(folder):
             folder.write_status(**{**status, "state": "failed", "error": error})
@@ -187,10 +188,23 @@ def _is_finished(folder: RunFolder, cell: Request, data: _Data) -> bool:
     return True
 
 
+def _are_the_same(cells: list[Request]) -> bool:
+    """Whether these runs have the same options."""
+    return all(cell.values == cells[0].values for cell in cells)
+
+
 def _check_folders(cells: tuple[Request, ...]) -> None:
     """Refuse two runs in one folder."""
     paths = [str(run_folder(cell).path) for cell in cells]
     shared = sorted({path for path in paths if paths.count(path) > 1})
+    twice = [
+        path for path in shared if _are_the_same([cell for cell, own in zip(cells, paths, strict=True) if own == path])
+    ]
+    if twice:
+        raise UserError(
+            f"the comparison has the same run more than once: {', '.join(twice)}; leave out what --runs, --datasets or "
+            "--seeds names again"
+        )
     if shared:
         raise UserError(
             f"several runs of the comparison would share a folder: {', '.join(shared)}; drop experiment_name, and "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from common.errors import UserError
 from dataloaders import Dataloader
 from dataloaders.windows import Int
 from datasets import SequenceData
-from datasets.base import DatasetOptions
+from datasets.base import DatasetOptions, RawInteractions
 from datasets.file import File, FileFormat, FileOptions
 from datasets.prepare import prepare, read_rows
 from datasets.readers.columns import USUAL_NAMES, plain
@@ -25,6 +26,7 @@ from runs.trained import TrainedRun
 log = logging.getLogger(__name__)
 History = Literal["all", "train", "test"]
 SHOWN = 5  # names that a message lists
+READ_ALIKE = ("user_column", "item_column", "rating_column", "timestamp_column", "timestamp_format")
 Ids = NDArray[np.generic]
 
 
@@ -139,13 +141,27 @@ def new_people(run: TrainedRun, path: Path, file_format: FileFormat) -> People:
     return People(loader, ids, users, offsets[users], offsets[users + 1])
 
 
+def _read_file(path: Path, file_format: FileFormat, options: DatasetOptions) -> RawInteractions:
+    """The interactions of a file with the columns that were named for the run's own, or with recognised ones."""
+    plain_options = {"dataset_path": path, "file_format": file_format}
+    if isinstance(options, FileOptions):
+        named = {key: getattr(options, key) for key in READ_ALIKE}
+        try:
+            return File().read(FileOptions.model_validate({**plain_options, **named}))
+        except UserError as error:
+            with contextlib.suppress(UserError):
+                return File().read(FileOptions.model_validate(plain_options))
+            raise error from None
+    return File().read(FileOptions.model_validate(plain_options))
+
+
 def _read_histories(
     path: Path, file_format: FileFormat, data: SequenceData, options: DatasetOptions
 ) -> tuple[Ids, SequenceData, NDArray[np.bool_]]:
     """(ids of all users of the file; their histories with the data's items; which interactions had unknown items)."""
     if not path.is_file():
         raise UserError(f"histories {path}: there is no such file")
-    raw = File().read(FileOptions(dataset_path=path, file_format=file_format))
+    raw = _read_file(path, file_format, options)
     rows = read_rows(raw.frame, raw.ticks_per_second)
     ids, rules = rows.user_ids, options.rules()
     rules = replace(

@@ -76,7 +76,7 @@ def measure(request: Request, phase: Phase) -> dict[str, Any]:
     model, _ = make_model(request, loader, device)
     folder = run_folder(request)
     source = _source(request, folder.path)
-    load_model(model, read_weights(source, loader.split), source)
+    load_model(model, read_weights(source, loader.split, measured=True), source)
     _compare_options(request, Path(source))
     progress = Progress()
     evaluation = evaluator.evaluate(

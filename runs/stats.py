@@ -129,7 +129,8 @@ def _chosen(request: Request, options: StatsOptions) -> list[tuple[str, Any, dic
         code = said.pop("dataset_code", run_options(request).dataset_code)
         if not isinstance(code, str) or code not in DATASETS:
             name = code if isinstance(code, str) else flow(code)
-            problems.add(unknown_choice("dataset", name, DATASETS), "--datasets", "datasets", name)
+            message = unknown_choice("dataset", name, DATASETS) + " There is no file of that name, either."
+            problems.add(message, "--datasets", "datasets", name)
             continue
         schema = DATASETS[code].Options
         values = {key: value for key, value in shared.items() if key in schema.model_fields}
@@ -138,6 +139,11 @@ def _chosen(request: Request, options: StatsOptions) -> list[tuple[str, Any, dic
             value = str(said[key]) if key in said else ""
             problems.add(_what_is_wrong(key, messages, schema, code), "--datasets", "datasets", value)
         chosen.append((code, made, said))
+    for key in sorted(shared):
+        takers = [said for code, _, said in chosen if key in DATASETS[code].Options.model_fields]
+        if takers and all(key in said for said in takers):
+            message = "has no effect: each of --datasets that has it says its own"
+            problems.add(message, request.origins[key], key, str(shared[key]))
     problems.raise_if_any()
     return chosen
 

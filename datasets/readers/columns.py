@@ -1,10 +1,13 @@
 """Which column of a table is the user, the item, the rating, the time."""
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from common.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 ROLES = ("user", "item", "rating", "timestamp")
 NEEDED = ("user", "item")
@@ -46,19 +49,20 @@ def is_usual(name: str) -> bool:
 def find_columns(names: Sequence[str], wanted: Mapping[str, str | None], path: Path) -> dict[str, int]:
     """The index of each role's column among `names`.
 
-    wanted: role -> name given by the user, or None to recognise it. Raises UserError if a name isn't there, is there
-    twice, or no column is recognised as user or item.
+    wanted: role -> name given by the user, None to recognise it, or "" for a rating or time that isn't to be read.
+    Raises UserError if a name isn't there, is there twice, or no column is recognised as user or item.
     """
     found: dict[str, int] = {}
+    unread = {role for role in ROLES if role not in NEEDED and wanted.get(role) == ""}
     for role in ROLES:
         name = wanted.get(role)
-        if name is not None:
+        if name is not None and role not in unread:
             found[role] = _named(names, name, role, path)
     places: dict[str, list[int]] = {}
     for place, name in enumerate(names):
         places.setdefault(plain(name), []).append(place)
     for role in ROLES:
-        if role in found:
+        if role in found or role in unread:
             continue
         index = _recognised(names, places, role, set(found.values()), path)
         if index is not None:
@@ -77,6 +81,20 @@ def find_columns(names: Sequence[str], wanted: Mapping[str, str | None], path: P
     if sequences:
         raise UserError(f"{path}: column {sequences[0]!r} holds sequences; a row must be one interaction")
     return found
+
+
+def warn_without_time(
+    names: Sequence[str], wanted: Mapping[str, str | None], found: Mapping[str, int], path: Path
+) -> None:
+    """Say so where no column is the time though there are columns that could be."""
+    unused = [name for index, name in enumerate(names) if index not in found.values()]
+    if "timestamp" not in found and unused and wanted.get("timestamp") is None:
+        logger.warning(
+            "%s: no column is recognised as the time, so that the order of its rows counts as their order in time. "
+            "If one of %s is it, name it with --timestamp_column",
+            path,
+            _listed(unused),
+        )
 
 
 def _named(names: Sequence[str], name: str, role: str, path: Path) -> int:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from common.errors import UserError
-from datasets.readers.columns import NEEDED, find_columns
+from datasets.readers.columns import NEEDED, find_columns, warn_without_time
 from datasets.readers.table import RawTable
 
 MAGIC = b"PAR1"
@@ -26,6 +26,7 @@ def read_parquet(path: Path, wanted: Mapping[str, str | None]) -> RawTable:
         with pq.ParquetFile(path) as file:
             schema = file.schema_arrow
             columns = find_columns(schema.names, wanted, path)
+        warn_without_time(schema.names, wanted, columns, path)
         for role, index in columns.items():
             if pa.types.is_nested(schema.field(index).type):
                 raise UserError(

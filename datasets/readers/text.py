@@ -161,6 +161,8 @@ def read_sample(path: Path) -> tuple[bytes, bool]:
         raise UserError(f"{path} is empty")
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
         raise UserError(f"{path} is a web page, not a table: fetch the data itself")
+    if sample.startswith(b"PK") and path.suffix.lower() in (".xlsx", ".xlsm", ".ods"):
+        raise UserError(f"{path} is a workbook: save its sheet as CSV")
     if sample.startswith(ARCHIVES) or sample[4:10] == b"1AY&SY":  # the latter is bzip2
         raise UserError(f"{path} is an archive: unpack it and give the file inside (.gz is read as it is)")
     if re.match(rb'\{\s*"[^"]*"\s*:|\[\s*[\[{]', start):

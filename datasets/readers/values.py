@@ -15,7 +15,8 @@ from datasets.readers.table import BadRows, Problems, RawTable
 from datasets.readers.times import parse_times
 
 LONGEST_ID = 256
-MISSING = ("", "NULL", "NaN", "nan", "\\N", "<NA>")
+UNREAD = "--rating_column '' leaves ratings unread"
+MISSING = ("", "NULL", "null", "NaN", "nan", "NA", "N/A", "n/a", "#N/A", "None", "\\N", "<NA>")  # as others write it
 DIGIT_STEPS = np.array([10**power for power in range(1, 19)], dtype=np.int64)
 
 
@@ -181,7 +182,7 @@ def _ratings(table: RawTable, problems: Problems) -> npt.NDArray[np.float32]:
         ok = np.isfinite(values)
     else:
         raise UserError(f"{table.path}: the rating column has type {column.type}; ratings are numbers")
-    problems.add(~ok, lambda row: f"the rating {column[row].as_py()!r} is not a number")
+    problems.add(~ok, lambda row: f"the rating {column[row].as_py()!r} is not a number ({UNREAD})")
     large = ok & (np.abs(values) > np.finfo(np.float32).max)
     problems.add(large, lambda row: f"the rating {column[row].as_py()!r} is too large")
     return np.where(ok & ~large, values, 0).astype(np.float32)

@@ -44,7 +44,7 @@ def do(task: Task[T], threads: int) -> Result[T]:
         return Result(task, task.function(*task.arguments))
     except KeyboardInterrupt:
         return Result(task, interrupted=True)
-    except UserError as error:
+    except (UserError, OSError) as error:  # a disk that is full, say: nothing that a traceback explains
         log.error("%s failed: %s", task.name, error)
         return Result(task, error=str(error))
     except Exception as error:  # a task that breaks, out of memory say, must not take the others with it

@@ -192,3 +192,37 @@ def test_name_is_the_stem_unless_given(load_file: LoadFile) -> None:
     assert load_file(content, name="ml-1m-order.txt.gz", dataset_name="ML").name == "ML"
     assert load_file(content, name="sales.2024.TXT").name == "sales.2024"
     assert load_file(content, name="ml-1m.ratings.dat").name == "ml-1m"
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_time_that_is_not_recognised_is_told(
+    load_file: LoadFile, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """Each time that the data is loaded; not where there is nothing else, or it is said that there is none."""
+    table = pd.DataFrame({"user": [1, 1, 2, 2], "item": [1, 2, 1, 3], "bought_on": ["2020-01-02", "2020-01-01"] * 2})
+    path = tmp_path / f"mine.{kind}"
+    table.to_parquet(path) if kind == "parquet" else table.to_csv(path, index=False)
+    for _ in range(2):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            assert load_file(path).timestamps is None
+        assert "no column is recognised as the time" in caplog.text and "'bought_on'" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        assert load_file(path, timestamp_column="bought_on").timestamps is not None
+        assert load_file(path, timestamp_column="").timestamps is None
+        assert load_file("user,item\n1,1\n1,2\n", name="two.csv").timestamps is None
+    assert "recognised as the time" not in caplog.text
+
+
+def test_ratings_can_be_left_unread(load_file: LoadFile) -> None:
+    text = "user,item,rating\n1,1,good\n1,2,bad\n"
+    with pytest.raises(UserError, match=r"'good' is not a number .*--rating_column '' leaves"):
+        load_file(text)
+    assert load_file(text, rating_column="").ratings is None
+
+
+@pytest.mark.parametrize("missing", ["NA", "null", "None", "n/a", ""])
+def test_missing_ids_are_no_users(load_file: LoadFile, missing: str) -> None:
+    with pytest.raises(UserError, match="line 3: there is no user id"):
+        load_file(f"user,item\na,1\n{missing},2\n")

@@ -105,6 +105,19 @@ def test_finished_runs_are_reused_where_each_seed_draws_its_own_split(place: Pla
     assert re.search(r"Bias +3 +\S*\d", first.out)  # one row of three seeds
 
 
+def test_pilots_say_that_all_works(place: Place) -> None:
+    write_plan(place, ESAPR={})
+    ended = compare(place, "--pilot", True).ok()
+    assert outcomes(ended) == ["trained"] * 4 and "All of the runs work." in ended.out
+    assert not (place.folder / "experiments" / "report").exists()
+
+
+def test_the_same_run_twice_is_told_as_that(place: Place) -> None:
+    write_plan(place, ESAPR={})
+    ended = compare(place, "--seeds", 1, 1)
+    assert ended.code != 0 and "the same run more than once" in ended.err
+
+
 def test_a_run_that_fails_does_not_stop_the_others(place: Place) -> None:
     write_plan(place, broken={"lr": 1e30, "clip_grad_norm": None}, ESAPR={"num_epochs": 1})
     ended = compare(place)

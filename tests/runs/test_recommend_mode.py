@@ -259,6 +259,19 @@ def test_nobody_may_be_left(vae: Path) -> None:
     assert len(read(vae, "--histories", "lists.txt", "--file_format", "lists")) == 0
 
 
+@pytest.mark.parametrize("names", ["Kunde;Artikel;Datum", "user_id;item_id;date"])
+def test_histories_are_read_by_the_columns_of_the_runs_own_file(place: Path, names: str) -> None:
+    """Or by usual names, if they have those."""
+    rows = [f"k{user};p{(user * step) % 40};2020-01-{step + 1:02d}" for user in range(60) for step in range(12)]
+    Path("own.csv").write_text("\n".join(["Kunde;Artikel;Datum", *rows]) + "\n", encoding="utf-8")
+    columns = ["--user_column", "Kunde", "--item_column", "Artikel", "--timestamp_column", "Datum"]
+    given = ["--dataset_code", "file", "--dataset_path", "own.csv", *columns, "--test_negative_sampler_code"]
+    assert main.run(["--templates", "train_ease", *given, "--experiment_name", "own"]) == 0
+    Path("new.csv").write_text(f"{names}\nn1;p1;2020-02-01\nn1;p2;2020-02-02\n", encoding="utf-8")
+    found = read(Path("experiments/own/own"), "--histories", "new.csv", "--topk", 3)
+    assert found["user"].tolist() == ["n1"] * 3 and not set(found["item"]) & {"p1", "p2"}
+
+
 @pytest.mark.parametrize(("code", "need"), [("tisas", "timestamps"), ("autorec_user", "ratings")])
 def test_histories_that_lack_what_a_model_needs_are_refused(
     vae: Path, code: str, need: str, capsys: pytest.CaptureFixture[str]

@@ -55,6 +55,11 @@ def test_nothing_is_written_unasked() -> None:
     assert {path.name for path in Path().iterdir()} == {"Data", "plain.txt"}
 
 
+def test_what_each_listed_dataset_says_itself_is_not_given_for_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert stats("--datasets", "plain.txt", "--dataset_path", "plain.txt") == 2
+    assert "--dataset_path plain.txt: has no effect" in capsys.readouterr().err
+
+
 def test_several_datasets(capsys: pytest.CaptureFixture[str]) -> None:
     other = "{dataset_code: synthetic, synthetic_users: 70, synthetic_items: 30, tie_order: item}"
     given = ["--dataset_code", "synthetic", *SMALL, "--min_uc", "2", "--min_sc", "0"]
