@@ -92,7 +92,9 @@ def prepare(rows: Rows, rules: Rules, *, name: str) -> SequenceData:
         most_popular(rows, rules.max_items)
         filter_rows(rows, rules.min_uc, rules.min_sc, rules.filter_mode)
     if len(rows) == 0:
-        raise UserError(f"no interaction of {name} is left after the filters ({rules}) of {before}: lower them, or let more in")
+        raise UserError(
+            f"no interaction of {name} is left after the filters ({rules}) of {before}: lower them, or let more in"
+        )
     rows.users, user_ids = densify(rows.users, rows.user_ids)
     rows.items, item_ids = densify(rows.items, rows.item_ids)
     rows.keep(time_order(rows.users, rows.items, rows.ticks, tie_order, rules.tie_seed))
