@@ -102,7 +102,12 @@ class File(Dataset[FileOptions]):
     def read(self, options: FileOptions) -> RawInteractions:
         """Read the file in the format that it has or is said to have."""
         bad_rows = BadRows(options.skip_bad_rows)
-        return to_interactions(_read_table(options, bad_rows), bad_rows, time_format=options.timestamp_format)
+        return to_interactions(
+            _read_table(options, bad_rows),
+            bad_rows,
+            time_format=options.timestamp_format,
+            rating_advice=" (--rating_column '' leaves ratings unread)",
+        )
 
     def people_repeat(self, options: FileOptions, data: SequenceData) -> bool:
         """As the options say, else as the data shows."""

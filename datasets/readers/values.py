@@ -15,17 +15,22 @@ from datasets.readers.table import BadRows, Problems, RawTable
 from datasets.readers.times import parse_times
 
 LONGEST_ID = 256
-UNREAD = "--rating_column '' leaves ratings unread"
 MISSING = ("", "NULL", "null", "NaN", "nan", "NA", "N/A", "n/a", "#N/A", "None", "\\N", "<NA>")  # as others write it
 DIGIT_STEPS = np.array([10**power for power in range(1, 19)], dtype=np.int64)
 
 
 def to_interactions(
-    table: RawTable, bad_rows: BadRows, *, time_format: str | None = None, integer_ids: Collection[str] = ()
+    table: RawTable,
+    bad_rows: BadRows,
+    *,
+    time_format: str | None = None,
+    integer_ids: Collection[str] = (),
+    rating_advice: str = "",
 ) -> RawInteractions:
     """Convert the columns user, item and, where there, rating and timestamp.
 
     integer_ids: roles (user, item) whose ids must be integers; others are so only if all of a column are written so.
+    rating_advice: what ends the message about a rating that is no number, where the user can do something about it.
     Raises UserError naming the first unusable row, unless they are skipped.
     """
     if table.num_rows == 0:
@@ -39,7 +44,7 @@ def to_interactions(
             ticks = parse_times(table, time_format, problems)
             columns[role], per_second = ticks.values, ticks.per_second
         elif role == "rating":
-            columns[role] = _ratings(table, problems)
+            columns[role] = _ratings(table, problems, rating_advice)
         elif role in integer_ids:
             columns[role] = _integers(table, role, problems)
         else:
@@ -169,7 +174,7 @@ def _integers(table: RawTable, role: str, problems: Problems) -> npt.NDArray[np.
     return values.astype(np.int64)
 
 
-def _ratings(table: RawTable, problems: Problems) -> npt.NDArray[np.float32]:
+def _ratings(table: RawTable, problems: Problems, advice: str) -> npt.NDArray[np.float32]:
     """float32 [rows]."""
     column = table.columns["rating"]
     if pa.types.is_dictionary(column.type):
@@ -182,7 +187,7 @@ def _ratings(table: RawTable, problems: Problems) -> npt.NDArray[np.float32]:
         ok = np.isfinite(values)
     else:
         raise UserError(f"{table.path}: the rating column has type {column.type}; ratings are numbers")
-    problems.add(~ok, lambda row: f"the rating {column[row].as_py()!r} is not a number ({UNREAD})")
+    problems.add(~ok, lambda row: f"the rating {column[row].as_py()!r} is not a number{advice}")
     large = ok & (np.abs(values) > np.finfo(np.float32).max)
     problems.add(large, lambda row: f"the rating {column[row].as_py()!r} is too large")
     return np.where(ok & ~large, values, 0).astype(np.float32)
