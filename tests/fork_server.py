@@ -1,7 +1,8 @@
 """A process that has imported the project and forks a child for each command line: `python main.py` in milliseconds.
 
 It reads a JSON object a line from its standard input, starts a child for it and answers {"pid"}; when a child ends it
-tells {"pid", "code", "events"}. A child can be told to kill itself (SIGKILL, no clean-up) at its n-th change of files.
+tells {"pid", "code", "events"}. A child can be told to send itself a signal at its n-th change of files (SIGKILL: no
+clean-up).
 """
 
 import json
@@ -19,8 +20,8 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink")
 
 
-def watch_changes(under: str, die_at: int | None, count_file: str) -> Any:
-    """Count what this process does to files under a folder; die at the `die_at`-th, before it happens."""
+def watch_changes(under: str, die_at: int | None, die_of: int, count_file: str) -> Any:
+    """Count what this process does to files under a folder; send it a signal at the `die_at`-th, before it happens."""
     count = 0
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
@@ -33,7 +34,7 @@ def watch_changes(under: str, die_at: int | None, count_file: str) -> Any:
             return  # TensorBoard writes in a thread of its own, whenever that comes to it
         count += 1
         if count == die_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), die_of)
 
     sys.addaudithook(hook)
     return lambda: Path(count_file).write_text(str(count))
@@ -55,7 +56,7 @@ def run_child(job: dict[str, Any]) -> int:
     sys.argv = ["main.py", *job["argv"]]
     import main  # noqa: PLC0415
 
-    finish = watch_changes(job["cwd"], job["die_at"], job["events"])
+    finish = watch_changes(job["cwd"], job["die_at"], job["die_of"], job["events"])
     try:
         return main.main()
     except BaseException:

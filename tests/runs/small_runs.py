@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,15 @@ class Place:
         """Where TINY's run is."""
         return self.folder / "experiments" / "g" / "run"
 
-    def start(self, base: dict[str, Any] = TINY_VAE, die_at: int | None = None, **changes: Any) -> Running:
+    def start(
+        self,
+        base: dict[str, Any] = TINY_VAE,
+        die_at: int | None = None,
+        die_of: signal.Signals = signal.SIGKILL,
+        **changes: Any,
+    ) -> Running:
         """Start a run."""
-        return self.launcher.start(self.folder, *flags(**{**base, **changes}), die_at=die_at)
+        return self.launcher.start(self.folder, *flags(**{**base, **changes}), die_at=die_at, die_of=die_of)
 
     def run(self, base: dict[str, Any] = TINY_VAE, die_at: int | None = None, **changes: Any) -> Ended:
         """Do a run."""

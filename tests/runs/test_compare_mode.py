@@ -245,7 +245,7 @@ def test_a_killed_grid_ends_in_the_same_table(grid: Place, place: Place, max_par
     """Kill -9 to all its processes, in the middle of some run, twice."""
     write_grid(place)
     moments = random.Random(max_parallel)
-    for run in (moments.randrange(2, 9), moments.randrange(9, 17)):
+    for run in (moments.randrange(2, 9), moments.randrange(9, 13)):
         running = start(place, "--max_parallel", max_parallel)
         while not running.ended() and len(list(place.folder.glob("experiments/*/*/log.txt"))) < run:
             time.sleep(0.002)
