@@ -14,6 +14,7 @@ from datasets.readers.delimited import Layout, read_delimited
 from datasets.readers.parquet import MAGIC, read_parquet
 from datasets.readers.sniff import NAMES, REGULAR, SPACE, Guess, has_header, has_tabs_between, positions, sniff
 from datasets.readers.table import BadRows, RawTable
+from datasets.readers.text import TextBytes
 from datasets.readers.tokens import read_lists, read_rows
 from datasets.readers.values import to_interactions
 from datasets.sequence_data import SequenceData
@@ -78,7 +79,7 @@ class File(Dataset[FileOptions]):
     """Interactions in a file of the user's. Without a time column, the order of the rows is the order in time."""
 
     code = "file"
-    reader_version = 3
+    reader_version = 4
     Options = FileOptions
     description = "one's own file: CSV, TSV, Parquet, RecBole .inter, SASRec text, one line per user; .gz or plain"
     location_options = Dataset.location_options | {"dataset_path", "dataset_name"}
@@ -121,6 +122,7 @@ def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:
     file_format = _format(options)
     if file_format == "parquet":
         return read_parquet(path, wanted)
+    _tell_remarks(path)
     separator = options.separator
     if file_format == "inter":
         separator = separator or "\t"
@@ -137,6 +139,15 @@ def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:
             "and --file_format lists if each line is a user and all of that user's items"
         )
     return _read_fields(options, file_format, guess, wanted, bad_rows)
+
+
+def _tell_remarks(path: Path) -> None:
+    """Say which lines at the start are left out."""
+    with TextBytes(path) as text:
+        lines = text.remarks.decode("utf-8", errors="replace").splitlines()
+    if lines:
+        count = "its first line is" if len(lines) == 1 else f"its first {len(lines)} lines are"
+        logger.warning("%s: %s left out as no part of the table: %s", path, count, lines[0][:60])
 
 
 def _read_lists(options: FileOptions, bad_rows: BadRows) -> RawTable:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from common.errors import UserError
+from datasets.readers.remarks import remarks
 
 SAMPLE_BYTES = 1 << 18
+REMARK_BYTES = 1 << 16
 LARGEST_RATIO = 100  # of a gzip's content to its size, once it is larger than
 HARMLESS_BYTES = 1 << 28
 ARCHIVES = (b"PK\x03\x04", b"7z\xbc\xaf\x27", b"Rar!\x1a\x07", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00")
@@ -22,8 +24,9 @@ csv.field_size_limit(LONGEST_ROW)  # a review in a column that nobody reads may 
 
 
 class TextBytes(io.RawIOBase):
-    """The bytes of a text file, unpacked if they are gzipped.
+    """The bytes of a text file, unpacked if they are gzipped; remarks at its start are blank lines here.
 
+    remarks: the text of those lines, as it is in the file.
     Reading raises UserError if a gzip is truncated or damaged, or unpacks to more than it plausibly should.
     """
 
@@ -40,6 +43,9 @@ class TextBytes(io.RawIOBase):
         self._packed = magic[:2] == b"\x1f\x8b"
         if self._packed:
             self._file = gzip.GzipFile(fileobj=self._file)  # type: ignore[assignment]
+        start = self._unpack(REMARK_BYTES)
+        self.remarks = remarks(start)
+        self._ahead = re.sub(rb"[^\r\n]", b"", self.remarks) + start[len(self.remarks) :]
 
     def readable(self) -> bool:
         """True: this is for reading."""
@@ -47,19 +53,26 @@ class TextBytes(io.RawIOBase):
 
     def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]
         """Read up to len(buffer) bytes into it; 0 at the end."""
+        content = self._ahead[: len(buffer)] or self._unpack(len(buffer))
+        self._ahead = self._ahead[len(content) :]
+        buffer[: len(content)] = content
+        return len(content)
+
+    def _unpack(self, size: int) -> bytes:
+        """The next bytes, at most `size`; none at the end."""
         try:
-            count = self._file.readinto(buffer)  # type: ignore[attr-defined]
+            content = self._file.read(size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise UserError(f"{self.path} is a damaged or truncated gzip file ({error}): fetch it again") from error
         except OSError as error:
             raise UserError(f"can't read {self.path}: {error.strerror or error}") from error
-        self._passed += int(count)
+        self._passed += len(content)
         if self._packed and self._passed > self._limit:
             raise UserError(
                 f"{self.path} unpacks to more than {LARGEST_RATIO} times its size; if it is what it should be, "
                 "unpack it yourself and give the unpacked file"
             )
-        return int(count)
+        return content
 
     def close(self) -> None:
         """Close the file beneath."""

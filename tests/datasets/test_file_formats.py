@@ -46,6 +46,10 @@ WITH_TIME = {
     "BOM, quoted header": "\ufeff" + text(",", '"user_id","item_id","rating","timestamp"'),
     "title between": "userId,title,movieId,rating,timestamp\n"
     + "".join(f'{u},"A, ""B""\nC",{i},{r},{t}\n' for u, i, r, t in ROWS),
+    "remark above": "# of 2020; two, or more\n#\n" + text(",", "user_id,item_id,rating,timestamp"),
+    "separator named": "sep=;\r\n" + text(";", "user_id;item_id;rating;timestamp", end="\r\n"),
+    "KONECT": "% bip weighted\n% 4 2 3\n" + text(" "),
+    "header behind a mark": text(",", "#user_id,item_id,rating,timestamp"),
     "other order of columns": "timestamp,rating,item,user\n" + "".join(f"{t},{r},{i},{u}\n" for u, i, r, t in ROWS),
 }
 
@@ -72,6 +76,7 @@ WITHOUT_TIME = {
     "comma, no header": text(",", columns=2),
     "comma, header": text(",", "user_id,item_id", columns=2),
     "lists": "2 30\n1 20 30 10\n",
+    "lists, remark above": "\ufeff# user, then what they bought: in order\n2 30\n1 20 30 10\n",
     "lists, user twice": "1 20\n2 30\n1 30 10",
 }
 
@@ -226,3 +231,14 @@ def test_ratings_can_be_left_unread(load_file: LoadFile) -> None:
 def test_missing_ids_are_no_users(load_file: LoadFile, missing: str) -> None:
     with pytest.raises(UserError, match="line 3: there is no user id"):
         load_file(f"user,item\na,1\n{missing},2\n")
+
+
+def test_what_is_left_out_above_a_table_is_told(load_file: LoadFile, caplog: pytest.LogCaptureFixture) -> None:
+    load_file("# my rows\n# of 2020\n" + text(","), name="mine.txt")
+    assert "its first 2 lines are left out as no part of the table: # my rows" in caplog.text
+
+
+def test_ids_may_begin_as_remarks_do(load_file: LoadFile, caplog: pytest.LogCaptureFixture) -> None:
+    data = load_file("#cats,ann\n#cats,bob\n#dogs,ann\n")
+    assert data.num_users == 2 and len(data.items) == 3
+    assert "left out" not in caplog.text

@@ -34,6 +34,8 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "few fields": ("user,item,rating\n1,2,3\n1,2\n4,5,6\n", "line 3: 2 fields where 3 are expected"),
     "many fields": ("user,item,rating\n1,2,3\n\n1,2,3,4\n4,5,6\n", "line 4: 4 fields where 3 are expected"),
     "a bad row behind a quoted line end": ('user,item,t\n1,2,"a\nb"\n1,2\n', "line 4: 2 fields"),
+    "few fields below remarks": ("# a\n# b\nuser,item,rating\n1,2,3\n1,2\n4,5,6\n", "line 5: 2 fields where 3 are"),
+    "a short list below a remark": ("# a, b\n\n1 2 3\n2\n3 1\n", "line 4: 1 field where"),
     "bad rating": ("user,item,rating\n1,2,3\n1,3,good\n", "line 3: the rating 'good' is not a number"),
     "decimal comma": ('user;item;rating\n1;2;3\n1;3;"3,5"\n', "line 3: the rating '3,5'"),
     "rating NaN": ("user,item,rating\n1,2,3\n1,3,nan\n", "line 3: the rating 'nan'"),
