@@ -4,6 +4,9 @@ import difflib
 from collections.abc import Iterable
 
 
+SYNONYMS = {"gpu": "cuda"}  # what looks like another value than the one that is meant
+
+
 class UserError(Exception):
     """Something that the user gave is wrong; the message says what, where it came from and what to do."""
 
@@ -23,5 +26,6 @@ class DivergedError(UserError):
 def nearest(name: str, names: Iterable[str]) -> str:
     """ "did you mean `x`?" for the name that is nearest to `name`, or "" where none is near."""
     known = {candidate.lower().replace("-", "_"): candidate for candidate in names}
+    name = SYNONYMS.get(name.lower(), name)
     match = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1, cutoff=0.6)
     return f"did you mean `{known[match[0]]}`?" if match else ""

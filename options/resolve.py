@@ -41,6 +41,7 @@ class Choice:
     unsettled: set[str] = field(default_factory=set)
     own: dict[str, tuple[str, str]] = field(default_factory=dict)  # null code -> (the model's own, its origin)
     listed: dict[str, type[Options]] = field(default_factory=dict)  # code -> schema of datasets beside each other
+    origins: dict[str, str] = field(default_factory=dict)  # kind -> where its code was given
 
     def schema_of(self, key: str) -> type[Options] | None:
         """The schema that the option `key` belongs to, or None."""
@@ -61,6 +62,7 @@ def choose(given: dict[str, Given], registries: Registries, problems: Problems) 
     """Read the options of the run as a whole, and find the components that they name."""
     run = _read_run(given)
     choice = Choice(run, {"run": Section("run", "", RunOptions)})
+    choice.origins = {kind: given[option].origin for kind, (option, _) in KINDS.items() if option in given}
     mode = registries.modes.get(run.mode)
     if mode is None:
         problems.extend([_unknown_code(given, "mode", "mode", run.mode, registries.modes)])
@@ -179,6 +181,7 @@ def judge_key(item: Given, choice: Choice, registries: Registries) -> str | None
         kind = owners[0][0]
         codes = ", ".join(f"`{code}`" for owner, code in owners if owner == kind)
         used = f"this run uses {kind} `{mode if kind == 'mode' else choice.sections[kind].code}`"
+        used += f" ({choice.origins[kind]})" if kind in choice.origins else ""
         if kind == "dataset" and choice.listed:
             used = "datasets lists " + ", ".join(f"`{code}`" for code in choice.listed)
         return f"is an option of {kind} {codes}, but {used}"
