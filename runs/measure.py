@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from pathlib import Path
@@ -66,6 +67,22 @@ def _source(request: Request, folder: Path) -> str:
     return str(template.parent) if is_config_of_run(template) else given
 
 
+def _place(folder: Path, phase: Phase, measured: dict[str, Any]) -> Path:
+    """Where a measurement belongs: in place of the same one made before, beside those of other options or weights."""
+    paths = (folder / f"{phase}{'' if number == 1 else f'-{number}'}.json" for number in itertools.count(1))
+    return next(path for path in paths if not path.exists() or _is_again(path, measured))
+
+
+def _is_again(path: Path, measured: dict[str, Any]) -> bool:
+    """Whether a file holds the same measurement."""
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+        here = json.loads(json.dumps(measured))
+        return all(there[key] == here[key] for key in ("options", "weights", "data"))
+    except (ValueError, KeyError, TypeError):  # damaged: left as it is
+        return False
+
+
 def measure(request: Request, phase: Phase) -> dict[str, Any]:
     """Evaluate `--pretrained_weights`, or the best weights of the run with these options; returns and records it."""
     device = prepare_machine(request)
@@ -83,7 +100,7 @@ def measure(request: Request, phase: Phase) -> dict[str, Any]:
         model, device, phase, detailed=True, progress=lambda batches, total: progress.shown(batches, total, phase)
     )
     measured = {**describe(request, loader, evaluator, model, device), "weights": source, phase: evaluation.metrics}
-    path = folder.path / "evaluation" / f"{phase}.json"
+    path = _place(folder.path / "evaluation", phase, measured)
     write_text(path, json.dumps(measured, indent=1) + "\n")
     log.info("the numbers are in %s", path)
     return measured

@@ -120,7 +120,8 @@ def test_one_fault_without_a_good_template(registries: Registries, line: str, me
 def test_all_faults_at_once(registries: Registries) -> None:
     assert faults(registries, "--templates bad --clip x --seed -1 --metric_kss 3") == [
         "templates/bad.yaml:3: dropot: 1: there is no such option; did you mean `dropout`?",
-        "templates/bad.yaml:4: smoothing: 3: is an option of model `pop`, but this run uses model `vae` (templates/bad.yaml:1)",
+        "templates/bad.yaml:4: smoothing: 3: is an option of model `pop`, "
+        "but this run uses model `vae` (templates/bad.yaml:1)",
         "--metric_kss 3: there is no such option; did you mean `metric_ks`?",
         "--seed -1: should be int >= 0, < 9223372036854775808",
         "templates/bad.yaml:2: lr: '0.1': should be float > 0 (it is a text; write it without quotes)",

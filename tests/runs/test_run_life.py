@@ -291,6 +291,15 @@ def test_measuring_again_gives_the_same_numbers(finished: Place, place: Place, m
     assert measured[phase] == finished.results()[phase]
 
 
+def test_other_measurements_of_a_run_lie_beside_each_other(finished: Place, place: Place) -> None:
+    shutil.copytree(finished.folder / "experiments", place.folder / "experiments")
+    for metric_ks in ([1, 10], [1, 10, 20], [1, 10], [1, 10, 20]):
+        place.run(mode="test", metric_ks=metric_ks).ok()
+    measured = {path.name: json.loads(path.read_text()) for path in (place.run_folder / "evaluation").iterdir()}
+    twenties = {name: "NDCG@20" in found["test"]["full"] for name, found in measured.items()}
+    assert twenties == {"test.json": False, "test-2.json": True}
+
+
 def test_weights_are_not_measured_on_other_data(finished: Place, place: Place) -> None:
     refused = place.run(mode="test", pretrained_weights=finished.run_folder, synthetic_seed=9)
     assert refused.code == 1 and "was trained on other data than synthetic is here" in refused.err
