@@ -3,7 +3,6 @@
 import difflib
 from collections.abc import Iterable
 
-
 SYNONYMS = {"gpu": "cuda"}  # what looks like another value than the one that is meant
 
 
@@ -26,6 +25,7 @@ class DivergedError(UserError):
 def nearest(name: str, names: Iterable[str]) -> str:
     """ "did you mean `x`?" for the name that is nearest to `name`, or "" where none is near."""
     known = {candidate.lower().replace("-", "_"): candidate for candidate in names}
-    name = SYNONYMS.get(name.lower(), name)
+    if SYNONYMS.get(name.lower()) in known:
+        return f"did you mean `{known[SYNONYMS[name.lower()]]}`?"
     match = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1, cutoff=0.6)
     return f"did you mean `{known[match[0]]}`?" if match else ""

@@ -27,6 +27,7 @@ class Options(BaseModel):
     @field_validator("*")
     @classmethod
     def _has_64_bits(cls, value: Any) -> Any:
-        if isinstance(value, int) and abs(value) >= 2**63:
+        numbers = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(number, int) and abs(number) >= 2**63 for number in numbers):
             raise ValueError("Input should be an integer of 64 bits at most")
         return value

@@ -31,6 +31,8 @@ class Dataloader(ABC):
     """
 
     code: ClassVar[str]
+    rates: ClassVar[bool] = False  # whether it asks for ratings
+    ranks: ClassVar[bool] = True  # whether its rows are users, for whom items can be ranked
     Options: ClassVar[type[DataloaderOptions]]
 
     def __init__(self, options: DataloaderOptions, split: Split) -> None:

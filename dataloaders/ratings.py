@@ -38,6 +38,7 @@ class RatingBatch:
 class RatingDataloader(Dataloader):
     """Training rows are [B, L] columns with their ratings, as input and as labels."""
 
+    rates = True
     Options = DataloaderOptions
 
     def __init__(self, options: DataloaderOptions, split: Split) -> None:
@@ -109,13 +110,11 @@ class ItemRatingsDataloader(RatingDataloader):
     """A row is an item (0-based in `users`), its columns are users (from 1)."""
 
     code = "item_ratings"
+    ranks = False
 
     def __init__(self, options: DataloaderOptions, split: Split) -> None:
         if not isinstance(split, RatingSplit):
-            raise UserError(
-                f"a model of items' ratings (dataloader item_ratings) makes no lists for users, as split {split.code} "
-                "asks for: use split random_rating, or a model of users' ratings (autorec_user)"
-            )
+            raise TypeError(f"dataloader item_ratings makes no lists for users, as split {split.code} asks for")
         self._training = _by_item(split, _places(split.train_start, split.train_end))
         super().__init__(options, split)
 

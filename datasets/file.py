@@ -12,11 +12,21 @@ from datasets.fingerprint import content_hash
 from datasets.readers.columns import ROLES, find_columns, warn_without_time
 from datasets.readers.delimited import Layout, read_delimited
 from datasets.readers.parquet import MAGIC, read_parquet
-from datasets.readers.sniff import NAMES, REGULAR, SPACE, Guess, has_header, has_tabs_between, positions, sniff
+from datasets.readers.sniff import (
+    LINE_END,
+    NAMES,
+    REGULAR,
+    SPACE,
+    Guess,
+    has_header,
+    has_tabs_between,
+    positions,
+    sniff,
+)
 from datasets.readers.table import BadRows, RawTable
 from datasets.readers.text import TextBytes
 from datasets.readers.tokens import read_lists, read_rows
-from datasets.readers.values import to_interactions
+from datasets.readers.values import MISSING, to_interactions
 from datasets.sequence_data import SequenceData
 from datasets.stats import repeat_rate
 
@@ -24,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 FileFormat = Literal["auto", "csv", "parquet", "inter", "sasrec", "lists"]
 SUFFIXES = (".gz", ".csv", ".tsv", ".txt", ".dat", ".inter", ".parquet", ".ratings")  # the last as in MovieLens' names
+MISSING_IN_FILES = (*MISSING, "null", "NA", "N/A", "n/a", "#N/A", "None")  # as other programs write it, too
 REPEATED = 0.01  # share of interactions with an item had before that makes a dataset one where people repeat
 
 
@@ -107,6 +118,7 @@ class File(Dataset[FileOptions]):
             _read_table(options, bad_rows),
             bad_rows,
             time_format=options.timestamp_format,
+            missing=MISSING_IN_FILES,
             rating_advice=" (--rating_column '' leaves ratings unread)",
         )
 
@@ -144,10 +156,11 @@ def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:
 def _tell_remarks(path: Path) -> None:
     """Say which lines at the start are left out."""
     with TextBytes(path) as text:
-        lines = text.remarks.decode("utf-8", errors="replace").splitlines()
-    if lines:
+        lines = LINE_END.split(text.remarks.decode("utf-8-sig", errors="replace").rstrip("\r\n"))
+    if lines != [""]:
         count = "its first line is" if len(lines) == 1 else f"its first {len(lines)} lines are"
-        logger.warning("%s: %s left out as no part of the table: %s", path, count, lines[0][:60])
+        shown = next(line for line in lines if line)[:60]
+        logger.warning("%s: %s left out as no part of the table: %r", path, count, shown)
 
 
 def _read_lists(options: FileOptions, bad_rows: BadRows) -> RawTable:

@@ -1,6 +1,6 @@
 """The options of evaluation: which users' items count, against which candidates, by which metrics."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Protocol, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -10,6 +10,14 @@ from common.schema import Options
 CUT_METRICS = ("Recall", "HR", "NDCG", "MRR", "MAP", "Precision")
 RATING_METRICS = ("RMSE", "MAE")  # of predicted ratings; lower is better
 Sampler = Literal["popular", "random"]
+
+
+class Loader(Protocol):
+    """What a dataloader is good for: predicting ratings, ranking items, or both."""
+
+    code: ClassVar[str]
+    rates: ClassVar[bool]
+    ranks: ClassVar[bool]
 
 
 class EvaluationOptions(Options):
@@ -52,3 +60,23 @@ class EvaluationOptions(Options):
                 "for ratings RMSE and MAE"
             )
         return self
+
+    def conflict(self, split: str, rates: bool, loader: Loader | type[Loader]) -> str | None:
+        """What of a split, a dataloader and best_metric can't go together; None = nothing. It names the options.
+
+        rates: whether ratings are predicted under the split, and not what comes next.
+        """
+        if rates and not loader.rates:
+            return (
+                f"split {split} measures predicted ratings, and a model with dataloader {loader.code} predicts none: "
+                "use autorec, autorec_user or bias, or another split"
+            )
+        if not rates and not loader.ranks:
+            return (
+                f"a model of items' ratings (dataloader {loader.code}) makes no lists for users, as split {split} "
+                "asks for: use split random_rating, or a model of users' ratings (autorec_user)"
+            )
+        if rates != (self.best_metric in RATING_METRICS):
+            measured = "RMSE or MAE" if rates else "a ranking metric such as NDCG@10"
+            return f"best_metric {self.best_metric} isn't measured under split {split}: give {measured}"
+        return None

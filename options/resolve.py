@@ -1,6 +1,7 @@
 """From values that were given to one validated request: choose the components, judge every key, check every value."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,7 +63,11 @@ def choose(given: dict[str, Given], registries: Registries, problems: Problems) 
     """Read the options of the run as a whole, and find the components that they name."""
     run = _read_run(given)
     choice = Choice(run, {"run": Section("run", "", RunOptions)})
-    choice.origins = {kind: given[option].origin for kind, (option, _) in KINDS.items() if option in given}
+    choice.origins = {
+        kind: given[option].origin
+        for kind, (option, _) in KINDS.items()
+        if option in given and getattr(run, option) is not None
+    }
     mode = registries.modes.get(run.mode)
     if mode is None:
         problems.extend([_unknown_code(given, "mode", "mode", run.mode, registries.modes)])
@@ -223,6 +228,15 @@ def check_section(section: Section, given: dict[str, Given], problems: Problems)
     return options
 
 
+def _protocol_conflict(sections: Mapping[str, Any], registries: Registries) -> str | None:
+    """What of the split, the dataloader and the metric can't go together, or None."""
+    if not {"split", "dataloader", "evaluation"} <= sections.keys():
+        return None
+    run, loader = sections["run"], registries.dataloaders[sections["run"].dataloader_code]
+    conflict: str | None = sections["evaluation"].conflict(run.split, registries.splits[run.split].rates, loader)
+    return conflict
+
+
 def _refuse(item: Given, schema: type[Options], messages: list[str], problems: Problems) -> None:
     """Note a value that its field refuses."""
     field = schema.model_fields[item.key]
@@ -289,7 +303,9 @@ def resolve(
         return None
     own = {key: code for key, (code, _) in choice.own.items() if getattr(run, key) is None}
     sections = {"run": run.model_copy(update=own), **sections}
-    conflict = registries.models[run.model_code].conflict(sections) if run.model_code and "model" in sections else None
+    conflict = _protocol_conflict(sections, registries)
+    if conflict is None and run.model_code and "model" in sections:
+        conflict = registries.models[run.model_code].conflict(sections)
     if conflict is not None:
         problems.add(conflict + _sources([conflict], latest), f"options of model {run.model_code}")
         return None

@@ -106,8 +106,8 @@ def _known(cell: Request, folder: RunFolder, data: _Data, retry_failed: bool) ->
     """What can be said of a run without running it; None if it is to be run."""
     overwrite = run_options(cell).overwrite
     try:
-        status = folder.status()
-        if status.get("state") == "failed" and not retry_failed and not overwrite:
+        status = {} if overwrite else folder.status()
+        if status.get("state") == "failed" and not retry_failed:
             raise UserError(f"{status.get('error')} (in an earlier try; --retry_failed true tries again)")
         data.hash_of(cell)  # prepares it, finished or not
         if not overwrite and _is_finished(folder, cell, data):
@@ -115,7 +115,7 @@ def _known(cell: Request, folder: RunFolder, data: _Data, retry_failed: bool) ->
             return "reused"
         return None
     except (UserError, OSError) as error:
-        log.error("%s failed: %s", run_name(folder), error)
+        log.error("%s failed: %s", run_name(folder), error or type(error).__name__)
         _record_failure(folder, str(error))
     except Exception as error:  # a run that breaks must not take the others with it
         log.exception("%s failed", run_name(folder))

@@ -194,8 +194,13 @@ def _unfinished_beside(request: Request, folder: RunFolder) -> list[str]:
 
 def _use(request: Request, folder: RunFolder) -> State | None:
     """The same of a folder that no other process has."""
-    options, status = run_options(request), folder.status()
-    finished = status.get("state") == "finished"
+    options = run_options(request)
+    try:
+        finished = folder.status().get("state") == "finished"
+    except UserError:  # damaged
+        if options.overwrite:
+            return None
+        raise
     if not folder.config.exists():
         return "new"
     if options.pilot:

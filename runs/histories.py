@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from datasets import SequenceData
 from datasets.base import DatasetOptions, RawInteractions
 from datasets.file import File, FileFormat, FileOptions
 from datasets.prepare import prepare, read_rows
-from datasets.readers.columns import USUAL_NAMES, plain
+from datasets.readers.columns import USUAL_NAMES, ColumnError, plain
 from runs.build import make_loader
 from runs.trained import TrainedRun
 
@@ -142,17 +141,20 @@ def new_people(run: TrainedRun, path: Path, file_format: FileFormat) -> People:
 
 
 def _read_file(path: Path, file_format: FileFormat, options: DatasetOptions) -> RawInteractions:
-    """The interactions of a file with the columns that were named for the run's own, or with recognised ones."""
-    plain_options = {"dataset_path": path, "file_format": file_format}
-    if isinstance(options, FileOptions):
-        named = {key: getattr(options, key) for key in READ_ALIKE}
+    """The interactions of a file, of the columns that were named for the run's own file; one that isn't there may be
+    another that is recognised."""
+    named = {key: getattr(options, key) for key in READ_ALIKE} if isinstance(options, FileOptions) else {}
+    first: ColumnError | None = None
+    while True:
         try:
-            return File().read(FileOptions.model_validate({**plain_options, **named}))
-        except UserError as error:
-            with contextlib.suppress(UserError):
-                return File().read(FileOptions.model_validate(plain_options))
-            raise error from None
-    return File().read(FileOptions.model_validate(plain_options))
+            return File().read(FileOptions(dataset_path=path, file_format=file_format, **named))
+        except ColumnError as error:
+            key = f"{error.role}_column"
+            first = first or error
+            if not named.get(key):
+                raise first from None
+            log.warning("%s has no column %s, as the run's own file has: another may be recognised", path, named[key])
+            named[key] = None
 
 
 def _read_histories(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ from runs.build import (
     prepare_machine,
     run_options,
 )
-from runs.folders import is_config_of_run, plain_values, read_config, run_folder
-from runs.results import describe
+from runs.folders import computed, is_config_of_run, plain_values, read_config, run_folder
+from runs.results import describe, write_users
 from runs.weights import read_weights
 from trainers.checkpoint import load_model
+from trainers.device import peak_memory_mib, reset_peak_memory
 from trainers.evaluate import Phase
 from trainers.progress import Progress
 
@@ -77,10 +79,13 @@ def _is_again(path: Path, measured: dict[str, Any]) -> bool:
     """Whether a file holds the same measurement."""
     try:
         there = json.loads(path.read_text(encoding="utf-8"))
-        here = json.loads(json.dumps(measured))
-        return all(there[key] == here[key] for key in ("options", "weights", "data"))
+        before, now = computed(there["options"]), computed(json.loads(json.dumps(measured["options"])))
+        of_this_data = there["data"]["hash"] == measured["data"]["hash"]
+        of_these_weights = Path(there["weights"]).resolve() == Path(measured["weights"]).resolve()
     except (ValueError, KeyError, TypeError):  # damaged: left as it is
         return False
+    shared = before.keys() & now.keys() - {"pretrained_weights"}  # what one alone has, the other's code didn't have yet
+    return of_this_data and of_these_weights and all(before[key] == now[key] for key in shared)
 
 
 def measure(request: Request, phase: Phase) -> dict[str, Any]:
@@ -95,12 +100,21 @@ def measure(request: Request, phase: Phase) -> dict[str, Any]:
     source = _source(request, folder.path)
     load_model(model, read_weights(source, loader.split, measured=True), source)
     _compare_options(request, Path(source))
-    progress = Progress()
+    progress, began = Progress(), time.perf_counter()
+    reset_peak_memory()
     evaluation = evaluator.evaluate(
         model, device, phase, detailed=True, progress=lambda batches, total: progress.shown(batches, total, phase)
     )
-    measured = {**describe(request, loader, evaluator, model, device), "weights": source, phase: evaluation.metrics}
+    measured = {
+        **describe(request, loader, evaluator, model, device),
+        "weights": source,
+        "minutes": round((time.perf_counter() - began) / 60, 3),
+        "peak_memory_mib": round(peak_memory_mib(device), 1),
+        phase: evaluation.metrics,
+    }
     path = _place(folder.path / "evaluation", phase, measured)
+    of_users = path.with_suffix(".per_user.parquet")
+    write_users(of_users, evaluator, phase, evaluation)
     write_text(path, json.dumps(measured, indent=1) + "\n")
-    log.info("the numbers are in %s", path)
+    log.info("the numbers are in %s, those of each user in %s", path, of_users.name)
     return measured

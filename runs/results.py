@@ -22,6 +22,7 @@ from runs.build import run_options
 from runs.folders import label_of, plain_values
 from trainers.device import describe_device, peak_memory_mib
 from trainers.evaluate import Evaluation, Evaluator, Phase
+from trainers.run_folder import write_per_user
 from trainers.saturation import TrainingState
 
 SCHEMA = 1
@@ -118,3 +119,9 @@ def results(
         "peak_memory_mib": max(state.peak_memory_mib, round(peak_memory_mib(device), 1)),
         **{phase: evaluation.metrics for phase, evaluation in measured.items()},
     }
+
+
+def write_users(path: Path, evaluator: Evaluator, phase: Phase, measured: Evaluation) -> None:
+    """Write what was measured of each user, and what tells them apart."""
+    users = evaluator.loader.data.user_ids[evaluator.heldout(phase).users]
+    write_per_user(path, users, {**evaluator.circumstances(phase), **measured.per_user})

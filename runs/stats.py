@@ -139,7 +139,7 @@ def _chosen(request: Request, options: StatsOptions) -> list[tuple[str, Any, dic
             value = str(said[key]) if key in said else ""
             problems.add(_what_is_wrong(key, messages, schema, code), "--datasets", "datasets", value)
         chosen.append((code, made, said))
-    for key in sorted(shared):
+    for key in sorted(key for key in shared if request.origins[key].startswith("--")):  # templates may say more
         takers = [said for code, _, said in chosen if key in DATASETS[code].Options.model_fields]
         if takers and all(key in said for said in takers):
             message = "has no effect: each of --datasets that has it says its own"

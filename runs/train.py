@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
+from common.errors import UserError
 from common.messages import remembered
 from dataloaders import Dataloader
 from models import Model
@@ -24,12 +25,12 @@ from runs.build import (
     prepare_machine,
     run_options,
 )
-from runs.folders import State, check_usable, claimed, run_folder
+from runs.folders import State, check_usable, claimed, read_config, run_folder
 from runs.logs import LOGGERS, log_to_file
-from runs.results import describe, results
+from runs.results import describe, results, write_users
 from runs.weights import read_weights
 from trainers import TRAINERS, Parts
-from trainers.checkpoint import CheckpointStore, load_model
+from trainers.checkpoint import CheckpointStore, check_resumable, load_model
 from trainers.device import reset_peak_memory
 from trainers.evaluate import PHASES, Evaluation, Evaluator, Phase
 from trainers.randomness import Generators
@@ -55,6 +56,7 @@ def train(request: Request, trial: TrialRules | None = None) -> dict[str, Any]:
     A trial isn't tested: its results have the validation set alone.
     """
     folder = run_folder(request)
+    request = _anew_if_it_must(request, folder)
     goes_on = check_usable(request, folder) == "resumed" and CheckpointStore(folder.models).has_any()
     with remembered(LOGGERS) as said:
         built = _build(request, PHASES if trial is None else ("validation",), goes_on)
@@ -67,6 +69,25 @@ def train(request: Request, trial: TrialRules | None = None) -> dict[str, Any]:
         except KeyboardInterrupt:
             folder.write_status(**{**folder.status(), "state": "interrupted"})
             raise
+
+
+def _anew_if_it_must(request: Request, folder: RunFolder) -> Request:
+    """The request, without `resume_training` where `overwrite` is asked for, too, and nothing can be gone on with."""
+    options = run_options(request)
+    if not (options.overwrite and options.resume_training and folder.config.exists()):
+        return request
+    try:
+        read_config(folder.config)
+        if folder.status().get("state") == "finished":
+            return request
+        checkpoint = CheckpointStore(folder.models).load()
+        if checkpoint is not None:
+            check_resumable(checkpoint.state, make_split(request, load_data(request)))
+    except UserError as error:
+        log.warning("%s. Begun anew, for --overwrite true is given", error)
+        anew = options.model_copy(update={"resume_training": False})
+        return replace(request, sections={**request.sections, "run": anew})
+    return request
 
 
 @dataclass(frozen=True)
@@ -130,8 +151,7 @@ def _train(
 
 def _write_test(folder: RunFolder, evaluator: Evaluator, test: Evaluation, epoch: int) -> None:
     """Leave what was measured on the test set, as a table and by user."""
-    users = evaluator.loader.data.user_ids[evaluator.heldout("test").users]
-    folder.write_per_user(users, {**evaluator.circumstances("test"), **test.per_user})
+    write_users(folder.per_user, evaluator, "test", test)
     folder.table("test").keep_through(-1)
     flat = {f"{c}/{name}": value for c, values in test.metrics.items() for name, value in values.items()}
     folder.table("test").append({"epoch": epoch, **flat})

@@ -1,8 +1,7 @@
 """A process that has imported the project and forks a child for each command line: `python main.py` in milliseconds.
 
 It reads a JSON object a line from its standard input, starts a child for it and answers {"pid"}; when a child ends it
-tells {"pid", "code", "events"}. A child can be told to send itself a signal at its n-th change of files (SIGKILL: no
-clean-up).
+tells {"pid", "code"}. A child can be told to send itself a signal at its n-th change of files (SIGKILL: no clean-up).
 """
 
 import json

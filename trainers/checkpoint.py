@@ -61,6 +61,13 @@ def check_origin(state: Mapping[str, Any], split: Split, weights: str) -> None:
         )
 
 
+def check_resumable(state: Mapping[str, Any], split: Split) -> None:
+    """Raise UserError if a run with a checkpoint of this state can't be gone on with on this split."""
+    if state.get("data_hash", split.data.hash) != split.data.hash:
+        raise UserError(f"dataset {split.data.name} has changed since the run began: start anew with --overwrite true")
+    check_origin(state, split, "the checkpoint")
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """tensors by name ("model/...", "best/...", "optimizer/...", "generator/..."), and a state of plain values."""

@@ -26,9 +26,9 @@ from evaluation import (
     target_ranks,
     top_items,
 )
-from evaluation.options import RATING_METRICS, EvaluationOptions
+from evaluation.options import EvaluationOptions
 from models.base import Model
-from trainers.evaluate_ratings import check_rating_loader, measure_ratings
+from trainers.evaluate_ratings import measure_ratings
 
 Phase = Literal["validation", "test"]
 PHASES: tuple[Phase, ...] = ("validation", "test")
@@ -60,13 +60,9 @@ class Evaluator:
         self._negatives: dict[tuple[str, str], torch.Tensor] = {}
         self._counts = torch.from_numpy(loader.training_item_counts())
         self.rates = isinstance(loader.split, RatingSplit)
-        if self.rates:
-            check_rating_loader(loader)
-        if self.rates != (options.best_metric in RATING_METRICS):
-            measured = "RMSE or MAE" if self.rates else "a ranking metric such as NDCG@10"
-            raise UserError(
-                f"best_metric {options.best_metric} isn't measured under split {loader.split.code}: give {measured}"
-            )
+        conflict = options.conflict(loader.split.code, self.rates, loader)
+        if conflict is not None:
+            raise UserError(conflict)
 
     def heldout(self, phase: Phase) -> Heldout:
         """The held-out set of a phase."""

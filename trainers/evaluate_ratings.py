@@ -6,23 +6,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from common.errors import DivergedError, UserError
+from common.errors import DivergedError
 from dataloaders import Dataloader
 from dataloaders.ratings import RatingDataloader
 from datasets import Heldout
 from datasets.splits.random_rating import RatingSplit
 from evaluation.ratings import errors_by_user, mae, rmse
 from models.base import Model
-
-
-def check_rating_loader(loader: Dataloader) -> RatingDataloader:
-    """The loader, if it can ask for ratings; else UserError: the run's model ranks and doesn't rate."""
-    if not isinstance(loader, RatingDataloader):
-        raise UserError(
-            f"split random_rating measures predicted ratings, and a model with dataloader {loader.code} predicts none: "
-            "use autorec, autorec_user or bias, or another split"
-        )
-    return loader
 
 
 def measure_ratings(
@@ -35,7 +25,8 @@ def measure_ratings(
     """
     split = loader.split
     assert isinstance(split, RatingSplit) and split.data.ratings is not None
-    predicted = _predictions(model, check_rating_loader(loader), heldout, device, batch_size)
+    assert isinstance(loader, RatingDataloader), "the evaluator has asked"
+    predicted = _predictions(model, loader, heldout, device, batch_size)
     user = np.repeat(np.arange(len(heldout.users)), np.diff(heldout.target_offsets))
     known_item = loader.training_item_counts()[np.asarray(split.data.items)[heldout.targets]] > 0
     known_user = (split.train_end > split.train_start)[heldout.users][user]

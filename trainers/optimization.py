@@ -62,7 +62,7 @@ def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> Tenso
     parameters = [p for p in parameters if p.grad is not None]
     gradients = [p.grad for p in parameters if p.grad is not None]
     if all(g.device.type == "cpu" for g in gradients):
-        # one sum over a large tensor is neither shared out among a CPU's threads nor exact: by rows it is both
+        # one sum over a large tensor is neither shared out among a CPU's threads nor as exact as by rows
         gradients = [torch.linalg.vector_norm(g, dim=-1) for g in gradients]
     norm = torch.nn.utils.get_total_norm(gradients)
     if norm.device.type != "cpu" or norm.item() > max_norm:

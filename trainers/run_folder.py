@@ -92,10 +92,11 @@ class RunFolder:
         """Replace results.json."""
         write_text(self.results, json.dumps(results, indent=1, allow_nan=False) + "\n")
 
-    def write_per_user(self, users: NDArray[np.generic], columns: Mapping[str, NDArray[np.float32]]) -> None:
-        """Replace per_user.parquet: column `user` (original id as text), float32 `columns` of facts and metrics."""
-        table = pa.table(
-            {"user": pa.array([str(user) for user in users.tolist()]), **{k: pa.array(v) for k, v in columns.items()}}
-        )
-        with atomic_path(self.per_user) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
+
+def write_per_user(path: Path, users: NDArray[np.generic], columns: Mapping[str, NDArray[np.float32]]) -> None:
+    """Replace a table of users: column `user` (original id as text), float32 `columns` of facts and metrics."""
+    table = pa.table(
+        {"user": pa.array([str(user) for user in users.tolist()]), **{k: pa.array(v) for k, v in columns.items()}}
+    )
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")

@@ -14,7 +14,7 @@ from typing import ClassVar
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from common.errors import DivergedError, UserError
+from common.errors import DivergedError
 from common.interrupts import interrupts_go_to
 from common.schema import Options
 from common.version import code_version
@@ -24,7 +24,7 @@ from trainers.checkpoint import (
     BEST,
     Checkpoint,
     CheckpointStore,
-    check_origin,
+    check_resumable,
     flatten_optimizer,
     load_model,
     model_tensors,
@@ -285,15 +285,9 @@ class Trainer:
         """Go back to the newest whole checkpoint; without any, start from the beginning."""
         checkpoint = self.store.load()
         if checkpoint is not None:
-            state = dict(checkpoint.state)
-            data = self.parts.loader.data
-            if state.get("data_hash", data.hash) != data.hash:
-                raise UserError(
-                    f"dataset {data.name} has changed since the run began: start anew with --overwrite true"
-                )
-            check_origin(state, self.parts.loader.split, "the checkpoint")
+            check_resumable(checkpoint.state, self.parts.loader.split)
             of_origin = origin(self.parts.loader.split)
-            state = {key: value for key, value in state.items() if key not in of_origin}
+            state = {key: value for key, value in checkpoint.state.items() if key not in of_origin}
             load_model(self.model, checkpoint.part("model"), "the checkpoint")
             self.best_weights = checkpoint.part("best")
             restore_optimizer(self.optimizer, checkpoint.part("optimizer"))

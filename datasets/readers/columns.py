@@ -9,6 +9,15 @@ from common.errors import UserError
 
 logger = logging.getLogger(__name__)
 
+
+class ColumnError(UserError):
+    """The column of a role isn't there."""
+
+    def __init__(self, message: str, role: str) -> None:
+        super().__init__(message)
+        self.role = role
+
+
 ROLES = ("user", "item", "rating", "timestamp")
 NEEDED = ("user", "item")
 
@@ -69,9 +78,10 @@ def find_columns(names: Sequence[str], wanted: Mapping[str, str | None], path: P
             found[role] = index
     for role in NEEDED:
         if role not in found:
-            raise UserError(
+            raise ColumnError(
                 f"{path}: no column is recognised as the {role}; name it with --{role}_column. "
-                f"The columns are: {_listed(names)}"
+                f"The columns are: {_listed(names)}",
+                role,
             )
     for role in ROLES:
         same = [other for other in found if found[other] == found.get(role) and other != role]
@@ -87,7 +97,8 @@ def warn_without_time(
     names: Sequence[str], wanted: Mapping[str, str | None], found: Mapping[str, int], path: Path
 ) -> None:
     """Say so where no column is the time though there are columns that could be."""
-    unused = [name for index, name in enumerate(names) if index not in found.values()]
+    ratings = USUAL_NAMES["rating"] if wanted.get("rating") == "" else ()
+    unused = [name for index, name in enumerate(names) if index not in found.values() and plain(name) not in ratings]
     if "timestamp" not in found and unused and wanted.get("timestamp") is None:
         logger.warning(
             "%s: no column is recognised as the time, so that the order of its rows counts as their order in time. "
@@ -105,7 +116,7 @@ def _named(names: Sequence[str], name: str, role: str, path: Path) -> int:
         return matches[0]
     if matches:
         raise UserError(f"{path}: there are {len(matches)} columns {name!r} for --{role}_column")
-    raise UserError(f"{path}: there is no column {name!r} (--{role}_column); the columns are: {_listed(names)}")
+    raise ColumnError(f"{path}: there is no column {name!r} (--{role}_column); the columns are: {_listed(names)}", role)
 
 
 def _recognised(

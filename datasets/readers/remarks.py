@@ -1,37 +1,28 @@
-"""Lines before a table that are no part of it: remarks behind # or %, as KONECT's files begin, and Excel's `sep=;`."""
+"""Lines above a table that are no part of it: remarks behind # or %, as KONECT's files begin, and Excel's `sep=;`."""
 
 import re
 
 from datasets.readers.columns import USUAL_NAMES, plain
 
-MARKS = (b"#", b"%")
-NAMED_SEPARATOR = re.compile(rb'"?sep=[^\r\n]{1,2}"?(\r\n|\n|\r)', re.IGNORECASE)
-LINE = re.compile(rb"[^\r\n]*(\r\n|\n|\r)")
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+NAMED_SEPARATOR = re.compile(rb'"?sep=[\t,;|]"?(\r\n|\n|\r)', re.IGNORECASE)
+# A mark alone or with a blank behind it: ids and names of columns that begin so have none.
+REMARK = re.compile(rb"[ \t]*([#%])\1*([ \t][^\r\n]*)?(\r\n|\n|\r)")
+BLANK_LINES = re.compile(rb"(\xef\xbb\xbf)?[\r\n]*")
 
 
 def remarks(start: bytes) -> bytes:
-    """The lines at the start of a file that are no part of its table.
-
-    Remarks are lines behind one mark, with other lines behind them: where all lines begin so, it is their ids that do.
-    A line that names a user's and an item's column is a header.
-    """
-    skipped = len(BYTE_ORDER_MARK) if start.startswith(BYTE_ORDER_MARK) else 0
-    named = NAMED_SEPARATOR.match(start, skipped)
-    if named:
+    """The lines at the start of a file that are no part of its table; what names columns is, and what all lines are."""
+    blank = BLANK_LINES.match(start)
+    assert blank is not None
+    end = blank.end()
+    if named := NAMED_SEPARATOR.match(start, end):
         return start[: named.end()]
-    mark = start[skipped : skipped + 1]
-    if mark not in MARKS:
-        return b""
-    end = skipped
-    while (line := LINE.match(start, end)) and start.startswith(mark, end):
-        if _names_columns(line[0]):
-            return b""
+    while (line := REMARK.match(start, end)) and not _names_columns(line[0]):
         end = line.end()
-    return start[:end] if line and start[end:].strip() else b""
+    return start[:end] if end > blank.end() and start[end:].strip() else b""
 
 
 def _names_columns(line: bytes) -> bool:
-    """Whether a usual name of a user's and of an item's column are among its words."""
+    """Whether usual names of a user's and of an item's column are among its words."""
     words = {plain(word) for word in re.findall(r"[\w:]+", line.decode("latin-1"))}
     return all(words & set(USUAL_NAMES[role]) for role in ("user", "item"))

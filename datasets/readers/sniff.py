@@ -2,14 +2,15 @@
 
 import csv
 import io
+import itertools
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import UserError
-from datasets.readers.columns import NEEDED, find_columns, is_usual
+from datasets.readers.columns import NEEDED, ColumnError, find_columns, is_usual
 from datasets.readers.text import SAMPLE_BYTES, encoding_of, read_sample
 
 SEPARATORS = ("\t", "::", ",", ";", "|")
@@ -70,7 +71,8 @@ def has_tabs_between(path: Path) -> bool:
     """Whether the first lines, one per user, are cut at tabs: each line has one, and some line more."""
     sample, complete = read_sample(path)
     lines = LINE_END.split(sample.decode("latin-1"))
-    tabs = [line.count("\t") for line in lines[: None if complete else -1][:SAMPLE_ROWS] if line.strip()]
+    filled = [line for line in lines[: None if complete else -1] if line.strip()]
+    tabs = [line.count("\t") for line in filled[:SAMPLE_ROWS]]
     return bool(tabs) and min(tabs) > 0 and max(tabs) > 1
 
 
@@ -87,18 +89,18 @@ def _whole_lines(text: str, path: Path) -> str:
 
 def _cut(text: str, separator: str, encoding: str, quoted: bool = True) -> Guess:
     """The first rows cut at a separator."""
+    all_rows: Iterable[list[str]]
     if separator == SPACE:
-        rows = [re.findall(r"[^ \t\f\v]+", line) for line in LINE_END.split(text)[:SAMPLE_ROWS]]
+        all_rows = (re.findall(r"[^ \t\f\v]+", line) for line in LINE_END.split(text))
     elif separator == "::":
-        rows = [line.split("::") if line else [] for line in LINE_END.split(text)[:SAMPLE_ROWS]]
+        all_rows = (line.split("::") if line else [] for line in LINE_END.split(text))
     else:
-        try:
-            lines = io.StringIO(text, newline="")
-            reader = csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
-            rows = [fields for fields, _ in zip(reader, range(SAMPLE_ROWS), strict=False)]
-        except csv.Error:
-            rows = []
-    rows = [row for row in rows if row]
+        lines = io.StringIO(text, newline="")
+        all_rows = csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
+    try:
+        rows = list(itertools.islice(filter(None, all_rows), SAMPLE_ROWS))
+    except csv.Error:
+        rows = []
     if not rows:
         return Guess([], separator, 0, 0.0, encoding)
     width, count = Counter(len(row) for row in rows).most_common(1)[0]
@@ -111,7 +113,7 @@ def has_header(guess: Guess, wanted: Mapping[str, str | None]) -> bool:
     if any(is_usual(name.strip()) for name in first):
         return True
     plain = {name.strip().casefold() for name in first}
-    if any(name is not None and name.casefold() in plain and not name.isdigit() for name in wanted.values()):
+    if any(name and name.casefold() in plain and not name.isdigit() for name in wanted.values()):
         return True
     below = [row for row in rest if len(row) == len(first)]
     return any(
@@ -123,11 +125,17 @@ def has_header(guess: Guess, wanted: Mapping[str, str | None]) -> bool:
 def positions(guess: Guess, wanted: Mapping[str, str | None], path: Path) -> dict[str, int]:
     """Role -> column of a file without header: as given (counted from 1), else user, item, rating, timestamp.
 
-    Raises UserError if it takes more than looking at the first rows to tell.
+    A role that is given as "" is left out. Raises UserError if it takes more than looking at the first rows to tell.
     """
-    given = {role: name for role, name in wanted.items() if name is not None}
+    given = {role: name for role, name in wanted.items() if name}
+    unread = {role: name for role, name in wanted.items() if name == ""}
     if given:
-        return _given_positions(given, guess.width, path)
+        return _given_positions({**given, **unread}, guess.width, path)
+    return {role: index for role, index in _usual_positions(guess, path).items() if role not in unread}
+
+
+def _usual_positions(guess: Guess, path: Path) -> dict[str, int]:
+    """Role -> column as such files usually have them."""
     example = next(row for row in guess.rows if len(row) == guess.width)
     if guess.width == 3:
         third = "timestamp" if _looks_like_time(guess.rows, 2) else "rating"
@@ -153,7 +161,9 @@ def _given_positions(given: Mapping[str, str], width: int, path: Path) -> dict[s
     names = [str(number) for number in range(1, width + 1)]
     for role in NEEDED:
         if role not in given:
-            raise UserError(f"{path} has no header: with some columns given by position, give --{role}_column too")
+            first = next(other for other, name in given.items() if name)
+            message = f"{path} has no header: with some columns given by position, give --{role}_column too"
+            raise ColumnError(message, first)
     return find_columns(names, given, path)
 
 

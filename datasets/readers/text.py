@@ -36,6 +36,7 @@ class TextBytes(io.RawIOBase):
         self._passed = 0
         try:
             self._file: BinaryIO = open(path, "rb")  # noqa: SIM115 - closed by close()
+            self._beneath = self._file
             magic = self._file.peek(4)[:4]
             self._limit = max(HARMLESS_BYTES, LARGEST_RATIO * path.stat().st_size)
         except OSError as error:
@@ -78,6 +79,7 @@ class TextBytes(io.RawIOBase):
         """Close the file beneath."""
         if hasattr(self, "_file"):
             self._file.close()
+            self._beneath.close()
         super().close()
 
 

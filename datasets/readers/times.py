@@ -1,5 +1,6 @@
 """Times as whole ticks since 1970-01-01 UTC, from numbers (s, ms, us, ns), dates as text, or typed columns."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,9 @@ FORMATS = (
     "%a, %d %b %Y %H:%M:%S %z",
 )
 SAMPLE = 2000
+SHEET_DAYS = (25_569, 73_051)  # of 1970 and 2100, counted from 1900
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ def parse_times(table: RawTable, time_format: str | None, problems: Problems) ->
         ok = ~_mask(column.is_null())
         values = pc.fill_null(column, 0).to_numpy()
         ok = ok & np.isfinite(values) if values.dtype.kind == "f" else ok
+        _warn_of_days(values[ok], time_format, table)
         return _from_numbers(values, ok, column, time_format, problems)
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         raise UserError(f"{table.path}: the timestamp column has type {kind}; times are numbers, dates or text")
@@ -72,8 +77,21 @@ def parse_times(table: RawTable, time_format: str | None, problems: Problems) ->
     if time_format is None or time_format in UNITS:
         values, ok = parse_numbers(column)
         if ok.mean() >= 0.5 or time_format is not None:
+            _warn_of_days(values[ok], time_format, table)
             return _from_numbers(values, ok, column, time_format, problems)
     return _from_text(table, column, time_format, problems)
+
+
+def _warn_of_days(values: npt.NDArray[np.generic], unit: str | None, table: RawTable) -> None:
+    """Say so where what is read as seconds looks like the days of a spreadsheet."""
+    if unit is None and len(values) and values.min() >= SHEET_DAYS[0] and values.max() < SHEET_DAYS[1]:
+        logger.warning(
+            "%s: the times, %s to %s, are read as seconds since 1970; if they are days since 1900, as a spreadsheet "
+            "writes them, save that column as dates",
+            table.path,
+            values.min(),
+            values.max(),
+        )
 
 
 def _mask(column: pa.ChunkedArray) -> BoolArray:

@@ -15,7 +15,7 @@ from datasets.readers.table import BadRows, Problems, RawTable
 from datasets.readers.times import parse_times
 
 LONGEST_ID = 256
-MISSING = ("", "NULL", "null", "NaN", "nan", "NA", "N/A", "n/a", "#N/A", "None", "\\N", "<NA>")  # as others write it
+MISSING = ("", "NULL", "NaN", "nan", "\\N", "<NA>")  # how an id that isn't there is written
 DIGIT_STEPS = np.array([10**power for power in range(1, 19)], dtype=np.int64)
 
 
@@ -26,10 +26,12 @@ def to_interactions(
     time_format: str | None = None,
     integer_ids: Collection[str] = (),
     rating_advice: str = "",
+    missing: Collection[str] = MISSING,
 ) -> RawInteractions:
     """Convert the columns user, item and, where there, rating and timestamp.
 
     integer_ids: roles (user, item) whose ids must be integers; others are so only if all of a column are written so.
+    missing: what is written where there is no id.
     rating_advice: what ends the message about a rating that is no number, where the user can do something about it.
     Raises UserError naming the first unusable row, unless they are skipped.
     """
@@ -48,7 +50,7 @@ def to_interactions(
         elif role in integer_ids:
             columns[role] = _integers(table, role, problems)
         else:
-            columns[role] = _ids(table, role, problems)
+            columns[role] = _ids(table, role, problems, missing)
         del table.columns[role]
     keep = problems.settle(table, bad_rows)
     if keep is not None:
@@ -69,18 +71,22 @@ def _text(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
     return None
 
 
-def _ids(table: RawTable, role: str, problems: Problems) -> npt.NDArray[np.int64] | pd.Categorical:
+def _ids(
+    table: RawTable, role: str, problems: Problems, missing: Collection[str]
+) -> npt.NDArray[np.int64] | pd.Categorical:
     """int64 [rows] if all ids are written as plain integers, else categories of text."""
     column = table.columns[role]
     if pa.types.is_dictionary(column.type):
         if _is_text(column.type.value_type):
-            return _from_words(*_codes_of(column), role, problems)
+            return _from_words(*_codes_of(column), role, problems, missing)
         column = column.cast(column.type.value_type)
     text = _text(column)
     if text is None:
         return _typed_ids(table, role, column, problems)
     integers = plain_integers(text)
-    return integers if integers is not None else _from_words(*_codes_of(pc.dictionary_encode(text)), role, problems)
+    if integers is not None:
+        return integers
+    return _from_words(*_codes_of(pc.dictionary_encode(text)), role, problems, missing)
 
 
 def _codes_of(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
@@ -107,7 +113,7 @@ def _codes_of(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]
 
 
 def _from_words(
-    codes: npt.NDArray[np.int32], words: pa.Array, role: str, problems: Problems
+    codes: npt.NDArray[np.int32], words: pa.Array, role: str, problems: Problems, missing: Collection[str]
 ) -> npt.NDArray[np.int64] | pd.Categorical:
     """int64 [rows] if all words are plain integers, else categories; words that can't be ids are problems."""
     integers = plain_integers(pa.chunked_array([words]))
@@ -119,7 +125,7 @@ def _from_words(
         if bad.any():
             problems.add(bad[codes], lambda row: reason(words[int(codes[row])].as_py()))
 
-    refuse(pc.is_in(words, pa.array(MISSING, words.type)), lambda _: f"there is no {role} id")
+    refuse(pc.is_in(words, pa.array(list(missing), words.type)), lambda _: f"there is no {role} id")
     long = pc.greater(pc.utf8_length(words), LONGEST_ID)
     refuse(long, lambda _: f"the {role} id has more than {LONGEST_ID} characters")
     odd = pc.match_substring_regex(words, r"[\x00-\x1f\x7f]")

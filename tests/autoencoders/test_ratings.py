@@ -7,7 +7,7 @@ from helpers import leave_one_out, random_histories, sequence_data
 from torch import Tensor
 
 import options
-from common.errors import UserError
+from common.errors import OptionsError, UserError
 from dataloaders import DATALOADERS, Batch
 from datasets import SPLITS, SequenceData, Split
 from evaluation.options import EvaluationOptions
@@ -183,7 +183,7 @@ def test_models_that_rank_are_refused_where_ratings_are_measured() -> None:
 
 
 def test_item_autorec_refuses_to_rank_by_name() -> None:
-    with pytest.raises(UserError, match=r"split leave_one_out.*autorec_user"):
+    with pytest.raises(TypeError, match="as split leave_one_out asks for"):
         DATALOADERS["item_ratings"](DATALOADERS["item_ratings"].Options(), leave_one_out(rated()))
 
 
@@ -192,6 +192,20 @@ def test_a_deciding_metric_of_another_protocol_is_refused(kind: str, metric: str
     maker = SPLITS[kind]
     with pytest.raises(UserError, match=f"{metric} isn't measured under split {kind}"):
         evaluator(maker().make(rated(), maker.Options()), best_metric=metric)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--templates train_pop --split random_rating --best_metric MAE", "with dataloader plain predicts none"),
+        ("--model_code autorec", "split leave_one_out asks for: use split random_rating"),
+        ("--templates train_pop --best_metric MAE", "best_metric MAE isn't measured under split leave_one_out"),
+        ("--templates train_bias --best_metric NDCG@10", "NDCG@10 isn't measured under split random_rating"),
+    ],
+)
+def test_protocols_that_can_not_be_are_faults_of_the_options(line: str, message: str) -> None:
+    with pytest.raises(OptionsError, match=message):
+        options.parse(line.split())
 
 
 def test_the_protocol_of_ratings_ranks_nothing() -> None:

@@ -49,6 +49,9 @@ WITH_TIME = {
     "remark above": "# of 2020; two, or more\n#\n" + text(",", "user_id,item_id,rating,timestamp"),
     "separator named": "sep=;\r\n" + text(";", "user_id;item_id;rating;timestamp", end="\r\n"),
     "KONECT": "% bip weighted\n% 4 2 3\n" + text(" "),
+    "header in a remark": "# my data\n# user_id,item_id,rating,timestamp\n" + text(","),
+    "remark below a blank line": "\n# of 2020\n" + text(","),
+    "many remarks": "# a\n" * 300 + text(" "),
     "header behind a mark": text(",", "#user_id,item_id,rating,timestamp"),
     "other order of columns": "timestamp,rating,item,user\n" + "".join(f"{t},{r},{i},{u}\n" for u, i, r, t in ROWS),
 }
@@ -235,10 +238,34 @@ def test_missing_ids_are_no_users(load_file: LoadFile, missing: str) -> None:
 
 def test_what_is_left_out_above_a_table_is_told(load_file: LoadFile, caplog: pytest.LogCaptureFixture) -> None:
     load_file("# my rows\n# of 2020\n" + text(","), name="mine.txt")
-    assert "its first 2 lines are left out as no part of the table: # my rows" in caplog.text
+    assert "its first 2 lines are left out as no part of the table: '# my rows'" in caplog.text
 
 
-def test_ids_may_begin_as_remarks_do(load_file: LoadFile, caplog: pytest.LogCaptureFixture) -> None:
-    data = load_file("#cats,ann\n#cats,bob\n#dogs,ann\n")
-    assert data.num_users == 2 and len(data.items) == 3
+@pytest.mark.parametrize("content", ["#cats,ann\n#cats,bob\nants,ann\n", "#cats ann bob\n%dogs eve\n", "# a\n# b\n"])
+def test_ids_may_begin_as_remarks_do(load_file: LoadFile, caplog: pytest.LogCaptureFixture, content: str) -> None:
+    assert len(load_file(content).items) == sum(max(1, line.count(" ")) for line in content.splitlines())
     assert "left out" not in caplog.text
+
+
+def test_a_header_may_begin_as_a_remark_does(load_file: LoadFile, caplog: pytest.LogCaptureFixture) -> None:
+    rows = "".join(f"{row},k{row % 3},p{row}\n" for row in range(9))
+    for first, user in (("#", "who"), ("#who", "#who")):
+        header = f"{first},{'who' if first == '#' else 'whom'},what\n"
+        data = load_file(header + rows, user_column=user, item_column="what")
+        assert data.num_items == 9 and data.num_users == (3 if user == "who" else 9)
+    assert "left out" not in caplog.text
+
+
+def test_a_column_may_be_left_unread_without_a_header(load_file: LoadFile) -> None:
+    content = "".join(f"{u},{i},good,{1_000_000_000 - i}\n" for u in range(3) for i in range(1, 4))
+    data = load_file(content, user_column="1", item_column="2", timestamp_column="4", rating_column="")
+    assert data.ratings is None and histories(data)[0] == [3, 2, 1]
+    plain = load_file(content.replace("good", "3"), rating_column="")
+    assert plain.ratings is None and histories(plain) == histories(data)
+    untimed = load_file(content.replace("good", "3"), rating_column="", timestamp_column="")
+    assert untimed.timestamps is None and histories(untimed)[0] == [1, 2, 3]
+    first_is_empty = load_file("1,2,,1000000000\n" + content, **{f"{role}_column": column for role, column in NUMBERED})
+    assert len(first_is_empty.items) == 10
+
+
+NUMBERED = (("user", "1"), ("item", "2"), ("timestamp", "4"), ("rating", ""))

@@ -86,6 +86,14 @@ def test_small_and_negative_numbers_are_seconds(load_file: LoadFile) -> None:
     assert seconds(load_file("user,item,time\n1,10,3\n1,20,-1\n1,30,0\n")) == [-1, 0, 3]
 
 
+@pytest.mark.parametrize("days", [("44561", "44562.5"), ("44561", "44570"), ("3", "44570")])
+def test_days_of_a_spreadsheet_are_told(
+    load_file: LoadFile, caplog: pytest.LogCaptureFixture, days: tuple[str, str]
+) -> None:
+    load_file(f"user,item,time\n1,10,{days[0]}\n1,20,{days[1]}\n")
+    assert ("as a spreadsheet" in caplog.text) == (days[0] != "3")
+
+
 def test_a_time_in_another_unit_is_a_bad_row(load_file: LoadFile) -> None:
     content = f"user,item,time\n1,10,{SECOND}\n1,20,{NEXT}000\n1,30,{NEXT}\n"
     with pytest.raises(UserError, match=r"line 3: .*not in s as most are"):

@@ -75,6 +75,10 @@ def model(options: type[Options], dataloader: str, trainer: str) -> type:
     return component(options, dataloader_code=dataloader, trainer_code=trainer, conflict=fits)
 
 
+def loader(code: str, options: type[Options]) -> type:
+    return component(options, code=code, rates=False, ranks=True)
+
+
 TRAIN = ("run", "dataset", "split", "dataloader", "model", "trainer", "evaluation")
 
 
@@ -93,8 +97,8 @@ def mode(*sections: str, own: type[Options] | None = None, listed: Any = None) -
 def fake_registries(templates: Path) -> Registries:
     return Registries(
         datasets={"ml-1m": component(DataOptions), "ml-20m": component(DataOptions), "file": component(FileOptions)},
-        splits={"leave_one_out": component(SplitOptions)},
-        dataloaders={"vae": component(WindowOptions), "none": component(SplitOptions)},
+        splits={"leave_one_out": component(SplitOptions, rates=False)},
+        dataloaders={"vae": loader("vae", WindowOptions), "none": loader("none", SplitOptions)},
         models={
             "vae": model(VaeOptions, "vae", "vae"),
             "pop": model(PopOptions, "none", "generic"),

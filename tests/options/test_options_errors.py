@@ -71,6 +71,8 @@ def faults(registries: Registries, line: str) -> list[str]:
         ("--dataloader_code none", "--dataloader_code none: model `vae` can't use dataloader `none`"),
         ("--weight_type exp_stairs", "should be exp_stair|constant; did you mean `exp_stair`?"),
         ("--device gpu", "should be auto|cpu|cuda; did you mean `cuda`?"),
+        ("--best_metric RMSE", "RMSE isn't measured under split leave_one_out: give a ranking metric"),
+        ("--metric_ks 10 99999999999999999999", "64 bits"),
         ("--best_metric NDGC@10", "NDGC@10 is not measured; did you mean `NDCG@10`?"),
         ("--model_code null", "no model is chosen"),
         ("--model_code 5", "there is no model `5`"),

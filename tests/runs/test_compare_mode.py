@@ -169,6 +169,30 @@ def test_the_keyboard_stops_the_whole_comparison(place: Place) -> None:
     assert not list(Path(place.folder).glob("experiments/synthetic/next*"))
 
 
+@pytest.mark.parametrize("damage", ["data", "checkpoints", "status.json", "config.yaml"])
+def test_an_unfinished_run_that_can_not_go_on_is_begun_anew_where_that_is_asked_for(place: Place, damage: str) -> None:
+    runs = [{"template": "train_vae", "overrides": {**VAE, "num_epochs": 4}}]
+    rows = [f"{user} {1 + (user * 7 + step) % 60}" for user in range(60) for step in range(9)]
+    data = {
+        "dataset_code": "file",
+        "dataset_path": "mine.txt",
+        **{key: SHARED[key] for key in SHARED if "synth" not in key},
+    }
+    (place.folder / "plan.yaml").write_text(yaml.safe_dump({"mode": "compare", "seeds": [0], "runs": runs, **data}))
+    (place.folder / "mine.txt").write_text("\n".join(rows) + "\n")
+    assert start(place, die_at=90).wait().code == -signal.SIGKILL
+    (folder,) = (path.parent for path in place.folder.glob("experiments/mine/*/config.yaml"))
+    if damage == "data":
+        (place.folder / "mine.txt").write_text("\n".join([*rows, "3 60"]) + "\n")
+    for path in folder.glob("models/recent-*") if damage == "checkpoints" else [folder / damage]:
+        if damage != "data":
+            path.write_text("{")
+    assert compare(place).code == 1
+    ended = compare(place, "--overwrite", True).ok()
+    assert outcomes(ended) == ["trained"]
+    assert json.loads((folder / "results.json").read_text())["epochs"] == 4
+
+
 def write_file_plan(place: Place, interactions: int, **changes: Any) -> None:
     """A comparison of popularity with itself on a file of that many interactions a user."""
     rows = [f"{user} {1 + (user * 7 + step) % 40}" for user in range(60) for step in range(interactions)]

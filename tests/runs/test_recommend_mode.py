@@ -272,6 +272,39 @@ def test_histories_are_read_by_the_columns_of_the_runs_own_file(place: Path, nam
     assert found["user"].tolist() == ["n1"] * 3 and not set(found["item"]) & {"p1", "p2"}
 
 
+NEW = {  # a file of new histories, what is said of it, and the item that it is of, or None where it is refused
+    "as the run's own": ("user;item;sku;when\nn;p9;p1;2020-02-01\n", "", "p1"),
+    "no time": ("user;item;sku\nn;p9;p1\n", "no column when", "p1"),
+    "another name": ("user;item;when\nn;p1;2020-02-01\n", "no column sku", "p1"),
+    "a bad time": ("user;item;sku;when\nn;p9;p1;yesterday\n", "not understood", None),
+    "nothing that is known": ("wer;was;wann\nn;p1;2020-02-01\n", "no column", None),
+}
+
+
+@pytest.mark.parametrize(("content", "said", "item"), NEW.values(), ids=NEW.keys())
+def test_a_column_that_histories_lack_changes_no_other(
+    place: Path,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    content: str,
+    said: str,
+    item: str,
+) -> None:
+    rows = [f"k{user};x{user};p{(user + step) % 40};2020-01-{step + 1:02d}" for user in range(60) for step in range(12)]
+    Path("own.csv").write_text("\n".join(["user;item;sku;when", *rows]) + "\n", encoding="utf-8")
+    columns = ["--item_column", "sku", "--timestamp_column", "when"]
+    given = ["--dataset_code", "file", "--dataset_path", "own.csv", *columns, "--test_negative_sampler_code"]
+    assert main.run(["--templates", "train_ease", *given, "--experiment_name", "own"]) == 0
+    Path("new.csv").write_text(content, encoding="utf-8")
+    caplog.clear()
+    code = recommend(Path("experiments/own/own"), "--histories", "new.csv", "--topk", 40)
+    assert code == (item is None)
+    assert said in caplog.text + capsys.readouterr().err
+    if item is not None:
+        found = set(pd.read_parquet("recommendations.parquet")["item"])
+        assert item not in found and "p9" in found
+
+
 @pytest.mark.parametrize(("code", "need"), [("tisas", "timestamps"), ("autorec_user", "ratings")])
 def test_histories_that_lack_what_a_model_needs_are_refused(
     vae: Path, code: str, need: str, capsys: pytest.CaptureFixture[str]

@@ -295,9 +295,17 @@ def test_other_measurements_of_a_run_lie_beside_each_other(finished: Place, plac
     shutil.copytree(finished.folder / "experiments", place.folder / "experiments")
     for metric_ks in ([1, 10], [1, 10, 20], [1, 10], [1, 10, 20]):
         place.run(mode="test", metric_ks=metric_ks).ok()
-    measured = {path.name: json.loads(path.read_text()) for path in (place.run_folder / "evaluation").iterdir()}
+    measured = {path.name: json.loads(path.read_text()) for path in (place.run_folder / "evaluation").glob("*.json")}
     twenties = {name: "NDCG@20" in found["test"]["full"] for name, found in measured.items()}
     assert twenties == {"test.json": False, "test-2.json": True}
+    for circumstances in ({"num_threads": 2}, {"verbose": True}, {"pretrained_weights": place.run_folder.resolve()}):
+        place.run(mode="test", metric_ks=[1, 10, 20], **circumstances).ok()
+    names = {path.name for path in (place.run_folder / "evaluation").iterdir()}
+    assert names == {f"test{number}{kind}" for number in ("", "-2") for kind in (".json", ".per_user.parquet")}
+    of_users = pd.read_parquet(place.run_folder / "evaluation" / "test-2.per_user.parquet")
+    assert of_users["full/NDCG@20"].mean() == pytest.approx(
+        measured["test-2.json"]["test"]["full"]["NDCG@20"], rel=1e-6
+    )
 
 
 def test_weights_are_not_measured_on_other_data(finished: Place, place: Place) -> None:

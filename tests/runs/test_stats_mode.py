@@ -112,6 +112,12 @@ def test_a_name_is_shown_as_it_stands(name: str, capsys: pytest.CaptureFixture[s
     assert f" {name} " in capsys.readouterr().out
 
 
+def test_what_a_template_for_training_says_is_no_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine.yaml").write_text("dataset_code: file\ndataset_path: mine.csv\nmin_uc: 0\nmin_sc: 0\n")
+    assert stats("--templates", "mine.yaml", "--datasets", "plain.txt") == 0
+    assert "plain" in capsys.readouterr().out
+
+
 def test_an_option_for_all_reaches_the_datasets_that_have_it(capsys: pytest.CaptureFixture[str]) -> None:
     Path("bad.txt").write_text("user,item\n1,2\n1,3\n1\n")
     other = ["{dataset_code: file, dataset_path: plain.txt, skip_bad_rows: false}", "synthetic"]
