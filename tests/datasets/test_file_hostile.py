@@ -17,6 +17,8 @@ from plain_forms import histories
 
 from common.errors import UserError
 from datasets.readers import delimited
+from datasets.readers.table import BadRows, RawTable
+from datasets.readers.values import to_interactions
 from datasets.sequence_data import SequenceData
 
 LoadFile = Callable[..., SequenceData]
@@ -198,6 +200,13 @@ def test_one_user_one_item(load_file: LoadFile) -> None:
 def test_all_users_below_the_filter(load_file: LoadFile) -> None:
     with pytest.raises(UserError, match=r"min_uc 5, min_sc 5.*lower"):
         load_file("1 1\n2 2\n", min_uc=5, min_sc=5)
+
+
+def test_names_that_say_nothing_in_a_file_are_names_elsewhere() -> None:
+    """Players of Steam may be called None."""
+    users = ["None", "null", "NA", "NULL"]
+    table = RawTable(Path("x"), {"user": pa.chunked_array([users]), "item": pa.chunked_array([list("abcd")])}, str)
+    assert to_interactions(table, BadRows(skip=True)).frame["user"].tolist() == users[:3]
 
 
 def test_a_file_is_read_when_all_threads_have_let_go_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
