@@ -5,7 +5,7 @@ import re
 import sys
 
 import options
-from common.errors import UserError
+from common.errors import UserError, is_told
 
 WRITABLE = "\nChoose a place where you may write, e.g. by --experiment_root for runs and --local_data_folder for data"
 
@@ -23,8 +23,8 @@ def run(argv: list[str]) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    except OSError as error:  # a disk that is full, a file that may not be read: nothing that a traceback explains
-        if isinstance(error, BrokenPipeError) or error.errno is None:
+    except OSError as error:
+        if not is_told(error):
             raise
         print(f"error: {error}{WRITABLE if isinstance(error, PermissionError) else ''}", file=sys.stderr)
         return 1

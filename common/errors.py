@@ -22,6 +22,13 @@ class DivergedError(UserError):
     """Training went where no numbers are: a loss, a score or a prediction is NaN or infinite."""
 
 
+def is_told(error: BaseException) -> bool:
+    """Whether an error's message alone says what happened, so that no traceback is needed: one of ours, or one of the
+    system's (a disk that is full, a file that may not be read)."""
+    system = isinstance(error, OSError) and error.errno is not None and not isinstance(error, BrokenPipeError)
+    return system or isinstance(error, UserError)
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """ "did you mean `x`?" for the name that is nearest to `name`, or "" where none is near."""
     known = {candidate.lower().replace("-", "_"): candidate for candidate in names}

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from common.errors import UserError
+from common.errors import UserError, is_told
 from common.schema import Options
 from options.request import Request
 from runs.build import load_data, make_split, run_options, split_options
@@ -114,12 +114,10 @@ def _known(cell: Request, folder: RunFolder, data: _Data, retry_failed: bool) ->
             log.info("%s: finished before, its results are reused", folder.path)
             return "reused"
         return None
-    except (UserError, OSError) as error:
-        log.error("%s failed: %s", run_name(folder), error or type(error).__name__)
-        _record_failure(folder, str(error))
     except Exception as error:  # a run that breaks must not take the others with it
-        log.exception("%s failed", run_name(folder))
-        _record_failure(folder, f"{type(error).__name__}: {error}")
+        told = is_told(error)
+        log.error("%s failed%s", run_name(folder), f": {error}" if told else "", exc_info=not told)
+        _record_failure(folder, str(error) if told else f"{type(error).__name__}: {error}")
     return "failed"
 
 

@@ -20,7 +20,8 @@ from options.run_options import RunOptions
 from options.templates import read_templates
 from options.values import Given
 from runs.build import check_needs, load_data, make_loader, make_model, make_split, prepare_machine, run_options
-from trainers.checkpoint import BEST, check_origin, load_model, read_tensors
+from runs.weights import read_weights
+from trainers.checkpoint import BEST, load_model
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,7 @@ def load_trained(request: Request, **changes: Any) -> TrainedRun:
     check_needs(of_run, data)
     loader = make_loader(of_run, make_split(of_run, data))
     model, _ = make_model(of_run, loader, device)
-    checkpoint = read_tensors(weights)
-    check_origin(checkpoint.state, loader.split, str(weights))
-    if checkpoint.state.get("data_hash", loader.data.hash) != loader.data.hash:
-        raise UserError(
-            f"{weights} was trained on other data than {data.name} is now (hash {loader.data.hash}): its items would "
-            "be taken for others: bring back the data of the run; newer histories go by --histories"
-        )
-    load_model(model, checkpoint.part("best") or checkpoint.tensors, str(weights))
+    load_model(model, read_weights(str(weights), loader.split, measured=True), str(weights))
     return TrainedRun(of_run, loader, model.eval(), device, weights)
 
 

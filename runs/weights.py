@@ -32,8 +32,8 @@ def read_weights(name: str, split: Split, measured: bool = False) -> dict[str, T
         if measured:
             raise UserError(
                 f"{path} was trained on other data than {data.name} is here (hash {data.hash}): its items would be "
-                "taken for others, and it may have seen what is held out here. Give the data that it was trained on, "
-                "or train anew"
+                "taken for others, and it may have seen what is held out here. Give the data that it was trained on "
+                "(newer histories go by --histories, in mode recommend), or train anew"
             )
         log.warning("%s was trained on other data than %s: its item ids may mean other items", path, data.name)
     return checkpoint.part("best") or checkpoint.tensors

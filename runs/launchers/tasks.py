@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
-from common.errors import UserError
+from common.errors import is_told
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -44,10 +44,10 @@ def do(task: Task[T], threads: int) -> Result[T]:
         return Result(task, task.function(*task.arguments))
     except KeyboardInterrupt:
         return Result(task, interrupted=True)
-    except (UserError, OSError) as error:  # a disk that is full, say: nothing that a traceback explains
-        log.error("%s failed: %s", task.name, error)
-        return Result(task, error=str(error))
     except Exception as error:  # a task that breaks, out of memory say, must not take the others with it
+        if is_told(error):
+            log.error("%s failed: %s", task.name, error)
+            return Result(task, error=str(error))
         log.exception("%s failed", task.name)
         return Result(task, error=f"{type(error).__name__}: {error}")
 
