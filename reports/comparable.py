@@ -4,29 +4,12 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from common.circumstances import CIRCUMSTANCES
 from common.errors import UserError, nearest
 from reports.collect import Phase, Run, RunRecord
 
-# Options that may differ between the seeds of one label: they say where and how, not what was computed.
-# What the data is, its hash says.
-CIRCUMSTANCES = {
-    "mode",
-    "seed",
-    "label",
-    "experiment_root",
-    "experiment_group",
-    "experiment_name",
-    "tuned_by",
-    "resume_training",
-    "overwrite",
-    "verbose",
-    "num_threads",
-    "device",
-    "local_data_folder",
-    "dataset_path",
-    "dataset_url",
-    "checkpoint_seconds",
-}
+# Options that may differ between the seeds of one label. What the data is, its hash says.
+OF_ONE_LABEL = CIRCUMSTANCES | {"seed", "dataset_path"}
 # Parts of the recorded protocol that don't say how a number was measured; candidate sets are compared one by one.
 NO_MEASURE = {"candidates", "selected_by"}
 SPLIT_OPTIONS = (
@@ -137,5 +120,5 @@ def check_repeats(label: str, runs: Sequence[Run]) -> None:
             )
     refusal = f"the runs labelled {label!r} are no repetitions of each other"
     _check_agree(runs, "the model", lambda record: record.model_code, refusal)
-    for key in sorted({key for run in runs for key in run.record.options} - CIRCUMSTANCES):
+    for key in sorted({key for run in runs for key in run.record.options} - OF_ONE_LABEL):
         _check_agree(runs, f"option {key}", _option(key), refusal)

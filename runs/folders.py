@@ -18,6 +18,7 @@ from typing import IO, Any, Literal
 import yaml
 from pydantic_core import to_jsonable_python
 
+from common.circumstances import CIRCUMSTANCES
 from common.errors import UserError
 from common.files import expanded, write_text
 from options.request import Request
@@ -31,21 +32,6 @@ except ImportError:
 
 log = logging.getLogger(__name__)
 
-# Options that say where, how long ago or how loud, but not what is computed.
-CIRCUMSTANCES = frozenset(
-    {
-        "mode",
-        "label",
-        "experiment_root",
-        "experiment_group",
-        "experiment_name",
-        "tuned_by",
-        "resume_training",
-        "overwrite",
-        "device",
-    }
-    | {"num_threads", "verbose", "checkpoint_seconds", "local_data_folder", "dataset_url"}
-)
 PLACE = ("experiment_root", "experiment_group", "experiment_name")
 State = Literal["new", "resumed"]
 LOCK = ".lock"

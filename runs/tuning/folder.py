@@ -24,7 +24,7 @@ from runs.tuning.options import TuneOptions
 from trainers.run_folder import RunFolder
 
 # Options that say how long to search and where, but not what is searched or how.
-CIRCUMSTANCES = frozenset(
+OF_THE_SEARCH = frozenset(
     {"num_trials", "tune_minutes", "storage", "write_template", *LaunchOptions.model_fields, "tuned_by"}
 )
 
@@ -51,7 +51,7 @@ def with_tune_seed(request: Request) -> Request:
 
 def searched(values: Mapping[str, Any]) -> dict[str, Any]:
     """The options that decide which trials there are."""
-    return {key: value for key, value in computed(dict(values)).items() if key not in CIRCUMSTANCES}
+    return {key: value for key, value in computed(dict(values)).items() if key not in OF_THE_SEARCH}
 
 
 class TuningFolder:
@@ -68,7 +68,7 @@ class TuningFolder:
     @classmethod
     def of(cls, request: Request) -> TuningFolder:
         """The folder of the search that a request asks for (`with_tune_seed`); its name says what is searched."""
-        kept = {key: value for key, value in request.values.items() if key not in CIRCUMSTANCES}
+        kept = {key: value for key, value in request.values.items() if key not in OF_THE_SEARCH}
         path = run_folder(replace(request, values=kept)).path
         return cls(path.with_name(f"tune-{path.name}"))
 
