@@ -1,16 +1,8 @@
-"""Options that don't change what is computed."""
+"""Options that don't change what is computed: they say where, how long ago or how loud."""
 
-# They say where, how long ago or how loud.
 CIRCUMSTANCES = frozenset(
-    (
-        "mode",
-        "label",
-        "experiment_root",
-        "experiment_group",
-        "experiment_name",
-        "tuned_by",
-        "resume_training",
-        "overwrite",
-    )
-    + ("device", "num_threads", "verbose", "checkpoint_seconds", "local_data_folder", "dataset_url")
+    {
+        *("mode", "label", "tuned_by", "experiment_root", "experiment_group", "experiment_name", "local_data_folder"),
+        *("dataset_url", "resume_training", "overwrite", "checkpoint_seconds", "device", "num_threads", "verbose"),
+    }
 )
