@@ -11,7 +11,10 @@ BLANK_LINES = re.compile(rb"(\xef\xbb\xbf)?[\r\n]*")
 
 
 def remarks(start: bytes) -> bytes:
-    """The lines at the start of a file that are no part of its table; what names columns is, and what all lines are."""
+    """The lines at the start of a file that are no part of its table.
+
+    A line that names columns is part of it, and so is everything where no other line follows.
+    """
     blank = BLANK_LINES.match(start)
     assert blank is not None
     end = blank.end()

@@ -258,14 +258,11 @@ def test_a_header_may_begin_as_a_remark_does(load_file: LoadFile, caplog: pytest
 
 def test_a_column_may_be_left_unread_without_a_header(load_file: LoadFile) -> None:
     content = "".join(f"{u},{i},good,{1_000_000_000 - i}\n" for u in range(3) for i in range(1, 4))
-    data = load_file(content, user_column="1", item_column="2", timestamp_column="4", rating_column="")
+    by_position = {"user_column": "1", "item_column": "2", "timestamp_column": "4", "rating_column": ""}
+    data = load_file(content, **by_position)
     assert data.ratings is None and histories(data)[0] == [3, 2, 1]
     plain = load_file(content.replace("good", "3"), rating_column="")
     assert plain.ratings is None and histories(plain) == histories(data)
     untimed = load_file(content.replace("good", "3"), rating_column="", timestamp_column="")
     assert untimed.timestamps is None and histories(untimed)[0] == [1, 2, 3]
-    first_is_empty = load_file("1,2,,1000000000\n" + content, **{f"{role}_column": column for role, column in NUMBERED})
-    assert len(first_is_empty.items) == 10
-
-
-NUMBERED = (("user", "1"), ("item", "2"), ("timestamp", "4"), ("rating", ""))
+    assert len(load_file("1,2,,1000000000\n" + content, **by_position).items) == 10  # whose first rating is empty

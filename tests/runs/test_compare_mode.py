@@ -184,9 +184,9 @@ def test_an_unfinished_run_that_can_not_go_on_is_begun_anew_where_that_is_asked_
     (folder,) = (path.parent for path in place.folder.glob("experiments/mine/*/config.yaml"))
     if damage == "data":
         (place.folder / "mine.txt").write_text("\n".join([*rows, "3 60"]) + "\n")
-    for path in folder.glob("models/recent-*") if damage == "checkpoints" else [folder / damage]:
-        if damage != "data":
-            path.write_text("{")
+    damaged = {"data": [], "checkpoints": folder.glob("models/recent-*")}
+    for path in damaged.get(damage, [folder / damage]):
+        path.write_text("{")
     assert compare(place).code == 1
     ended = compare(place, "--overwrite", True).ok()
     assert outcomes(ended) == ["trained"]

@@ -288,7 +288,7 @@ def test_a_column_that_histories_lack_changes_no_other(
     capsys: pytest.CaptureFixture[str],
     content: str,
     said: str,
-    item: str,
+    item: str | None,
 ) -> None:
     rows = [f"k{user};x{user};p{(user + step) % 40};2020-01-{step + 1:02d}" for user in range(60) for step in range(12)]
     Path("own.csv").write_text("\n".join(["user;item;sku;when", *rows]) + "\n", encoding="utf-8")
