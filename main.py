@@ -1,4 +1,4 @@
-"""Train, compare and measure sequential recommenders: `python main.py --help`."""
+"""Train, evaluate and compare sequential recommenders: `python main.py --help`."""
 
 import os
 import re
@@ -7,16 +7,23 @@ import sys
 import options
 from common.errors import UserError, is_told
 
-WRITABLE = "\nChoose a place where you may write, e.g. by --experiment_root for runs and --local_data_folder for data"
+WRITABLE = "\nChoose folders that you may write to: --experiment_root for runs, --local_data_folder for data"
+
+
+def _load_registries() -> options.Registries:
+    """Everything that can be chosen. Imports torch, which usage and `--version` do without."""
+    from runs.commands import load_registries  # noqa: PLC0415
+
+    return load_registries()
 
 
 def run(argv: list[str]) -> int:
-    """Do what the command line asks for; returns the exit code."""
+    """Run the command that the command line asks for; returns the exit code."""
     try:
-        request = options.parse(argv)
-        import runs  # noqa: PLC0415  (it imports torch, which usage and version can do without)
+        resolved = options.parse(argv, _load_registries)
+        from runs.commands import run as run_command  # noqa: PLC0415  (it imports torch)
 
-        return runs.run(request)
+        return run_command(resolved)
     except options.HelpRequested as asked:
         print(asked.text)
         return asked.exit_code
@@ -33,7 +40,7 @@ def run(argv: list[str]) -> int:
             "allocate memory|out of memory|calculation overflowed", str(error)
         ):
             raise
-        print(f"error: there is not enough memory: {error}\nTake smaller batches or a smaller model", file=sys.stderr)
+        print(f"error: out of memory: {error}\nUse smaller batches or a smaller model", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stopped:
         print(f"interrupted{f': {stopped}' if str(stopped) else ''}", file=sys.stderr)
@@ -41,7 +48,7 @@ def run(argv: list[str]) -> int:
 
 
 def main() -> int:
-    """`run` on the process's own command line; a reader that closed our output (`| head`) is no error."""
+    """`run` on the process's own command line; a closed output (`| head`) is no error."""
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()

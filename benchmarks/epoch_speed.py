@@ -17,9 +17,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
+from runs.build import load_data, make_evaluator, make_loader, make_model, make_split, model_class, prepare_machine
 
 import options
-from runs.build import load_data, make_evaluator, make_loader, make_model, make_split, model_class, prepare_machine
 from trainers import TRAINERS, Parts
 from trainers.device import describe_device, peak_memory_mib
 from trainers.optimization import make_optimizer

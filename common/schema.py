@@ -1,33 +1,74 @@
 """The base of every component's option schema."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from common.files import expanded
 
+Role = Literal["result", "input_path", "location", "execution", "per_run", "record", "search_budget"]
+"""What an option is for. Declared at the field: `Field(..., json_schema_extra=LOCATION)`.
+
+result: it decides what is computed (the default).
+input_path: where input data lies; its content is identified by the data's hash.
+location: where files are read from or written to.
+execution: how fast, on which hardware, or how verbosely the run is computed.
+per_run: it concerns one start of a run (`resume_training`, `overwrite`).
+record: a name or a note for tables.
+search_budget: how long a search takes and where its trials run.
+"""
+INPUT_PATH: dict[str, Any] = {"role": "input_path"}
+LOCATION: dict[str, Any] = {"role": "location"}
+EXECUTION: dict[str, Any] = {"role": "execution"}
+PER_RUN: dict[str, Any] = {"role": "per_run"}
+RECORD: dict[str, Any] = {"role": "record"}
+SEARCH_BUDGET: dict[str, Any] = {"role": "search_budget"}
+
+_roles: dict[str, str] = {}  # option -> role, of every schema that declares one
+
 
 class Options(BaseModel):
     """A frozen, strict set of options; a field's description is its line in `--help`.
 
-    Unknown keys are refused. Fields are declared with `pydantic.Field(default, description=...)`. In a path a leading
-    `~` is the home folder, as where a shell reads it.
+    Unknown keys are refused. Declare fields with `pydantic.Field(default, description=...)`; an option that does not
+    decide a run's results says so by `json_schema_extra` (see `Role`). A leading `~` in a path is the home folder.
     """
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, protected_namespaces=(), allow_inf_nan=False
     )
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        for key, field in cls.model_fields.items():
+            extra = field.json_schema_extra
+            role = extra.get("role", "result") if isinstance(extra, dict) else "result"
+            if role not in get_args(Role):
+                raise TypeError(f"option {key} of {cls.__name__} has the unknown role {role!r}")
+            if role != "result":
+                _roles[key] = str(role)
+
     @field_validator("*")
     @classmethod
-    def _at_home(cls, value: Any) -> Any:
+    def _expand_home(cls, value: Any) -> Any:
         return expanded(value) if isinstance(value, Path) else value
 
     @field_validator("*")
     @classmethod
-    def _has_64_bits(cls, value: Any) -> Any:
+    def _fits_64_bits(cls, value: Any) -> Any:
         numbers = value if isinstance(value, list | tuple) else [value]
         if any(isinstance(number, int) and abs(number) >= 2**63 for number in numbers):
             raise ValueError("Input should be an integer of 64 bits at most")
         return value
+
+
+def options_with_role(*roles: Role) -> frozenset[str]:
+    """The options of all schemas imported so far that have one of these roles."""
+    return frozenset(key for key, role in _roles.items() if role in roles)
+
+
+def result_options(values: dict[str, Any], *more: Role) -> dict[str, Any]:
+    """The options among `values` that decide a run's results, and those with the roles `more`."""
+    return {key: value for key, value in values.items() if _roles.get(key, "result") in ("result", *more)}

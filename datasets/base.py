@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from common.files import remove_abandoned
 from common.messages import remembered
-from common.schema import Options
+from common.schema import LOCATION, Options
 from datasets import cache
 from datasets.moments import Moment, to_seconds
 from datasets.prepare import PREPARE_VERSION, Rules, prepare, read_rows
@@ -26,7 +26,9 @@ SPEAKERS = tuple(f"datasets.{module}" for module in ("file", "readers", "prepare
 class DatasetOptions(Options):
     """Options of every dataset."""
 
-    local_data_folder: Path = Field(Path("Data"), description="folder of raw files and prepared datasets")
+    local_data_folder: Path = Field(
+        Path("Data"), description="folder of raw files and prepared datasets", json_schema_extra=LOCATION
+    )
     min_rating: float | None = Field(0, description="drop interactions rated below this; null keeps all")
     min_uc: int = Field(5, ge=0, description="drop users with fewer interactions than this")
     min_sc: int = Field(5, ge=0, description="drop items with fewer interactions than this")

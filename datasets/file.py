@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from common.errors import UserError
+from common.schema import INPUT_PATH
 from datasets.base import Dataset, DatasetOptions, RawInteractions
 from datasets.fingerprint import content_hash
 from datasets.readers.columns import ROLES, find_columns, warn_without_time
@@ -41,7 +42,7 @@ REPEATED = 0.01  # share of interactions with an item had before that makes a da
 class FileOptions(DatasetOptions):
     """Options of the `file` dataset."""
 
-    dataset_path: Path = Field(description="the file of interactions")
+    dataset_path: Path = Field(description="the file of interactions", json_schema_extra=INPUT_PATH)
     dataset_name: str | None = Field(
         None, pattern=r"^[^/\\\x00-\x1f]+$", description="its name in results; null: the file's stem"
     )

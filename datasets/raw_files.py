@@ -12,6 +12,7 @@ from pydantic import Field
 
 from common.errors import UserError
 from common.files import remove_abandoned
+from common.schema import LOCATION
 from datasets.archives import GZIP, WORKSPACE, ZIP, ArchiveError, extract, holds, is_zip, place, workspace
 from datasets.base import Dataset, DatasetOptions, RawInteractions
 from datasets.download import Source, download
@@ -34,6 +35,7 @@ class RawFileOptions(DatasetOptions):
     dataset_url: str | None = Field(
         None,
         description="another source of the raw file or its zip, in place of the usual: http(s)://... or gdrive:<id>",
+        json_schema_extra=LOCATION,
     )
 
 

@@ -1,8 +1,9 @@
-"""Typed options: one schema per component, merged from defaults < templates < command line."""
+"""Typed options: one schema per component, merged from defaults < templates < command line. Imports `common` alone."""
 
 from common.errors import OptionsError
+from options.origin import Origin
 from options.parse import parse
 from options.registries import Registries
-from options.request import HelpRequested, Request
+from options.resolved import HelpRequested, Resolved
 
-__all__ = ["HelpRequested", "OptionsError", "Registries", "Request", "parse"]
+__all__ = ["HelpRequested", "OptionsError", "Origin", "Registries", "Resolved", "parse"]

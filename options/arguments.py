@@ -1,22 +1,22 @@
-"""The command line, cut into flags and their words. What the words mean is for the options' types to say."""
+"""The command line, split into flags and their words. The type of each option decides what its words mean."""
 
 import re
 from dataclasses import dataclass, field
 
+from options.origin import Origin
 from options.problems import Problems
-from options.values import Given, Words
+from options.values import RawOption, Words
 
-COMMAND_LINE = 10**6  # the layer above all templates
 _FLAG = re.compile(r"--([A-Za-z][\w-]*)(?:=(.*))?", re.DOTALL)
 _SWITCHES = ("help", "print_config", "version")
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """The command line: templates, options, and what is asked for instead of a run."""
+    """The command line: templates, options, and switches that ask for a text instead of a run."""
 
     templates: tuple[str, ...] = ()
-    given: tuple[Given, ...] = ()
+    given: tuple[RawOption, ...] = ()
     help: bool = False
     print_config: bool = False
     version: bool = False
@@ -24,9 +24,9 @@ class Arguments:
 
 
 def read_arguments(argv: list[str]) -> Arguments:
-    """Cut `argv` (without the program's name) into flags: `--key value ...`, `--key=value`, `--key`.
+    """Split `argv` (without the program's name) into flags: `--key value ...`, `--key=value`, `--key`.
 
-    Words that start with two dashes and a letter are flags; so negative numbers are values.
+    A word that starts with two dashes and a letter is a flag, so negative numbers are values.
     """
     problems = Problems()
     flags: dict[str, list[str]] = {}
@@ -38,7 +38,7 @@ def read_arguments(argv: list[str]) -> Arguments:
             key = "print_config" if key == "print-config" else key
             current = [] if value is None else [value]
             if key in flags:
-                problems.add("is given twice; give it once", f"--{key}", key, value or "")
+                problems.add("is given twice; give it once", Origin.flag(key), key, value or "")
             flags[key] = current
         elif not _is_text(word):
             problems.add(f"{word!r} is not valid UTF-8")
@@ -53,14 +53,14 @@ def read_arguments(argv: list[str]) -> Arguments:
     templates = tuple(flags.pop("templates", ()))
     switches = {key: _switch(key, flags.pop(key), problems) for key in _SWITCHES if key in flags}
     if "--templates" in argv and not templates:
-        problems.add("needs the name of a template, or several", "--templates", "templates")
-    given = tuple(Given(key, Words(tuple(words)), f"--{key}", COMMAND_LINE) for key, words in flags.items())
+        problems.add("needs the name of a template, or several", Origin.flag("templates"), "templates")
+    given = tuple(RawOption(key, Words(tuple(words)), Origin.flag(key)) for key, words in flags.items())
     return Arguments(templates, given, **switches, problems=problems)
 
 
 def _switch(key: str, words: list[str], problems: Problems) -> bool:
     if words not in ([], ["true"], ["false"]):
-        problems.add("takes no value", f"--{key}", key, " ".join(words))
+        problems.add("takes no value", Origin.flag(key), key, " ".join(words))
     return words != ["false"]
 
 

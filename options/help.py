@@ -1,4 +1,4 @@
-"""The texts that are asked for instead of a run."""
+"""The texts of --help, --version and of the bare command."""
 
 import importlib.metadata
 import platform
@@ -8,13 +8,12 @@ import tomllib
 
 from pydantic_core import to_jsonable_python
 
-from options.compare import MODES as COMPARISONS
 from options.problems import Problems
-from options.registries import KINDS, ROOT, TEMPLATES, Registries
+from options.registries import CHOOSERS, ROOT, TEMPLATES, Registries
 from options.resolve import Choice, Section, choose, last_wins
 from options.templates import first_comment, template_names
 from options.type_text import type_text
-from options.values import Given, check, settle
+from options.values import RawOption, check, coerce
 from options.yaml_text import flow
 
 USAGE = """\
@@ -22,22 +21,22 @@ usage: python main.py --templates NAME [NAME ...] [--OPTION VALUE ...]
 
 Try first (no network, one minute):   python main.py --templates quickstart
 The main model on MovieLens-1M:       python main.py --templates train_vae
-What can be set, and what it means:   python main.py --help --templates train_vae
-What a command would run with:        python main.py --print_config --templates train_vae --lr 1e-3
+All options, and what they mean:      python main.py --help --templates train_vae
+The resolved options of a command:    python main.py --print_config --templates train_vae --lr 1e-3
 """
 
 _HEAD = """\
 usage: python main.py --templates NAME [NAME ...] [--OPTION VALUE ...]
 
-The options of a run are those of the components that it chooses; give templates and codes beside --help to see theirs.
-Priority: default < templates in the order given < command line.  null is a value; lists are --metric_ks 1 5 10.
+A run has the options of the components that it chooses. Add templates or codes to --help to see theirs.
+Priority: default < templates in the order given < command line. null is a value; a list is written --metric_ks 1 5 10.
 """
 
 _GENERAL = (
     ("--templates NAME ...", "templates by name, or paths to .yaml files (a run's config.yaml is one)"),
-    ("--help, -h", "this text for the chosen components"),
-    ("--print_config", "print the resolved options as YAML with the origin of each value, and end"),
-    ("--version", "print the versions of code, Python and torch, and end"),
+    ("--help, -h", "show this text for the chosen components"),
+    ("--print_config", "print the resolved options as YAML, with the origin of each value, and exit"),
+    ("--version", "print the versions of this project, Python and torch, and exit"),
 )
 
 _EXAMPLES = """\
@@ -60,7 +59,7 @@ def version_text() -> str:
     return f"{name} {version} (Python {platform.python_version()}, torch {importlib.metadata.version('torch')})"
 
 
-def help_text(given: list[Given], registries: Registries) -> str:
+def help_text(given: list[RawOption], registries: Registries) -> str:
     """All options of the components that `given` chooses, the templates, and examples.
 
     Raises:
@@ -75,12 +74,13 @@ def help_text(given: list[Given], registries: Registries) -> str:
     parts = [_HEAD, _entries("General", [(flag, "", text) for flag, text in _GENERAL], width)]
     parts += [_section(section, choice, latest, registries, width) for section in choice.sections.values()]
     if "model" in choice.unsettled:
-        models = ", ".join(registries.models)
+        models = ", ".join(registries.components["model"])
         parts.append(
             f"Model, dataloader, trainer\n  Not chosen yet: give --templates, or --model_code with one of {models}.\n"
         )
-    if choice.run.mode in COMPARISONS:
-        parts.append("Any option of the runs' components may be given too: it overrides theirs.\n")
+    command = registries.commands.get(str(choice.code("mode")))
+    if command is not None and command.overrides_runs:
+        parts.append("Options of the runs' components are allowed as well; they override those of the runs.\n")
     parts.append(templates_text(registries))
     parts.append(_EXAMPLES)
     return "\n".join(parts)
@@ -94,7 +94,7 @@ def templates_text(registries: Registries) -> str:
     return "Templates\n" + "".join(f"{line}\n" for line in lines)
 
 
-def _section(section: Section, choice: Choice, latest: dict[str, Given], registries: Registries, width: int) -> str:
+def _section(section: Section, choice: Choice, latest: dict[str, RawOption], registries: Registries, width: int) -> str:
     rows = []
     for key, field in section.schema.model_fields.items():
         default = "" if field.is_required() else flow(to_jsonable_python(field.get_default(call_default_factory=True)))
@@ -104,12 +104,12 @@ def _section(section: Section, choice: Choice, latest: dict[str, Given], registr
     return _entries(section.title, rows, width)
 
 
-def _here(key: str, default: str, section: Section, choice: Choice, latest: dict[str, Given]) -> str:
+def _here(key: str, default: str, section: Section, choice: Choice, latest: dict[str, RawOption]) -> str:
     """What an option is with the templates and flags beside --help, or "" where that is its default."""
     if key not in latest:
-        return f"here {choice.own[key][0]}, {choice.own[key][1]}" if key in choice.own else ""
+        return f"here {choice.own[key][0]}, the {choice.own[key][1]}" if key in choice.own else ""
     item = latest[key]
-    value = settle(section.schema, item)
+    value = coerce(section.schema, item)
     wrong = check(section.schema, {key: value})[1].get(key)
     text = item.text if wrong else flow(value)
     return "" if text == default else f"here {text} from {item.origin}"
@@ -117,7 +117,8 @@ def _here(key: str, default: str, section: Section, choice: Choice, latest: dict
 
 def _type(key: str, text: str, registries: Registries) -> str:
     """The type of an option; of one that chooses a component, the codes that there are."""
-    codes = {option: registries.of(kind) for kind, (option, _) in KINDS.items()} | {"mode": registries.modes}
+    codes = {option: registries.components[section] for section, option in CHOOSERS.items()}
+    codes["mode"] = registries.commands
     return text.replace("text", "|".join(codes[key]), 1) if key in codes else text
 
 

@@ -1,24 +1,27 @@
-"""What is wrong with the options: collected, and told all at once."""
+"""What is wrong with the options: collected, and reported together."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from common.errors import OptionsError, nearest
+from options.origin import Origin
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: in which option, with which value, from where."""
+    """One thing that is wrong: in which option, with which value, from where; `about` if it is no single option."""
 
     message: str
-    origin: str = ""
+    origin: Origin | None = None
     key: str = ""
     value: str = ""
+    about: str = ""
 
     def __str__(self) -> str:
         if not self.key:
-            return ": ".join(part for part in (self.origin, self.message) if part)
-        if self.origin in ("", f"--{self.key}"):
+            place = self.about or ("" if self.origin is None else str(self.origin))
+            return ": ".join(part for part in (place, self.message) if part)
+        if self.origin is None or self.origin == Origin.flag(self.key):
             return f"--{self.key} {self.value}".rstrip() + f": {self.message}"
         return f"{self.origin}: {self.key}: {self.value}: {self.message}"
 
@@ -29,16 +32,15 @@ class Problems:
 
     found: list[Problem] = field(default_factory=list)
 
-    def add(self, message: str, origin: str = "", key: str = "", value: str = "") -> None:
-        """Note a problem, unless it is noted."""
-        problem = Problem(message, origin, key, value)
-        if problem not in self.found:
-            self.found.append(problem)
+    def add(self, message: str, origin: Origin | None = None, key: str = "", value: str = "", about: str = "") -> None:
+        """Add a problem, unless it is there already."""
+        self.extend([Problem(message, origin, key, value, about)])
 
     def extend(self, others: Iterable[Problem]) -> None:
-        """Note several problems, each once."""
+        """Add several problems, each once."""
         for problem in others:
-            self.add(problem.message, problem.origin, problem.key, problem.value)
+            if problem not in self.found:
+                self.found.append(problem)
 
     def raise_if_any(self) -> None:
         """Raise one `OptionsError` that lists them all.
@@ -50,7 +52,9 @@ class Problems:
             count = len(self.found)
             head = "1 option is wrong" if count == 1 else f"{count} options are wrong"
             lines = "\n".join(f"  {problem}" for problem in self.found)
-            raise OptionsError(f"{head}; nothing was started or written.\n{lines}\nSee --help, with your templates.")
+            raise OptionsError(
+                f"{head}; nothing was started or written.\n{lines}\nAdd --help to the command to see its options."
+            )
 
 
 def unknown_choice(what: str, name: str, names: Iterable[str]) -> str:
@@ -58,8 +62,5 @@ def unknown_choice(what: str, name: str, names: Iterable[str]) -> str:
     listed = sorted(names)
     hint = nearest(name, listed)
     text = f"there is no {what} `{name}`"
-    return (
-        f"{text}; {hint} There are: {', '.join(listed)}."
-        if hint
-        else f"{text}. There are: {', '.join(listed) or 'none'}."
-    )
+    available = f"Available: {', '.join(listed) or 'none'}."
+    return f"{text}; {hint} {available}" if hint else f"{text}. {available}"

@@ -1,21 +1,25 @@
-"""The registries that options are read against: a value, so that tests can bring their own."""
+"""What options are read against. `main` hands it in, so that this package knows no component."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from common.schema import Options
-from options.run_options import RunOptions
+
+if TYPE_CHECKING:
+    from options.problems import Problems
+    from options.resolved import Resolved
+    from options.values import RawOption
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = ROOT / "templates"
-KINDS = {  # section: (option that chooses the component, attribute of Registries)
-    "dataset": ("dataset_code", "datasets"),
-    "split": ("split", "splits"),
-    "model": ("model_code", "models"),
-    "dataloader": ("dataloader_code", "dataloaders"),
-    "trainer": ("trainer_code", "trainers"),
+CHOOSERS = {  # section -> the option of the run that chooses its component
+    "dataset": "dataset_code",
+    "split": "split",
+    "model": "model_code",
+    "dataloader": "dataloader_code",
+    "trainer": "trainer_code",
 }
 
 
@@ -27,59 +31,73 @@ class Component(Protocol):
         """The component's schema."""
 
 
-class Mode(Protocol):
+class Command(Protocol):
     """What `--mode` can name."""
 
     @property
     def sections(self) -> tuple[str, ...]:
-        """The sections of options that the mode uses; one that is named as no component is the mode's own."""
+        """The sections of options that the command uses. One that is no component and not shared is its own."""
 
     @property
     def Options(self) -> type[Options] | None:
-        """The schema of the mode's own section, or None where it has none."""
+        """The schema of the command's own section; None if it has none."""
 
     @property
     def listed(self) -> Callable[[Any, str], list[str]] | None:
-        """The codes of the datasets that the mode's own options list, from those and dataset_code; None: no mode's."""
+        """The codes of the datasets that the command's own options list, from those options and dataset_code."""
+
+    @property
+    def overrides_runs(self) -> bool:
+        """Whether the options of its runs' components may be given, to override theirs."""
+
+    @property
+    def resolve(self) -> "Resolve | None":
+        """How the command resolves its options, if it does more than `options.resolve.resolve`."""
+
+
+class Resolve(Protocol):
+    """A command's own way to resolve its options. Returns None if it noted problems."""
+
+    def __call__(
+        self, given: "list[RawOption]", registries: "Registries", problems: "Problems", templates: tuple[str, ...]
+    ) -> "Resolved | None": ...
+
+
+def no_conflict(sections: Mapping[str, Options]) -> str | None:
+    """Every combination of options is allowed."""
+    return None
 
 
 @dataclass(frozen=True)
 class Registries:
-    """Everything that can be chosen, by its code."""
+    """Everything that can be chosen.
 
-    datasets: Mapping[str, Any]
-    splits: Mapping[str, Any]
-    dataloaders: Mapping[str, Any]
-    models: Mapping[str, Any]
-    trainers: Mapping[str, Any]
-    modes: Mapping[str, Any]
-    evaluation: type[Options]
+    Attributes
+    ----------
+    run : the schema of the section "run": the options that belong to no component; `mode` and those in `CHOOSERS` are
+        among them
+    components : section -> code -> component
+    shared : section -> schema, for sections that are no components and that several commands use
+    commands : what `--mode` can name
+    conflicts : each says why a run's options, each valid alone, can't be combined; None if they can
+    templates : the folder of templates
+    """
+
+    run: type[Options]
+    components: Mapping[str, Mapping[str, Any]]
+    shared: Mapping[str, type[Options]]
+    commands: Mapping[str, Command]
+    conflicts: Sequence[Callable[[Mapping[str, Options]], str | None]] = (no_conflict,)
     templates: Path = TEMPLATES
 
-    def of(self, kind: str) -> Mapping[str, Any]:
-        """The registry of a section in `KINDS`."""
-        registry: Mapping[str, Any] = getattr(self, KINDS[kind][1])
-        return registry
-
     def everything(self) -> Iterator[tuple[str, str, type[Options]]]:
-        """(section, code, schema) of all that there is; the code of run and evaluation is ""."""
-        yield "run", "", RunOptions
-        yield "evaluation", "", self.evaluation
-        for kind in KINDS:
-            for code, component in self.of(kind).items():
-                yield kind, code, component.Options
-        for code, mode in self.modes.items():
-            if mode.Options is not None:
-                yield "mode", code, mode.Options
-
-
-def load_registries() -> Registries:
-    """The real registries. Imports every component, and torch with them: call it as late as possible."""
-    from dataloaders import DATALOADERS  # noqa: PLC0415
-    from datasets import DATASETS, SPLITS  # noqa: PLC0415
-    from evaluation.options import EvaluationOptions  # noqa: PLC0415
-    from models import MODELS  # noqa: PLC0415
-    from runs import MODES  # noqa: PLC0415
-    from trainers import TRAINERS  # noqa: PLC0415
-
-    return Registries(DATASETS, SPLITS, DATALOADERS, MODELS, TRAINERS, MODES, EvaluationOptions)
+        """(section, code, schema) of everything there is; the code of sections without components is ""."""
+        yield "run", "", self.run
+        for name, schema in self.shared.items():
+            yield name, "", schema
+        for section, registry in self.components.items():
+            for code, component in registry.items():
+                yield section, code, component.Options
+        for code, command in self.commands.items():
+            if command.Options is not None:
+                yield "mode", code, command.Options

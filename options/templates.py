@@ -6,8 +6,9 @@ from pathlib import Path
 import yaml
 
 from common.files import expanded
+from options.origin import Origin
 from options.problems import Problems, unknown_choice
-from options.values import Given
+from options.values import RawOption
 from options.yaml_text import flow, parse_mapping
 
 _SUFFIXES = (".yaml", ".yml")
@@ -32,22 +33,22 @@ def find_template(name: str, folder: Path, base: Path) -> Path:
     return folder / f"{name}.yaml"
 
 
-def read_templates(names: tuple[str, ...], folder: Path, problems: Problems, first_layer: int = 0) -> list[Given]:
+def read_templates(names: tuple[str, ...], folder: Path, problems: Problems) -> list[RawOption]:
     """Every `key: value` of the templates, the lowest priority first; a template follows what it extends."""
-    reader = _Reader(folder, problems, first_layer)
+    reader = _Reader(folder, problems)
     for name in names:
-        reader.read(name, Path(), "--templates", ())
+        reader.read(name, Path(), Origin.flag("templates"), ())
     return reader.given
 
 
 class _Reader:
     """Walks through templates and what they extend."""
 
-    def __init__(self, folder: Path, problems: Problems, layer: int) -> None:
-        self.folder, self.problems, self.layer = folder, problems, layer
-        self.given: list[Given] = []
+    def __init__(self, folder: Path, problems: Problems) -> None:
+        self.folder, self.problems, self.layer = folder, problems, 0
+        self.given: list[RawOption] = []
 
-    def read(self, name: str, base: Path, origin: str, above: tuple[Path, ...]) -> None:
+    def read(self, name: str, base: Path, origin: Origin, above: tuple[Path, ...]) -> None:
         """Read a template after those that it extends; `above` are the files that led here."""
         path = find_template(name, self.folder, base)
         if not path.is_file():
@@ -62,20 +63,22 @@ class _Reader:
             rows = parse_mapping(path.read_text(encoding="utf-8"))
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
-            self.problems.add(f"is not good YAML: {error.problem}", f"{shown}:{line}")
+            self.problems.add(f"is not valid YAML: {error.problem}", Origin("template", shown, line, path))
             return
         except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
-            self.problems.add(f"cannot be read: {error}", shown)
+            self.problems.add(f"cannot be read: {error}", Origin("template", shown, None, path))
             return
         for key, value, line in rows:
             if key == "extends":
-                self._extend(value, path, f"{shown}:{line}", above)
+                self._extend(value, path, Origin("template", shown, line, path), above)
         self.layer += 1
         self.given += [
-            Given(key, value, f"{shown}:{line}", self.layer) for key, value, line in rows if key != "extends"
+            RawOption(key, value, Origin("template", shown, line, path), self.layer)
+            for key, value, line in rows
+            if key != "extends"
         ]
 
-    def _extend(self, value: object, path: Path, origin: str, above: tuple[Path, ...]) -> None:
+    def _extend(self, value: object, path: Path, origin: Origin, above: tuple[Path, ...]) -> None:
         names = value if isinstance(value, list) else [value]
         for name in names:
             if isinstance(name, str) and name:

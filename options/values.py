@@ -1,4 +1,4 @@
-"""A value that was given for an option: where it came from, and how it becomes what the schema wants."""
+"""A raw value of an option: where it came from, and how it becomes what the schema wants."""
 
 import json
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from common.schema import Options
+from options.origin import Origin
 from options.type_text import has_list
 from options.yaml_text import flow, parse_word
 
@@ -23,20 +24,25 @@ class Words:
 
 
 @dataclass(frozen=True)
-class Given:
+class RawOption:
     """One `key: value` of a template, or one flag of the command line.
 
     Attributes:
         key: the option's name.
         value: what YAML read, or `Words`.
-        origin: "templates/train_vae.yaml:3" or "--lr".
-        layer: its place in the order of priority; the command line has the highest.
+        origin: where it came from.
+        layer: its priority among templates; every value of the command line or the program counts more.
     """
 
     key: str
     value: Any
-    origin: str
-    layer: int
+    origin: Origin
+    layer: int = 0
+
+    @property
+    def priority(self) -> tuple[bool, int]:
+        """Values with a higher priority replace those with a lower one."""
+        return self.origin.overrides_templates, self.layer
 
     @property
     def text(self) -> str:
@@ -60,10 +66,10 @@ def _meanings(words: tuple[str, ...]) -> Iterator[Any]:
     yield texts
 
 
-def settle(schema: type[Options], given: Given) -> Any:
-    """The value that `given` means for its field of `schema`: the first meaning of its words that the field accepts.
+def coerce(schema: type[Options], given: RawOption) -> Any:
+    """The value that `given` stands for: the first reading of its words that its field of `schema` accepts.
 
-    Where it accepts none, the meaning whose error says most is returned, for `check` to refuse.
+    If the field accepts none, returns the reading whose error is most helpful, for `check` to refuse.
     """
     if not isinstance(given.value, Words):
         return given.value

@@ -4,12 +4,10 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from common.circumstances import CIRCUMSTANCES
 from common.errors import UserError, nearest
+from common.schema import result_options
 from reports.collect import Phase, Run, RunRecord
 
-# Options that may differ between the seeds of one label. What the data is, its hash says.
-OF_ONE_LABEL = CIRCUMSTANCES | {"seed", "dataset_path"}
 # Parts of the recorded protocol that don't say how a number was measured; candidate sets are compared one by one.
 NO_MEASURE = {"candidates", "selected_by"}
 SPLIT_OPTIONS = (
@@ -120,5 +118,5 @@ def check_repeats(label: str, runs: Sequence[Run]) -> None:
             )
     refusal = f"the runs labelled {label!r} are no repetitions of each other"
     _check_agree(runs, "the model", lambda record: record.model_code, refusal)
-    for key in sorted({key for run in runs for key in run.record.options} - OF_ONE_LABEL):
+    for key in sorted(result_options({key: None for run in runs for key in run.record.options}).keys() - {"seed"}):
         _check_agree(runs, f"option {key}", _option(key), refusal)

@@ -18,14 +18,13 @@ from common.errors import UserError
 from common.files import atomic_folder, write_text
 from common.schema import Options
 from common.version import code_version
-from evaluation.options import EvaluationOptions
-from options.request import Request
-from runs.build import run_options
-from runs.folders import label_of
+from options import Resolved
+from runs.given import run_options_given
+from runs.run_options import RunOptions
 from runs.serving.formats import trace, write_onnx, write_torch
 from runs.serving.graph import Served, ServedRatings, ServedTimes, served
 from runs.serving.trials import TOLERANCE, Trials, max_length
-from runs.trained import TrainedRun, load_trained
+from runs.trained import TrainedRun, load_run
 
 Format = Literal["torch_export", "onnx"]
 WRITERS = {"torch_export": write_torch, "onnx": write_onnx}
@@ -59,41 +58,43 @@ class Exported:
     difference: float
 
 
-def export(request: Request) -> Exported:
+def export(resolved: Resolved) -> Exported:
     """Write the folder that the options ask for. Raises UserError, and leaves nothing, for a model that can't be."""
-    options = request.sections["export"]
-    assert isinstance(options, ExportOptions)
-    _check_output(options.output, run_options(request).overwrite)
+    options, run_options = resolved.section("export", ExportOptions), resolved.section("run", RunOptions)
+    _check_output(options.output, run_options.overwrite)
+    if run_options.pretrained_weights is None:
+        raise UserError("mode export needs a trained run: give its folder by --pretrained_weights")
     if options.export_format == "onnx":
         _need_onnx()
-    run = load_trained(
-        request,
-        dataset_path=options.dataset_path,
-        local_data_folder=options.local_data_folder,
+    places = {"dataset_path": options.dataset_path, "local_data_folder": options.local_data_folder}
+    run = load_run(
+        run_options.pretrained_weights,
+        run_options_given(resolved),
         device="cpu",
         precision="fp32",
+        **{key: value for key, value in places.items() if value is not None},
     )
-    code = run.model.code
+    code = run.experiment.model.code
     if options.export_format == "onnx" and code in NOT_IN_ONNX:
         raise UserError(
             f"model {code} can't be exported to onnx: {NOT_IN_ONNX[code]}. Use --export_format torch_export"
         )
-    graph = served(run.model, run.loader).eval()
+    graph = served(run.experiment.model, run.experiment.loader).eval()
     trials = Trials(run, graph)
-    longest = max_length(run.loader)
+    longest = max_length(run.experiment.loader)
     program, fixed = trace(graph, trials, longest)
     with atomic_folder(options.output) as folder:
         scores = WRITERS[options.export_format](program, folder / FILES[options.export_format])
         difference = trials.check(scores, fixed)
         manifest = _manifest(run, options.export_format, graph, longest, fixed, difference)
         write_text(folder / "manifest.json", json.dumps(manifest, indent=1) + "\n")
-        item_ids = [None, *np.asarray(run.loader.data.item_ids).tolist()]
+        item_ids = [None, *np.asarray(run.experiment.loader.data.item_ids).tolist()]
         write_text(folder / "item_ids.json", json.dumps(item_ids) + "\n")
         shutil.copyfile(Path(__file__).parent / "serving" / SERVE[options.export_format], folder / "serve.py")
         replaced = _set_aside(options.output)
     if replaced is not None:
         shutil.rmtree(replaced)
-    return Exported(label_of(run.request), options.output, "any" if fixed is None else str(fixed), difference)
+    return Exported(run.experiment.config.label, options.output, "any" if fixed is None else str(fixed), difference)
 
 
 def _check_output(folder: Path, overwrite: bool) -> None:
@@ -140,8 +141,7 @@ def _manifest(
     run: TrainedRun, kind: Format, graph: Served, longest: int | None, fixed: int | None, difference: float
 ) -> dict[str, Any]:
     """All that one must know to feed the model and to read its scores."""
-    data, evaluation = run.loader.data, run.request.sections["evaluation"]
-    assert isinstance(evaluation, EvaluationOptions)
+    data, evaluation = run.experiment.loader.data, run.experiment.config.evaluation
     shape = ["batch", "length" if fixed is None else fixed]
     inputs = [{"name": "items", "dtype": "int64", "shape": shape, "what": "numbers of items, oldest first"}]
     if isinstance(graph, ServedRatings):
@@ -154,8 +154,8 @@ def _manifest(
     libraries = ["torch"] if kind == "torch_export" else ["torch", "onnx", "onnxscript", "onnxruntime"]
     return {
         "schema": SCHEMA,
-        "label": label_of(run.request),
-        "model_code": run.model.code,
+        "label": run.experiment.config.label,
+        "model_code": run.experiment.model.code,
         "weights": str(run.weights),
         "format": kind,
         "model_file": FILES[kind],

@@ -1,4 +1,4 @@
-"""Which folder a run has, and whether it may be used: no run destroys another."""
+"""The folder of a run, and whether it may be used: no run destroys another."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import logging
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal
 
 import yaml
 from pydantic_core import to_jsonable_python
 
-from common.circumstances import CIRCUMSTANCES
+import datasets
 from common.errors import UserError
 from common.files import expanded, write_text
-from options.request import Request
-from runs.build import dataset_name, model_class, run_options
+from common.schema import Options, result_options
+from options.resolved import flat
+from runs.config import ExperimentConfig
 from trainers.run_folder import RunFolder
 
 try:
@@ -32,64 +32,59 @@ except ImportError:
 
 log = logging.getLogger(__name__)
 
-PLACE = ("experiment_root", "experiment_group", "experiment_name")
+FOLDER_OPTIONS = ("experiment_root", "experiment_group", "experiment_name")
 State = Literal["new", "resumed"]
 LOCK = ".lock"
 NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})  # of some network file systems
-LOCK_SECONDS = 1.0  # a process that was just killed, or one that only looks, holds a lock for less
+LOCK_SECONDS = 1.0  # a process that was just killed, or that only checks, holds a lock for less
 
 
-def essence(values: dict[str, Any]) -> dict[str, Any]:
-    """The options that decide a run's results."""
-    return {key: value for key, value in values.items() if key not in CIRCUMSTANCES}
-
-
-def computed(values: dict[str, Any]) -> dict[str, Any]:
-    """The same without where a file of data lies: its content is known by the data's hash."""
-    return {key: value for key, value in essence(values).items() if key != "dataset_path"}
-
-
-def plain_values(request: Request) -> dict[str, Any]:
-    """The resolved options as plain YAML values."""
-    return dict(yaml.safe_load(request.to_yaml()))
-
-
-def label_of(request: Request) -> str:
-    """The run's name in tables."""
-    options = run_options(request)
-    if options.label or options.model_code is None:
-        return options.label or "run"
-    return model_class(request).named(request.sections)
-
-
-def run_folder(request: Request) -> RunFolder:
+def run_folder(config: ExperimentConfig) -> RunFolder:
     """`<root>/<group>/<name>`; group and name are derived from the dataset and the options where they are not given.
 
-    A run whose own `config.yaml` is the template is measured, and gone on with, where that lies.
+    With a run's own `config.yaml` as the template, that run is evaluated or resumed in the folder where the file lies.
     """
-    own = _folder_of_template(request)
+    own = _folder_of_template(config)
     if own is not None:
         return RunFolder(own)
-    options = run_options(request)
-    name = options.experiment_name or f"{_beginning(request)}{_digest(request)}"
-    if options.pilot:  # a pilot is cleared without asking: it must never have a real run's folder
+    options = config.run
+    name = options.experiment_name or f"{_name_prefix(config)}{_digest(config, [])}"
+    if options.pilot:  # a pilot's folder is cleared without asking: it must never be a real run's
         name = f"pilot-{name}"
-    return RunFolder(
-        Path(options.experiment_root) / (options.experiment_group or _as_name(dataset_name(request))) / name
-    )
+    return RunFolder(_group_folder(config) / name)
 
 
-def _beginning(request: Request) -> str:
+def search_folder(config: ExperimentConfig, *of_the_search: Options) -> Path:
+    """The folder of a search over an experiment's options: `<root>/<group>/tune-<name>`."""
+    options = config.run
+    name = options.experiment_name or f"{_name_prefix(config)}{_digest(config, of_the_search)}"
+    return _group_folder(config) / f"tune-{'pilot-' if options.pilot else ''}{name}"
+
+
+def _group_folder(config: ExperimentConfig) -> Path:
+    return Path(config.run.experiment_root) / (config.run.experiment_group or _as_name(_dataset_name(config)))
+
+
+def _dataset_name(config: ExperimentConfig) -> str:
+    """What the dataset is called in results."""
+    return datasets.name(config.run.dataset_code, config.dataset)
+
+
+def _name_prefix(config: ExperimentConfig) -> str:
     """What the derived names of a run and of its variants with other options have in common."""
-    return _as_name(f"{label_of(request)}-seed{run_options(request).seed}-")
+    return _as_name(f"{config.label}-seed{config.run.seed}-")
 
 
-def _digest(request: Request) -> str:
-    """A hash of what is computed. Defaults aren't in it: an option that a later version adds changes no name."""
-    values = computed(plain_values(request))
+def _digest(config: ExperimentConfig, more: Sequence[Options]) -> str:
+    """A hash of the options that decide the results, those of a search (`more`) included.
+
+    Defaults are left out, so that options which a later version adds change no name.
+    """
+    sections = [*config.sections.values(), *more]
+    values = result_options(flat(sections))
     if "dataset_name" in values:  # null = from the file's name
-        values["dataset_name"] = dataset_name(request)
-    fields = {key: field for section in request.sections.values() for key, field in type(section).model_fields.items()}
+        values["dataset_name"] = _dataset_name(config)
+    fields = {key: field for section in sections for key, field in type(section).model_fields.items()}
     for key in values.keys() & fields.keys():
         field = fields[key]
         if not field.is_required() and values[key] == to_jsonable_python(field.get_default(call_default_factory=True)):
@@ -102,26 +97,27 @@ def is_config_of_run(template: Path) -> bool:
     return template.name == "config.yaml" and (template.parent / "models").is_dir()
 
 
-def _folder_of_template(request: Request) -> Path | None:
-    """The folder of the run whose own `config.yaml` is the template, if it is to be measured or gone on with.
+def _folder_of_template(config: ExperimentConfig) -> Path | None:
+    """The folder of the run whose own `config.yaml` is the template, if that run is to be evaluated or resumed.
 
-    None where another place is given, or other weights are to be measured. A pilot and the runs of a comparison have
-    their own folders always.
+    None if another folder is given, or other weights are to be evaluated. Pilots and the runs of comparisons and
+    searches always have their own folders.
     """
-    options = run_options(request)
-    measured = request.mode in ("validate", "test")
-    if options.pilot or request.origins["mode"] == "mode compare":
+    options = config.run
+    evaluated = options.mode in ("validate", "test")
+    if options.pilot or config.origins["mode"].kind == "program":
         return None
-    if not measured and not (request.mode == "train" and options.resume_training):
+    if not evaluated and not (options.mode == "train" and options.resume_training):
         return None
-    config = next(filter(is_config_of_run, (expanded(Path(name)) for name in reversed(request.templates))), None)
-    if config is None:
+    template = next(filter(is_config_of_run, (expanded(Path(name)) for name in reversed(config.templates))), None)
+    if template is None:
         return None
-    for key in (*PLACE, "pretrained_weights") if measured else PLACE:
-        origin = request.origins[key]
-        if not origin.startswith("default") and Path(origin.rpartition(":")[0]).resolve() != config.resolve():
+    for key in (*FOLDER_OPTIONS, "pretrained_weights") if evaluated else FOLDER_OPTIONS:
+        origin = config.origins[key]
+        of_template = origin.file is not None and origin.file.resolve() == template.resolve()
+        if not origin.is_default and not of_template:
             return None
-    return config.parent
+    return template.parent
 
 
 def _as_name(text: str) -> str:
@@ -130,57 +126,57 @@ def _as_name(text: str) -> str:
 
 
 @contextlib.contextmanager
-def claimed(request: Request, folder: RunFolder) -> Iterator[State]:
-    """Hold the run's folder for this process, prepared for a new run or to go on with an interrupted one.
+def claimed(config: ExperimentConfig, folder: RunFolder) -> Iterator[State]:
+    """Hold the run's folder for this process, prepared for a new run or to resume an interrupted one.
 
     Raises UserError if it holds a run that the options don't say to resume or overwrite, or that another process runs.
     """
     folder.path.mkdir(parents=True, exist_ok=True)
     with locked(folder.path):
-        yield _prepare(request, folder)
+        yield _prepare(config, folder)
 
 
-def check_usable(request: Request, folder: RunFolder) -> State | None:
-    """What the run's folder is there for: a "new" run, or one that is "resumed"; None = its run is to be replaced.
+def check_usable(config: ExperimentConfig, folder: RunFolder) -> State | None:
+    """What the folder will be used for: a "new" run or a "resumed" one; None = the run in it will be replaced.
 
     Raises UserError if it holds a run that the options don't say to resume or overwrite, or that another process runs.
     """
     _wait_for(folder.path, lambda: not is_held(folder))
-    use = _use(request, folder)
-    options = run_options(request)
-    unasked = request.origins["resume_training"].startswith(("default", "trial"))  # as in comparisons and searches
-    if use == "new" and options.resume_training and not unasked and not options.pilot:
-        _say_new(request, folder)
+    use = _use(config, folder)
+    asked = config.origins["resume_training"]  # comparisons and searches resume without being asked
+    if use == "new" and config.run.resume_training and asked.is_given and not config.run.pilot:
+        _report_nothing_to_resume(config, folder)
     return use
 
 
-def _say_new(request: Request, folder: RunFolder) -> None:
-    """Say that there is nothing to go on with; loudly, where it may be another run that was meant."""
-    others = [] if request.origins["resume_training"] != "--resume_training" else _unfinished_beside(request, folder)
+def _report_nothing_to_resume(config: ExperimentConfig, folder: RunFolder) -> None:
+    """Log that there is nothing to resume; as a warning if the user may have meant another run."""
+    asked = config.origins["resume_training"]
+    others = _unfinished_beside(config, folder) if asked.kind == "command_line" else []
     if others:
         log.warning(
-            "there is no run to go on with in %s: a new one begins. The unfinished ones beside it have other options: "
-            "%s. To go on with one of them: --templates <its folder>/config.yaml --resume_training true",
+            "there is no run to resume in %s: starting a new one. Unfinished runs beside it have other options: %s. "
+            "To resume one of them: --templates <its folder>/config.yaml --resume_training true",
             folder.path,
             ", ".join(others),
         )
     else:
-        log.info("there is no run to go on with in %s: a new one begins", folder.path)
+        log.info("there is no run to resume in %s: starting a new one", folder.path)
 
 
-def _unfinished_beside(request: Request, folder: RunFolder) -> list[str]:
+def _unfinished_beside(config: ExperimentConfig, folder: RunFolder) -> list[str]:
     """The folders of unfinished runs of the same label and seed in the run's group."""
     found = []
-    for config in sorted(folder.path.parent.glob(f"{_beginning(request)}*/config.yaml")):
-        with contextlib.suppress(UserError):  # a damaged status is none of this run's business
-            if RunFolder(config.parent).status().get("state") != "finished":
-                found.append(str(config.parent))
+    for file in sorted(folder.path.parent.glob(f"{_name_prefix(config)}*/config.yaml")):
+        with contextlib.suppress(UserError):  # a damaged status of another run doesn't matter here
+            if RunFolder(file.parent).status().get("state") != "finished":
+                found.append(str(file.parent))
     return found
 
 
-def _use(request: Request, folder: RunFolder) -> State | None:
-    """The same of a folder that no other process has."""
-    options = run_options(request)
+def _use(config: ExperimentConfig, folder: RunFolder) -> State | None:
+    """As `check_usable`, for a folder that no other process uses."""
+    options = config.run
     try:
         finished = folder.status().get("state") == "finished"
     except UserError:  # damaged
@@ -192,12 +188,12 @@ def _use(request: Request, folder: RunFolder) -> State | None:
     if options.pilot:
         return None
     if options.resume_training and not finished:  # asked for together with overwrite, it is the harmless one
-        _check_same(request, folder)
+        _check_same(config, folder)
         return "resumed"
     if options.overwrite:
         return None
-    elsewhere, kind = _data_elsewhere(request, folder), "a finished" if finished else "an unfinished"
-    changed = _changed_options(request, folder)
+    elsewhere, kind = _data_elsewhere(config, folder), "a finished" if finished else "an unfinished"
+    changed = _changed_options(config, folder)
     if changed:
         raise UserError(
             f"{folder.path} holds {kind} run with other options ({'; '.join(changed)}){elsewhere}: give another "
@@ -211,49 +207,47 @@ def _use(request: Request, folder: RunFolder) -> State | None:
             f"To run it again: --overwrite true, or --experiment_name NAME for another folder{another_seed}"
         )
     raise UserError(
-        f"{folder.path} holds an unfinished run{elsewhere}. To go on with it: --resume_training true; to start anew: "
-        "--overwrite true; to keep it and run beside it: --experiment_name NAME"
+        f"{folder.path} holds an unfinished run{elsewhere}. To resume it: --resume_training true; to restart it from "
+        "scratch: --overwrite true; to keep it and start another run: --experiment_name NAME"
     )
 
 
-def _data_elsewhere(request: Request, folder: RunFolder) -> str:
-    """Where the data of the run in the folder lies, if the options name another place: perhaps it is other data."""
-    there, here = read_config(folder.config).get("dataset_path"), plain_values(request).get("dataset_path")
+def _data_elsewhere(config: ExperimentConfig, folder: RunFolder) -> str:
+    """Where the data of the run in the folder lies, if the options name another file: it may be other data."""
+    there, here = read_config(folder.config).get("dataset_path"), config.values().get("dataset_path")
     if there in (None, here):
         return ""
-    return f" on the data in {there} (if those in {here} are others, give them a --dataset_name of their own)"
+    return f" on the data in {there} (if {here} holds other data, give it a --dataset_name of its own)"
 
 
-def _prepare(request: Request, folder: RunFolder) -> State:
-    state = _use(request, folder)
+def _prepare(config: ExperimentConfig, folder: RunFolder) -> State:
+    state = _use(config, folder)
     if state is None:
         _clear(folder)
         state = "new"
-    for half_written in folder.path.rglob(".*.tmp"):  # left by a process that was killed
+    for half_written in folder.path.rglob(".*.tmp"):  # left by a killed process
         half_written.unlink(missing_ok=True)
     if state == "new":
-        asked_once = {"overwrite": False, "resume_training": False}  # of this start, not of the run
-        write_text(folder.config, replace(request, values={**request.values, **asked_once}).to_yaml())
+        write_text(folder.config, config.asked_once().to_yaml())
         folder.write_status(state="running", epoch=0)
     return state
 
 
-def _check_same(request: Request, folder: RunFolder) -> None:
-    """Refuse to resume with options that would compute something else."""
-    changed = _changed_options(request, folder)
+def _check_same(config: ExperimentConfig, folder: RunFolder) -> None:
+    """Refuse to resume with options that decide the results differently."""
+    changed = _changed_options(config, folder)
     if changed:
         raise UserError(
-            f"{folder.path} was begun with other options ({'; '.join(changed)}): resume with the old ones "
+            f"{folder.path} was started with other options ({'; '.join(changed)}): resume it with the old ones "
             f"(--templates {folder.config}), or give another --experiment_name"
         )
 
 
-def _changed_options(request: Request, folder: RunFolder) -> list[str]:
-    """In words, the options that would compute something else than the run in the folder does."""
-    before = read_config(folder.config)
-    old, new = computed(before), computed(plain_values(request))
-    for key in new.keys() - old.keys():  # an option that the version which began the run didn't have
-        if request.origins[key].startswith("default"):
+def _changed_options(config: ExperimentConfig, folder: RunFolder) -> list[str]:
+    """In words, the options that decide the results otherwise than in the run in the folder."""
+    old, new = result_options(read_config(folder.config)), result_options(config.values())
+    for key in new.keys() - old.keys():  # an option that didn't exist when the run was started
+        if config.origins[key].is_default:
             del new[key]
     return [
         f"{key}: {old.get(key)} then, {new.get(key)} now" for key in sorted(old | new) if old.get(key) != new.get(key)
@@ -261,13 +255,13 @@ def _changed_options(request: Request, folder: RunFolder) -> list[str]:
 
 
 def read_config(config: Path) -> dict[str, Any]:
-    """The options that the run with this config.yaml was begun with. Raises UserError if the file is damaged."""
+    """The options that the run with this config.yaml was started with. Raises UserError if the file is damaged."""
     try:
         values = yaml.safe_load(config.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{config} is damaged ({error}): start anew with --overwrite true") from error
+        raise UserError(f"{config} is damaged ({error}): restart from scratch with --overwrite true") from error
     if not isinstance(values, dict):
-        raise UserError(f"{config} is damaged (it holds no options): start anew with --overwrite true")
+        raise UserError(f"{config} is damaged (it holds no options): restart from scratch with --overwrite true")
     return values
 
 
@@ -289,8 +283,7 @@ def locked(path: Path) -> Iterator[None]:
         _wait_for(path, lambda: _flock(file, fcntl.LOCK_EX) is not False)
         if _flock(file, fcntl.LOCK_EX) is None:  # asking again changes nothing
             log.warning(
-                "the file system of %s has no locks: nothing keeps a second process from using the folder at the same "
-                "time, see to it yourself",
+                "the file system of %s has no locks: make sure that no second process uses the folder at the same time",
                 path,
             )
         yield
@@ -306,7 +299,7 @@ def _wait_for(path: Path, free: Callable[[], bool]) -> None:
 
 
 def is_held(folder: RunFolder) -> bool | None:
-    """Whether a process, here or on another machine, is running in this folder; None where the system can't tell."""
+    """Whether a process, here or on another machine, uses this folder; None if the system can't tell."""
     if fcntl is None:
         return None
     try:
@@ -318,8 +311,8 @@ def is_held(folder: RunFolder) -> bool | None:
 
 
 def _flock(file: IO[str], kind: int) -> bool | None:
-    """Lock an open file without waiting; False if another process has a lock on it that is against this one, None if
-    the file system has no locks."""
+    """Lock an open file without waiting; False if another process holds a conflicting lock, None if the file system
+    has no locks."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Whom recommendations are for: users of the data, chosen by their ids, or new histories from a file."""
+"""The users to recommend for: users in the data, chosen by their ids, or new histories from a file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from datasets.base import DatasetOptions, RawInteractions
 from datasets.file import File, FileFormat, FileOptions
 from datasets.prepare import prepare, read_rows
 from datasets.readers.columns import USUAL_NAMES, ColumnError, plain
-from runs.build import make_loader
+from runs.experiment import make_loader
 from runs.trained import TrainedRun
 
 log = logging.getLogger(__name__)
@@ -30,8 +30,8 @@ Ids = NDArray[np.generic]
 
 
 @dataclass(frozen=True)
-class People:
-    """n users: their names `ids`, their indices `users` in the loader's data, their histories `items[start:end]`."""
+class Recipients:
+    """n users: their original `ids`, their indices `users` in the loader's data, their histories `items[start:end]`."""
 
     loader: Dataloader
     ids: Ids
@@ -40,16 +40,16 @@ class People:
     end: Int
 
 
-def known_people(run: TrainedRun, users: str, history: History) -> People:
+def known_users(run: TrainedRun, users: str, history: History) -> Recipients:
     """All users of the data (`users` "all"), or those that a file lists, in its order."""
-    data = run.loader.data
+    data = run.experiment.loader.data
     chosen = np.arange(data.num_users) if users == "all" else _listed_users(Path(users), data)
-    start, end = _histories(run.loader, history)
-    return People(run.loader, np.asarray(data.user_ids)[chosen], chosen, start[chosen], end[chosen])
+    start, end = _histories(run.experiment.loader, history)
+    return Recipients(run.experiment.loader, np.asarray(data.user_ids)[chosen], chosen, start[chosen], end[chosen])
 
 
 def _histories(loader: Dataloader, history: History) -> tuple[Int, Int]:
-    """Of each user: all interactions; those that are trained on; or what the test gives the model, where it does."""
+    """Bounds of each user's history: all interactions, the training interactions, or the input of the test set."""
     split, offsets = loader.split, np.asarray(loader.data.offsets)
     if history == "all":
         return offsets[:-1], offsets[1:]
@@ -61,14 +61,14 @@ def _histories(loader: Dataloader, history: History) -> tuple[Int, Int]:
 
 
 def _listed_users(path: Path, data: SequenceData) -> Int:
-    """The users that a file lists, each once. Raises UserError for users that the data doesn't have."""
+    """The users that a file lists, each once. Raises UserError for users not in the data."""
     names = list(dict.fromkeys(_read_names(path)))
     found = places_of(np.asarray(names, dtype=np.str_), data.user_ids)
     unknown = [name for name, place in zip(names, found.tolist(), strict=True) if place < 0]
     if unknown:
         raise UserError(
-            f"{path} lists {len(unknown):,} users that {data.name} (as trained on) doesn't have: {shown(unknown)}. "
-            "Leave them out, or give their histories by --histories"
+            f"{path} lists {len(unknown):,} users that are not in the training data {data.name}: {shown(unknown)}. "
+            "Remove them, or give their histories by --histories"
         )
     if not names:
         raise UserError(f"{path} lists no users")
@@ -104,7 +104,7 @@ def _user_column(names: list[str]) -> int | None:
 
 
 def places_of(wanted: Ids, known: Ids) -> Int:
-    """Where each of the wanted ids stands among the known ones, -1 where it doesn't; numbers and texts may be mixed."""
+    """The position of each wanted id among the known ones, -1 if unknown; numbers and strings may be mixed."""
     known = np.asarray(known)
     if (wanted.dtype.kind == "U") != (known.dtype.kind == "U"):
         wanted, known = wanted.astype(np.str_), known.astype(np.str_)
@@ -118,31 +118,33 @@ def shown(names: list[str] | Ids) -> str:
     return ", ".join(str(name) for name in names[:SHOWN]) + more
 
 
-def new_people(run: TrainedRun, path: Path, file_format: FileFormat) -> People:
-    """The users of a file of histories. Items that the data doesn't have are dropped; what is left may be nothing.
+def new_users(run: TrainedRun, path: Path, file_format: FileFormat) -> Recipients:
+    """The users of a file of histories. Items not in the data are dropped, so that a history may be empty.
 
-    Ratings are judged and repeats merged as in the run's data. The loader holds the run's data, and these behind it.
+    Ratings are filtered and repeats merged as in the run's data. The loader holds the run's data, followed by these.
     """
-    options: Any = run.request.sections["dataset"]
-    ids, added, unknown = _read_histories(path, file_format, run.loader.data, options)
+    options = run.experiment.config.dataset
+    ids, added, unknown = _read_histories(path, file_format, run.experiment.loader.data, options)
     if unknown.any():
         items = int(np.count_nonzero(unknown))
         log.warning(
-            "%s: %d interactions are dropped, with items that %s doesn't have", path, items, run.loader.data.name
+            "%s: dropped %d interactions with items that are not in %s", path, items, run.experiment.loader.data.name
         )
-    needs = run.model.required(run.model.options)
+    needs = run.experiment.model.required(run.experiment.model.options)
     lacking = sorted(need for need in needs if getattr(added, need) is None)
     if lacking:
-        raise UserError(f"model {run.model.code} needs {' and '.join(lacking)}, and {path} has none")
+        raise UserError(f"model {run.experiment.model.code} needs {' and '.join(lacking)}, and {path} has none")
     loader = with_histories(run, added)
-    users = np.arange(added.num_users) + run.loader.data.num_users
+    users = np.arange(added.num_users) + run.experiment.loader.data.num_users
     offsets = np.asarray(loader.data.offsets)
-    return People(loader, ids, users, offsets[users], offsets[users + 1])
+    return Recipients(loader, ids, users, offsets[users], offsets[users + 1])
 
 
 def _read_file(path: Path, file_format: FileFormat, options: DatasetOptions) -> RawInteractions:
-    """The interactions of a file, of the columns that were named for the run's own file; one that isn't there may be
-    another that is recognised."""
+    """The interactions of a file, by the column names given for the run's own file.
+
+    If such a column is missing, the usual names are tried.
+    """
     named = {key: getattr(options, key) for key in READ_ALIKE} if isinstance(options, FileOptions) else {}
     first: ColumnError | None = None
     while True:
@@ -153,7 +155,7 @@ def _read_file(path: Path, file_format: FileFormat, options: DatasetOptions) -> 
             first = first or error
             if not named.get(key):
                 raise first from None
-            log.warning("%s has no column %s, as the run's own file has: another may be recognised", path, named[key])
+            log.warning("%s has no column %s as the run's own file has; trying the usual names", path, named[key])
             named[key] = None
 
 
@@ -194,11 +196,11 @@ def _read_histories(
 
 
 def with_histories(run: TrainedRun, added: SequenceData) -> Dataloader:
-    """The run's dataloader over its data and, behind that, more users, of whom nothing is trained on.
+    """The run's dataloader over its data followed by more users without training interactions.
 
-    Times or ratings that the added ones lack count as 0.
+    Missing times and ratings of the added users are set to 0.
     """
-    split = run.loader.split
+    split = run.experiment.loader.split
     data = split.data
     begin, end = data.num_interactions, data.num_interactions + added.num_interactions
 
@@ -218,4 +220,4 @@ def with_histories(run: TrainedRun, added: SequenceData) -> Dataloader:
     )
     empty = np.asarray(added.offsets[:-1]) + begin
     train_start, train_end = np.concatenate([split.train_start, empty]), np.concatenate([split.train_end, empty])
-    return make_loader(run.request, replace(split, data=whole, train_start=train_start, train_end=train_end))
+    return make_loader(run.experiment.config, replace(split, data=whole, train_start=train_start, train_end=train_end))

@@ -15,11 +15,7 @@ import numpy as np
 import torch
 
 from common.version import code_version
-from dataloaders import Dataloader
-from models.base import Model
-from options.request import Request
-from runs.build import run_options
-from runs.folders import label_of, plain_values
+from runs.experiment import Experiment
 from trainers.device import describe_device, peak_memory_mib
 from trainers.evaluate import Evaluation, Evaluator, Phase
 from trainers.run_folder import write_per_user
@@ -37,7 +33,7 @@ def _now() -> str:
 
 
 def protocol(evaluator: Evaluator) -> dict[str, Any]:
-    """How the numbers were measured."""
+    """How the numbers were computed."""
     options = evaluator.options
     selected_by = f"{evaluator.deciding_candidates}/{options.best_metric}"
     if evaluator.rates:
@@ -54,7 +50,7 @@ def protocol(evaluator: Evaluator) -> dict[str, Any]:
 
 
 def tuning_of(folder: str | None) -> dict[str, Any] | None:
-    """How the options were found: the folder of their search, and what it says of itself if it is still there."""
+    """How the options were found: the folder of their search, with its summary if it still exists."""
     if folder is None:
         return None
     summary = Path(folder) / TUNING
@@ -62,21 +58,20 @@ def tuning_of(folder: str | None) -> dict[str, Any] | None:
     return {"folder": folder, **known}
 
 
-def describe(
-    request: Request, loader: Dataloader, evaluator: Evaluator, model: Model, device: torch.device
-) -> dict[str, Any]:
-    """Everything that a number needs beside it to be understood and repeated."""
-    options, data = run_options(request), loader.data
+def describe(experiment: Experiment) -> dict[str, Any]:
+    """Everything that is needed to understand and to repeat an experiment's numbers."""
+    config, evaluator = experiment.config.asked_once(), experiment.evaluator
+    options, data = config.run, experiment.loader.data
     return {
         "schema": SCHEMA,
-        "label": label_of(request),
-        "template": " ".join(request.templates) or None,
+        "label": config.label,
+        "template": " ".join(config.templates) or None,
         "model_code": options.model_code,
         "dataset_code": options.dataset_code,
         "split": options.split,
         "filter_seen": evaluator.filter_seen,
         "seed": options.seed,
-        "options": plain_values(request),
+        "options": config.values(),
         "tuned": tuning_of(options.tuned_by),
         "data": {
             "name": data.name,
@@ -86,8 +81,8 @@ def describe(
             "interactions": data.num_interactions,
         },
         "protocol": protocol(evaluator),
-        "parameters": model.num_parameters(),
-        "device": describe_device(device),
+        "parameters": experiment.model.num_parameters(),
+        "device": describe_device(experiment.device),
         "precision": options.precision,
         "command": shlex.join(["python", "main.py", *sys.argv[1:]]),
         "versions": {
@@ -106,7 +101,7 @@ def results(
     device: torch.device,
     measured: Mapping[Phase, Evaluation],
 ) -> dict[str, Any]:
-    """The content of results.json; a phase that wasn't measured isn't in it."""
+    """The content of results.json, with the phases that were evaluated."""
     return {
         **description,
         "device": " then ".join(state.machines) or description["device"],
@@ -122,6 +117,6 @@ def results(
 
 
 def write_users(path: Path, evaluator: Evaluator, phase: Phase, measured: Evaluation) -> None:
-    """Write what was measured of each user, and what tells them apart."""
+    """Write each user's metrics and attributes."""
     users = evaluator.loader.data.user_ids[evaluator.heldout(phase).users]
     write_per_user(path, users, {**evaluator.circumstances(phase), **measured.per_user})

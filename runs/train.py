@@ -1,30 +1,17 @@
-"""Mode train: train one model, test the best of it, leave results."""
+"""Train one model, test its best weights, and record the results."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
-
-import torch
 
 from common.errors import UserError
 from common.messages import remembered
-from dataloaders import Dataloader
-from models import Model
-from options.request import Request
-from runs.build import (
-    check_needs,
-    load_data,
-    make_evaluator,
-    make_loader,
-    make_model,
-    make_split,
-    model_class,
-    prepare_machine,
-    run_options,
-)
+from options import Origin
+from runs.config import ExperimentConfig
+from runs.experiment import Experiment, load_split
 from runs.folders import State, check_usable, claimed, read_config, run_folder
 from runs.logs import LOGGERS, log_to_file
 from runs.results import describe, results, write_users
@@ -33,37 +20,38 @@ from trainers import TRAINERS, Parts
 from trainers.checkpoint import CheckpointStore, check_resumable, load_model
 from trainers.device import reset_peak_memory
 from trainers.evaluate import PHASES, Evaluation, Evaluator, Phase
-from trainers.randomness import Generators
 from trainers.run_folder import RunFolder
-from trainers.trainer import PILOT_BATCHES
+from trainers.fit import FitTrainer
+from trainers.trainer import PILOT_BATCHES, Trainer
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class TrialRules:
-    """How a trial of a search differs from a run that is recorded: the test set is left alone, and it may be pruned.
+    """How a trial of a search differs from a recorded run: the test set is not used, and the trial may be pruned.
 
-    `stop_early` is asked after each validation, with the epoch and the value that decides.
+    `stop_early` is called after each validation with the epoch and the value of best_metric.
     """
 
     stop_early: Callable[[int, float], bool]
 
 
-def train(request: Request, trial: TrialRules | None = None) -> dict[str, Any]:
-    """Train, test and record one run; returns its results. Ctrl-C ends the training, not the test.
+def train(config: ExperimentConfig, trial: TrialRules | None = None) -> dict[str, Any]:
+    """Train, test and record one run; returns its results. Ctrl-C ends the training, then the best model is tested.
 
-    A trial isn't tested: its results have the validation set alone.
+    A trial is evaluated on the validation set alone.
     """
-    folder = run_folder(request)
-    request = _anew_if_it_must(request, folder)
-    goes_on = check_usable(request, folder) == "resumed" and CheckpointStore(folder.models).has_any()
-    with remembered(LOGGERS) as said:
-        built = _build(request, PHASES if trial is None else ("validation",), goes_on)
-    with claimed(request, folder) as state, log_to_file(folder.log, said):
+    folder = run_folder(config)
+    config = _restart_if_not_resumable(config, folder)
+    resumes = check_usable(config, folder) == "resumed" and CheckpointStore(folder.models).has_any()
+    phases = PHASES if trial is None else ("validation",)
+    with remembered(LOGGERS) as earlier:
+        experiment = _build(config, phases, resumes)
+    with claimed(config, folder) as state, log_to_file(folder.log, earlier):
         try:
-            return _train(request, folder, state, built, trial)
-        except Exception as error:  # of any kind: the folder says what became of the run, main what to do
+            return _train(experiment, folder, state, phases, trial)
+        except Exception as error:  # of any kind: the folder records what happened, main reports it
             folder.write_status(**{**folder.status(), "state": "failed", "error": str(error)})
             raise
         except KeyboardInterrupt:
@@ -71,93 +59,75 @@ def train(request: Request, trial: TrialRules | None = None) -> dict[str, Any]:
             raise
 
 
-def _anew_if_it_must(request: Request, folder: RunFolder) -> Request:
-    """The request, without `resume_training` where `overwrite` is asked for, too, and nothing can be gone on with."""
-    options = run_options(request)
+def _restart_if_not_resumable(config: ExperimentConfig, folder: RunFolder) -> ExperimentConfig:
+    """The configuration without `resume_training` if the run can't be resumed and `overwrite` is given as well."""
+    options = config.run
     if not (options.overwrite and options.resume_training and folder.config.exists()):
-        return request
+        return config
     try:
         read_config(folder.config)
         if folder.status().get("state") == "finished":
-            return request
+            return config
         checkpoint = CheckpointStore(folder.models).load()
         if checkpoint is not None:
-            check_resumable(checkpoint.state, make_split(request, load_data(request)))
+            check_resumable(checkpoint.state, load_split(config))
     except UserError as error:
-        log.warning("%s. Begun anew, for --overwrite true is given", error)
-        anew = options.model_copy(update={"resume_training": False})
-        return replace(request, sections={**request.sections, "run": anew})
-    return request
+        log.warning("%s. Restarting from scratch, as --overwrite true is given", error)
+        return config.with_run(Origin.program("restart"), resume_training=False)
+    return config
 
 
-@dataclass(frozen=True)
-class _Built:
-    """What a run is made of; all that can be wrong with it shows while it is built, before a folder is touched."""
+def _build(config: ExperimentConfig, phases: tuple[Phase, ...], resumes: bool) -> Experiment:
+    """Build the experiment and check all that can be wrong with it, before a folder is touched.
 
-    device: torch.device
-    loader: Dataloader
-    evaluator: Evaluator
-    model: Model
-    generators: Generators
-    phases: tuple[Phase, ...]
-
-
-def _build(request: Request, phases: tuple[Phase, ...], goes_on: bool) -> _Built:
-    """goes_on: the run has a checkpoint, which holds what became of the weights that it was begun with."""
+    A run that resumes from a checkpoint doesn't need the weights that it started from.
+    """
     reset_peak_memory()
-    device = prepare_machine(request)
-    data = load_data(request)
-    check_needs(request, data)
-    loader = make_loader(request, make_split(request, data))
-    evaluator = make_evaluator(request, loader)
-    model, generators = make_model(request, loader, device)
-    weights = run_options(request).pretrained_weights
-    if weights is not None and not goes_on:
-        load_model(model, read_weights(weights, loader.split), weights)
-    evaluator.check(phases)
-    return _Built(device, loader, evaluator, model, generators, phases)
+    experiment = Experiment.build(config)
+    weights = config.run.pretrained_weights
+    if weights is not None and not resumes:
+        load_model(experiment.model, read_weights(weights, experiment.loader.split), weights)
+    experiment.evaluator.check(phases)
+    return experiment
 
 
 def _train(
-    request: Request, folder: RunFolder, begin: State, built: _Built, trial: TrialRules | None
+    experiment: Experiment, folder: RunFolder, begin: State, phases: tuple[Phase, ...], trial: TrialRules | None
 ) -> dict[str, Any]:
-    options = run_options(request)
-    device, loader, evaluator, model = built.device, built.loader, built.evaluator, built.model
-    data = loader.data
-    description = describe(request, loader, evaluator, model, device)
+    config, device, loader = experiment.config, experiment.device, experiment.loader
+    evaluator, model = experiment.evaluator, experiment.model
+    options, data = config.run, loader.data
+    description = describe(experiment)
     log.info(
         "%s on %s: %d users, %d items, %d interactions, %d training windows; %d parameters; %s; %s",
         description["label"], data.name, data.num_users, data.num_items, data.num_interactions, len(loader.windows),
         description["parameters"], description["device"], folder.path,
     )  # fmt: skip
-    trainer_options: Any = request.sections["trainer"]
-    trainer_class = TRAINERS[options.trainer_code or model_class(request).trainer_code]
     stop_early = None if trial is None else trial.stop_early
-    parts = Parts(model, loader, evaluator, folder, built.generators, device, options.pilot, stop_early)
-    trainer = trainer_class(trainer_options, parts)
+    parts = Parts(model, loader, evaluator, folder, experiment.generators, device, options.pilot, stop_early)
+    make_trainer: Callable[[Any, Parts], Trainer | FitTrainer] = TRAINERS[str(options.trainer_code)]
+    trainer = make_trainer(config.trainer, parts)
     state = trainer.train(resume=begin == "resumed")
     limit = PILOT_BATCHES if options.pilot else None
-    measured = {
-        phase: evaluator.evaluate(model, device, phase, detailed=True, batch_limit=limit) for phase in built.phases
-    }
+    measured = {phase: evaluator.evaluate(model, device, phase, detailed=True, batch_limit=limit) for phase in phases}
     written = results(description, state, device, measured)
     if "test" in measured:
         _write_test(folder, evaluator, measured["test"], state.best_epoch or 0)
     folder.write_results(written)
     folder.write_status(**{**state.as_dict(), "state": "finished" if state.stopped_by else "interrupted"})
-    _say_end(written, folder)
+    _report_end(written, folder)
     return written
 
 
 def _write_test(folder: RunFolder, evaluator: Evaluator, test: Evaluation, epoch: int) -> None:
-    """Leave what was measured on the test set, as a table and by user."""
+    """Write the test metrics, as a table and per user."""
     write_users(folder.per_user, evaluator, "test", test)
     folder.table("test").keep_through(-1)
     flat = {f"{c}/{name}": value for c, values in test.metrics.items() for name, value in values.items()}
     folder.table("test").append({"epoch": epoch, **flat})
 
 
-def _say_end(written: dict[str, Any], folder: RunFolder) -> None:
+def _report_end(written: dict[str, Any], folder: RunFolder) -> None:
     phase = "test" if "test" in written else "validation"
     measured = written[phase]
     wanted = dict.fromkeys(("NDCG@10", "Recall@10", "RMSE", "MAE", written["options"]["best_metric"]))
@@ -173,5 +143,5 @@ def _say_end(written: dict[str, Any], folder: RunFolder) -> None:
         ", ".join(shown),
     )
     if written["stopped_by"] == "interrupted":
-        log.info("go on with it by the same command and --resume_training true")
+        log.info("to resume it, add --resume_training true to the same command")
     log.info("results in %s", folder.path)

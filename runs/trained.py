@@ -1,85 +1,88 @@
-"""A trained run as a whole: its options from its own folder, its data, its model with the best weights."""
+"""A trained run, loaded with its own options, data and best weights."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from common.errors import UserError
-from dataloaders import Dataloader
-from models import Model
-from options.arguments import COMMAND_LINE
+from options import Origin
 from options.problems import Problems
-from options.registries import load_registries
-from options.request import Request
 from options.resolve import resolve
-from options.run_options import RunOptions
 from options.templates import read_templates
-from options.values import Given
-from runs.build import check_needs, load_data, make_loader, make_model, make_split, prepare_machine, run_options
+from options.values import RawOption
+from runs.command import Command
+from runs.config import EXPERIMENT, ExperimentConfig
+from runs.experiment import Experiment
+from runs.registries import make_registries
 from runs.weights import read_weights
 from trainers.checkpoint import BEST, load_model
 
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """request: the options that the run was trained with; weights: the file that the model's parameters come from."""
+    """A trained run.
 
-    request: Request
-    loader: Dataloader
-    model: Model
-    device: torch.device
+    Attributes
+    ----------
+    experiment : its configuration, data, dataloader and model; the model has the trained weights and is in eval mode
+    weights : the file that the weights were read from
+    """
+
+    experiment: Experiment
     weights: Path
 
 
-def load_trained(request: Request, **changes: Any) -> TrainedRun:
-    """The run whose folder (or weights file in it) `--pretrained_weights` names; nobody has to repeat its options.
+def load_run(path: str | Path, given: Sequence[RawOption] = (), **changes: Any) -> TrainedRun:
+    """Load a trained run; its options are read from its own folder.
 
-    Options of the run as a whole that were given with the request (device, num_threads, ...) count more than its own,
-    and `changes` (option -> value; None = no change) count most. Raises UserError if there is no such run, or if its
-    data isn't what it was trained on.
+    Parameters
+    ----------
+    path : the run's folder, or a weights file in its folder `models/`
+    given : options that count more than the run's own
+    **changes : the same by keyword, e.g. `device="cpu"`, `dataset_path="data/purchases.csv"`; they count most
+
+    Returns
+    -------
+    TrainedRun
+        With the best weights if `path` is a folder, else with those of the file.
+
+    Raises
+    ------
+    UserError
+        There is no such run, or its data isn't what it was trained on.
+    OptionsError
+        A changed option is wrong.
     """
-    name = run_options(request).pretrained_weights
-    if name is None:
-        raise UserError(f"mode {request.mode} needs a trained run: give its folder by --pretrained_weights")
-    path = Path(name)
+    path = Path(path)
     if not path.exists():
         raise UserError(f"there is no run at {path}: give the folder of a trained run")
     folder, weights = (path, path / "models" / BEST) if path.is_dir() else (path.parent.parent, path)
-    config = folder / "config.yaml"
-    if not config.is_file():
-        raise UserError(f"there is no run at {path} (no {config}): give the folder of a trained run")
-    of_run = _options_of_run(request, config, changes)
-    device = prepare_machine(of_run)
-    data = load_data(of_run)
-    check_needs(of_run, data)
-    loader = make_loader(of_run, make_split(of_run, data))
-    model, _ = make_model(of_run, loader, device)
-    load_model(model, read_weights(str(weights), loader.split, measured=True), str(weights))
-    return TrainedRun(of_run, loader, model.eval(), device, weights)
+    config_file = folder / "config.yaml"
+    if not config_file.is_file():
+        raise UserError(f"there is no run at {path} (no {config_file}): give the folder of a trained run")
+    experiment = Experiment.build(_config_of_run(config_file, given, changes))
+    load_model(experiment.model, read_weights(str(weights), experiment.loader.split, to_evaluate=True), str(weights))
+    experiment.model.eval()
+    return TrainedRun(experiment, weights)
 
 
-def _options_of_run(request: Request, config: Path, changes: dict[str, Any]) -> Request:
-    """The run's options, for measuring it, with what the request changes. Raises OptionsError."""
-    registries, problems = load_registries(), Problems()
-    given = read_templates((str(config),), registries.templates, problems)
-    asked = {
-        key: request.values[key]
-        for key in RunOptions.model_fields
-        if not request.origins[key].startswith("default") and key != "mode"
-    }
-    asked |= {
-        key: str(value) if isinstance(value, Path) else value for key, value in changes.items() if value is not None
-    }
-    given += [
-        Given(key, value, request.origins.get(key, f"mode {request.mode}"), COMMAND_LINE)
-        for key, value in asked.items()
+def _config_of_run(config_file: Path, given: Sequence[RawOption], changes: dict[str, Any]) -> ExperimentConfig:
+    """The run's configuration with the changes, for evaluating it. Raises OptionsError."""
+    registries, problems = make_registries({"train": _EVALUATE, "test": _EVALUATE}), Problems()
+    raw = read_templates((str(config_file),), registries.templates, problems)
+    raw += given
+    raw += [
+        RawOption(key, str(value) if isinstance(value, Path) else value, Origin.program("load_run"))
+        for key, value in {**changes, "mode": "test"}.items()
     ]
-    given.append(Given("mode", "test", f"mode {request.mode}", COMMAND_LINE))
-    resolved = resolve(given, registries, problems, (str(config),))
+    resolved = resolve(raw, registries, problems, (str(config_file),))
     problems.raise_if_any()
-    assert resolved is not None, "a request is missing only where a problem was noted"
-    return resolved
+    if resolved is None:
+        raise RuntimeError("options were not resolved, although no problem was found")
+    return ExperimentConfig.of(resolved)
+
+
+_EVALUATE = Command(EXPERIMENT, lambda resolved: 0)  # only its sections matter here

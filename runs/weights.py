@@ -1,4 +1,4 @@
-"""Finding the weights that `--pretrained_weights` names."""
+"""Read the weights that `--pretrained_weights` names."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from trainers.checkpoint import BEST, check_origin, read_tensors
 log = logging.getLogger(__name__)
 
 
-def read_weights(name: str, split: Split, measured: bool = False) -> dict[str, Tensor]:
+def read_weights(name: str, split: Split, to_evaluate: bool = False) -> dict[str, Tensor]:
     """Weights from a .safetensors file, a run's folder (its best model), or a checkpoint (its best model).
 
-    Raises UserError if there are none, if they have seen what `split` holds out, or if they are to be `measured` on
-    other data than they were trained on; training may begin with those.
+    Raises UserError if there are none, if they were trained on what `split` holds out, or if they are read
+    `to_evaluate` them on other data than they were trained on (training may start from such weights).
     """
     path = Path(name)
     if path.is_dir():
@@ -29,11 +29,11 @@ def read_weights(name: str, split: Split, measured: bool = False) -> dict[str, T
     check_origin(checkpoint.state, split, str(path))
     data = split.data
     if checkpoint.state.get("data_hash", data.hash) != data.hash:
-        if measured:
+        if to_evaluate:
             raise UserError(
-                f"{path} was trained on other data than {data.name} is here (hash {data.hash}): its items would be "
-                "taken for others, and it may have seen what is held out here. Give the data that it was trained on "
-                "(newer histories go by --histories, in mode recommend), or train anew"
+                f"{path} was not trained on {data.name} as it is here (hash {data.hash}): item numbers may differ, and "
+                "the weights may have seen what is held out here. Give the data that it was trained on, or train "
+                "again. To recommend for newer histories, use mode recommend with --histories"
             )
         log.warning("%s was trained on other data than %s: its item ids may mean other items", path, data.name)
     return checkpoint.part("best") or checkpoint.tensors

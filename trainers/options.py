@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from common.schema import Options
+from common.schema import EXECUTION, Options
 
 
 class GenericTrainerOptions(Options):
@@ -37,7 +37,8 @@ class GenericTrainerOptions(Options):
     checkpoint_seconds: float = Field(
         20.0,
         ge=0,
-        description="least seconds between checkpoints; what came after the last one is done again on resume",
+        description="minimum seconds between checkpoints; what came after the last one is repeated on resume",
+        json_schema_extra=EXECUTION,
     )
 
     @model_validator(mode="after")

@@ -27,7 +27,7 @@ def trace(graph: Served, trials: Trials, longest: int | None) -> tuple[ExportedP
     except torch._dynamo.exc.UserError as error:
         if longest is None:
             raise
-        log.info("model %s has a graph for histories of one length only, %d", trials.run.model.code, longest)
+        log.info("model %s has a graph for histories of one length only, %d", trials.run.experiment.model.code, longest)
         log.debug("%s", error)
     return _traced(graph, trials.inputs([2, 3, 4], longest), None), longest
 

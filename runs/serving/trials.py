@@ -41,8 +41,8 @@ class Trials:
 
     def __init__(self, run: TrainedRun, graph: Served) -> None:
         self.run, self.graph = run, graph
-        self.data = _random_histories(run.loader.data, self.LENGTHS)
-        self.longest = max_length(run.loader)
+        self.data = _random_histories(run.experiment.loader.data, self.LENGTHS)
+        self.longest = max_length(run.experiment.loader)
         self.loader = with_histories(run, self.data)
 
     def inputs(self, rows: list[int], fixed: int | None = None) -> Inputs:
@@ -62,10 +62,10 @@ class Trials:
 
     def expected(self, rows: list[int]) -> Tensor:
         """What the harness scores them: [n, num_items + 1]."""
-        users = np.array(rows) + self.run.loader.data.num_users
+        users = np.array(rows) + self.run.experiment.loader.data.num_users
         offsets = np.asarray(self.loader.data.offsets)
         with torch.inference_mode():
-            return self.run.model.scores(self.loader.inputs(users, offsets[users], offsets[users + 1]))
+            return self.run.experiment.model.scores(self.loader.inputs(users, offsets[users], offsets[users + 1]))
 
     def check(self, scores: Callable[[Inputs], Tensor], fixed: int | None) -> float:
         """The largest relative difference of the exported model's scores. Raises UserError if it is too large."""
@@ -77,7 +77,7 @@ class Trials:
             worst = max(worst, float(difference / expected.abs().max().clamp_min(1e-6)))
         if not worst <= TOLERANCE:  # NaN, too
             raise UserError(
-                f"the exported model {self.run.model.code} scores otherwise than the harness (by {worst:.1e}, where "
+                f"the exported model {self.run.experiment.model.code} scores otherwise than the harness (by {worst:.1e}, where "
                 f"{TOLERANCE:.0e} is allowed): nothing is written"
             )
         return worst

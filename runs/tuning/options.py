@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from common.schema import SEARCH_BUDGET
 from runs.launchers.options import LaunchOptions
 
 
@@ -17,23 +18,37 @@ class TuneOptions(LaunchOptions):
         description="option -> {choice: [a, b]}, or [low, high] under int, log_int, uniform or log_uniform "
         "(int and uniform may have a step)",
     )
-    num_trials: int = Field(20, ge=1, description="trials, finished and pruned, in all")
+    num_trials: int = Field(
+        20, ge=1, description="number of trials, pruned ones included", json_schema_extra=SEARCH_BUDGET
+    )
     tune_minutes: float | None = Field(
-        None, gt=0, description="no trial begins once all trials together have trained so long; null = no limit"
+        None,
+        gt=0,
+        description="no trial starts once all trials together have trained for so many minutes; null = no limit",
+        json_schema_extra=SEARCH_BUDGET,
     )
     pruner: Literal["median", "hyperband", "none"] = Field(
-        "median", description="which trials end early, by their validation curve"
+        "median", description="which trials are stopped early, by their validation curve"
     )
-    pruner_warmup_epochs: int = Field(5, ge=1, description="epochs that no trial is pruned before")
+    pruner_warmup_epochs: int = Field(5, ge=1, description="epochs before a trial may be pruned")
     startup_trials: int = Field(
-        5, ge=0, description="trials drawn at random before the others are learnt from; pruner median waits for as many"
+        5,
+        ge=0,
+        description="trials drawn at random before the sampler learns from earlier ones; "
+        "pruner median waits for as many",
     )
     tune_seed: int | None = Field(
         None, ge=0, lt=2**63, description="seed of the search and of its trials; null = the run's seed"
     )
     storage: str | None = Field(
-        None, min_length=1, description="where optuna keeps the study, as a URL; null = study.db in the tuning's folder"
+        None,
+        min_length=1,
+        description="where optuna keeps the study, as a URL; null = study.db in the search's folder",
+        json_schema_extra=SEARCH_BUDGET,
     )
     write_template: str | None = Field(
-        None, pattern=r"^[\w.+-]+$", description="write the winner as a template of this name, too"
+        None,
+        pattern=r"^[\w.+-]+$",
+        description="also write the best options as a template of this name",
+        json_schema_extra=SEARCH_BUDGET,
     )

@@ -1,4 +1,4 @@
-"""The search: asks the study for trials, has them run by the launcher, and tells it what became of them."""
+"""The search: asks the study for trials, runs them by the launcher, and tells the study how they ended."""
 
 from __future__ import annotations
 
@@ -10,68 +10,72 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from common.errors import UserError
-from options.request import Request
-from options.tune import spaces_of
 from options.yaml_text import flow
-from runs.build import check_needs, load_data, make_split, prepare_machine, run_options
+from runs.experiment import check_needs, load_split, prepare_device
 from runs.launchers import LaunchOptions, Result, Task, launch
-from runs.tuning.folder import TuningFolder, trial_name, tune_options, with_tune_seed
+from runs.tuning.config import TuneConfig
+from runs.tuning.folder import TuningFolder, trial_name
 from runs.tuning.study import StudyPlan, as_parameters, shown_url, sqlite_url, suggest
-from runs.tuning.trial import Outcome, run_trial
+from runs.tuning.trial import TrialResult, run_trial
 from runs.tuning.winner import Tuned, check_template, write_results, write_table
 
 log = logging.getLogger(__name__)
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 PILOT_TRIALS = 2
-MOST_FAILURES = 5  # in a row: something is wrong with more than a trial
+MAX_FAILURES = 5  # in a row: something is wrong with more than one trial
 
 
-def search(request: Request, launching: LaunchOptions | None = None) -> Tuned:
-    """Search until there are as many trials as asked for, counting those of earlier calls.
+def search(config: TuneConfig, launching: LaunchOptions | None = None) -> Tuned:
+    """Search until there are as many trials as `num_trials`, counting those of earlier calls.
 
-    Args:
-        request: one of mode tune.
-        launching: where trials are run; None = as the request says.
+    Parameters
+    ----------
+    config : the experiment, and what is searched
+    launching : where trials run; None = as `config` says
 
-    Returns what was found, also if it was interrupted.
+    Returns
+    -------
+    Tuned
+        What was found, also if the search was interrupted.
 
-    Raises:
-        UserError: the folder, the storage or the data can't be used, or trials fail one after the other.
+    Raises
+    ------
+    UserError
+        The folder, the storage or the data can't be used, or several trials in a row failed.
     """
-    request = with_tune_seed(request)
-    check_template(request)
-    prepare_machine(request)
-    data = load_data(request)
-    check_needs(request, data)
-    data_hash = make_split(request, data).data.hash
-    folder = TuningFolder.of(request)
-    with folder.claimed(request):
-        plan = plan_of(request, folder)
-        study = _begin(request, plan, folder, data_hash)
+    config = config.with_tune_seed()
+    check_template(config)
+    prepare_device(config.experiment.run)
+    data = load_split(config.experiment).data
+    check_needs(config.experiment, data)
+    folder = TuningFolder.of(config)
+    with folder.claimed(config):
+        plan = plan_of(config, folder)
+        study = _open_study(config, plan, folder, data.hash)
         log.info("%s: %d trials so far; study %s", folder.path, _count(study, *COUNTED), plan.name)
-        searching = _Search(request, folder, plan, study)
+        searching = _Search(config, folder, plan, study)
         interrupted = False
         try:
-            while searching.goes_on():
-                for result in launch(searching.tasks(), launching or tune_options(request)):
+            while searching.has_work():
+                for result in launch(searching.tasks(), launching or config.tune):
                     searching.take(result)
         except KeyboardInterrupt:
             interrupted = True
-            log.info("interrupted; the same command goes on")
-        except UserError:  # trials failed one after the other: what there is of results is written all the same
-            write_table(request, study, folder)
+            log.info("interrupted; the same command resumes the search")
+        except UserError:  # several trials in a row failed: write what there is
+            write_table(config, study, folder)
             raise
-        return write_results(request, plan, study, folder, interrupted)
+        return write_results(config, plan, study, folder, interrupted)
 
 
-def plan_of(request: Request, folder: TuningFolder) -> StudyPlan:
+def plan_of(config: TuneConfig, folder: TuningFolder) -> StudyPlan:
     """How the study of a search is opened."""
-    options, trainer = tune_options(request), request.sections["trainer"]
+    options, trainer = config.tune, config.experiment.trainer
     return StudyPlan(
         storage=options.storage or sqlite_url(folder.database.resolve()),
         name=f"{folder.path.parent.name}/{folder.path.name}",
-        seed=run_options(request).seed,
+        seed=config.experiment.run.seed,
         startup_trials=options.startup_trials,
         pruner=options.pruner,
         warmup_epochs=options.pruner_warmup_epochs,
@@ -79,26 +83,28 @@ def plan_of(request: Request, folder: TuningFolder) -> StudyPlan:
     )
 
 
-def _begin(request: Request, plan: StudyPlan, folder: TuningFolder, data_hash: str) -> Study:
-    """The study, new or as it was left. Raises UserError if it is one of other data."""
-    options = run_options(request)
+def _open_study(config: TuneConfig, plan: StudyPlan, folder: TuningFolder, data_hash: str) -> Study:
+    """The study, new or as it was left. Raises UserError if it is on other data."""
+    options = config.experiment.run
     if options.overwrite or options.pilot:
         plan.delete()
         folder.clear()
     study = plan.open()
     if study.user_attrs.setdefault("data_hash", data_hash) != data_hash:
-        raise UserError(f"the data has changed since {folder.path} was begun: --overwrite true searches anew")
+        raise UserError(
+            f"the data has changed since {folder.path} was started: restart from scratch with --overwrite true"
+        )
     if folder.trials() and not study.get_trials(deepcopy=False):
         raise UserError(
             f"{folder.path} holds trials of a study that {shown_url(plan.storage)} doesn't have: give the --storage "
-            "that it was begun with, or start anew with --overwrite true"
+            "that it was started with, or restart from scratch with --overwrite true"
         )
     study.set_user_attr("data_hash", data_hash)
-    folder.begin(request)
-    spaces = spaces_of(request)
-    values = {key: request.values[key] for key in spaces}
+    folder.write_config(config)
+    spaces, own = config.spaces, config.values()
+    values = {key: own[key] for key in spaces}
     if not study.get_trials(deepcopy=False) and all(space.contains(values[key]) for key, space in spaces.items()):
-        study.enqueue_trial(as_parameters(values, spaces))  # the template's own values come first
+        study.enqueue_trial(as_parameters(values, spaces))  # the template's own values are tried first
     return study
 
 
@@ -108,9 +114,9 @@ def _count(study: Study, *states: TrialState) -> int:
 
 @dataclass
 class _Search:
-    """The trials that are asked for, and what becomes of them."""
+    """Starts trials and records how they end."""
 
-    request: Request
+    config: TuneConfig
     folder: TuningFolder
     plan: StudyPlan
     study: Study
@@ -118,46 +124,45 @@ class _Search:
     running: dict[int, Trial] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        options = tune_options(self.request)
-        pilot = run_options(self.request).pilot
+        options, pilot = self.config.tune, self.config.experiment.run.pilot
         self.num_trials = min(options.num_trials, PILOT_TRIALS) if pilot else options.num_trials
         # trials that were running when the last search ended
         self.left_over = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
-    def goes_on(self) -> bool:
-        """Whether there is more to do when nothing runs. Raises UserError if it would be in vain."""
-        if self.failures >= MOST_FAILURES:
+    def has_work(self) -> bool:
+        """Whether trials are left to run. Raises UserError if they all fail."""
+        if self.failures >= MAX_FAILURES:
             error = self.study.get_trials(deepcopy=False, states=(TrialState.FAIL,))[-1].user_attrs.get("error")
             raise UserError(f"the last {self.failures} trials failed, so the search was stopped: {error}")
-        return bool(self.left_over) or self._may_begin()
+        return bool(self.left_over) or self._may_start()
 
-    def _may_begin(self) -> bool:
+    def _may_start(self) -> bool:
         """Whether the budget has room for a new trial."""
-        if _count(self.study, *COUNTED) + len(self.running) >= self.num_trials or self.failures >= MOST_FAILURES:
+        if _count(self.study, *COUNTED) + len(self.running) >= self.num_trials or self.failures >= MAX_FAILURES:
             return False
-        limit = tune_options(self.request).tune_minutes
+        limit = self.config.tune.tune_minutes
         trials = self.study.get_trials(deepcopy=False)
         return limit is None or sum(trial.user_attrs.get("minutes", 0.0) for trial in trials) < limit
 
-    def tasks(self) -> Iterator[Task[Outcome]]:
-        """First the trials that were left over, then new ones while the budget has room."""
-        spaces = spaces_of(self.request)
-        while self.left_over or self._may_begin():
+    def tasks(self) -> Iterator[Task[TrialResult]]:
+        """First the interrupted trials, then new ones while the budget lasts."""
+        spaces = self.config.spaces
+        while self.left_over or self._may_start():
             left = self.left_over.pop(0) if self.left_over else None
             trial = self.study.ask() if left is None else Trial(self.study, left._trial_id)
             self.running[trial.number] = trial
             values = suggest(trial, spaces)
             log.info("trial %d: %s", trial.number, ", ".join(f"{key} {flow(value)}" for key, value in values.items()))
-            place = (self.request, self.folder, self.plan, trial.number, trial._trial_id)
+            place = (self.config, self.folder, self.plan, trial.number, trial._trial_id)
             yield Task(trial_name(trial.number), run_trial, place)
 
-    def take(self, result: Result[Outcome]) -> None:
-        """Tell the study how a trial ended; one that was interrupted stays as it is, to be gone on with."""
+    def take(self, result: Result[TrialResult]) -> None:
+        """Tell the study how a trial ended. An interrupted one is left as it is, to be resumed."""
         number = int(result.task.arguments[3])
         trial = self.running.pop(number)
         if result.interrupted:
             return
-        outcome = result.value or Outcome("failed", error=result.error)
+        outcome = result.value or TrialResult("failed", error=result.error)
         facts = {"epochs": outcome.epochs, "minutes": outcome.minutes, "best": outcome.value, "error": outcome.error}
         for key, fact in facts.items():
             trial.set_user_attr(key, fact)

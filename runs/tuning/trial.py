@@ -1,4 +1,4 @@
-"""One trial of a search: an ordinary run without its test, which reports to the study and may be pruned."""
+"""One trial of a search: a run without a test, which reports to the study and may be pruned."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any, Literal
 
 from optuna.trial import Trial
 
-from options.request import Request
-from options.tune import run_of, spaces_of
-from runs.build import run_options
-from runs.folders import label_of
+from options import Origin
+from runs.config import ExperimentConfig
 from runs.train import TrialRules, train
+from runs.tuning.config import TuneConfig
 from runs.tuning.folder import TuningFolder, trial_name
 from runs.tuning.study import StudyPlan, suggest
 from trainers.run_folder import RunFolder
@@ -20,13 +19,13 @@ TrialEnd = Literal["complete", "pruned", "failed"]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a trial.
+class TrialResult:
+    """How a trial ended.
 
     Attributes
     ----------
     end : how it ended
-    value : the highest deciding metric of its epochs; None if it failed
+    value : the best value of best_metric over its epochs; None if it failed
     epochs, minutes : how long it trained
     error : why it failed
     """
@@ -38,54 +37,57 @@ class Outcome:
     error: str | None = None
 
 
-def recorded(folder: RunFolder) -> Outcome | None:
-    """The outcome that a trial's folder tells of; None if it isn't over."""
+def recorded(folder: RunFolder) -> TrialResult | None:
+    """The result that a trial's folder records; None if the trial hasn't ended."""
     status = folder.status()
     minutes, epochs = status.get("seconds", 0.0) / 60, status.get("epoch", 0)
     if status.get("state") == "failed":
-        return Outcome("failed", None, epochs, minutes, status.get("error"))
+        return TrialResult("failed", None, epochs, minutes, status.get("error"))
     if status.get("state") != "finished":
         return None
     end: TrialEnd = "pruned" if status["stopped_by"] == "pruned" else "complete"
-    return Outcome(end, status["best_value"], epochs, minutes)
+    return TrialResult(end, status["best_value"], epochs, minutes)
 
 
-def trial_run(request: Request, folder: TuningFolder, values: dict[str, Any], number: int) -> Request:
-    """The run of a trial; `request` is that of the search."""
-    place = {
-        "experiment_group": str(folder.path.relative_to(run_options(request).experiment_root)),
+def trial_run(config: TuneConfig, folder: TuningFolder, values: dict[str, Any], number: int) -> ExperimentConfig:
+    """The run of a trial of a search."""
+    experiment = config.experiment
+    own = {
+        "experiment_group": str(folder.path.relative_to(experiment.run.experiment_root)),
         "experiment_name": trial_name(number),
-        "label": f"{label_of(request)} trial {number}",
+        "label": f"{experiment.label} trial {number}",
         "resume_training": True,
         "overwrite": False,
     }
-    return run_of(request, {**values, **place}, f"trial {number}")
+    return config.run_with(Origin.program(f"trial {number}"), **{**values, **own})
 
 
-def run_trial(request: Request, folder: TuningFolder, plan: StudyPlan, number: int, identity: int) -> Outcome:
-    """Do a trial, or go on with it; `identity` is its id in the storage.
+def run_trial(config: TuneConfig, folder: TuningFolder, plan: StudyPlan, number: int, identity: int) -> TrialResult:
+    """Run a trial, or resume it; `identity` is its id in the storage.
 
-    Raises KeyboardInterrupt if Ctrl-C ended it: it can be gone on with.
+    Raises KeyboardInterrupt if Ctrl-C ended it; it can be resumed then.
     """
     trial = Trial(plan.open(), identity)
-    run = trial_run(request, folder, suggest(trial, spaces_of(request)), number)
-    own = folder.trial(request, number)
+    run = trial_run(config, folder, suggest(trial, config.spaces), number)
+    pilot = config.experiment.run.pilot
+    own = folder.trial(number, pilot)
     before = recorded(own)
-    if before is not None and not run_options(request).pilot:
+    if before is not None and not pilot:
         return before
     written = train(run, TrialRules(_Pruning(trial)))
     if written["stopped_by"] == "interrupted":
         raise KeyboardInterrupt
     after = recorded(own)
-    assert after is not None, "a run that ended says so in its folder"
+    if after is None:
+        raise RuntimeError(f"{own.path} doesn't record how the trial ended")
     return after
 
 
 class _Pruning:
-    """Reports each epoch's value and asks the study whether the trial should go on.
+    """Reports each epoch's value and asks the study whether to prune the trial.
 
-    What was decided about an epoch stays: when epochs are done again after a kill, only the last of those that were
-    reported is asked about, for the answer may have been lost.
+    Decisions are final: of the epochs that are repeated after a kill, only the last reported one is asked about again,
+    because its answer may have been lost.
     """
 
     def __init__(self, trial: Trial) -> None:

@@ -1,4 +1,4 @@
-"""What a search leaves: a table of its trials, the winner as a template, and a summary for the record."""
+"""The results of a search: a table of its trials, the best options as a template, and a summary."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from optuna.trial import FrozenTrial, TrialState
 
 from common.errors import UserError
 from common.files import atomic_path, write_text
+from common.schema import result_options
 from evaluation.options import RATING_METRICS
-from options.parse import parse
+from options import Origin, parse
 from options.registries import TEMPLATES
-from options.request import Request
-from options.search import Space
-from options.tune import run_of, spaces_of
 from options.yaml_text import dump_mapping, flow
-from runs.build import run_options
-from runs.folders import essence, label_of
-from runs.tuning.folder import TuningFolder, tune_options
+from runs.command import Command
+from runs.config import EXPERIMENT
+from runs.registries import make_registries
+from runs.tuning.config import TuneConfig
+from runs.tuning.folder import TuningFolder
+from runs.tuning.space import Space
 from runs.tuning.study import StudyPlan, chosen, shown_url
 
 log = logging.getLogger(__name__)
@@ -63,39 +64,40 @@ class Tuned:
     interrupted: bool
 
 
-def write_results(request: Request, plan: StudyPlan, study: Study, folder: TuningFolder, interrupted: bool) -> Tuned:
+def write_results(config: TuneConfig, plan: StudyPlan, study: Study, folder: TuningFolder, interrupted: bool) -> Tuned:
     """Write the table of trials and, where one is finished, the winner and the summary.
 
     Raises UserError if no trial is finished, though none was interrupted.
     """
-    spaces = spaces_of(request)
-    trials, table = write_table(request, study, folder)
+    spaces, evaluation = config.spaces, config.experiment.evaluation
+    trials, table = write_table(config, study, folder)
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    rates = request.values["best_metric"] in RATING_METRICS
-    metric = f"{'ratings' if rates else request.values['validation_candidates']}/{request.values['best_metric']}"
+    rates = evaluation.best_metric in RATING_METRICS
+    metric = f"{'ratings' if rates else evaluation.validation_candidates}/{evaluation.best_metric}"
     if not finished:
         if interrupted:
             return Tuned(folder.path, table, metric, None, {}, [folder.table], interrupted)
-        raise UserError(f"no trial was finished, so there is no winner: see {folder.table}, and raise num_trials")
+        raise UserError(f"no trial finished, so there are no best options: see {folder.table}, and raise num_trials")
     best = max(finished, key=lambda trial: (trial.value or 0.0, -trial.number))
     values = chosen(best, spaces)
-    folder.write_summary(_summary(request, plan, folder, trials, best, values, metric, not interrupted))
+    folder.write_summary(_summary(config, plan, folder, trials, best, values, metric, not interrupted))
     files = [folder.table, folder.summary, folder.best]
-    written = tune_options(request).write_template
-    if written is not None and run_options(request).pilot:
-        log.info("a pilot's winner is no template: --write_template is for the search itself")
+    written = config.tune.write_template
+    if written is not None and config.experiment.run.pilot:
+        log.info("a pilot writes no template; --write_template applies to the search itself")
     elif written is not None and not interrupted:
         files.append(TEMPLATES / f"{written}.yaml")
     for path in files[2:]:
-        head = f"# {label_of(request)} after {len(trials)} trials: {metric} {abs(best.value or 0.0):.4f} on validation"
-        write_text(path, f"{head}\n{_template(request, values, folder, path.parent)}")
+        value = abs(best.value or 0.0)
+        head = f"# {config.experiment.label} after {len(trials)} trials: {metric} {value:.4f} on validation"
+        write_text(path, f"{head}\n{_template(config, values, folder, path.parent)}")
     return Tuned(folder.path, table, metric, best.number, values, files, interrupted)
 
 
-def write_table(request: Request, study: Study, folder: TuningFolder) -> tuple[list[FrozenTrial], list[list[str]]]:
+def write_table(config: TuneConfig, study: Study, folder: TuningFolder) -> tuple[list[FrozenTrial], list[list[str]]]:
     """Write the table of trials; returns them, and it."""
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state in SHOWN]
-    table = _table(trials, spaces_of(request))
+    table = _table(trials, config.spaces)
     with atomic_path(folder.table) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(table)
     return trials, table
@@ -122,7 +124,7 @@ def _table(trials: Sequence[FrozenTrial], spaces: dict[str, Space]) -> list[list
 
 
 def _summary(
-    request: Request,
+    config: TuneConfig,
     plan: StudyPlan,
     folder: TuningFolder,
     trials: Sequence[FrozenTrial],
@@ -133,7 +135,7 @@ def _summary(
 ) -> dict[str, Any]:
     """What tuning.json says: how the winner was found."""
     states = [SHOWN[trial.state] for trial in trials]
-    options = tune_options(request)
+    options = config.tune
     return {
         "trials": {state: states.count(state) for state in SHOWN.values()},
         "minutes": round(sum(trial.user_attrs.get("minutes", 0.0) for trial in trials), 3),
@@ -141,7 +143,7 @@ def _summary(
         "budget": {"trials": options.num_trials, "minutes": options.tune_minutes},
         "storage": shown_url(options.storage) if options.storage else str(folder.database),
         "study": plan.name,
-        "search": request.values["search"],
+        "search": options.search,
         "sampler": f"TPE (optuna {optuna.__version__})",
         "startup_trials": plan.startup_trials,
         "pruner": plan.pruner,
@@ -153,36 +155,38 @@ def _summary(
     }
 
 
-def check_template(request: Request) -> None:
+def check_template(config: TuneConfig) -> None:
     """Refuse to replace a template that isn't this search's own."""
-    name = tune_options(request).write_template
+    name = config.tune.write_template
     path = TEMPLATES / f"{name}.yaml"
-    if name is None or not path.exists() or run_options(request).overwrite:
+    if name is None or not path.exists() or config.experiment.run.overwrite:
         return
     found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(found, dict) or found.get("tuned_by") != str(TuningFolder.of(request).path):
-        raise UserError(f"template {name} is there already: give another --write_template, or --overwrite true")
+    if not isinstance(found, dict) or found.get("tuned_by") != str(TuningFolder.of(config).path):
+        raise UserError(f"template {name} exists already: give another --write_template, or --overwrite true")
 
 
-def _template(request: Request, values: dict[str, Any], folder: TuningFolder, place: Path) -> str:
-    """The winner's run as a template in the folder `place`: what the search's own templates don't say."""
-    run = run_of(request, values, "search")
+def _template(config: TuneConfig, values: dict[str, Any], folder: TuningFolder, place: Path) -> str:
+    """The best run as a template in the folder `place`: what the search's own templates don't say."""
+    run = config.run_with(Origin.program("search"), **values)
+    templates = run.templates
     known: dict[str, Any] = {}
     lines: dict[str, Any] = {}
-    if request.templates:
+    if templates:
+        registries = make_registries({"train": Command(EXPERIMENT, lambda resolved: 0)})
         try:
-            known = parse(["--templates", *request.templates, "--mode", "train"]).values
-            lines["extends"] = [_from(place, name) for name in request.templates]
-        except UserError:  # they need options of the command line: the template states everything
+            known = parse(["--templates", *templates, "--mode", "train"], registries).values
+            lines["extends"] = [_from(place, name) for name in templates]
+        except UserError:  # they need options of the command line: state everything
             known = {}
     stated = {
         key: value
-        for key, value in essence(run.values).items()
-        if known.get(key, value) != value or (key not in known and not run.origins[key].startswith("default"))
+        for key, value in result_options(run.values(), "input_path").items()
+        if known.get(key, value) != value or (key not in known and not run.origins[key].is_default)
     }
     lines |= {"mode": "train"}
-    if run.values["label"] is not None and run.values["label"] != known.get("label"):
-        lines["label"] = run.values["label"]
+    if run.run.label is not None and run.run.label != known.get("label"):
+        lines["label"] = run.run.label
     return dump_mapping({**lines, **stated, **values, "tuned_by": str(folder.path)})
 
 

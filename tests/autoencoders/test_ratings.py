@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import leave_one_out, random_histories, sequence_data
+from runs.build import make_split
 from torch import Tensor
 
 import options
@@ -13,7 +14,6 @@ from datasets import SPLITS, SequenceData, Split
 from evaluation.options import EvaluationOptions
 from evaluation.ratings import errors_by_user, mae, rmse
 from models import MODELS, Dimensions
-from runs.build import make_split
 from runs.results import protocol
 from trainers.evaluate import Evaluator
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import random_histories, sequence_data
+from runs.build import check_needs
 from torch import Tensor
 
 import options
@@ -20,7 +21,6 @@ from common.errors import UserError
 from dataloaders import DATALOADERS, Batch, Dataloader
 from datasets import SPLITS, SequenceData
 from models import MODELS, Dimensions, FittedModel, Model
-from runs.build import check_needs
 from trainers import TRAINERS
 from trainers.checkpoint import load_model, model_tensors, read_tensors, write_tensors
 

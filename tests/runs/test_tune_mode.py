@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from helpers import Ended, flags
+from options.tune import run_of
 from safetensors.torch import load_file
 from small_runs import TINY, Place, hashes
 
@@ -17,7 +18,6 @@ import runs.tuning.winner as winner_module
 from common.errors import UserError
 from options import Request, parse
 from options.registries import TEMPLATES
-from options.tune import run_of
 from runs.launchers import LaunchOptions
 from runs.tuning import search as search_module
 from runs.tuning import trial as trial_module

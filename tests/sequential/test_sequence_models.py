@@ -7,13 +7,13 @@ import math
 from typing import Any
 
 import pytest
+import runs.build
 import torch
 from helpers import random_histories
 from helpers_sequential import CAUSAL, CLOZE, NUM_ITEMS, first_batch, make_loader, make_model, timed_split
 from torch import Tensor
 
 import options
-import runs.build
 from common.errors import UserError
 from common.sizes import round_up
 from dataloaders import DATALOADERS, Batch

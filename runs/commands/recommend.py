@@ -1,4 +1,4 @@
-"""Mode recommend: the best items of each user, by original ids, as a table on disk."""
+"""Mode recommend: generate top-k recommendations, by original ids, as a table on disk."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from dataloaders.base import as_int64
 from dataloaders.windows import Int, gather_padded
 from datasets.file import FileFormat
 from evaluation import check_scores, top_items
-from evaluation.options import EvaluationOptions
-from options.request import Request
-from runs.build import run_options
-from runs.folders import label_of
-from runs.histories import History, People, known_people, new_people, shown
+from options import Resolved
+from runs.command import Command
+from runs.given import run_options_given
+from runs.histories import History, Recipients, known_users, new_users, shown
+from runs.run_options import RunOptions
 from runs.serving.graph import PER_USER
-from runs.trained import TrainedRun, load_trained
+from runs.trained import TrainedRun, load_run
 from trainers.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -40,33 +40,33 @@ Found = tuple[NDArray[np.int64], NDArray[np.float32]]  # items [n, k], PAD where
 
 
 class RecommendOptions(Options):
-    """Whom to recommend how much, and where to write it."""
+    """For which users to recommend how many items, and where to write them."""
 
     users: str | None = Field(
         None,
         min_length=1,
-        description="for whom: all, or a file of user ids (a line each, or a column of a .csv, .tsv or .parquet file)",
+        description="all, or a file of user ids (one per line, or a column of a .csv, .tsv or .parquet file)",
     )
     histories: Path | None = Field(
-        None, description="for new users, in place of `users`: a file of their interactions, as dataset `file` reads it"
+        None, description="instead of `users`, for new users: a file of their interactions, as dataset `file` reads it"
     )
-    file_format: FileFormat = Field("auto", description="the form of `histories`, see dataset `file`")
-    topk: int = Field(20, ge=1, description="items for each user; fewer where fewer are left")
+    file_format: FileFormat = Field("auto", description="the format of `histories`, see dataset `file`")
+    topk: int = Field(20, ge=1, description="items per user; fewer if fewer are left")
     output: Path = Field(Path("recommendations.parquet"), description="the file to write: .parquet or .csv")
     history: History = Field(
         "all",
-        description="what the model is given of a user of the data: all interactions, those that it was trained on, or "
-        "the input that it is tested with",
+        description="the model's input for a user in the data: all interactions, the training interactions, or the "
+        "input of the test set",
     )
     filter_seen: bool | None = Field(
-        None, description="leave out what is in a user's history; null = as the run was measured"
+        None, description="leave out the items of a user's history; null = as the run was evaluated"
     )
     empty_histories: str = Field(
         "nothing",
         pattern="^(nothing|popular)$",
-        description="what users get of whom no item is known: nothing, or the items most trained on",
+        description="recommendations for users without a known item: nothing, or the most popular items",
     )
-    batch_size: int | None = Field(None, ge=1, description="users in a batch; null = the run's eval_batch_size")
+    batch_size: int | None = Field(None, ge=1, description="users per batch; null = the run's eval_batch_size")
     dataset_path: Path | None = Field(None, description="where the file of the run's data is now; null = where it was")
     local_data_folder: Path | None = Field(None, description="folder of prepared datasets; null = as the run had it")
 
@@ -80,7 +80,7 @@ class RecommendOptions(Options):
 
 @dataclass(frozen=True)
 class Written:
-    """What was written where; empty: users without any known item; seconds: of scoring and writing."""
+    """What was written where; empty: number of users without a known item; seconds: of scoring and writing."""
 
     label: str
     output: Path
@@ -90,42 +90,47 @@ class Written:
     seconds: float
 
 
-def recommend(request: Request) -> Written:
-    """Write the top lists that the options ask for. Raises UserError for users or models that can't have them."""
-    options = request.sections["recommend"]
-    assert isinstance(options, RecommendOptions)
+def recommend(resolved: Resolved) -> Written:
+    """Write the top-k lists that the options ask for. Raises UserError for users or models that can't have any."""
+    options, run_options = resolved.section("recommend", RecommendOptions), resolved.section("run", RunOptions)
     if (options.users is None) == (options.histories is None):
-        raise UserError("for whom? Give either --users (all, or a file of ids) or --histories (a file of interactions)")
-    if options.output.exists() and not run_options(request).overwrite:
+        raise UserError("give either --users (all, or a file of ids) or --histories (a file of interactions)")
+    if options.output.exists() and not run_options.overwrite:
         raise UserError(f"{options.output} exists: give another --output, or --overwrite true to replace it")
-    run = load_trained(
-        request,
-        dataset_path=options.dataset_path,
-        local_data_folder=options.local_data_folder,
-        filter_seen=options.filter_seen,
-        eval_batch_size=options.batch_size,
+    if run_options.pretrained_weights is None:
+        raise UserError("mode recommend needs a trained run: give its folder by --pretrained_weights")
+    changes = {
+        "dataset_path": options.dataset_path,
+        "local_data_folder": options.local_data_folder,
+        "filter_seen": options.filter_seen,
+        "eval_batch_size": options.batch_size,
+    }
+    run = load_run(
+        run_options.pretrained_weights,
+        run_options_given(resolved),
+        **{key: value for key, value in changes.items() if value is not None},
     )
     _check_model(run, new=options.histories is not None)
     if options.histories is not None:
-        people = new_people(run, options.histories, options.file_format)
+        recipients = new_users(run, options.histories, options.file_format)
     else:
-        people = known_people(run, options.users or "all", options.history)
-    empty = people.end == people.start
+        recipients = known_users(run, options.users or "all", options.history)
+    empty = recipients.end == recipients.start
     if empty.any():
         log.warning(
             "%d of %d users have no item that the model knows and get %s: %s",
             np.count_nonzero(empty),
             len(empty),
-            "the items most trained on" if options.empty_histories == "popular" else "nothing",
-            shown(people.ids[empty]),
+            "the most popular items" if options.empty_histories == "popular" else "nothing",
+            shown(recipients.ids[empty]),
         )
     began = time.perf_counter()
-    with _table(options.output, people.ids, np.asarray(run.loader.data.item_ids)) as write:
-        rows = _recommend(run, people, options, write)
+    with _table(options.output, recipients.ids, np.asarray(run.experiment.loader.data.item_ids)) as write:
+        rows = _recommend(run, recipients, options, write)
     return Written(
-        label_of(run.request),
+        run.experiment.config.label,
         options.output,
-        len(people.ids),
+        len(recipients.ids),
         rows,
         int(np.count_nonzero(empty)),
         time.perf_counter() - began,
@@ -133,31 +138,36 @@ def recommend(request: Request) -> Written:
 
 
 def _check_model(run: TrainedRun, new: bool) -> None:
-    """Refuse a model that makes no lists, or none for users that it wasn't trained on."""
-    code = run.model.code
-    if run.loader.code == "item_ratings":
-        raise UserError(f"model {code} predicts the ratings of an item: it makes no lists for users; autorec_user does")
+    """Refuse a model that can't rank items for users, or not for users that it wasn't trained on."""
+    code = run.experiment.model.code
+    if run.experiment.loader.code == "item_ratings":
+        raise UserError(
+            f"model {code} predicts the ratings of an item and can't rank items for users; use autorec_user"
+        )
     if new and code in PER_USER:
         raise UserError(
             f"model {code} can't serve new histories: {PER_USER[code]}. Give --users, or another model's run"
         )
 
 
-def _recommend(run: TrainedRun, people: People, options: RecommendOptions, write: Callable[[Int, Found], int]) -> int:
+def _recommend(
+    run: TrainedRun, recipients: Recipients, options: RecommendOptions, write: Callable[[Int, Found], int]
+) -> int:
     """Score in batches and write in blocks; returns the number of rows."""
-    evaluation = run.request.sections["evaluation"]
-    assert isinstance(evaluation, EvaluationOptions)
-    filter_seen = not run.loader.data.repeats if evaluation.filter_seen is None else evaluation.filter_seen
-    lengths, size = people.end - people.start, evaluation.eval_batch_size
-    k = min(options.topk, run.loader.data.num_items)
+    evaluation = run.experiment.config.evaluation
+    filter_seen = not run.experiment.loader.data.repeats if evaluation.filter_seen is None else evaluation.filter_seen
+    lengths, size = recipients.end - recipients.start, evaluation.eval_batch_size
+    k = min(options.topk, run.experiment.loader.data.num_items)
     counts = (
-        torch.from_numpy(run.loader.training_item_counts()).float() if options.empty_histories == "popular" else None
+        torch.from_numpy(run.experiment.loader.training_item_counts()).float()
+        if options.empty_histories == "popular"
+        else None
     )
     batches, total = _batches(lengths, size), -(-len(lengths) // size)
     rows_written, block = 0, []
     with torch.inference_mode():
         for number, rows in enumerate(Progress().shown(batches, total, "recommend"), 1):
-            block.append((rows, _top(run, people, rows, k, filter_seen)))
+            block.append((rows, _top(run, recipients, rows, k, filter_seen)))
             empty = np.flatnonzero(lengths[rows] == 0)
             if len(empty):
                 _fill(block[-1][1], empty, k, counts)
@@ -183,14 +193,18 @@ def _in_order(block: list[tuple[Int, Found]]) -> tuple[Int, Found]:
     return rows[order], (items, scores)
 
 
-def _top(run: TrainedRun, people: People, rows: Int, k: int, filter_seen: bool) -> Found:
+def _top(run: TrainedRun, recipients: Recipients, rows: Int, k: int, filter_seen: bool) -> Found:
     """The best items of these users; of equal scores the item with the lower number first."""
-    loader, start, end = people.loader, people.start[rows], people.end[rows]
-    scores = run.model.scores_in_parts(loader.inputs(people.users[rows], start, end).to(run.device))  # [B, V + 1]
-    check_scores(scores, run.model.code)
+    loader, start, end = recipients.loader, recipients.start[rows], recipients.end[rows]
+    scores = run.experiment.model.scores_in_parts(
+        loader.inputs(recipients.users[rows], start, end).to(run.experiment.device)
+    )  # [B, V + 1]
+    check_scores(scores, model.code)
     seen = None
     if filter_seen:
-        seen = as_int64(gather_padded(loader.data.items, start, end, int((end - start).max()))).to(run.device)
+        seen = as_int64(gather_padded(loader.data.items, start, end, int((end - start).max()))).to(
+            run.experiment.device
+        )
     items = top_items(scores, k, seen)
     best = scores.gather(1, items).float().masked_fill(items == 0, -torch.inf)
     of_items, of_scores = items.cpu().numpy(), best.cpu().numpy()
@@ -227,3 +241,17 @@ def _table(path: Path, user_ids: NDArray[Any], item_ids: NDArray[Any]) -> Iterat
             return len(arrays[0])
 
         yield write
+
+
+def _run(resolved: Resolved) -> int:
+    written = recommend(resolved)
+    options = resolved.section("recommend", RecommendOptions)
+    served = written.users - (written.empty if options.empty_histories == "nothing" else 0)
+    print(
+        f"{written.label}: {written.rows:,} rows for {served:,} of {written.users:,} users in {written.output} "
+        f"({written.users / written.seconds:,.0f} users per second)"
+    )
+    return 0
+
+
+RECOMMEND = Command(("run", "recommend"), _run, RecommendOptions)

@@ -1,4 +1,4 @@
-"""Mode datasets: what there is, under which licence, and what of it is on disk."""
+"""Mode datasets: list the datasets, their licences, and what is on disk."""
 
 from __future__ import annotations
 
@@ -10,23 +10,25 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from common.schema import Options
+from common.schema import LOCATION, Options
 from datasets import DATASETS
 from datasets.raw_files import RawFileDataset
-from options.request import Request
+from options import Resolved
+from runs.command import Command
 
 
 class DatasetsOptions(Options):
-    """What to list."""
+    """Options of the list of datasets."""
 
-    local_data_folder: Path = Field(Path("Data"), description="folder of raw files and prepared datasets")
-    show_citations: bool = Field(True, description="list what to cite, under the table")
+    local_data_folder: Path = Field(
+        Path("Data"), description="folder of raw files and prepared datasets", json_schema_extra=LOCATION
+    )
+    show_citations: bool = Field(True, description="list the citations under the table")
 
 
-def show_datasets(request: Request) -> int:
+def _run(resolved: Resolved) -> int:
     """List all datasets; downloads and reads nothing."""
-    options = request.sections["datasets"]
-    assert isinstance(options, DatasetsOptions)
+    options = resolved.section("datasets", DatasetsOptions)
     table = Table("dataset_code", "what", "download", "on disk", show_lines=True)
     table.columns[0].no_wrap = True
     table.columns[2].max_width = table.columns[3].max_width = 14
@@ -35,7 +37,7 @@ def show_datasets(request: Request) -> int:
         if not issubclass(dataset, RawFileDataset):
             table.add_row(code, dataset.description, "none", "")
             continue
-        repeat = "; people repeat items" if dataset.repeats else ""
+        repeat = "; repeat consumption" if dataset.repeats else ""
         what = f"{dataset.description}{repeat}\n[dim]licence: {escape(dataset.licence)}[/dim]"
         table.add_row(code, what, dataset.size, escape(on_disk(dataset, options.local_data_folder)))
         citations.setdefault(dataset.citation, []).append(code)
@@ -55,3 +57,6 @@ def on_disk(dataset: type[RawFileDataset[Any]], data_folder: Path) -> str:
     sources = dataset().wanted(dataset.Options()).sources
     needs = [source.needs for source in sources if source.needs]
     return f"no; needs {needs[0]}" if len(needs) == len(sources) else "no"
+
+
+DATASETS_COMMAND = Command(("run", "datasets"), _run, DatasetsOptions)

@@ -1,4 +1,4 @@
-"""Mode stats: datasets in figures and pictures, beside each other."""
+"""Mode stats: describe datasets side by side, in numbers and plots."""
 
 from __future__ import annotations
 
@@ -18,26 +18,27 @@ from common.files import expanded, write_text
 from common.schema import Options
 from datasets import DATASETS
 from datasets.curves import Curve, curves
+from options import Origin, Resolved
 from options.problems import Problems, unknown_choice
-from options.request import Request
 from options.values import check
 from options.yaml_text import flow
-from runs.build import run_options
+from runs.command import Command
+from runs.run_options import RunOptions
 from runs.stats_pictures import draw
 
 SCHEMA = 1
 
 
 class StatsOptions(Options):
-    """Which datasets to describe, and where to leave what is found."""
+    """Which datasets to describe, and where to write the statistics."""
 
     datasets: tuple[str | dict[str, Any], ...] = Field(
         (),
-        description="codes, files, or mappings like {dataset_code: ml-1m, min_uc: 10}, to stand beside each other; "
-        "[] = dataset_code",
+        description="datasets to describe side by side: codes, files, or mappings like "
+        "{dataset_code: ml-1m, min_uc: 10}; [] = dataset_code",
     )
-    stats_json: Path | None = Field(None, description="file for the figures and curves as JSON; null = none")
-    stats_pictures: Path | None = Field(None, description="folder for the curves as PNG; null = none")
+    stats_json: Path | None = Field(None, description="file for the statistics and curves as JSON; null = none")
+    stats_pictures: Path | None = Field(None, description="folder for plots of the curves as PNG; null = none")
 
 
 @dataclass(frozen=True)
@@ -73,28 +74,27 @@ ROWS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "items": ("items", _count),
     "interactions": ("interactions", _count),
     "density": ("density", _percent),
-    "length_mean": ("interactions of a user: mean", _length),
+    "length_mean": ("interactions per user: mean", _length),
     "length_median": ("  median", _length),
-    "length_p95": ("  95 % have at most", _length),
-    "length_max": ("  most", _count),
-    "repeat_rate": ("interactions with an item had before", _percent),
+    "length_p95": ("  95th percentile", _length),
+    "length_max": ("  maximum", _count),
+    "repeat_rate": ("repeat rate", _percent),
     "mean_rating": ("mean rating", "{:.3f}".format),
     "first_time": ("first interaction", lambda value: value[:10] if "T" in value else value),
     "last_time": ("last interaction", lambda value: value[:10] if "T" in value else value),
-    "span_days": ("days between them", _count),
-    "tied_timestamps": ("interactions tied in time with a neighbour", _percent),
-    "tied_test_targets": ("test targets that ties could change *", _count),
-    "tied_validation_targets": ("validation targets that ties could change *", _count),
-    "future_leak": ("test targets older than the newest training *", _percent),
-    "future_training": ("training newer than a test target, mean *", _percent),
+    "span_days": ("time span in days", _count),
+    "tied_timestamps": ("interactions that share a timestamp with a neighbour", _percent),
+    "tied_test_targets": ("test targets that depend on tie order *", _count),
+    "tied_validation_targets": ("validation targets that depend on tie order *", _count),
+    "future_leak": ("temporal leakage: test targets older than the newest training *", _percent),
+    "future_training": ("  training interactions newer than a test target, mean *", _percent),
 }
 
 
-def stats(request: Request) -> int:
+def _run(resolved: Resolved) -> int:
     """Describe one dataset, or several."""
-    options = request.sections["stats"]
-    assert isinstance(options, StatsOptions)
-    chosen = _chosen(request, options)
+    options = resolved.section("stats", StatsOptions)
+    chosen = _chosen(resolved, options)
     columns = []
     for code, dataset_options, _ in chosen:
         data = datasets.load(code, dataset_options)
@@ -114,36 +114,37 @@ def stats(request: Request) -> int:
     return 0
 
 
-def _chosen(request: Request, options: StatsOptions) -> list[tuple[str, Any, dict[str, Any]]]:
-    """(code, options, what was said of this dataset alone) of each dataset.
+def _chosen(resolved: Resolved, options: StatsOptions) -> list[tuple[str, Any, dict[str, Any]]]:
+    """(code, options, the options given for this dataset alone) of each dataset.
 
-    What was given for all holds for those that have such an option. Raises OptionsError, listing all that is wrong.
+    Options given for all apply to the datasets that have them. Raises OptionsError, listing all that is wrong.
     """
+    default_code = resolved.section("run", RunOptions).dataset_code
     if not options.datasets:
-        return [(run_options(request).dataset_code, request.sections["dataset"], {})]
-    shared = {key: value for key, value in request.values.items() if not request.origins[key].startswith("default")}
+        return [(default_code, resolved.sections["dataset"], {})]
+    shared = {key: value for key, value in resolved.values.items() if not resolved.origins[key].is_default}
     chosen: list[tuple[str, Any, dict[str, Any]]] = []
-    problems = Problems()
+    problems, flag = Problems(), Origin.flag("datasets")
     for entry in options.datasets:
         said = _as_mapping(entry)
-        code = said.pop("dataset_code", run_options(request).dataset_code)
+        code = said.pop("dataset_code", default_code)
         if not isinstance(code, str) or code not in DATASETS:
             name = code if isinstance(code, str) else flow(code)
-            message = unknown_choice("dataset", name, DATASETS) + " There is no file of that name, either."
-            problems.add(message, "--datasets", "datasets", name)
+            message = unknown_choice("dataset", name, DATASETS) + " There is no file of that name either."
+            problems.add(message, flag, "datasets", name)
             continue
         schema = DATASETS[code].Options
         values = {key: value for key, value in shared.items() if key in schema.model_fields}
         made, wrong = check(schema, {**values, **said})
         for key, messages in wrong.items():
             value = str(said[key]) if key in said else ""
-            problems.add(_what_is_wrong(key, messages, schema, code), "--datasets", "datasets", value)
+            problems.add(_what_is_wrong(key, messages, schema, code), flag, "datasets", value)
         chosen.append((code, made, said))
-    for key in sorted(key for key in shared if request.origins[key].startswith("--")):  # templates may say more
+    for key in sorted(key for key in shared if resolved.origins[key].kind == "command_line"):  # templates may say more
         takers = [said for code, _, said in chosen if key in DATASETS[code].Options.model_fields]
         if takers and all(key in said for said in takers):
-            message = "has no effect: each of --datasets that has it says its own"
-            problems.add(message, request.origins[key], key, str(shared[key]))
+            message = "has no effect: each dataset in --datasets that has it sets its own value"
+            problems.add(message, resolved.origins[key], key, str(shared[key]))
     problems.raise_if_any()
     return chosen
 
@@ -202,3 +203,6 @@ def _table(columns: list[Described]) -> Table:
         values = [column.figures[key] for column in columns]
         table.add_row(name, *("-" if value is None else plain(value) for value in values))
     return table
+
+
+STATS = Command(("run", "dataset", "stats"), _run, StatsOptions, listed=listed_codes)

@@ -1,4 +1,4 @@
-"""Mode status: how far the runs of a comparison are, and how long they may still take. It changes nothing."""
+"""Mode status: the progress of a comparison's runs, and the time they still need. Changes nothing."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from common.errors import UserError
-from evaluation.options import EvaluationOptions
-from options.request import Request
-from runs.build import run_options
-from runs.compare import CompareOptions, run_name
-from runs.folders import is_held, label_of, run_folder
+from options import Resolved
+from runs.command import Command
+from runs.comparison.cells import run_name
+from runs.comparison.config import CompareConfig
+from runs.comparison.options import CompareOptions
+from runs.comparison.resolve import resolve_compare
+from runs.config import ExperimentConfig
+from runs.folders import is_held, run_folder
 from runs.tuning.cells import found_before, tuning_folder
 from trainers.options import GenericTrainerOptions, TransferTrainerOptions
 from trainers.progress import format_seconds
@@ -26,18 +29,17 @@ TO_DO = ("running", "interrupted", "missing")
 
 @dataclass
 class Cell:
-    """One run of the comparison: missing, running, interrupted (or killed), finished or failed; and its counters."""
+    """One run of the comparison: missing, running, interrupted (or killed), finished or failed, and its counters."""
 
-    request: Request
+    config: ExperimentConfig
     name: str
     state: str
     counters: dict[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> tuple[str, str, str]:
-        """What runs that take about as long have in common: all but the seed."""
-        run = run_options(self.request)
-        return label_of(self.request), run.dataset_code, self.request.sections["dataset"].model_dump_json()
+        """What runs that take about equally long share: all but the seed."""
+        return self.config.label, self.config.run.dataset_code, self.config.dataset.model_dump_json()
 
     @property
     def epochs(self) -> int:
@@ -52,7 +54,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds that a run still takes: about, at least, or at most so many; None = nothing to estimate from."""
+    """Seconds that a run still needs: about, at least, or at most as many; None = nothing to estimate from."""
 
     seconds: float | None = None
     sign: str = ""
@@ -61,20 +63,22 @@ class Estimate:
         return "unknown" if self.seconds is None else f"{self.sign}{format_seconds(self.seconds)}"
 
 
-def status(request: Request) -> int:
-    """Show a row for each run of the comparison, and what they come to together."""
-    options = request.sections["compare"]
-    assert isinstance(options, CompareOptions)
-    cells = [look(cell) for cell in request.cells]
+def _run(resolved: Resolved) -> int:
+    """Print a row for each run of the comparison, and totals."""
+    config = CompareConfig.of(resolved)
+    options = config.compare
+    cells = [look(cell) for cell in config.cells]
     left = {cell.name: time_left(cell, cells) for cell in cells if cell.state in TO_DO}
     table = Table("run", "state", "epochs", "best", "minutes", "time left", title="The runs of the comparison")
     for cell in cells:
-        best = cell.counters.get("best_value")
+        best, metric = cell.counters.get("best_value"), cell.config.evaluation.best_metric
         table.add_row(
             cell.name,
             cell.state,
             str(cell.epochs) if cell.counters else "",
-            "" if best is None else f"{_metric(cell.request)} {abs(best):.4f} ({cell.counters.get('best_epoch')})",
+            ""
+            if best is None
+            else f"{cell.config.evaluation.best_metric} {abs(best):.4f} ({cell.counters.get('best_epoch')})",
             f"{cell.seconds / 60:.1f}" if cell.counters else "",
             str(left.get(cell.name, "")),
         )
@@ -124,7 +128,7 @@ def time_left(cell: Cell, cells: list[Cell]) -> Estimate:
 
 def _longest(cell: Cell) -> float | None:
     """Seconds until the last epoch or the last minute that the options allow."""
-    options = cell.request.sections["trainer"]
+    options = cell.config.trainer
     limits = []
     if isinstance(options, GenericTrainerOptions):
         if options.num_epochs is not None and cell.epochs:
@@ -136,22 +140,16 @@ def _longest(cell: Cell) -> float | None:
 
 def _shortest(cell: Cell) -> float | None:
     """Seconds until every stage that is left is saturated, if no epoch is better than the best so far."""
-    options = cell.request.sections["trainer"]
+    options = cell.config.trainer
     if not isinstance(options, GenericTrainerOptions) or options.saturation_wait_epochs is None or not cell.epochs:
         return None
     stages = 1
     if isinstance(options, TransferTrainerOptions) and options.train_transfer:
-        stages = int(cell.request.values["max_len"]).bit_length()  # max_len, max_len // 2, ..., 1
+        stages = int(cell.config.values()["max_len"]).bit_length()  # max_len, max_len // 2, ..., 1
     later = stages - 1 - int(cell.counters.get("stage") or 0)
     waited = cell.epochs - int(cell.counters.get("waiting_since") or 0)
     epochs = options.saturation_wait_epochs * (later + 1) - waited
     return max(epochs, 0) * cell.seconds / cell.epochs
-
-
-def _metric(request: Request) -> str:
-    options = request.sections["evaluation"]
-    assert isinstance(options, EvaluationOptions)
-    return options.best_metric
 
 
 def _totals(cells: list[Cell], left: list[Estimate], max_parallel: int | None) -> str:
@@ -169,3 +167,6 @@ def _totals(cells: list[Cell], left: list[Estimate], max_parallel: int | None) -
     if len(known) < len(left):
         parts.append(f"unknown for {len(left) - len(known)} runs" if known else "time left unknown")
     return "; ".join(parts)
+
+
+STATUS = Command(("run", "compare"), _run, CompareOptions, resolve=resolve_compare, overrides_runs=True)

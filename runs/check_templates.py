@@ -1,11 +1,11 @@
-"""`python -m options.check_templates`: parse every shipped template against the real schemas."""
+"""`python -m runs.check_templates`: parse every shipped template against the real schemas."""
 
 import sys
 
 from common.errors import UserError
-from options.parse import parse
-from options.registries import load_registries
+from options import parse
 from options.templates import template_names
+from runs.commands import load_registries
 
 
 def main() -> int:
@@ -15,12 +15,12 @@ def main() -> int:
     wrong = 0
     for name in names:
         try:
-            request = parse(["--templates", name], registries)
+            resolved = parse(["--templates", name], registries)
         except UserError as error:
             wrong += 1
             print(f"{name}: {error}")
         else:
-            print(f"{name}: ok (mode {request.mode}{f', {len(request.cells)} runs' if request.cells else ''})")
+            print(f"{name}: ok (mode {resolved.mode}{f', {len(resolved.cells)} runs' if resolved.cells else ''})")
     print(f"{len(names)} templates, {wrong} wrong")
     return 1 if wrong or not names else 0
 

@@ -1,0 +1,72 @@
+"""What parsing returns: resolved options, or a text that was asked for instead."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from common.schema import Options
+from options.origin import Origin
+from options.yaml_text import dump_mapping
+
+T = TypeVar("T", bound=Options)
+
+
+class HelpRequested(Exception):
+    """A text (help, version, resolved options) was asked for instead of a run.
+
+    Attributes:
+        text: what to print.
+        exit_code: what the process should end with.
+    """
+
+    def __init__(self, text: str, exit_code: int = 0) -> None:
+        super().__init__(text)
+        self.text = text
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The validated options of one command, section by section. Commands turn it into typed configurations.
+
+    Attributes
+    ----------
+    mode : the command's name in the registry
+    sections : section -> its validated options, "run" first
+    origins : option -> where its value came from
+    templates : the templates, as they were named
+    more : options given for all listed datasets alone, which no section has
+    cells : the runs of a comparison, one per run, dataset and seed; empty for other commands
+    """
+
+    mode: str
+    sections: Mapping[str, Options]
+    origins: Mapping[str, Origin]
+    templates: tuple[str, ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
+    cells: tuple["Resolved", ...] = ()
+
+    def section(self, name: str, schema: type[T]) -> T:
+        """The options of a section, as an instance of its schema. Raises TypeError if they are of another one."""
+        options = self.sections[name]
+        if not isinstance(options, schema):
+            raise TypeError(f"section {name} holds {type(options).__name__}, not {schema.__name__}")
+        return options
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """All options, flat, as plain values."""
+        return {**flat(self.sections.values()), **self.more}
+
+    def to_yaml(self) -> str:
+        """The options as YAML that can be given back as a template."""
+        return dump_mapping(self.values)
+
+    def to_yaml_with_origins(self) -> str:
+        """The same, with the origin of each value in a comment."""
+        return dump_mapping(self.values, {key: str(origin) for key, origin in self.origins.items()})
+
+
+def flat(sections: Any) -> dict[str, Any]:
+    """The options of several sections in one mapping, as plain values."""
+    return {key: value for options in sections for key, value in options.model_dump(mode="json").items()}

@@ -1,0 +1,21 @@
+"""Modes validate and test: evaluate trained weights again."""
+
+from __future__ import annotations
+
+from options import Resolved
+from runs.command import Command
+from runs.config import EXPERIMENT, ExperimentConfig
+from runs.evaluate import evaluate
+from runs.screen import show_metrics
+from trainers.evaluate import Phase
+
+
+def _run(resolved: Resolved, phase: Phase) -> int:
+    results = evaluate(ExperimentConfig.of(resolved), phase)
+    title = f"{results['label']} on {results['data']['name']}, {phase} ({results['weights']})"
+    show_metrics(results[phase], title)
+    return 0
+
+
+VALIDATE = Command(EXPERIMENT, lambda resolved: _run(resolved, "validation"))
+TEST = Command(EXPERIMENT, lambda resolved: _run(resolved, "test"))

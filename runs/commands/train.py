@@ -1,0 +1,18 @@
+"""Mode train: train one model, and show its test metrics."""
+
+from __future__ import annotations
+
+from options import Resolved
+from runs.command import Command
+from runs.config import EXPERIMENT, ExperimentConfig
+from runs.screen import show_metrics
+from runs.train import train
+
+
+def _run(resolved: Resolved) -> int:
+    results = train(ExperimentConfig.of(resolved))
+    show_metrics(results["test"], f"{results['label']} on {results['data']['name']}, test")
+    return 130 if results["stopped_by"] == "interrupted" else 0
+
+
+TRAIN = Command(EXPERIMENT, _run)

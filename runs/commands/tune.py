@@ -1,0 +1,39 @@
+"""Mode tune: search for better options; show the trials, and where the best options are."""
+
+from __future__ import annotations
+
+from shlex import quote
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from options import Resolved
+from runs.command import Command
+from runs.config import EXPERIMENT
+from runs.tuning.config import TuneConfig
+from runs.tuning.options import TuneOptions
+from runs.tuning.resolve import resolve_tune
+
+PIPED_WIDTH = 200  # columns, if the output is no terminal
+
+
+def _run(resolved: Resolved) -> int:
+    from runs.tuning.search import search  # noqa: PLC0415  (it imports optuna, which nothing else needs)
+
+    found = search(TuneConfig.of(resolved))
+    head, *rows = found.table
+    table = Table(*head, title=f"{found.metric} on validation")
+    table.columns[-1].max_width = 60
+    for row in rows:
+        style = "bold" if row[0] == str(found.best) else None
+        table.add_row(*map(escape, [row[0], row[1], f"{float(row[2]):.4f}" if row[2] else "", *row[3:]]), style=style)
+    Console(width=None if Console().is_terminal else PIPED_WIDTH).print(table)
+    for path in found.files:
+        print(path)
+    if found.best is not None:
+        print(f"train and test the best options: python main.py --templates {quote(str(found.files[-1]))}")
+    return 130 if found.interrupted else 0
+
+
+TUNE = Command((*EXPERIMENT, "tune"), _run, TuneOptions, resolve=resolve_tune)

@@ -1,0 +1,177 @@
+"""The runs of a comparison: reuse, resume or start each."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from common.errors import UserError, is_told
+from options import Origin
+from runs.comparison.config import CompareConfig
+from runs.config import ExperimentConfig
+from runs.experiment import load_split
+from runs.folders import is_held, run_folder
+from runs.launchers import Task, launch
+from runs.train import train
+from runs.tuning.cells import tune_cells
+from trainers.run_folder import RunFolder
+
+log = logging.getLogger(__name__)
+RunOutcome = Literal["reused", "trained", "failed", "interrupted"]
+
+
+def run_cells(config: CompareConfig) -> tuple[list[RunFolder], dict[str, RunOutcome]]:
+    """Run what is missing: finished runs are reused, interrupted ones resumed; a failure doesn't stop the others.
+
+    Returns
+    -------
+    folders : those with results
+    outcomes : run folder -> how the run ended; after Ctrl-C not of every run
+    """
+    options = config.compare
+    try:
+        cells, untuned = tune_cells(config.cells, options)
+    except KeyboardInterrupt:
+        log.warning("interrupted: the same command resumes the search")
+        return [], {}
+    _check_folders(cells)
+    folders = [run_folder(cell) for cell in cells]
+    outcomes, tasks = _plan(cells, folders, options.retry_failed)
+    try:
+        for result in launch(tasks, options):
+            folder = result.task.arguments[1]
+            outcomes[str(folder.path)] = result.value or ("interrupted" if result.interrupted else "failed")
+            if result.error is not None:
+                _record_failure(folder, result.error)
+    except KeyboardInterrupt:
+        log.warning("interrupted: the same command resumes the comparison")
+    known = {str(folder.path): outcomes[str(folder.path)] for folder in folders if str(folder.path) in outcomes}
+    done = [folder for folder in folders if known.get(str(folder.path)) in ("reused", "trained")]
+    return done, {**known, **dict.fromkeys(untuned, "failed")}
+
+
+def _plan(
+    cells: Sequence[ExperimentConfig], folders: list[RunFolder], retry_failed: bool
+) -> tuple[dict[str, RunOutcome], list[Task[RunOutcome]]]:
+    """The outcomes that are known before anything runs, and a task for each other run; prepares all data, once."""
+    outcomes: dict[str, RunOutcome] = {}
+    tasks = []
+    data = _Data()
+    for number, (cell, folder) in enumerate(zip(cells, folders, strict=True), 1):
+        known = _known(cell, folder, data, retry_failed)
+        if known is None:
+            position = f"run {number} of {len(cells)}"
+            tasks.append(Task(run_name(folder), train_cell, (cell, folder, position)))
+        else:
+            outcomes[str(folder.path)] = known
+    return outcomes, tasks
+
+
+def _known(cell: ExperimentConfig, folder: RunFolder, data: _Data, retry_failed: bool) -> RunOutcome | None:
+    """The outcome of a run that needn't be run; None if it must be."""
+    overwrite = cell.run.overwrite
+    try:
+        status = {} if overwrite else folder.status()
+        if status.get("state") == "failed" and not retry_failed:
+            raise UserError(f"{status.get('error')} (in an earlier try; --retry_failed true tries again)")
+        data.hash_of(cell)  # prepares it, finished or not
+        if not overwrite and _is_finished(folder, cell, data):
+            log.info("%s: finished before, its results are reused", folder.path)
+            return "reused"
+        return None
+    except Exception as error:  # a run that fails must not stop the others
+        told = is_told(error)
+        log.error("%s failed%s", run_name(folder), f": {error}" if told else "", exc_info=not told)
+        _record_failure(folder, str(error) if told else f"{type(error).__name__}: {error}")
+    return "failed"
+
+
+def train_cell(cell: ExperimentConfig, folder: RunFolder, position: str) -> RunOutcome:
+    """Train one run, or resume it. Raises KeyboardInterrupt if it was interrupted."""
+    log.info("%s: %s", position, folder.path)
+    if not cell.run.overwrite and _is_finished(folder, cell, _Data()):
+        return "trained"  # by a process that died before it could report it
+    written = train(cell.with_run(Origin.program("comparison"), resume_training=True))
+    if written["stopped_by"] == "interrupted":
+        raise KeyboardInterrupt
+    return "trained"
+
+
+def run_name(folder: RunFolder) -> str:
+    """A run's name among the others: its group and its own."""
+    return f"{folder.path.parent.name}/{folder.path.name}"
+
+
+class _Data:
+    """The data of runs, each prepared and split once."""
+
+    def __init__(self) -> None:
+        self._hashes: dict[str, str | Exception] = {}
+
+    def hash_of(self, cell: ExperimentConfig) -> str:
+        """The hash of a run's data. Raises what preparing it raises, without trying again."""
+        run = cell.run
+        sections = [cell.dataset, cell.split_options]
+        key = " ".join([run.dataset_code, run.split, *(section.model_dump_json() for section in sections)])
+        if key not in self._hashes:
+            try:
+                self._hashes[key] = load_split(cell).data.hash
+            except Exception as error:
+                self._hashes[key] = error
+        found = self._hashes[key]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def _record_failure(folder: RunFolder, error: str) -> None:
+    """Leave the error in the run's status, if nobody did; not in that of a run that is finished or running."""
+    # a damaged status, or a folder that can't be written, is reported as an error of its own
+    with contextlib.suppress(UserError, OSError):
+        status = folder.status()
+        if status.get("state") not in ("finished", "failed") and not is_held(folder):
+            folder.write_status(**{**status, "state": "failed", "error": error})
+
+
+def recorded_failure(path: str) -> str:
+    """The error that a failed run recorded in its folder, or where else to find it."""
+    with contextlib.suppress(UserError):
+        return str(RunFolder(Path(path)).status().get("error") or "see above")
+    return "see above"
+
+
+def _is_finished(folder: RunFolder, cell: ExperimentConfig, data: _Data) -> bool:
+    """Whether the folder holds the run's results, on its data. Raises UserError if they are of other data."""
+    if folder.status().get("state") != "finished" or not folder.results.is_file():
+        return False
+    if json.loads(folder.results.read_text(encoding="utf-8"))["data"]["hash"] != data.hash_of(cell):
+        raise UserError(f"the data has changed since {folder.path} was run: run it again with --overwrite true")
+    return True
+
+
+def _are_the_same(cells: list[ExperimentConfig]) -> bool:
+    """Whether these runs have the same options."""
+    return all(cell.values() == cells[0].values() for cell in cells)
+
+
+def _check_folders(cells: Sequence[ExperimentConfig]) -> None:
+    """Refuse two runs in one folder."""
+    paths = [str(run_folder(cell).path) for cell in cells]
+    shared = sorted({path for path in paths if paths.count(path) > 1})
+    twice = [
+        path for path in shared if _are_the_same([cell for cell, own in zip(cells, paths, strict=True) if own == path])
+    ]
+    if twice:
+        raise UserError(
+            f"the comparison has the same run more than once: {', '.join(twice)}; leave out what --runs, --datasets or "
+            "--seeds names again"
+        )
+    if shared:
+        raise UserError(
+            f"several runs of the comparison would share a folder: {', '.join(shared)}; drop experiment_name, and "
+            "give data files of one name a dataset_name each"
+        )

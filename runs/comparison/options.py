@@ -1,0 +1,41 @@
+"""The options of a comparison."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from common.schema import Options
+from runs.launchers import LaunchOptions
+
+
+class RunEntry(Options):
+    """One row of a comparison."""
+
+    template: str | tuple[str, ...] = Field(description="template, or templates in order")
+    label: str | None = Field(None, description="the row's name; null = the template's label, or the model's own")
+    overrides: dict[str, Any] = Field(default_factory=dict, description="options that differ from the template's")
+    search: dict[str, Any] | None = Field(
+        None, description="with tune_trials: what is searched, as in mode tune; null = the template's search, if any"
+    )
+
+
+class CompareOptions(LaunchOptions):
+    """Which runs to compare, on which datasets, with which seeds."""
+
+    runs: tuple[str | RunEntry, ...] = Field(min_length=1, description="templates, or {template, label, overrides}")
+    datasets: tuple[str | dict[str, Any], ...] = Field(
+        (),
+        description="codes, or mappings like {dataset_code: file, dataset_path: a.csv}; [] = the templates' own",
+    )
+    seeds: tuple[int, ...] = Field((), description="seeds; [] = the templates' own")
+    metrics: tuple[str, ...] = Field(("NDCG@10", "Recall@10"), min_length=1, description="the columns of the table")
+    tune_trials: int | None = Field(
+        None,
+        ge=1,
+        description="trials of a search on the validation set, for each run that has one, before it is trained with "
+        "the winner's options; null = no search",
+    )
+    retry_failed: bool = Field(False, description="try runs again that failed before")
+    afterword: str | None = Field(None, description="what to tell the reader after the table")

@@ -1,0 +1,198 @@
+"""How a comparison resolves: every run on every dataset with every seed, each resolved like a single run."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from common.errors import nearest
+from common.schema import Options
+from options.origin import Origin
+from options.problems import Problems
+from options.registries import Registries
+from options.resolve import Section, check_section, choose, command_of, last_wins, owners_of, resolve
+from options.resolved import Resolved
+from options.templates import read_templates
+from options.values import RawOption, coerce
+from runs.comparison.options import CompareOptions, RunEntry
+from runs.run_options import RunOptions
+from runs.tuning.resolve import resolve_tune
+
+OWN = ("mode", "label", "experiment_name", "model_code")  # a run's own: a comparison never overrides these
+_LISTED = {"dataset_code": "datasets", "seed": "seeds"}  # a run's option -> the comparison's list of its values
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What all cells of a comparison share."""
+
+    options: CompareOptions
+    latest: dict[str, RawOption]
+    shared: list[RawOption]
+    registries: Registries
+    problems: Problems
+    used: set[str] = field(default_factory=set)
+    all_keys: set[str] = field(default_factory=set)
+
+    def source(self, key: str) -> tuple[Origin, int]:
+        """The origin and the layer of an option of the comparison."""
+        item = self.latest.get(key)
+        return (Origin.default("compare"), 0) if item is None else (item.origin, item.layer)
+
+
+def resolve_compare(
+    given: list[RawOption], registries: Registries, problems: Problems, templates: tuple[str, ...]
+) -> Resolved | None:
+    """The resolved options of a comparison, with a cell per run, dataset and seed; None if problems were noted."""
+    latest = _one_or_list(last_wins(given), problems)
+    mode = command_of(given, registries)
+    before = len(problems.found)
+    run_section, own_section = Section("run", "", RunOptions), Section("compare", "", CompareOptions)
+    shared = [item for item in latest.values() if item.key not in CompareOptions.model_fields and item.key not in OWN]
+    for item in latest.values():
+        if item.key in ("label", "model_code"):
+            problems.add("is each run's own; give it in `runs`", item.origin, item.key, item.text)
+    run, options = check_section(run_section, latest, problems), check_section(own_section, latest, problems)
+    if not isinstance(run, RunOptions) or not isinstance(options, CompareOptions):
+        return None
+    plan = _Plan(options, latest, shared, registries, problems)
+    cells = _cells(plan)
+    _judge_shared(plan)
+    if len(problems.found) > before:
+        return None
+    sections = {"run": run, "compare": options}
+    origins = {key: latest[key].origin if key in latest else Origin.default("run") for key in RunOptions.model_fields}
+    origins |= {key: plan.source(key)[0] for key in CompareOptions.model_fields}
+    more = {}
+    for item in latest.values():
+        if item.key not in origins:
+            more[item.key], origins[item.key] = _shared_value(item, cells), item.origin
+    return Resolved(mode, sections, origins, templates, more, tuple(cells))
+
+
+def _one_or_list(latest: dict[str, RawOption], problems: Problems) -> dict[str, RawOption]:
+    """`dataset_code` and `seed` as `datasets` and `seeds`; the one with the higher priority counts."""
+    latest = dict(latest)
+    for one, many in _LISTED.items():
+        if one not in latest:
+            continue
+        item = latest.pop(one)
+        if many not in latest or item.priority > latest[many].priority:
+            value = _coerce_any(item)
+            latest[many] = RawOption(many, value if isinstance(value, list) else [value], item.origin, item.layer)
+        elif item.priority == latest[many].priority:
+            problems.add(f"is given together with `{many}`; give only one of them", item.origin, one, item.text)
+    return latest
+
+
+class _AnyValue(Options):
+    value: Any = None
+
+
+def _coerce_any(item: RawOption) -> Any:
+    """The value of an option, by the spelling alone."""
+    return coerce(_AnyValue, replace(item, key="value"))
+
+
+def _shared_value(item: RawOption, cells: list[Resolved]) -> Any:
+    """The typed value of an override, as the first cell that uses it reads it."""
+    return next(values[item.key] for values in (cell.values for cell in cells) if item.key in values)
+
+
+def _cells(plan: _Plan) -> list[Resolved]:
+    cells = []
+    for number, row in enumerate(plan.options.runs, 1):
+        entry = RunEntry(template=row) if isinstance(row, str) else row
+        for dataset in plan.options.datasets or ({},):
+            for seed in plan.options.seeds or (None,):
+                cell = _cell(plan, number, entry, dataset, seed)
+                if cell is not None:
+                    cells.append(cell)
+    return cells
+
+
+def _cell(
+    plan: _Plan, number: int, entry: RunEntry, dataset: str | dict[str, Any], seed: int | None
+) -> Resolved | None:
+    """One run of a comparison; problems are noted with its name.
+
+    Priority, lowest first: the run's template; the comparison's templates: for all runs, for this run, for the dataset;
+    the command line in the same order; then the dataset and the seed of this cell, which can't be overridden.
+    """
+    names = (entry.template,) if isinstance(entry.template, str) else entry.template
+    problems = Problems()
+    own = _template_values(names, plan.registries, problems)
+    runs, datasets, seeds = plan.source("runs"), plan.source("datasets"), plan.source("seeds")
+    mine = [RawOption(key, value, *runs) for key, value in entry.overrides.items()]
+    if entry.label is not None:
+        mine.append(RawOption("label", entry.label, *runs))
+    dataset = dataset if isinstance(dataset, dict) else {"dataset_code": dataset}
+    data = [RawOption(key, value, *datasets) for key, value in dataset.items()]
+    fixed = [item for item in data if item.key == "dataset_code"]
+    fixed += [] if seed is None else [RawOption("seed", seed, *seeds)]
+    tuning = _tuning(plan, entry)
+    mine += [item for item in tuning if item.key == "search"]
+    searched = bool(tuning) and any(item.key == "search" for item in [*own, *plan.shared, *mine])
+    mode = RawOption("mode", "tune" if searched else "train", Origin.program("comparison"))
+    fixed += [mode, *(item for item in tuning if searched and item.key != "search")]
+    shared = _used(plan, [*own, *mine, *data], mode)
+    overrides = sorted([*shared, *mine, *data], key=lambda item: item.origin.overrides_templates)
+    resolver = resolve_tune if searched else resolve
+    cell = None if problems.found else resolver([*own, *overrides, *fixed], plan.registries, problems, names)
+    name = entry.label or " + ".join(names) or str(number)
+    common = {(item.origin, item.key) for item in [*plan.shared, *data, *fixed]}
+    for problem in problems.found:
+        own_name = "" if (problem.origin, problem.key) in common else f"run `{name}`: "
+        plan.problems.extend([replace(problem, message=own_name + problem.message)])
+    return cell
+
+
+def _tuning(plan: _Plan, entry: RunEntry) -> list[RawOption]:
+    """The options of a run's search: the search space of its entry, the budget, and the seed; [] without a budget."""
+    trials, seeds = plan.options.tune_trials, plan.options.seeds
+    if trials is None:
+        return []
+    given = [RawOption("num_trials", trials, *plan.source("tune_trials"))]
+    if entry.search is not None:
+        given.append(RawOption("search", entry.search, *plan.source("runs")))
+    if seeds:
+        given.append(RawOption("tune_seed", seeds[0], *plan.source("seeds")))
+    return given
+
+
+def _template_values(names: tuple[str, ...], registries: Registries, problems: Problems) -> list[RawOption]:
+    """What a run's templates say, without the folder of an earlier run."""
+    given = read_templates(names, registries.templates, problems)
+    for item in [item for item in given if item.key == "mode"][-1:]:
+        if item.value not in ("train", "tune"):
+            problems.add(
+                "is not allowed in the templates of a comparison's runs, which are trained",
+                item.origin,
+                "mode",
+                item.text,
+            )
+    return [item for item in given if item.key not in ("mode", "experiment_name")]
+
+
+def _used(plan: _Plan, given: list[RawOption], mode: RawOption) -> list[RawOption]:
+    """The shared overrides that the components of this run have."""
+    choosers = [item for item in plan.shared if item.key in RunOptions.model_fields]
+    choice = choose(last_wins([*given, *choosers, mode]), plan.registries, Problems())
+    used = [item for item in plan.shared if choice.schema_of(item.key) is not None]
+    plan.used.update(item.key for item in used)
+    plan.all_keys.update(key for section in choice.sections.values() for key in section.schema.model_fields)
+    return used
+
+
+def _judge_shared(plan: _Plan) -> None:
+    """Note each override that no run uses."""
+    broken = {problem.key for problem in plan.problems.found}
+    for item in plan.shared:
+        if item.key in plan.used or item.key in broken:
+            continue
+        owners = owners_of(item.key, plan.registries)
+        if owners:
+            named = ", ".join(f"{kind} `{code}`" for kind, code in owners)
+            message = f"is an option of {named}, which no run of this comparison uses"
+        else:
+            hint = nearest(item.key, plan.all_keys | set(type(plan.options).model_fields))
+            message = f"there is no such option in any run of this comparison{'; ' + hint if hint else ''}"
+        plan.problems.add(message, item.origin, item.key, item.text)

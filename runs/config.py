@@ -1,0 +1,153 @@
+"""The configuration of one experiment: frozen and typed, one attribute a component."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from common.schema import Options
+from dataloaders import DATALOADERS, DataloaderOptions
+from datasets import SPLITS
+from datasets.base import DatasetOptions
+from evaluation.options import EvaluationOptions
+from models import MODELS, Model
+from options import Origin, Resolved
+from options.problems import Problems
+from options.resolve import find_conflict
+from options.resolved import flat
+from options.values import check
+from options.yaml_text import dump_mapping
+from runs.run_options import RunOptions
+
+EXPERIMENT = ("run", "dataset", "split", "dataloader", "model", "trainer", "evaluation")
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """All options of one experiment, each component's as an instance of that component's schema.
+
+    Attributes
+    ----------
+    run : the options that belong to no component; its `dataloader_code` and `trainer_code` are never null
+    dataset, split, dataloader, model, trainer, evaluation : those of the chosen components
+    origins : option -> where its value came from
+    templates : the templates, as they were named
+    """
+
+    run: RunOptions
+    dataset: DatasetOptions
+    split: Options
+    dataloader: DataloaderOptions
+    model: Options
+    trainer: Options
+    evaluation: EvaluationOptions
+    origins: Mapping[str, Origin]
+    templates: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, resolved: Resolved) -> ExperimentConfig:
+        """The configuration that resolved options of a command on one experiment stand for."""
+        return cls(
+            run=resolved.section("run", RunOptions),
+            dataset=resolved.section("dataset", DatasetOptions),
+            split=resolved.section("split", Options),
+            dataloader=resolved.section("dataloader", DataloaderOptions),
+            model=resolved.section("model", Options),
+            trainer=resolved.section("trainer", Options),
+            evaluation=resolved.section("evaluation", EvaluationOptions),
+            origins=resolved.origins,
+            templates=resolved.templates,
+        )
+
+    @property
+    def sections(self) -> dict[str, Options]:
+        """The options by section, "run" first."""
+        return {
+            "run": self.run,
+            "dataset": self.dataset,
+            "split": self.split,
+            "dataloader": self.dataloader,
+            "model": self.model,
+            "trainer": self.trainer,
+            "evaluation": self.evaluation,
+        }
+
+    @property
+    def model_class(self) -> type[Model]:
+        """The class of the model."""
+        return MODELS[str(self.run.model_code)]
+
+    @property
+    def label(self) -> str:
+        """The run's name in tables."""
+        return self.run.label or self.model_class.named(self.sections)
+
+    @property
+    def split_options(self) -> Options:
+        """The options of the split, in which a `split_seed` of null has become the run's seed."""
+        if getattr(self.split, "split_seed", 0) is None:
+            return self.split.model_copy(update={"split_seed": self.run.seed})
+        return self.split
+
+    def values(self) -> dict[str, Any]:
+        """All options, flat, as plain values."""
+        return flat(self.sections.values())
+
+    def to_yaml(self) -> str:
+        """The options as YAML that can be given back as a template."""
+        return dump_mapping(self.values())
+
+    def changed(self, origin: Origin, **values: Any) -> ExperimentConfig:
+        """This configuration with other values of some options; `origin` is who set them.
+
+        Raises
+        ------
+        OptionsError
+            The options are not allowed together, or there is no such option.
+        """
+        sections, problems = self.sections, Problems()
+        unknown = values.keys() - {key for options in sections.values() for key in type(options).model_fields}
+        for key in sorted(unknown):
+            problems.add("there is no such option in this run", origin, key, str(values[key]))
+        for name, options in sections.items():
+            own = {key: values[key] for key in type(options).model_fields if key in values}
+            if not own:
+                continue
+            made, wrong = check(type(options), {**options.model_dump(mode="json"), **own})
+            for key, messages in wrong.items():
+                problems.add("; ".join(messages), origin, key, str(values.get(key, "")))
+            if made is not None:
+                sections[name] = made
+        conflict = None if problems.found else find_conflict(sections, [protocol_conflict, model_conflict])
+        if conflict is not None:
+            problems.add(conflict, about=f"options of model {self.run.model_code}")
+        problems.raise_if_any()
+        origins = {**self.origins, **dict.fromkeys(values, origin)}
+        return ExperimentConfig.of(Resolved(self.run.mode, sections, origins, self.templates))
+
+    def with_run(self, origin: Origin, **values: Any) -> ExperimentConfig:
+        """This configuration with other values of the section "run", which need no check."""
+        origins = {**self.origins, **dict.fromkeys(values, origin)}
+        return replace(self, run=self.run.model_copy(update=values), origins=origins)
+
+    def asked_once(self) -> ExperimentConfig:
+        """This configuration as it is recorded: without what concerns one start alone."""
+        return replace(self, run=self.run.model_copy(update={"overwrite": False, "resume_training": False}))
+
+
+def protocol_conflict(sections: Mapping[str, Options]) -> str | None:
+    """Why the split, the dataloader and the metric can't be combined; None if they can."""
+    run, evaluation = sections.get("run"), sections.get("evaluation")
+    if not isinstance(run, RunOptions) or not isinstance(evaluation, EvaluationOptions) or "split" not in sections:
+        return None
+    loader = DATALOADERS[str(run.dataloader_code)]
+    return evaluation.conflict(run.split, SPLITS[run.split].rates, loader)
+
+
+def model_conflict(sections: Mapping[str, Options]) -> str | None:
+    """Why the model can't be combined with the other options; None if it can."""
+    run = sections.get("run")
+    if not isinstance(run, RunOptions) or run.model_code is None or "model" not in sections:
+        return None
+    return MODELS[run.model_code].conflict(sections)

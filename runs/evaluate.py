@@ -1,0 +1,110 @@
+"""Evaluate trained weights again, on the validation or the test set."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from common.files import write_text
+from common.schema import result_options
+from runs.config import ExperimentConfig
+from runs.experiment import Experiment
+from runs.folders import is_config_of_run, read_config, run_folder
+from runs.results import describe, write_users
+from runs.weights import read_weights
+from trainers.checkpoint import load_model
+from trainers.device import peak_memory_mib, reset_peak_memory
+from trainers.evaluate import Phase
+from trainers.progress import Progress
+
+log = logging.getLogger(__name__)
+
+
+def _warn_of_other_options(config: ExperimentConfig, source: Path) -> None:
+    """Warn if a run's weights are evaluated with other options of the model or the dataloader than it was trained with:
+    they fit, but make another model."""
+    config_file = (source if source.is_dir() else source.parent.parent) / "config.yaml"
+    if not config_file.is_file():
+        return
+    trained = read_config(config_file)
+    defaults = {  # of options that didn't exist yet when the run was trained
+        key: to_jsonable_python(field.get_default(call_default_factory=True))
+        for options in (config.model, config.dataloader)
+        for key, field in type(options).model_fields.items()
+    }
+    own = config.values()
+    there = {key: trained.get(key, default) for key, default in defaults.items()}
+    other = [f"{key} {there[key]} there, {own[key]} here" for key in defaults if there[key] != own[key]]
+    if other:
+        log.warning(
+            "%s was trained with other options: %s. These metrics are not those of that run's model; for those, use "
+            "--templates %s",
+            source,
+            "; ".join(other),
+            config_file,
+        )
+
+
+def _source(config: ExperimentConfig, folder: Path) -> str:
+    """The weights to evaluate: those of `--pretrained_weights`, or those of the run with these options.
+
+    `pretrained_weights` in a run's own `config.yaml` are what that run started from; its own best weights are meant.
+    """
+    given = config.run.pretrained_weights
+    if given is None:
+        return str(folder)
+    template = config.origins["pretrained_weights"].file
+    return str(template.parent) if template is not None and is_config_of_run(template) else given
+
+
+def _file_for(folder: Path, phase: Phase, measured: dict[str, Any]) -> Path:
+    """Where to write an evaluation: over an earlier one of the same, beside those of other options or weights."""
+    paths = (folder / f"{phase}{'' if number == 1 else f'-{number}'}.json" for number in itertools.count(1))
+    return next(path for path in paths if not path.exists() or _is_again(path, measured))
+
+
+def _is_again(path: Path, measured: dict[str, Any]) -> bool:
+    """Whether a file holds the same evaluation."""
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+        before, now = result_options(there["options"]), result_options(measured["options"])
+        of_this_data = there["data"]["hash"] == measured["data"]["hash"]
+        of_these_weights = Path(there["weights"]).resolve() == Path(measured["weights"]).resolve()
+    except (ValueError, KeyError, TypeError):  # damaged: left as it is
+        return False
+    shared = before.keys() & now.keys() - {"pretrained_weights"}  # the others were added or dropped since
+    return of_this_data and of_these_weights and all(before[key] == now[key] for key in shared)
+
+
+def evaluate(config: ExperimentConfig, phase: Phase) -> dict[str, Any]:
+    """Evaluate `--pretrained_weights`, or the best weights of the run with these options; records and returns it."""
+    experiment = Experiment.build(config)
+    evaluator, model, device = experiment.evaluator, experiment.model, experiment.device
+    folder = run_folder(config)
+    source = _source(config, folder.path)
+    load_model(model, read_weights(source, experiment.loader.split, to_evaluate=True), source)
+    _warn_of_other_options(config, Path(source))
+    progress, began = Progress(), time.perf_counter()
+    reset_peak_memory()
+    evaluation = evaluator.evaluate(
+        model, device, phase, detailed=True, progress=lambda batches, total: progress.shown(batches, total, phase)
+    )
+    measured = {
+        **describe(experiment),
+        "weights": source,
+        "minutes": round((time.perf_counter() - began) / 60, 3),
+        "peak_memory_mib": round(peak_memory_mib(device), 1),
+        phase: evaluation.metrics,
+    }
+    path = _file_for(folder.path / "evaluation", phase, measured)
+    of_users = path.with_suffix(".per_user.parquet")
+    write_users(of_users, evaluator, phase, evaluation)
+    write_text(path, json.dumps(measured, indent=1) + "\n")
+    log.info("the numbers are in %s, those of each user in %s", path, of_users.name)
+    return measured

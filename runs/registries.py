@@ -1,0 +1,31 @@
+"""The real registries, which the options are read against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dataloaders import DATALOADERS
+from datasets import DATASETS, SPLITS
+from evaluation.options import EvaluationOptions
+from models import MODELS
+from options.registries import Command, Registries
+from runs.config import model_conflict, protocol_conflict
+from runs.run_options import RunOptions
+from trainers import TRAINERS
+
+
+def make_registries(commands: Mapping[str, Command]) -> Registries:
+    """Every component, with the commands that may be chosen."""
+    return Registries(
+        run=RunOptions,
+        components={
+            "dataset": DATASETS,
+            "split": SPLITS,
+            "model": MODELS,
+            "dataloader": DATALOADERS,
+            "trainer": TRAINERS,
+        },
+        shared={"evaluation": EvaluationOptions},
+        commands=commands,
+        conflicts=(protocol_conflict, model_conflict),
+    )
