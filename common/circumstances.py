@@ -1,4 +1,4 @@
-"""Options that don't change what is computed: they say where, how long ago or how loud."""
+"""Options that don't affect the results: locations, names, devices, logging."""
 
 CIRCUMSTANCES = frozenset(
     {

@@ -1,4 +1,4 @@
-"""The base of every component's option schema."""
+"""Base class of all option schemas."""
 
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,10 @@ from common.files import expanded
 
 
 class Options(BaseModel):
-    """A frozen, strict set of options; a field's description is its line in `--help`.
+    """Frozen, strictly validated options of one component.
 
-    Unknown keys are refused. Fields are declared with `pydantic.Field(default, description=...)`. In a path a leading
-    `~` is the home folder, as where a shell reads it.
+    Declare fields with `pydantic.Field(default, description=...)`; the description is the option's `--help` text.
+    Unknown keys are errors. A leading `~` in a path is expanded to the home folder.
     """
 
     model_config = ConfigDict(
@@ -29,5 +29,5 @@ class Options(BaseModel):
     def _has_64_bits(cls, value: Any) -> Any:
         numbers = value if isinstance(value, list | tuple) else [value]
         if any(isinstance(number, int) and abs(number) >= 2**63 for number in numbers):
-            raise ValueError("Input should be an integer of 64 bits at most")
+            raise ValueError("Input should be an integer of at most 64 bits")
         return value

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from common.errors import UserError, is_told
+from common.errors import UserError, is_user_facing
 from common.schema import Options
 from options.request import Request
 from runs.build import load_data, make_split, run_options, split_options
@@ -115,7 +115,7 @@ def _known(cell: Request, folder: RunFolder, data: _Data, retry_failed: bool) ->
             return "reused"
         return None
     except Exception as error:  # a run that breaks must not take the others with it
-        told = is_told(error)
+        told = is_user_facing(error)
         log.error("%s failed%s", run_name(folder), f": {error}" if told else "", exc_info=not told)
         _record_failure(folder, str(error) if told else f"{type(error).__name__}: {error}")
     return "failed"

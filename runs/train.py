@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from common.errors import UserError
-from common.messages import remembered
+from common.messages import captured_records
 from dataloaders import Dataloader
 from models import Model
 from options.request import Request
@@ -58,7 +58,7 @@ def train(request: Request, trial: TrialRules | None = None) -> dict[str, Any]:
     folder = run_folder(request)
     request = _anew_if_it_must(request, folder)
     goes_on = check_usable(request, folder) == "resumed" and CheckpointStore(folder.models).has_any()
-    with remembered(LOGGERS) as said:
+    with captured_records(LOGGERS) as said:
         built = _build(request, PHASES if trial is None else ("validation",), goes_on)
     with claimed(request, folder) as state, log_to_file(folder.log, said):
         try:
