@@ -60,6 +60,11 @@ class Dataloader(ABC):
         return 0
 
     @property
+    def max_history(self) -> int | None:
+        """How many of a history's last items the model's input holds; None = all."""
+        return self.max_len or None
+
+    @property
     def pad_counts(self) -> bool:
         """Whether PAD is used as if it were an item."""
         return False

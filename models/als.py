@@ -40,6 +40,7 @@ class ALS(FittedModel):
     code = "als"
     Options = ALSOptions
     dataloader_code = "bag"
+    export_refusal = "it solves a linear system for each history, which ONNX has no operator for, and loops over rows"
     options: ALSOptions
     item_factors: Tensor
 

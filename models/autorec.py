@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 import torch
 from pydantic import Field
@@ -38,6 +38,7 @@ class AutoRec(Model):
     code = "autorec"
     Options = AutoRecOptions
     dataloader_code = "item_ratings"
+    export_refusal: ClassVar[str | None] = "its rows are items: it makes no lists for users; autorec_user does"
     needs = frozenset({"ratings"})
     options: AutoRecOptions
 
@@ -83,6 +84,7 @@ class UserAutoRec(AutoRec):
 
     code = "autorec_user"
     dataloader_code = "user_ratings"
+    export_refusal = None
 
     @staticmethod
     def shape(dimensions: Dimensions) -> tuple[int, int]:

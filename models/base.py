@@ -57,10 +57,17 @@ class Stage:
 class Model(nn.Module, ABC):
     """A recommender. Subclasses declare their options, their dataloader and their trainer.
 
-    `needs` names what the data must have: "timestamps", "ratings". A run whose data lacks it is refused.
-    `cpu_positions` is how many input positions (windows x length) the CPU computes at a time, for models of sequences
-    whose `loss` is the mean over all targets of a batch; None = a whole batch.
-    `has_stages` says that `loss` heeds the stage's recover_len.
+    Attributes
+    ----------
+    code, Options : the model's name in the registry, and the schema of its options
+    dataloader_code, trainer_code : the dataloader and the trainer that it uses by default
+    needs : what the data must have: "timestamps", "ratings"; a run on data without them is refused
+    cpu_positions : input positions (windows x length) computed at a time on the CPU, for sequence models whose `loss`
+        is the mean over all targets of a batch; None = the whole batch
+    has_stages : `loss` depends on the stage's recover_len
+    new_user_refusal : why the model can't score users that it wasn't trained on; None = it can
+    export_refusal : why the model can't be exported; None = it can, if it can score new users
+    onnx_refusal : why the model can't be exported to ONNX, though it can be to torch_export; None = it can
     """
 
     code: ClassVar[str]
@@ -70,6 +77,9 @@ class Model(nn.Module, ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
     cpu_positions: ClassVar[int | None] = None
     has_stages: ClassVar[bool] = False
+    new_user_refusal: ClassVar[str | None] = None
+    export_refusal: ClassVar[str | None] = None
+    onnx_refusal: ClassVar[str | None] = None
 
     def __init__(self, options: Any, dimensions: Dimensions) -> None:
         super().__init__()

@@ -40,6 +40,7 @@ class CDAE(Model):
     code = "cdae"
     Options = CDAEOptions
     dataloader_code = "bag"
+    new_user_refusal = "its hidden layer has parameters for each user that it was trained on"
     options: CDAEOptions
 
     def __init__(self, options: CDAEOptions, dimensions: Dimensions) -> None:

@@ -67,6 +67,7 @@ class MARank(Model):
     code = "marank"
     Options = MARankOptions
     dataloader_code = "pairwise"
+    new_user_refusal = "it has a vector for each user that it was trained on, which a history alone doesn't give"
     options: MARankOptions
 
     def __init__(self, options: MARankOptions, dimensions: Dimensions) -> None:

@@ -169,6 +169,7 @@ class Meantime(ClozeModel):
 
     code = "meantime"
     Options = MeantimeOptions
+    onnx_refusal = "ONNX has one kind of attention for all heads, and these differ"
     options: MeantimeOptions
 
     @classmethod

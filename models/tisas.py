@@ -114,6 +114,7 @@ class TiSAS(NextItemModel):
     code = "tisas"
     Options = TiSASOptions
     needs = frozenset({"timestamps"})
+    onnx_refusal = "ONNX has no running minimum, which the unit of a user's times is"
     options: TiSASOptions
 
     def __init__(self, options: TiSASOptions, dimensions: Dimensions) -> None:

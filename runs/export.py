@@ -23,18 +23,14 @@ from options.request import Request
 from runs.build import run_options
 from runs.folders import label_of
 from runs.serving.formats import trace, write_onnx, write_torch
-from runs.serving.graph import Served, ServedRatings, ServedTimes, served
-from runs.serving.trials import TOLERANCE, Trials, max_length
+from runs.serving.graph import Served, served
+from runs.serving.trials import TOLERANCE, Trials
 from runs.trained import TrainedRun, load_trained
 
 Format = Literal["torch_export", "onnx"]
 WRITERS = {"torch_export": write_torch, "onnx": write_onnx}
 FILES = {"torch_export": "model.pt2", "onnx": "model.onnx"}
 SERVE = {"torch_export": "serve_torch.py", "onnx": "serve_onnx.py"}
-NOT_IN_ONNX = {
-    "meantime": "ONNX has its attention for heads that are alike, and these differ",
-    "tisas": "ONNX has no running minimum, which the unit of a user's times is",
-}
 SCHEMA = 1
 
 
@@ -73,14 +69,14 @@ def export(request: Request) -> Exported:
         device="cpu",
         precision="fp32",
     )
-    code = run.model.code
-    if options.export_format == "onnx" and code in NOT_IN_ONNX:
+    refusal = run.model.onnx_refusal
+    if options.export_format == "onnx" and refusal is not None:
         raise UserError(
-            f"model {code} can't be exported to onnx: {NOT_IN_ONNX[code]}. Use --export_format torch_export"
+            f"model {run.model.code} can't be exported to onnx: {refusal}. Use --export_format torch_export"
         )
     graph = served(run.model, run.loader).eval()
     trials = Trials(run, graph)
-    longest = max_length(run.loader)
+    longest = run.loader.max_history
     program, fixed = trace(graph, trials, longest)
     with atomic_folder(options.output) as folder:
         scores = WRITERS[options.export_format](program, folder / FILES[options.export_format])
@@ -143,14 +139,11 @@ def _manifest(
     data, evaluation = run.loader.data, run.request.sections["evaluation"]
     assert isinstance(evaluation, EvaluationOptions)
     shape = ["batch", "length" if fixed is None else fixed]
-    inputs = [{"name": "items", "dtype": "int64", "shape": shape, "what": "numbers of items, oldest first"}]
-    if isinstance(graph, ServedRatings):
-        inputs.append({"name": "ratings", "dtype": "float32", "shape": shape, "what": "their ratings"})
-    if isinstance(graph, ServedTimes):
-        inputs.append({"name": "timestamps", "dtype": "int64", "shape": shape, "what": "their times, seconds UTC"})
-        what = "when the recommendation is asked for, seconds UTC"
-        inputs.append({"name": "request_times", "dtype": "int64", "shape": ["batch"], "what": what})
-    values = next((i["name"] for i in inputs if i["name"] in ("ratings", "timestamps")), None)
+    inputs = [
+        {"name": given.name, "dtype": given.dtype, "shape": shape if given.per_item else ["batch"], "what": given.what}
+        for given in graph.inputs
+    ]
+    values = next((given.name for given in graph.inputs if given.is_value), None)
     libraries = ["torch"] if kind == "torch_export" else ["torch", "onnx", "onnxscript", "onnxruntime"]
     return {
         "schema": SCHEMA,

@@ -13,8 +13,11 @@ def by_rows(function: Callable[..., Tensor], rows: int, *tensors: Tensor) -> Ten
     """`function(*tensors)`, computed on `rows` rows of all tensors at a time and joined: [N, ...] -> [N, ...].
 
     `function` must treat rows apart. What it computes on the way is not kept for the gradient but computed again, with
-    the same draws of dropout, so that memory is bounded by a few rows' worth.
+    the same draws of dropout, so that memory is bounded by a few rows' worth. An exported graph, whose loops have a
+    fixed length, computes all rows at once.
     """
+    if torch.compiler.is_exporting():
+        return function(*tensors)
     count = tensors[0].shape[0]
     parts = []
     for first in range(0, max(count, 1), rows):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
-from runs.serving.graph import Served, traceable_layers
+from runs.serving.graph import Served
 from runs.serving.trials import Inputs, Trials
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def _traced(graph: Served, inputs: Inputs, length: Dim | None) -> ExportedProgra
         name: {0: batch} if value.dim() == 1 or length is None else {0: batch, 1: length}
         for name, value in inputs.items()
     }
-    with traceable_layers(), torch.no_grad():
+    with torch.no_grad():
         program = torch.export.export(graph, (), inputs, dynamic_shapes=sizes, strict=False)
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # it names the files of this machine

@@ -10,28 +10,15 @@ import torch
 from torch import Tensor
 
 from common.errors import UserError
-from dataloaders import Dataloader
-from dataloaders.bag import BagDataloader
 from dataloaders.base import as_int64
-from dataloaders.bert import BertDataloader
-from dataloaders.vae import VAEDataloader
 from dataloaders.windows import gather_padded
 from datasets import SequenceData
 from runs.histories import with_histories
-from runs.serving.graph import Served, ServedRatings, ServedTimes
+from runs.serving.graph import RATINGS, TIMESTAMPS, Served
 from runs.trained import TrainedRun
 
 Inputs = dict[str, Tensor]  # what a graph takes, by name
 TOLERANCE = 1e-4  # largest difference of a score, in units of the largest score
-
-
-def max_length(loader: Dataloader) -> int | None:
-    """How many of a history's last items the model looks at; None = all."""
-    if isinstance(loader, VAEDataloader | BertDataloader):
-        return loader.options.max_len - 1  # one place is the target's
-    if isinstance(loader, BagDataloader):
-        return loader.options.max_input_items
-    return loader.max_len or None
 
 
 class Trials:
@@ -42,7 +29,7 @@ class Trials:
     def __init__(self, run: TrainedRun, graph: Served) -> None:
         self.run, self.graph = run, graph
         self.data = _random_histories(run.loader.data, self.LENGTHS)
-        self.longest = max_length(run.loader)
+        self.longest = run.loader.max_history
         self.loader = with_histories(run, self.data)
 
     def inputs(self, rows: list[int], fixed: int | None = None) -> Inputs:
@@ -51,10 +38,10 @@ class Trials:
         length = int((end - start).max())
         length = fixed or min(length, self.longest or length)
         inputs = {"items": as_int64(gather_padded(self.data.items, start, end, length))}
-        if isinstance(self.graph, ServedRatings):
+        if RATINGS in self.graph.inputs:
             assert self.data.ratings is not None
             inputs["ratings"] = torch.from_numpy(gather_padded(self.data.ratings, start, end, length))
-        if isinstance(self.graph, ServedTimes):
+        if TIMESTAMPS in self.graph.inputs:
             assert self.data.timestamps is not None
             inputs["timestamps"] = as_int64(gather_padded(self.data.timestamps, start, end, length))
             inputs["request_times"] = inputs["timestamps"][:, -1]
