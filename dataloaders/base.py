@@ -23,6 +23,10 @@ class DataloaderOptions(Options):
 
     train_batch_size: int = Field(512, ge=1, description="windows in a training batch")
 
+    def model_conflict(self, model_code: str, knows_request_time: bool) -> str | None:
+        """Why a model can't use these options; None if it can. See `Model.knows_request_time`."""
+        return None
+
 
 class Dataloader(ABC):
     """Turns a split into batches. Draws come from the generator that is handed in, never from global state.

@@ -94,17 +94,11 @@ class Model(nn.Module, ABC):
 
     @classmethod
     def conflict(cls, sections: Mapping[str, Any]) -> str | None:
-        """What in the options of a run ("run", "model", "dataloader", ...) can't go with this model, each being right
-        alone; None = nothing. It names the options."""
-        if hasattr(sections.get("trainer"), "train_transfer") and not cls.has_stages:
-            return (
-                f"the loss of model {cls.code} is the same in every stage: trainer_code vae, in whose stages it covers "
-                "ever fewer positions, has no effect; use generic"
-            )
-        asked = getattr(sections.get("dataloader"), "request_time", "target")
-        if asked == "target" or cls.knows_request_time(sections["model"]):
-            return None
-        return f"model {cls.code} with these options doesn't see when it is asked: request_time {asked} has no effect"
+        """Why options that are each valid can't be used together by this model; None if they can.
+
+        `sections` holds the run's options by section: "run", "model", "dataloader", ... The message names the options.
+        """
+        return None
 
     @classmethod
     def named(cls, sections: Mapping[str, Any]) -> str:
