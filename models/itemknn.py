@@ -1,4 +1,4 @@
-"""Item-kNN: an item is recommended for its likeness to what the user had."""
+"""Item-kNN: items are recommended by their similarity to the items in a user's history."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ CHUNK_CELLS = 16_000_000  # similarities in memory at once, about
 class ItemKNNOptions(Options):
     """Options of model `itemknn`."""
 
-    neighbours: int = Field(100, ge=1, description="most similar items that an item passes its score on to")
-    shrink: float = Field(0.0, ge=0, description="added to the denominator: likeness by few common users counts less")
+    neighbours: int = Field(100, ge=1, description="most similar items kept per item")
+    shrink: float = Field(
+        0.0, ge=0, description="added to the denominator: reduces similarities that rest on few common users"
+    )
 
 
 class ItemKNN(FittedModel):

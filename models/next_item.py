@@ -35,18 +35,18 @@ class NextItemOptions(Options):
     gbce_t: float = Field(0.75, ge=0, le=1, description="calibration t of gbce: 0 = as bce, 1 = calibrated")
     logit_offset: float | Literal["auto"] = Field(
         0.0,
-        description="constant that losses bce and gbce add to every logit; auto = log(beta / negatives) (beta is 1 for "
-        "bce) spares training the way to small probabilities, which makes all items alike; ranks don't see it",
+        description="constant that losses bce and gbce add to every logit; auto = log(beta / negatives), with beta 1 "
+        "for bce, starts training at small probabilities, where the loss is least; ranks are not affected",
     )
 
 
 class PlacedOptions(NextItemOptions):
-    """The same, for models that know positions."""
+    """Options of next-item models with position embeddings."""
 
     positions_from: Origin = Field(
         "end",
-        description="where positions are counted from: start tells how many items went before, up to max_len; end (as "
-        "SASRec's published code) tells in training how many will follow",
+        description="where positions are counted from: start = the number of items before, up to max_len; end = the "
+        "number of items that follow in the window (as in SASRec's published code)",
     )
 
 
@@ -73,8 +73,12 @@ class NextItemModel(Model):
 
     @abstractmethod
     def states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:
-        """[B, L, H] of left-aligned items int64 [B, L], of which lengths int64 [B] count; times int64 [B, L] or None:
-        of the items, and of what follows each."""
+        """The hidden states [B, L, H] of left-aligned sequences.
+
+        items : int64 [B, L], PAD after the first `lengths` items of a row
+        lengths : int64 [B]
+        times, next_times : int64 [B, L] seconds, of each item and of the item that follows it; None if not used
+        """
 
     def last_states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:
         """The state after each row's last item, [B, H]."""

@@ -1,4 +1,4 @@
-"""Mode export: a trained model as a file that other programs run, with all that they need to feed it."""
+"""Mode export: write a trained model as a file that other programs can run, with the ids and a serving script."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ SCHEMA = 1
 
 
 class ExportOptions(Options):
-    """Where to export to, and as what."""
+    """Options of mode export."""
 
     output: Path = Field(description="the folder to write")
     export_format: Format = Field(
         "torch_export", description="torch_export: .pt2, run by torch; onnx: run by ONNX Runtime and others"
     )
-    dataset_path: Path | None = Field(None, description="where the file of the run's data is now; null = where it was")
-    local_data_folder: Path | None = Field(None, description="folder of prepared datasets; null = as the run had it")
+    dataset_path: Path | None = Field(None, description="current path of the run's data file; null = unchanged")
+    local_data_folder: Path | None = Field(None, description="folder of prepared datasets; null = that of the run")
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written; difference: the largest of a score from the harness's, on the histories of the check."""
+    """What was written; difference: the largest relative difference from the trained model's scores."""
 
     label: str
     folder: Path
@@ -56,7 +56,7 @@ class Exported:
 
 
 def export(request: Request) -> Exported:
-    """Write the folder that the options ask for. Raises UserError, and leaves nothing, for a model that can't be."""
+    """Write the exported model. Raises UserError, and writes nothing, if the model can't be exported."""
     options = request.sections["export"]
     assert isinstance(options, ExportOptions)
     _check_output(options.output, run_options(request).overwrite)
@@ -93,7 +93,7 @@ def export(request: Request) -> Exported:
 
 
 def _check_output(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder that is there, unless it is an export that may be replaced."""
+    """Refuse an existing folder, unless it is an export that may be replaced."""
     if not folder.exists():
         return
     if not _is_export(folder):
@@ -115,7 +115,7 @@ def _is_export(folder: Path) -> bool:
 
 
 def _set_aside(folder: Path) -> Path | None:
-    """Move the export that is to be replaced out of the way; where it is now."""
+    """Move the export that is to be replaced aside; returns its new place, or None if there is none."""
     if not folder.exists():
         return None
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.old.tmp")
@@ -124,7 +124,7 @@ def _set_aside(folder: Path) -> Path | None:
 
 
 def _need_onnx() -> None:
-    """Refuse where the libraries are missing, before anything is read."""
+    """Raise UserError if a library is missing, before anything is read."""
     for name in ("onnx", "onnxscript", "onnxruntime"):
         try:
             importlib.import_module(name)
@@ -135,7 +135,7 @@ def _need_onnx() -> None:
 def _manifest(
     run: TrainedRun, kind: Format, graph: Served, longest: int | None, fixed: int | None, difference: float
 ) -> dict[str, Any]:
-    """All that one must know to feed the model and to read its scores."""
+    """What a program needs to know to run the model and read its scores."""
     data, evaluation = run.loader.data, run.request.sections["evaluation"]
     assert isinstance(evaluation, EvaluationOptions)
     shape = ["batch", "length" if fixed is None else fixed]

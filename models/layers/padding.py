@@ -1,4 +1,4 @@
-"""Where the padding of a batch goes."""
+"""Moving the padding of a batch, and picking positions from it."""
 
 import torch
 import torch.nn.functional as F

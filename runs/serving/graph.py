@@ -1,4 +1,4 @@
-"""A model as a graph from histories to scores, with what its dataloader does in it: what an export writes."""
+"""The graph that an export writes: from histories to scores, with the dataloader's preprocessing inside."""
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ def test_a_model_that_scores_otherwise_leaves_nothing(
     make_run(runs, "pop")
     before = set(runs.iterdir())
     assert export(runs, "pop", "torch_export", output=runs / "wrong") == 1
-    assert "scores otherwise than the harness" in capsys.readouterr().err
+    assert "has other scores than the trained one" in capsys.readouterr().err
     assert set(runs.iterdir()) == before
 
 

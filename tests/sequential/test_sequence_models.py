@@ -320,7 +320,7 @@ def test_a_loss_that_is_over_or_still_searched_for_needs_no_negatives() -> None:
 
 @pytest.mark.parametrize("loss", ["bce", "gbce"])
 def test_the_automatic_offset_is_that_of_the_rarest_positive(loss: str) -> None:
-    """log(beta / K): there the loss of an item alike all others begins."""
+    """log(beta / K): the bias at which the loss is least if all items score alike."""
     loader = make_loader("sas", timed_split(), train_negative_sample_size=3)
     batch = first_batch(loader)
     beta = gbce_beta(3, NUM_ITEMS, 0.75) if loss == "gbce" else 1.0
