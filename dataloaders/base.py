@@ -23,6 +23,10 @@ class DataloaderOptions(Options):
 
     train_batch_size: int = Field(512, ge=1, description="windows in a training batch")
 
+    def model_conflict(self, model_code: str, knows_request_time: bool) -> str | None:
+        """Why a model can't use these options; None if it can. See `Model.knows_request_time`."""
+        return None
+
 
 class Dataloader(ABC):
     """Turns a split into batches. Draws come from the generator that is handed in, never from global state.
@@ -58,6 +62,11 @@ class Dataloader(ABC):
     def max_len(self) -> int:
         """The longest sequence that a model will see, in items."""
         return 0
+
+    @property
+    def max_history(self) -> int | None:
+        """How many of a history's last items the model's input holds; None = all."""
+        return self.max_len or None
 
     @property
     def pad_counts(self) -> bool:

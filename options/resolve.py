@@ -237,6 +237,16 @@ def _protocol_conflict(sections: Mapping[str, Any], registries: Registries) -> s
     return conflict
 
 
+def _model_conflict(model: Any, sections: Mapping[str, Any]) -> str | None:
+    """Why the model can't be used with the options of its trainer and dataloader, or None."""
+    conflict: str | None = model.conflict(sections)
+    if conflict is None and "trainer" in sections:
+        conflict = sections["trainer"].model_conflict(model.code, model.has_stages)
+    if conflict is None and "dataloader" in sections:
+        conflict = sections["dataloader"].model_conflict(model.code, model.knows_request_time(sections["model"]))
+    return conflict
+
+
 def _refuse(item: Given, schema: type[Options], messages: list[str], problems: Problems) -> None:
     """Note a value that its field refuses."""
     field = schema.model_fields[item.key]
@@ -305,7 +315,7 @@ def resolve(
     sections = {"run": run.model_copy(update=own), **sections}
     conflict = _protocol_conflict(sections, registries)
     if conflict is None and run.model_code and "model" in sections:
-        conflict = registries.models[run.model_code].conflict(sections)
+        conflict = _model_conflict(registries.models[run.model_code], sections)
     if conflict is not None:
         problems.add(conflict + _sources([conflict], latest), f"options of model {run.model_code}")
         return None

@@ -29,7 +29,6 @@ from options.request import Request
 from runs.build import run_options
 from runs.folders import label_of
 from runs.histories import History, People, known_people, new_people, shown
-from runs.serving.graph import PER_USER
 from runs.trained import TrainedRun, load_trained
 from trainers.progress import Progress
 
@@ -137,10 +136,9 @@ def _check_model(run: TrainedRun, new: bool) -> None:
     code = run.model.code
     if run.loader.code == "item_ratings":
         raise UserError(f"model {code} predicts the ratings of an item: it makes no lists for users; autorec_user does")
-    if new and code in PER_USER:
-        raise UserError(
-            f"model {code} can't serve new histories: {PER_USER[code]}. Give --users, or another model's run"
-        )
+    refusal = run.model.new_user_refusal
+    if new and refusal is not None:
+        raise UserError(f"model {code} can't serve new histories: {refusal}. Give --users, or another model's run")
 
 
 def _recommend(run: TrainedRun, people: People, options: RecommendOptions, write: Callable[[Int, Found], int]) -> int:

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 
 from common.errors import UserError
-from common.schema import Options
 from models.base import FittedModel
 from trainers.checkpoint import BEST, model_tensors, origin, write_tensors
+from trainers.options import TrainerOptions
 from trainers.saturation import TrainingState
 from trainers.trainer import Parts
 
 
-class FitTrainerOptions(Options):
+class FitTrainerOptions(TrainerOptions):
     """Trainer `fit` has no options."""
 
 

@@ -9,7 +9,15 @@ from pydantic import Field, model_validator
 from common.schema import Options
 
 
-class GenericTrainerOptions(Options):
+class TrainerOptions(Options):
+    """Base of the options of every trainer."""
+
+    def model_conflict(self, model_code: str, has_stages: bool) -> str | None:
+        """Why a model can't be trained with these options; None if it can. See `Model.has_stages`."""
+        return None
+
+
+class GenericTrainerOptions(TrainerOptions):
     """How long and how fast to learn."""
 
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
@@ -53,6 +61,14 @@ class TransferTrainerOptions(GenericTrainerOptions):
     train_transfer: bool = Field(True, description="go through stages of recover_len max_len, max_len / 2, ..., 1")
     best_model_transfer: bool = Field(True, description="a stage starts from the best weights so far")
     decrease_dropout: bool = Field(False, description="scale the input dropout by recover_len / max_len")
+
+    def model_conflict(self, model_code: str, has_stages: bool) -> str | None:
+        if has_stages:
+            return None
+        return (
+            f"the loss of model {model_code} is the same in every stage: trainer_code vae, whose stages cover ever "
+            "fewer positions, has no effect; use generic"
+        )
 
     @model_validator(mode="after")
     def _dropout_decreases_in_stages(self) -> TransferTrainerOptions:
