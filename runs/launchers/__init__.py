@@ -1,9 +1,9 @@
-"""Many tasks, one after the other, in several processes, or on a Ray cluster: `launch` yields results as they end.
+"""Run many tasks serially, in several processes, or on a Ray cluster; `launch` yields results as they complete.
 
     for result in launch([Task("one", train_one, (request,))], options):
         ...
 
-A task is a module-level function and its arguments. One that fails, or whose process dies, takes no other with it.
+A task is a module-level function and its arguments. One that fails, or whose process dies, doesn't affect others.
 """
 
 from __future__ import annotations
@@ -23,18 +23,36 @@ T = TypeVar("T")
 
 
 def launch(tasks: Iterable[Task[T]], options: LaunchOptions) -> Iterator[Result[T]]:
-    """Do the tasks as the options say; yields each one's result when it ends, in the order in which they end.
+    """Run tasks with the chosen launcher.
 
-    Tasks are taken one by one, when there is room for another, after the results so far were yielded: a generator may
-    make the next one by what they were. A task whose process dies is begun again, so it should go on where it was.
+    The next task is requested only when it can start and all results so far have been yielded, so a generator can
+    choose it from those results. A task whose process dies is started again, so it should resume its own work.
 
-    Ctrl-C interrupts the running tasks and begins no other: their results are yielded, then KeyboardInterrupt raised.
-    Raises UserError if the launcher can't be used here.
+    Ctrl-C interrupts the running tasks and starts no new ones.
+
+    Parameters
+    ----------
+    tasks : iterable of Task
+        The tasks; with several processes or Ray, they must be picklable.
+    options : LaunchOptions
+        Which launcher to use, and how many tasks to run at once.
+
+    Yields
+    ------
+    Result
+        The result of each task, in order of completion.
+
+    Raises
+    ------
+    UserError
+        If the launcher can't be used here.
+    KeyboardInterrupt
+        After Ctrl-C, once the results of the interrupted tasks have been yielded.
     """
     if options.launcher == "ray":
         if importlib.util.find_spec("ray") is None:
             raise UserError("launcher ray needs Ray: pip install -r requirements-ray.txt, or use --launcher local")
-        if options.ray_address is None:  # a cluster of this machine alone need not be heard by others
+        if options.ray_address is None:  # a cluster on this machine alone stays invisible to others
             os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         from runs.launchers.on_ray import launch_ray  # noqa: PLC0415  (an optional requirement)
 

@@ -1,7 +1,7 @@
-"""Tasks in several processes of this machine.
+"""Run tasks in several processes on this machine.
 
-Processes are kept from task to task, so that each imports torch once. Unlike an executor of the standard library, the
-pool outlives the death of a process (kill -9, out of memory): a new one takes its place and its task.
+Workers are reused, so each imports torch only once. Unlike the standard library's executors, the pool survives the
+death of a worker (kill -9, out of memory): a new worker replaces it and retries its task.
 """
 
 from __future__ import annotations
@@ -30,39 +30,39 @@ from runs.launchers.worker import ENDED, work
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
-ATTEMPTS = 2  # so often a task is begun whose process dies
-LAST_INTERRUPT = 3  # Ctrl-C so often, and nobody waits for anything
+ATTEMPTS = 2  # how often to try a task whose process dies
+FORCED_INTERRUPT = 3  # this many Ctrl-C stop at once, without waiting for the tasks
 CLOSING_SECONDS = 10.0
 
 
 @dataclass
 class _Worker(Generic[T]):
-    """A process, the way to it, and what it is doing."""
+    """A process, the connection to it, and its current task."""
 
     process: BaseProcess
     connection: Connection[Any, Any]
     task: Task[T] | None = None
     attempt: int = 0
-    told_to_stop: bool = False
+    stop_requested: bool = False
 
     def give(self, task: Task[T], attempt: int) -> None:
         """Send it a task."""
         self.task, self.attempt = task, attempt
         try:
             self.connection.send(task)
-        except OSError:  # it has died meanwhile: so much is found out when its answer is waited for
+        except OSError:  # it has died: `_receive` will find out
             log.debug("process %s has died", self.process.pid)
 
     def interrupt(self) -> None:
-        """Let its task end as it does at Ctrl-C."""
-        self.told_to_stop = True
+        """Interrupt its task, as Ctrl-C would."""
+        self.stop_requested = True
         if self.process.pid is not None and self.process.is_alive():
-            with contextlib.suppress(ProcessLookupError):  # it has just died by itself
+            with contextlib.suppress(ProcessLookupError):  # it has just exited
                 os.kill(self.process.pid, signal.SIGINT)
 
 
 class _Pool(Generic[T]):
-    """The workers, as many as have been needed so far."""
+    """The workers; they are started when first needed."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -70,16 +70,16 @@ class _Pool(Generic[T]):
         self.workers: list[_Worker[T]] = []
         self.interrupts = 0
 
-    def begin(self, task: Task[T], attempt: int = 1) -> None:
+    def start(self, task: Task[T], attempt: int = 1) -> None:
         """Give a task to an idle worker, or to a new one."""
         idle = [worker for worker in self.workers if worker.task is None]
-        worker = idle[0] if idle else self._start()
+        worker = idle[0] if idle else self._start_worker()
         worker.give(task, attempt)
-        if self.interrupts and not worker.told_to_stop:  # Ctrl-C came meanwhile
+        if self.interrupts and not worker.stop_requested:  # Ctrl-C was pressed in the meantime
             worker.interrupt()
 
     def has_room(self) -> bool:
-        """Whether another task can begin."""
+        """Whether another task can start."""
         return self.interrupts == 0 and len(self.busy()) < self.size
 
     def busy(self) -> list[_Worker[T]]:
@@ -87,29 +87,29 @@ class _Pool(Generic[T]):
         return [worker for worker in self.workers if worker.task is not None]
 
     def next_results(self) -> list[Result[T]]:
-        """Wait until something is heard; the tasks that ended."""
+        """Wait for a message; return the results that have arrived, possibly none."""
         ready = wait([worker.connection for worker in self.busy()])
-        heard = [self._hear(worker) for worker in self.busy() if worker.connection in ready]
-        return [result for result in heard if result is not None]
+        received = [self._receive(worker) for worker in self.busy() if worker.connection in ready]
+        return [result for result in received if result is not None]
 
-    def _start(self) -> _Worker[T]:
-        ours, theirs = _CONTEXT.Pipe()
+    def _start_worker(self) -> _Worker[T]:
+        own_end, worker_end = _CONTEXT.Pipe()
         verbose = log.isEnabledFor(logging.DEBUG)
-        process = _CONTEXT.Process(target=work, args=(theirs, self.threads, verbose), daemon=True)
-        with _beginning(self.threads):
+        process = _CONTEXT.Process(target=work, args=(worker_end, self.threads, verbose), daemon=True)
+        with _inherited_settings(self.threads):
             process.start()
-        theirs.close()
-        worker = _Worker[T](process, ours)
+        worker_end.close()
+        worker = _Worker[T](process, own_end)
         self.workers.append(worker)
         return worker
 
-    def _hear(self, worker: _Worker[T]) -> Result[T] | None:
-        """Take one message: a line to show, or the end of the task, or of the process."""
+    def _receive(self, worker: _Worker[T]) -> Result[T] | None:
+        """Read one message: a line to print, the result of the task, or the end of the process."""
         assert worker.task is not None
         try:
             kind, value = worker.connection.recv()
         except (EOFError, OSError):
-            return self._bury(worker)
+            return self._handle_worker_exit(worker)
         if kind == ENDED:
             result: Result[T] = Result(worker.task, *value)
             worker.task = None
@@ -117,8 +117,8 @@ class _Pool(Generic[T]):
         tqdm.write(f"[{worker.task.name}] {value}", file=sys.stderr)
         return None
 
-    def _bury(self, worker: _Worker[T]) -> Result[T] | None:
-        """A process has died: its task begins again in another, or has failed."""
+    def _handle_worker_exit(self, worker: _Worker[T]) -> Result[T] | None:
+        """Retry the task of a process that has died, or return it as failed."""
         task = worker.task
         assert task is not None
         self.workers.remove(worker)
@@ -129,23 +129,23 @@ class _Pool(Generic[T]):
         if self.interrupts:
             return Result(task, interrupted=True)
         if worker.attempt < ATTEMPTS:
-            log.warning("the process of %s %s: the task begins again", task.name, died)
-            self.begin(task, worker.attempt + 1)
+            log.warning("the process of %s %s: retrying", task.name, died)
+            self.start(task, worker.attempt + 1)
             return None
-        error = f"its process {died}, {worker.attempt} times; if memory is short, try a lower --max_parallel"
+        error = f"its process {died} in each of {worker.attempt} attempts; if memory is short, lower --max_parallel"
         log.error("%s failed: %s", task.name, error)
         return Result(task, error=error)
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
-        """Pass Ctrl-C on to the tasks: it is they that it ends, not the one that waits for them."""
+        """Pass Ctrl-C on to the tasks, and keep waiting for their results."""
         self.interrupts += 1
-        if self.interrupts == LAST_INTERRUPT:
+        if self.interrupts == FORCED_INTERRUPT:
             raise KeyboardInterrupt
         for worker in self.busy():
             worker.interrupt()
 
     def close(self) -> None:
-        """End the processes: those that are idle by themselves, the others at once."""
+        """Let idle workers exit, and kill the others."""
         for worker in self.workers:
             worker.connection.close()
             if worker.task is not None:
@@ -158,9 +158,9 @@ class _Pool(Generic[T]):
 
 
 def launch_pool(tasks: Iterable[Task[T]], size: int) -> Iterator[Result[T]]:
-    """Do up to `size` tasks at once, each in a process with its share of the CPU threads.
+    """Run up to `size` tasks at once, each in its own process with its share of the CPU threads.
 
-    What a task prints or logs is shown a line at a time behind the task's name.
+    Each line that a task prints or logs is shown with the task's name in front.
     """
     waiting = iter(tasks)
     exhausted = False
@@ -172,7 +172,7 @@ def launch_pool(tasks: Iterable[Task[T]], size: int) -> Iterator[Result[T]]:
                     task = next(waiting, None)
                     exhausted = task is None
                     if task is not None:
-                        pool.begin(task)
+                        pool.start(task)
                 if not pool.busy():
                     break
                 yield from pool.next_results()
@@ -183,10 +183,11 @@ def launch_pool(tasks: Iterable[Task[T]], size: int) -> Iterator[Result[T]]:
 
 
 @contextlib.contextmanager
-def _beginning(threads: int) -> Iterator[None]:
-    """What new processes inherit: no Ctrl-C until they ask for it, where our modules are, and how many threads to use.
+def _inherited_settings(threads: int) -> Iterator[None]:
+    """Set what a new process inherits: Ctrl-C blocked, the path to the project's modules, and the number of threads.
 
-    (The fork server imports our modules before it knows the path, and numerical libraries read their variable once.)
+    These are environment variables because the fork server imports the modules before it receives the path, and
+    numerical libraries read OMP_NUM_THREADS only once.
     """
     own = {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
     own.setdefault("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", str(threads)))
@@ -207,11 +208,12 @@ def _beginning(threads: int) -> Iterator[None]:
 
 
 def _context() -> Any:
-    """How processes are made: forked from one that has imported everything, where the system can."""
+    """How to start processes: where the system allows, fork them from a server that has imported everything."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["runs"])
+    # torch.optim imports torch._dynamo for the first optimizer, which takes each process more than a second
+    context.set_forkserver_preload(["runs", "torch._dynamo"])
     return context
 
 

@@ -1,4 +1,4 @@
-"""A task, its result, and doing tasks one after the other."""
+"""Tasks and their results, and the serial launcher."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Task(Generic[T]):
-    """A module-level function and its arguments, which other processes can be sent; the name is for the log.
+    """A module-level function and its arguments, picklable for other processes; the name appears in the log.
 
-    The function raises KeyboardInterrupt if it was stopped by Ctrl-C, also if it ended in good order then.
+    The function must raise KeyboardInterrupt after Ctrl-C, even if it has shut down cleanly.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Task(Generic[T]):
 
 @dataclass(frozen=True)
 class Result(Generic[T]):
-    """How a task ended: its value; or the text of its error; or neither, if it was interrupted."""
+    """The outcome of a task: its value, its error message, or neither if it was interrupted."""
 
     task: Task[T]
     value: T | None = None
@@ -37,14 +37,14 @@ class Result(Generic[T]):
     interrupted: bool = False
 
 
-def do(task: Task[T], threads: int) -> Result[T]:
-    """Do a task in this process. It begins with so many CPU threads, whatever the task before it chose."""
+def run_task(task: Task[T], threads: int) -> Result[T]:
+    """Run a task in this process, with `threads` CPU threads whatever the previous task had set."""
     torch.set_num_threads(threads)
     try:
         return Result(task, task.function(*task.arguments))
     except KeyboardInterrupt:
         return Result(task, interrupted=True)
-    except Exception as error:  # a task that breaks, out of memory say, must not take the others with it
+    except Exception as error:  # a failing task, out of memory say, must not stop the others
         if is_user_facing(error):
             log.error("%s failed: %s", task.name, error)
             return Result(task, error=str(error))
@@ -53,10 +53,10 @@ def do(task: Task[T], threads: int) -> Result[T]:
 
 
 def launch_serial(tasks: Iterable[Task[T]]) -> Iterator[Result[T]]:
-    """Do one task after the other in this process."""
+    """Run one task after the other in this process."""
     threads = torch.get_num_threads()
     for task in tasks:
-        result = do(task, threads)
+        result = run_task(task, threads)
         yield result
         if result.interrupted:
             raise KeyboardInterrupt

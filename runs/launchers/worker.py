@@ -1,4 +1,4 @@
-"""A process that does tasks, one after the other, for another process that sends them."""
+"""The worker process: receives tasks from the pool and runs them one after the other."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from typing import Any
 
 from tqdm import tqdm
 
-from runs.launchers.tasks import Result, do
+from runs.launchers.tasks import Result, run_task
 from runs.logs import log_to_screen
 
-ENDED, LINE = "ended", "line"  # what a message from the worker is
+ENDED, LINE = "ended", "line"  # kinds of message from a worker
 
 
 class Lines(io.TextIOBase):
-    """A stream that hands on whole lines. Whoever asks whether it is a terminal, to draw a progress bar, is told no."""
+    """A stream that passes on whole lines. It is no terminal (`isatty` is false), so no progress bars are drawn."""
 
-    def __init__(self, hand_on: Any) -> None:
-        self._hand_on = hand_on
+    def __init__(self, emit: Any) -> None:
+        self._emit = emit
         self._pending = ""
 
     def writable(self) -> bool:
-        """Yes."""
+        """Return True: the stream takes text."""
         return True
 
     def write(self, text: str) -> int:
-        """Take text; hand on the lines that it completes."""
+        """Append text; pass on each line that it completes."""
         *lines, self._pending = (self._pending + text).split("\n")
         for line in lines:
-            self._hand_on(line)
+            self._emit(line)
         return len(text)
 
 
 class _Outbox:
-    """Sends messages from a thread of its own: a signal handler that logs may come in the middle of another message."""
+    """Sends messages from its own thread, because a signal handler may log while another message is being sent."""
 
     def __init__(self, connection: Connection[Any, Any]) -> None:
         self._connection = connection
@@ -50,11 +50,11 @@ class _Outbox:
         self._thread.start()
 
     def put(self, kind: str, value: Any) -> None:
-        """Send this, after what was put before."""
+        """Queue a message."""
         self._waiting.put((kind, value))
 
     def close(self) -> None:
-        """Wait until all is sent."""
+        """Wait until all messages have been sent."""
         self._waiting.put(None)
         self._thread.join()
 
@@ -62,17 +62,17 @@ class _Outbox:
         while (message := self._waiting.get()) is not None:
             try:
                 self._connection.send(message)
-            except OSError:  # nobody listens any more
+            except OSError:  # the pool has gone
                 return
-            except Exception as error:  # of any kind: what can't be sent must not leave the other side waiting
-                self._connection.send((ENDED, (None, f"its result can't be sent: {error}", False)))
+            except Exception as error:  # an unpicklable result must not leave the pool waiting
+                self._connection.send((ENDED, (None, f"its result can't be sent to the main process: {error}", False)))
 
 
 def work(connection: Connection[Any, Any], threads: int, verbose: bool) -> None:
-    """Receive tasks until the other side closes the connection; send lines that they print, and their results.
+    """Run tasks until the pool closes the connection; send back the lines that they print, and their results.
 
-    The process leaves the group of the one that started it, so that Ctrl-C reaches tasks only through that one, once;
-    and it dies with that one, whatever that died of.
+    The worker leaves its parent's process group, so that Ctrl-C reaches it only once, from the parent. It exits when
+    the parent dies, for whatever reason.
     """
     stopped = False
 
@@ -84,9 +84,9 @@ def work(connection: Connection[Any, Any], threads: int, verbose: bool) -> None:
     if hasattr(os, "setpgrp"):
         os.setpgrp()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     outbox = _Outbox(connection)
-    tqdm.set_lock(threading.RLock())  # its own one would be shared with other processes, which may be killed with it
+    tqdm.set_lock(threading.RLock())  # the default one is shared with processes that may be killed while holding it
     sys.stdout = sys.stderr = Lines(lambda line: outbox.put(LINE, line))
     log_to_screen(verbose)
     while True:
@@ -96,15 +96,15 @@ def work(connection: Connection[Any, Any], threads: int, verbose: bool) -> None:
             break
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            result = Result(task, interrupted=True) if stopped else do(task, threads)
-        except KeyboardInterrupt:  # in the moment before the task began, or after it ended
+            result = Result(task, interrupted=True) if stopped else run_task(task, threads)
+        except KeyboardInterrupt:  # just before the task started, or just after it ended
             result = Result(task, interrupted=True)
         signal.signal(signal.SIGINT, stop)
         outbox.put(ENDED, (result.value, result.error, result.interrupted))
     outbox.close()
 
 
-def _die_with_parent() -> None:
+def _exit_with_parent() -> None:
     parent = parent_process()
     assert parent is not None
     wait([parent.sentinel])

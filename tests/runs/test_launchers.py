@@ -1,4 +1,4 @@
-"""Many tasks in several processes: none takes another with it, whatever happens to it."""
+"""Tasks in several processes: whatever happens to one, the others still finish."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def break_off(kind: str) -> int:
 
 
 def die(marks: str) -> str:
-    """Die at the first time, and at the second, but not at the third."""
+    """Die as often as the file `marks` says, then return."""
     tries = len(list(Path(marks).parent.glob("try-*")))
     (Path(marks).parent / f"try-{tries}").touch()
     if tries < int(Path(marks).read_text()):
@@ -38,7 +38,7 @@ def die(marks: str) -> str:
 
 def wait_for_interrupt(folder: str) -> str:
     try:
-        Path(folder, f"began-{os.getpid()}").touch()
+        Path(folder, f"started-{os.getpid()}").touch()
         time.sleep(60)
     except KeyboardInterrupt:
         Path(folder, f"ended-{os.getpid()}").touch()
@@ -55,12 +55,12 @@ def options(request: pytest.FixtureRequest) -> LaunchOptions:
     return LaunchOptions(max_parallel=request.param)
 
 
-def test_results_come_as_tasks_end(options: LaunchOptions) -> None:
+def test_results_arrive_as_tasks_finish(options: LaunchOptions) -> None:
     tasks = [Task(f"t{n}", square, (n,)) for n in range(5)]
     assert values(launch(tasks, options)) == {f"t{n}": n * n for n in range(5)}
 
 
-def test_a_task_that_fails_says_why(options: LaunchOptions) -> None:
+def test_a_failed_task_reports_its_error(options: LaunchOptions) -> None:
     tasks = [Task("user", break_off, ("user",)), Task("fault", break_off, ("fault",)), Task("good", square, (3,))]
     ended = {result.task.name: result for result in launch(tasks, options)}
     assert ended["user"].error == "a wrong option"
@@ -68,21 +68,21 @@ def test_a_task_that_fails_says_why(options: LaunchOptions) -> None:
     assert (ended["good"].value, ended["good"].error) == (9, None)
 
 
-def test_a_task_can_follow_from_results(options: LaunchOptions) -> None:
+def test_the_next_task_may_depend_on_results(options: LaunchOptions) -> None:
     seen: list[int] = []
 
-    def doubling() -> Iterator[Task[int]]:
+    def following() -> Iterator[Task[int]]:
         while len(seen) < 4:
             yield Task("next", square, (len(seen),))
 
-    for result in launch(doubling(), options):
+    for result in launch(following(), options):
         assert result.value is not None
         seen.append(result.value)
-    assert len(seen) in (4, 5)  # the last one may have begun before the fourth had ended
+    assert len(seen) in (4, 5)  # the fifth may have started before the fourth ended
 
 
 @pytest.mark.parametrize(("deaths", "error"), [(1, None), (2, "its process was killed by signal 9")])
-def test_a_process_that_dies_takes_no_other_with_it(tmp_path: Path, deaths: int, error: str | None) -> None:
+def test_a_dying_process_leaves_other_tasks_alone(tmp_path: Path, deaths: int, error: str | None) -> None:
     marks = tmp_path / "deaths"
     marks.write_text(str(deaths))
     tasks = [Task("dying", die, (str(marks),)), *(Task(f"t{n}", square, (n,)) for n in range(4))]
@@ -96,7 +96,7 @@ def test_a_process_that_dies_takes_no_other_with_it(tmp_path: Path, deaths: int,
         assert error in str(ended["dying"].error)
 
 
-def test_lines_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+def test_output_lines_start_with_the_task_name(capsys: pytest.CaptureFixture[str]) -> None:
     list(launch([Task(f"t{n}", square, (n,)) for n in range(3)], TWO))
     assert sorted(capsys.readouterr().err.splitlines()) == [f"[t{n}] squaring {n}" for n in range(3)]
 
@@ -107,21 +107,21 @@ def threads(chosen: int | None) -> int:
     return torch.get_num_threads()
 
 
-def test_a_task_s_threads_are_its_own(options: LaunchOptions) -> None:
+def test_thread_counts_do_not_leak_between_tasks(options: LaunchOptions) -> None:
     tasks = [Task("many", threads, (3,)), Task("share", threads, (None,)), Task("again", threads, (None,))]
     assert values(launch(tasks, options)) == {"many": 3, "share": 1, "again": 1}
 
 
-def test_the_keyboard_interrupts_all(tmp_path: Path) -> None:
-    def press() -> None:
-        while len(list(tmp_path.glob("began-*"))) < 2:
+def test_ctrl_c_interrupts_all_tasks(tmp_path: Path) -> None:
+    def press_ctrl_c() -> None:
+        while len(list(tmp_path.glob("started-*"))) < 2:
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
 
     before = signal.getsignal(signal.SIGINT)
     if before is signal.SIG_IGN:
-        pytest.skip("Ctrl-C is ignored here, as in a script's background job")
-    threading.Thread(target=press).start()
+        pytest.skip("SIGINT is ignored here, as in a background job of a script")
+    threading.Thread(target=press_ctrl_c).start()
     results = []
     with pytest.raises(KeyboardInterrupt):
         for result in launch([Task(f"t{n}", wait_for_interrupt, (str(tmp_path),)) for n in range(4)], TWO):
@@ -131,16 +131,16 @@ def test_the_keyboard_interrupts_all(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_processes_end_with_the_one_that_asked(tmp_path: Path) -> None:
+def test_closing_the_launcher_ends_its_processes(tmp_path: Path) -> None:
     tasks = launch([Task("t", wait_for_interrupt, (str(tmp_path),)), Task("quick", square, (1,))], TWO)
     assert next(tasks).task.name == "quick"
-    while not (began := list(tmp_path.glob("began-*"))):
+    while not (started := list(tmp_path.glob("started-*"))):
         time.sleep(0.01)
     tasks.close()  # type: ignore[attr-defined]
     with pytest.raises(ProcessLookupError):
-        os.kill(int(began[0].name.split("-")[1]), 0)
+        os.kill(int(started[0].name.split("-")[1]), 0)
 
 
-def test_an_address_is_for_ray_alone() -> None:
-    with pytest.raises(ValueError, match="ray_address is for launcher ray"):
+def test_a_ray_address_needs_launcher_ray() -> None:
+    with pytest.raises(ValueError, match="ray_address needs launcher ray"):
         LaunchOptions(ray_address="auto")

@@ -19,12 +19,12 @@ from runs.launchers import LaunchOptions, Task, launch
 
 STORE_BYTES = 80 * 2**20
 PATIENCE = "200"  # seconds
-STARTS = 3  # a busy machine may be too slow for Ray's patience
+STARTS = 3  # attempts: on a busy machine Ray may time out
 SEEDS = (0, 1)
 
 
 class TwoNodes:
-    """A cluster of two nodes with a core each, reached by nothing but this machine."""
+    """A cluster of two nodes with one core each, reachable only from this machine."""
 
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster  # noqa: PLC0415
@@ -42,7 +42,7 @@ class TwoNodes:
         )
 
     def kill_the_second(self) -> None:
-        """End its processes at once, as a power cut does."""
+        """Kill its processes at once, like a power cut."""
         self.cluster.remove_node(self.nodes[1], allow_graceful=False)
 
 
@@ -50,7 +50,7 @@ def start_cluster() -> TwoNodes:
     for _ in range(STARTS - 1):
         try:
             return TwoNodes()
-        except Exception as error:  # Ray raises nothing more special
+        except Exception as error:  # Ray raises no specific type
             print(f"the cluster didn't start: {error}")
     return TwoNodes()
 
@@ -71,7 +71,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[TwoNodes]:
 
 
 def start(place: Place, *options: object) -> Running:
-    """A comparison of a model with itself under another seed."""
+    """Start a comparison of one model under two seeds."""
     left_out = ("experiment_group", "experiment_name", "num_threads", "model_code", "dataset_code")
     plan = {key: value for key, value in TINY_VAE.items() if key not in left_out}
     plan |= {"mode": "compare", "runs": ["train_vae"], "seeds": list(SEEDS), "datasets": ["synthetic"]}
@@ -85,15 +85,15 @@ def run_folders(place: Place) -> list[Path]:
 
 
 def wait_for_checkpoints(place: Place, running: Running) -> None:
-    """Wait until every run has begun and has something to go on from."""
+    """Wait until every run has a checkpoint to resume from."""
     while len(list(place.folder.glob("experiments/synthetic/*/models/checkpoints.json"))) < len(SEEDS):
         assert not running.ended(), running.wait()
         time.sleep(0.01)
 
 
 @pytest.mark.slow
-def test_a_dead_node_s_run_is_resumed_on_another(cluster: TwoNodes, tmp_path: Path) -> None:
-    launcher = Launcher()  # with the settings of the cluster
+def test_the_run_of_a_dead_node_resumes_on_another(cluster: TwoNodes, tmp_path: Path) -> None:
+    launcher = Launcher()  # inherits the settings of the cluster
     place, alone = Place(tmp_path / "here", launcher), Place(tmp_path / "alone", launcher)
     running = start(place, "--launcher", "ray", "--ray_address", cluster.cluster.address)
     wait_for_checkpoints(place, running)
@@ -110,13 +110,13 @@ def test_a_dead_node_s_run_is_resumed_on_another(cluster: TwoNodes, tmp_path: Pa
     assert sum("resumed after epoch" in log and "resumed after epoch 0" not in log for log in logs) == 1
 
 
-def test_ray_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_ray_names_the_requirements_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install -r requirements-ray\.txt"):
         list(launch([Task("t", len, ("",))], LaunchOptions(launcher="ray")))
 
 
-def test_a_cluster_that_is_not_there_is_told_at_once() -> None:
+def test_an_unreachable_cluster_is_reported_quickly() -> None:
     pytest.importorskip("ray", reason="Ray is not installed: requirements-ray.txt")
     with pytest.raises(UserError, match="there is no Ray cluster at 127"):
         list(launch([Task("t", len, ("",))], LaunchOptions(launcher="ray", ray_address="127.0.0.1:1")))
