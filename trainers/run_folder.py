@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from common.errors import UserError
 from common.files import atomic_path, write_text
+from trainers.saturation import with_plain_best_value
 
 Row = Mapping[str, str | int | float]
 
@@ -82,7 +83,7 @@ class RunFolder:
                 raise ValueError("it holds no names with values")
         except ValueError as error:
             raise UserError(f"{self.status_file} is damaged ({error}): remove it, or use --overwrite true") from error
-        return status
+        return with_plain_best_value(status)
 
     def write_status(self, **values: Any) -> None:
         """Replace status.json."""

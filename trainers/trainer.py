@@ -19,6 +19,7 @@ from common.interrupts import interrupts_go_to
 from common.schema import Options
 from common.version import code_version
 from dataloaders import Dataloader
+from evaluation.evaluator import Evaluation, Evaluator
 from models.base import Model, Stage
 from trainers.checkpoint import (
     BEST,
@@ -33,7 +34,6 @@ from trainers.checkpoint import (
     write_tensors,
 )
 from trainers.device import describe_device, peak_memory_mib
-from trainers.evaluate import Evaluation, Evaluator
 from trainers.optimization import add_gradients, clip_gradients, learning_rate, make_optimizer
 from trainers.options import GenericTrainerOptions, TransferTrainerOptions
 from trainers.progress import Progress, format_seconds
@@ -73,7 +73,7 @@ class Trainer:
         self.options = options
         self.parts = parts
         self.model = parts.model
-        self.state = TrainingState()
+        self.state = TrainingState(higher_is_better=parts.evaluator.higher_is_better)
         self.best_weights: dict[str, torch.Tensor] = {}
         self.store = CheckpointStore(parts.folder.models)
         self.progress = Progress()
@@ -94,7 +94,7 @@ class Trainer:
         if resume:
             self._resume()
         code, machine = code_version(), describe_device(self.parts.device)
-        before = self.state.goes_on_by(code, machine)
+        before = self.state.record_environment(code, machine)
         if before:
             log.warning(
                 "the run was begun by %s and goes on by code %s on %s: its bits may be others than those of a run in "
@@ -178,7 +178,7 @@ class Trainer:
             if number % 20 == 0 and self.progress.on_terminal:
                 shown = {"loss": f"{sums['loss'].item() / count:.4f}"}
                 if self.state.best_value is not None:
-                    shown["best " + self.parts.evaluator.options.best_metric] = f"{abs(self.state.best_value):.4f}"
+                    shown["best " + self.parts.evaluator.options.best_metric] = f"{self.state.best_value:.4f}"
                 bar.set_postfix(shown, refresh=False)
         if self.interrupted:
             return {}
@@ -220,8 +220,8 @@ class Trainer:
             losses["loss"],
             evaluator.deciding_candidates,
             evaluator.options.best_metric,
-            abs(value),  # errors are negative where the greater is the better
-            abs(self.state.best_value or 0.0),
+            value,
+            self.state.best_value or 0.0,
             self.state.best_epoch,
             seconds,
             self._time_left(seconds),
@@ -292,7 +292,7 @@ class Trainer:
             self.best_weights = checkpoint.part("best")
             restore_optimizer(self.optimizer, checkpoint.part("optimizer"))
             self.parts.generators.restore(checkpoint.part("generator"))
-            self.state = TrainingState(**state)
+            self.state = TrainingState.from_dict(state, self.parts.evaluator.higher_is_better)
         for name in ("train", "val", "time"):
             self.parts.folder.table(name).keep_through(self.state.epoch)
         log.info("resumed after epoch %d", self.state.epoch)

@@ -15,6 +15,7 @@ from small_runs import TINY, Place, hashes
 
 import runs.tuning.winner as winner_module
 from common.errors import UserError
+from evaluation.evaluator import Evaluator
 from options import Request, parse
 from options.registries import TEMPLATES
 from options.tune import run_of
@@ -26,7 +27,6 @@ from runs.tuning.folder import TuningFolder
 from runs.tuning.search import search
 from runs.tuning.winner import Tuned
 from trainers.checkpoint import content_hash
-from trainers.evaluate import Evaluator
 
 SPACE = "{lr: {log_uniform: [1e-3, 1e-1]}, hidden_units: {choice: [8, 16]}, num_blocks: {int: [1, 2]}}"
 TUNE: dict[str, Any] = {

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from common.errors import DivergedError, UserError
+from trainers.run_folder import RunFolder
 from trainers.saturation import TrainingState
 
 
@@ -52,6 +53,25 @@ def test_state_counts_by_itself() -> None:
     assert (state.waiting_since, state.best_epoch, state.best_value) == (4, 1, 0.2)
     assert not state.saturated(1)
     assert TrainingState(**state.as_dict()) == state
+
+
+def test_a_lower_error_is_better_where_errors_decide() -> None:
+    state = TrainingState(epoch=1, higher_is_better=False)
+    assert state.observe(0.9) and not state.observe(1.0) and not state.observe(0.9)
+    assert state.observe(0.8) and state.best_value == 0.8
+
+
+def test_states_with_negated_errors_are_still_read(tmp_path: Path) -> None:
+    """Earlier versions recorded RMSE and MAE as negative numbers, and no direction."""
+    old = {key: value for key, value in TrainingState(epoch=3).as_dict().items() if key != "higher_is_better"}
+    state = TrainingState.from_dict({**old, "best_value": -0.9, "best_epoch": 2}, higher_is_better=False)
+    assert (state.best_value, state.higher_is_better) == (0.9, False)
+    assert state.observe(0.85) and TrainingState.from_dict(state.as_dict(), False) == state
+    folder = RunFolder(tmp_path)
+    folder.write_status(**{**old, "best_value": -0.9})
+    assert folder.status()["best_value"] == 0.9
+    folder.write_status(**state.as_dict())
+    assert folder.status()["best_value"] == 0.85
 
 
 def test_the_peak_of_memory_is_that_of_the_whole_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
