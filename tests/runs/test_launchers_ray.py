@@ -86,7 +86,9 @@ def run_folders(place: Place) -> list[Path]:
 
 def wait_for_checkpoints(place: Place, running: Running) -> None:
     """Wait until every run has begun and has something to go on from."""
-    while len(list(place.folder.glob("experiments/synthetic/*/models/checkpoints.json"))) < len(SEEDS):
+    while len({path.parent for path in place.folder.glob("experiments/synthetic/*/models/recent-*.safetensors")}) < len(
+        SEEDS
+    ):
         assert not running.ended(), running.wait()
         time.sleep(0.01)
 
