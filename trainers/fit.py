@@ -1,4 +1,4 @@
-"""For models that are computed from the training interactions, not trained by steps."""
+"""The trainer of models that are computed from the training interactions, without gradient steps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class FitTrainerOptions(Options):
 
 
 class FitTrainer:
-    """Fits the model once and validates it. There is nothing to resume: a killed run is simply fitted again."""
+    """Fits the model once and validates it. A killed run restarts from scratch."""
 
     code = "fit"
     Options = FitTrainerOptions

@@ -25,7 +25,7 @@ def test_saturation_waits_exactly(tmp_path: Path) -> None:
     assert state.stopped_by == "saturation"
 
 
-def test_an_improvement_starts_the_wait_anew(tmp_path: Path) -> None:
+def test_an_improvement_restarts_the_wait(tmp_path: Path) -> None:
     state = make_trainer(tmp_path, [0.5, 0.4, 0.6, 0.1, 0.7, 0.1, 0.1], saturation_wait_epochs=2).train(resume=False)
     assert (state.epoch, state.best_epoch) == (7, 5)
 
@@ -35,7 +35,7 @@ def test_no_saturation_without_a_wait(tmp_path: Path) -> None:
     assert (state.epoch, state.best_epoch, state.stopped_by) == (12, 1, "num_epochs")
 
 
-def test_the_best_survives_a_stage_and_its_wait_starts_anew(tmp_path: Path) -> None:
+def test_the_best_survives_a_stage_and_its_wait_restarts(tmp_path: Path) -> None:
     """The second stage (epochs 4 and 5) never beats the first: the best stays, the wait is again 2 epochs."""
     trainer = make_trainer(
         tmp_path, [0.5, 0.1, 0.1, 0.3, 0.4], trainer="vae", max_len=2, saturation_wait_epochs=2, train_transfer=True
@@ -261,7 +261,7 @@ def test_a_run_knows_the_versions_of_the_code_it_went_through(
     monkeypatch.setattr("trainers.trainer.describe_device", lambda device: "another")
     state = rest.train(resume=True)
     assert state.codes == ["one", "two"] and state.machines[1:] == ["another"]
-    assert f"begun by one on {state.machines[0]} and goes on by code two on another" in caplog.text
+    assert f"started with one on {state.machines[0]} and resumes with code two on another" in caplog.text
 
 
 def test_interrupted_training_has_its_best_weights(tmp_path: Path) -> None:
