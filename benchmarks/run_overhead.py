@@ -45,9 +45,9 @@ class Clock:
 def measure(runs: int) -> list[tuple[float, float, float]]:
     """Return (wall seconds, seconds in training and evaluation, CPU seconds of the rest) for each run."""
     import options  # noqa: PLC0415
+    from evaluation.evaluator import Evaluator  # noqa: PLC0415
     from runs import compare  # noqa: PLC0415
     from runs.logs import log_to_screen  # noqa: PLC0415
-    from trainers.evaluate import Evaluator  # noqa: PLC0415
     from trainers.fit import FitTrainer  # noqa: PLC0415
 
     log_to_screen(False)

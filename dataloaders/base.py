@@ -16,6 +16,7 @@ from dataloaders.batch import Batch, EvalBatch
 from dataloaders.windows import Int, Windows, gather_padded
 from datasets import Heldout, Split
 from datasets.sequence_data import SECONDS_OF_DAY
+from datasets.splits.leakage import training_mask
 
 
 class DataloaderOptions(Options):
@@ -107,28 +108,18 @@ class Dataloader(ABC):
 
     def training_item_counts(self) -> NDArray[np.int64]:
         """How often each item occurs in the training interactions: int64 [num_items + 1], 0 for PAD."""
-        items = np.asarray(self.data.items)[self._is_training()]
+        items = np.asarray(self.data.items)[training_mask(self.split)]
         return np.bincount(items, minlength=self.data.num_items + 1)
 
     def training_days(self) -> tuple[int, int]:
         """(first, number) of the UTC days from the first training interaction to the last; (0, 0) without times."""
         if self.data.timestamps is None:
             return 0, 0
-        times = np.asarray(self.data.timestamps)[self._is_training()]
+        times = np.asarray(self.data.timestamps)[training_mask(self.split)]
         if not len(times):
             return 0, 0
         first, last = int(times.min()) // SECONDS_OF_DAY, int(times.max()) // SECONDS_OF_DAY
         return first, last - first + 1
-
-    def _is_training(self) -> NDArray[np.bool_]:
-        """Which interactions are trained on: bool [nnz]."""
-        starts, ends = self.split.train_start, self.split.train_end
-        change = np.zeros(self.data.num_interactions + 1, dtype=np.int64)
-        filled = ends > starts
-        np.add.at(change, starts[filled], 1)
-        np.add.at(change, ends[filled], -1)
-        training: NDArray[np.bool_] = np.cumsum(change[:-1]) > 0
-        return training
 
 
 def as_int64(array: NDArray[np.integer]) -> torch.Tensor:

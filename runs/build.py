@@ -11,12 +11,12 @@ from common.errors import UserError
 from common.schema import Options
 from dataloaders import DATALOADERS, Dataloader
 from datasets import SequenceData, Split
+from evaluation.evaluator import Evaluator
 from evaluation.options import EvaluationOptions
 from models import MODELS, Dimensions, Model
 from options.request import Request
 from options.run_options import RunOptions
 from trainers.device import choose_device, prepare_cpu, set_precision
-from trainers.evaluate import Evaluator
 from trainers.randomness import Generators
 
 

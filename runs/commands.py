@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from common.errors import UserError
+from evaluation.evaluator import Phase
 from options.request import Request
 from reports import Report, ReportOptions, block_difference, record_runs, update_block
 from reports import report as make_report
@@ -20,7 +21,6 @@ from runs.measure import measure
 from runs.recommend import RecommendOptions
 from runs.recommend import recommend as write_recommendations
 from runs.train import train as train_run
-from trainers.evaluate import Phase
 
 WIDE = 200  # characters of a line, where nobody's screen is known
 

@@ -158,7 +158,7 @@ def _manifest(
         "max_length": longest,
         "fixed_length": fixed,
         "values": values,
-        "filter_seen": not data.repeats if evaluation.filter_seen is None else evaluation.filter_seen,
+        "filter_seen": evaluation.filters_seen(data.repeats),
         "items": data.num_items,
         "data": {"name": data.name, "hash": data.hash},
         "check": {"largest_difference": difference, "tolerance": TOLERANCE},

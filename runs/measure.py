@@ -12,6 +12,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from common.files import write_text
+from evaluation.evaluator import Phase
 from options.request import Request
 from runs.build import (
     check_needs,
@@ -28,7 +29,6 @@ from runs.results import describe, write_users
 from runs.weights import read_weights
 from trainers.checkpoint import load_model
 from trainers.device import peak_memory_mib, reset_peak_memory
-from trainers.evaluate import Phase
 from trainers.progress import Progress
 
 log = logging.getLogger(__name__)

@@ -145,7 +145,7 @@ def _recommend(run: TrainedRun, people: People, options: RecommendOptions, write
     """Score in batches and write in blocks; returns the number of rows."""
     evaluation = run.request.sections["evaluation"]
     assert isinstance(evaluation, EvaluationOptions)
-    filter_seen = not run.loader.data.repeats if evaluation.filter_seen is None else evaluation.filter_seen
+    filter_seen = evaluation.filters_seen(run.loader.data.repeats)
     lengths, size = people.end - people.start, evaluation.eval_batch_size
     k = min(options.topk, run.loader.data.num_items)
     counts = (

@@ -74,7 +74,7 @@ def status(request: Request) -> int:
             cell.name,
             cell.state,
             str(cell.epochs) if cell.counters else "",
-            "" if best is None else f"{_metric(cell.request)} {abs(best):.4f} ({cell.counters.get('best_epoch')})",
+            "" if best is None else f"{_metric(cell.request)} {best:.4f} ({cell.counters.get('best_epoch')})",
             f"{cell.seconds / 60:.1f}" if cell.counters else "",
             str(left.get(cell.name, "")),
         )

@@ -12,6 +12,7 @@ import torch
 from common.errors import UserError
 from common.messages import captured_records
 from dataloaders import Dataloader
+from evaluation.evaluator import PHASES, Evaluation, Evaluator, Phase
 from models import Model
 from options.request import Request
 from runs.build import (
@@ -32,7 +33,6 @@ from runs.weights import read_weights
 from trainers import TRAINERS, Parts
 from trainers.checkpoint import CheckpointStore, check_resumable, load_model
 from trainers.device import reset_peak_memory
-from trainers.evaluate import PHASES, Evaluation, Evaluator, Phase
 from trainers.randomness import Generators
 from trainers.run_folder import RunFolder
 from trainers.trainer import PILOT_BATCHES

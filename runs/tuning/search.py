@@ -10,6 +10,7 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from common.errors import UserError
+from evaluation.metrics import higher_is_better
 from options.request import Request
 from options.tune import spaces_of
 from options.yaml_text import flow
@@ -60,7 +61,7 @@ def search(request: Request, launching: LaunchOptions | None = None) -> Tuned:
             interrupted = True
             log.info("interrupted; the same command goes on")
         except UserError:  # trials failed one after the other: what there is of results is written all the same
-            write_table(request, study, folder)
+            write_table(request, plan, study, folder)
             raise
         return write_results(request, plan, study, folder, interrupted)
 
@@ -76,6 +77,7 @@ def plan_of(request: Request, folder: TuningFolder) -> StudyPlan:
         pruner=options.pruner,
         warmup_epochs=options.pruner_warmup_epochs,
         num_epochs=getattr(trainer, "num_epochs", None),
+        higher_is_better=higher_is_better(request.values["best_metric"]),
     )
 
 
@@ -158,9 +160,10 @@ class _Search:
         if result.interrupted:
             return
         outcome = result.value or Outcome("failed", error=result.error)
-        facts = {"epochs": outcome.epochs, "minutes": outcome.minutes, "best": outcome.value, "error": outcome.error}
+        value = None if outcome.value is None else self.plan.sign(self.study) * outcome.value
+        facts = {"epochs": outcome.epochs, "minutes": outcome.minutes, "best": value, "error": outcome.error}
         for key, fact in facts.items():
             trial.set_user_attr(key, fact)
         self.failures = self.failures + 1 if outcome.end == "failed" else 0
-        self.study.tell(trial, outcome.value if outcome.end == "complete" else None, state=STATES[outcome.end])
-        log.info("trial %d %s%s", number, outcome.end, "" if outcome.value is None else f": {abs(outcome.value):.4f}")
+        self.study.tell(trial, value if outcome.end == "complete" else None, state=STATES[outcome.end])
+        log.info("trial %d %s%s", number, outcome.end, "" if outcome.value is None else f": {outcome.value:.4f}")

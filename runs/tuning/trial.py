@@ -26,7 +26,7 @@ class Outcome:
     Attributes
     ----------
     end : how it ended
-    value : the highest deciding metric of its epochs; None if it failed
+    value : the best deciding metric of its epochs; None if it failed
     epochs, minutes : how long it trained
     error : why it failed
     """
@@ -73,7 +73,7 @@ def run_trial(request: Request, folder: TuningFolder, plan: StudyPlan, number: i
     before = recorded(own)
     if before is not None and not run_options(request).pilot:
         return before
-    written = train(run, TrialRules(_Pruning(trial)))
+    written = train(run, TrialRules(_Pruning(trial, plan.sign(trial.study))))
     if written["stopped_by"] == "interrupted":
         raise KeyboardInterrupt
     after = recorded(own)
@@ -88,8 +88,8 @@ class _Pruning:
     reported is asked about, for the answer may have been lost.
     """
 
-    def __init__(self, trial: Trial) -> None:
-        self._trial = trial
+    def __init__(self, trial: Trial, sign: int) -> None:
+        self._trial, self._sign = trial, sign
         identity = trial.number
         frozen = next(one for one in trial.study.get_trials(deepcopy=False) if one.number == identity)
         self._last = frozen.last_step or 0
@@ -99,5 +99,5 @@ class _Pruning:
         if epoch < self._last:
             return False
         if epoch > self._last:
-            self._trial.report(value, epoch)
+            self._trial.report(self._sign * value, epoch)
         return self._trial.should_prune()

@@ -12,12 +12,12 @@ from typing import Any
 
 import optuna
 import yaml
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from common.errors import UserError
 from common.files import atomic_path, write_text
-from evaluation.options import RATING_METRICS
+from evaluation.metrics import RATING_METRICS
 from options.parse import parse
 from options.registries import TEMPLATES
 from options.request import Request
@@ -69,7 +69,7 @@ def write_results(request: Request, plan: StudyPlan, study: Study, folder: Tunin
     Raises UserError if no trial is finished, though none was interrupted.
     """
     spaces = spaces_of(request)
-    trials, table = write_table(request, study, folder)
+    trials, table = write_table(request, plan, study, folder)
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     rates = request.values["best_metric"] in RATING_METRICS
     metric = f"{'ratings' if rates else request.values['validation_candidates']}/{request.values['best_metric']}"
@@ -77,9 +77,11 @@ def write_results(request: Request, plan: StudyPlan, study: Study, folder: Tunin
         if interrupted:
             return Tuned(folder.path, table, metric, None, {}, [folder.table], interrupted)
         raise UserError(f"no trial was finished, so there is no winner: see {folder.table}, and raise num_trials")
-    best = max(finished, key=lambda trial: (trial.value or 0.0, -trial.number))
+    towards_better = 1 if study.direction == StudyDirection.MAXIMIZE else -1
+    best = max(finished, key=lambda trial: (towards_better * (trial.value or 0.0), -trial.number))
+    best_value = plan.sign(study) * (best.value or 0.0)
     values = chosen(best, spaces)
-    folder.write_summary(_summary(request, plan, folder, trials, best, values, metric, not interrupted))
+    folder.write_summary(_summary(request, plan, folder, trials, (best, best_value), values, metric, not interrupted))
     files = [folder.table, folder.summary, folder.best]
     written = tune_options(request).write_template
     if written is not None and run_options(request).pilot:
@@ -87,31 +89,36 @@ def write_results(request: Request, plan: StudyPlan, study: Study, folder: Tunin
     elif written is not None and not interrupted:
         files.append(TEMPLATES / f"{written}.yaml")
     for path in files[2:]:
-        head = f"# {label_of(request)} after {len(trials)} trials: {metric} {abs(best.value or 0.0):.4f} on validation"
+        head = f"# {label_of(request)} after {len(trials)} trials: {metric} {best_value:.4f} on validation"
         write_text(path, f"{head}\n{_template(request, values, folder, path.parent)}")
     return Tuned(folder.path, table, metric, best.number, values, files, interrupted)
 
 
-def write_table(request: Request, study: Study, folder: TuningFolder) -> tuple[list[FrozenTrial], list[list[str]]]:
+def write_table(
+    request: Request, plan: StudyPlan, study: Study, folder: TuningFolder
+) -> tuple[list[FrozenTrial], list[list[str]]]:
     """Write the table of trials; returns them, and it."""
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state in SHOWN]
-    table = _table(trials, spaces_of(request))
+    table = _table(trials, spaces_of(request), plan.sign(study), study.direction)
     with atomic_path(folder.table) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(table)
     return trials, table
 
 
-def _table(trials: Sequence[FrozenTrial], spaces: dict[str, Space]) -> list[list[str]]:
+def _table(
+    trials: Sequence[FrozenTrial], spaces: dict[str, Space], sign: int, direction: StudyDirection
+) -> list[list[str]]:
+    best_of = max if direction == StudyDirection.MAXIMIZE else min
     rows = [["trial", "state", "value", "epochs", "minutes", *spaces, "error"]]
     for trial in trials:
         facts = trial.user_attrs
-        value = facts.get("best", max(trial.intermediate_values.values(), default=None))
+        value = facts.get("best", best_of(trial.intermediate_values.values(), default=None))
         values = chosen(trial, spaces)
         rows.append(
             [
                 str(trial.number),
                 SHOWN[trial.state],
-                "" if value is None else repr(abs(value)),  # optuna maximizes, errors as negative
+                "" if value is None else repr(sign * value),
                 str(facts.get("epochs", trial.last_step or "")),
                 f"{facts['minutes']:.3f}" if "minutes" in facts else "",
                 *(flow(values[key]) if key in values else "" for key in spaces),
@@ -126,7 +133,7 @@ def _summary(
     plan: StudyPlan,
     folder: TuningFolder,
     trials: Sequence[FrozenTrial],
-    best: FrozenTrial,
+    winner: tuple[FrozenTrial, float],
     values: dict[str, Any],
     metric: str,
     ended: bool,
@@ -134,6 +141,7 @@ def _summary(
     """What tuning.json says: how the winner was found."""
     states = [SHOWN[trial.state] for trial in trials]
     options = tune_options(request)
+    best, value = winner
     return {
         "trials": {state: states.count(state) for state in SHOWN.values()},
         "minutes": round(sum(trial.user_attrs.get("minutes", 0.0) for trial in trials), 3),
@@ -148,7 +156,7 @@ def _summary(
         "seed": plan.seed,
         "metric": metric,
         "best_trial": best.number,
-        "value": abs(best.value or 0.0),
+        "value": value,
         "values": values,
     }
 
