@@ -5,7 +5,7 @@ import re
 import sys
 
 import options
-from common.errors import UserError, is_told
+from common.errors import UserError, is_user_facing
 
 WRITABLE = "\nChoose folders that you may write to: --experiment_root for runs, --local_data_folder for data"
 
@@ -31,7 +31,7 @@ def run(argv: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        if not is_told(error):
+        if not is_user_facing(error):
             raise
         print(f"error: {error}{WRITABLE if isinstance(error, PermissionError) else ''}", file=sys.stderr)
         return 1

@@ -1,9 +1,9 @@
-"""Seconds of a training epoch and of a validation, and the peak memory, of whatever the options say.
+"""Measure the seconds of a training epoch and of a validation, and the peak memory.
 
     python benchmarks/epoch_speed.py --templates train_vae --precision bf16
 
-takes the options of `main.py`; `EPOCHS=5` in the environment sets how many epochs are timed (after a first one that
-isn't). Nothing is written.
+Takes the options of `main.py`. The environment variable `EPOCHS` sets the number of timed epochs (default 3); one
+warm-up epoch comes before them. Writes no files.
 """
 
 import os
@@ -28,7 +28,7 @@ from trainers.trainer import Trainer
 
 
 def main() -> None:
-    """Print one line a measure."""
+    """Train, time and print."""
     request = options.parse(sys.argv[1:])
     device = prepare_machine(request)
     loader = make_loader(request, make_split(request, load_data(request)))
@@ -53,7 +53,7 @@ def main() -> None:
     print(
         f"{model.code} on {loader.data.name}: {loader.batches_per_epoch()} batches an epoch, {describe_device(device)}"
     )
-    print(f"float32 products: {torch.get_float32_matmul_precision()}; load {os.getloadavg()[0]:.1f}")
+    print(f"float32 matmul precision: {torch.get_float32_matmul_precision()}; load {os.getloadavg()[0]:.1f}")
     for name, seconds in (("epoch", training[1:]), ("validation", validation[1:])):
         print(f"{name}: median {statistics.median(seconds):.2f} s, {min(seconds):.2f} to {max(seconds):.2f}")
     print(f"peak memory: {peak_memory_mib(device):.0f} MiB")

@@ -1,12 +1,12 @@
-"""How long preparing a dataset takes, and how much memory: ML-1M's and ML-20M's sizes, generated in their formats.
+"""Measure the time and memory of dataset preparation, on generated files with the format and size of ML-1M and ML-20M.
 
     python benchmarks/prepare_data.py [--folder DIR] [--codes ml-1m ml-20m parquet-100m] [--json FILE]
 
-`parquet-100m` is a log of 100 million rows in Parquet (2.2 GB), users mixed as time goes by; it is only made if named.
+`parquet-100m` is a Parquet log of 100 million rows (2.2 GB), sorted by time with interleaved users. It is generated
+only if named.
 
-The raw files are generated once (by arrays, not read from anywhere), then each dataset is prepared in a process of
-its own, twice: the second time it is found prepared. Prints seconds, peak resident memory and the load of the machine;
-ends with 1 if one of them is beyond its limit.
+Each dataset is loaded twice, each time in a new process: the first load prepares it, the second one reads the cache.
+Prints seconds, peak resident memory and the load of the machine; exits with code 1 if time or memory exceeds its limit.
 """
 
 import argparse
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Shape:
-    """A dataset's size and its raw file's form."""
+    """Size of a dataset and format of its raw file."""
 
     file: str
     rows: int
@@ -48,7 +48,7 @@ LOG = "parquet-100m"
 LOG_ROWS, LOG_USERS, LOG_ITEMS = 100_000_000, 1_000_000, 200_000
 LIMITS = {"ml-1m": (3.0, 4096.0), "ml-20m": (45.0, 4096.0), LOG: (600.0, 16384.0)}  # seconds, MiB
 
-SETTLED = 3.0  # seconds; the hash of a file that has just been written isn't remembered
+SETTLED = 3.0  # seconds; the hash of a file that was just written isn't cached
 
 PREPARE = """
 import json, resource, sys, time
@@ -71,13 +71,13 @@ print(json.dumps({
 
 
 def generate(shape: Shape, path: Path) -> None:
-    """Write a raw file: users one after another, popular items often, times not in order (as in MovieLens)."""
+    """Write a raw file as in MovieLens: grouped by user, with skewed item popularity, not sorted by time."""
     random = np.random.default_rng(0)
     lengths = 20 + random.multinomial(shape.rows - 20 * shape.users, random.dirichlet(np.full(shape.users, 0.5)))
     user = np.repeat(np.arange(1, shape.users + 1), lengths)
     weights = np.arange(1, shape.items + 1) ** -0.8
     item = 1 + random.choice(shape.items, size=shape.rows, p=weights / weights.sum())
-    item[: shape.items] = np.arange(1, shape.items + 1)  # each occurs
+    item[: shape.items] = np.arange(1, shape.items + 1)  # every item occurs
     rating = random.integers(1, 11, shape.rows) / 2 if shape.header else random.integers(1, 6, shape.rows)
     second = 978_300_000 + random.integers(0, 10**8, shape.users)[user - 1] + random.integers(0, 10**6, shape.rows)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +92,7 @@ def generate(shape: Shape, path: Path) -> None:
 
 
 def generate_log(path: Path) -> None:
-    """Write a Parquet file a million rows at a time, as a log is: in the order of time, users mixed."""
+    """Write a Parquet log, a million rows at a time: sorted by time, with interleaved users."""
     random = np.random.default_rng(0)
     chunk = 1_000_000
     popularity = np.cumsum(np.arange(1, LOG_ITEMS + 1) ** -0.8)
@@ -103,7 +103,7 @@ def generate_log(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     kinds = {"user_id": pa.int64(), "item_id": pa.int64(), "rating": pa.float32(), "timestamp": pa.int64()}
     with pq.ParquetWriter(path, pa.schema(kinds), use_dictionary=["item_id", "rating"]) as writer:
-        for number in range(LOG_ROWS // chunk):  # the same draws, turned: other users have other items
+        for number in range(LOG_ROWS // chunk):  # the same draws, shifted: other pairs in each chunk
             columns = {
                 "user_id": 7 * ((user + number * 9_973) % LOG_USERS),
                 "item_id": np.roll(item, number * 7_919),
@@ -114,7 +114,7 @@ def generate_log(path: Path) -> None:
 
 
 def measure(code: str, folder: Path) -> dict[str, float]:
-    """Prepare (or find prepared) a dataset in a process of its own."""
+    """Load a dataset in a new process and return its figures."""
     load = os.getloadavg()[0]
     own_file = [str(folder / f"{code}.parquet")] if code == LOG else []
     command = [sys.executable, "-c", PREPARE, str(ROOT), code, str(folder), *own_file]
@@ -123,11 +123,11 @@ def measure(code: str, folder: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    """Generate, measure, print."""
+    """Generate the files, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, help="where generated files are kept; default: a temporary folder")
+    parser.add_argument("--folder", type=Path, help="folder for the generated files (default: a temporary folder)")
     parser.add_argument("--codes", nargs="+", choices=LIMITS, default=list(SHAPES), help="datasets to measure")
-    parser.add_argument("--json", type=Path, help="write the figures here, too")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
     figures = {}
     beyond = False
@@ -138,7 +138,7 @@ def main() -> None:
                 generate_log(folder / f"{code}.parquet")
             elif code in SHAPES and not (folder / code / SHAPES[code].file).exists():
                 generate(SHAPES[code], folder / code / SHAPES[code].file)
-            shutil.rmtree(folder / "prepared", ignore_errors=True)  # so that it is prepared anew
+            shutil.rmtree(folder / "prepared", ignore_errors=True)  # clear the cache
             time.sleep(SETTLED)
             figures[code] = {"prepare": measure(code, folder), "cached": measure(code, folder)}
             seconds, peak = LIMITS[code]

@@ -1,10 +1,10 @@
-"""What the harness takes for a run beyond training and evaluation: options, data, folders, results.
+"""Measure the overhead of a run: the time for options, data, folders and results, without training and evaluation.
 
     python benchmarks/run_overhead.py [--runs 8]
 
-Runs popularity on generated data with so many seeds as one comparison in this process, in a temporary folder, and times
-each run and, within it, the trainer and the two final evaluations. Prints seconds of each part, and the median of the
-rest, which should stay under LIMIT; exits 1 if it doesn't. A busy machine shows in the difference to processor time.
+Runs a comparison of popularity on generated data, with `--runs` seeds, in this process and a temporary folder. Times
+each run, and within it the trainer and the two final evaluations; the rest is the overhead. Prints these times and
+exits with code 1 if the median overhead exceeds LIMIT. On a busy machine, wall time exceeds CPU time.
 """
 
 import argparse
@@ -23,13 +23,13 @@ LIMIT = 2.0  # seconds
 
 
 class Clock:
-    """Adds up the wall and the processor seconds of calls."""
+    """Adds up the wall and CPU seconds of calls."""
 
     def __init__(self) -> None:
         self.wall = self.processor = 0.0
 
     def timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, with its time added."""
+        """Wrap `function` so that each call adds its time."""
 
         def call(*args: Any, **named: Any) -> Any:
             wall, processor = time.perf_counter(), time.process_time()
@@ -43,11 +43,11 @@ class Clock:
 
 
 def measure(runs: int) -> list[tuple[float, float, float]]:
-    """(wall seconds, those of training and evaluation, processor seconds of the rest) of each run."""
+    """Return (wall seconds, seconds in training and evaluation, CPU seconds of the rest) for each run."""
     import options  # noqa: PLC0415
+    from evaluation.evaluator import Evaluator  # noqa: PLC0415
     from runs import compare  # noqa: PLC0415
     from runs.logs import log_to_screen  # noqa: PLC0415
-    from trainers.evaluate import Evaluator  # noqa: PLC0415
     from trainers.fit import FitTrainer  # noqa: PLC0415
 
     log_to_screen(False)
@@ -66,7 +66,7 @@ def measure(runs: int) -> list[tuple[float, float, float]]:
         return outcome
 
     def train_once(self: Any, *args: Any, **named: Any) -> Any:
-        Evaluator.evaluate = evaluate  # type: ignore[method-assign]  (the trainer's own evaluation is timed with it)
+        Evaluator.evaluate = evaluate  # type: ignore[method-assign]  (the trainer's evaluations count as training)
         try:
             return timed_train(self, *args, **named)
         finally:
@@ -88,12 +88,12 @@ def main() -> int:
         os.chdir(folder)
         found = measure(runs)
         os.chdir(ROOT)
-    print(f"{'run':>4} {'seconds':>8} {'training and evaluation':>24} {'rest':>6} {'of it processor':>16}")
+    print(f"{'run':>4} {'seconds':>8} {'training and evaluation':>24} {'rest':>6} {'rest, CPU':>16}")
     for number, (wall, inner, processor) in enumerate(found, 1):
         print(f"{number:>4} {wall:>8.2f} {inner:>24.2f} {wall - inner:>6.2f} {processor:>16.2f}")
     rest = median(wall - inner for wall, inner, _ in found)
     processor = median(seconds for _, _, seconds in found)
-    print(f"overhead of a run: median {rest:.2f} s ({processor:.2f} s of the processor); load {os.getloadavg()[0]:.1f}")
+    print(f"overhead of a run: median {rest:.2f} s ({processor:.2f} s of CPU time); load {os.getloadavg()[0]:.1f}")
     return 0 if rest < LIMIT else 1
 
 

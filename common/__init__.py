@@ -1,1 +1,1 @@
-"""What every other package may use: errors, the schema base, and files that are never half written."""
+"""Shared by all packages: errors, the base of option schemas, atomic files."""

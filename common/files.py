@@ -1,4 +1,4 @@
-"""Writing files and folders so that a reader sees either nothing or all of it."""
+"""Atomic writes: readers see a file or folder either complete or not at all."""
 
 import contextlib
 import hashlib
@@ -13,7 +13,7 @@ ABANDONED_SECONDS = 24 * 3600
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename inside `folder` durable, where the system can."""
+    """Make a rename inside `folder` durable, if the system supports it."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -23,7 +23,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def expanded(path: Path) -> Path:
-    """The path with the home folder in place of a leading `~`; as it is where there is no such home."""
+    """Expand a leading `~`; return the path unchanged if there is no such home folder."""
     try:
         return path.expanduser()
     except RuntimeError:
@@ -32,7 +32,7 @@ def expanded(path: Path) -> Path:
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path` to write to; rename it to `path` when the block ends well, else remove it."""
+    """Yield a temporary path next to `path`; rename it to `path` if the block succeeds, otherwise remove it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     os.close(descriptor)
@@ -57,15 +57,15 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write `content` to `path` atomically, as UTF-8 with `\\n` line ends."""
+    """Write `content` to `path` atomically, as UTF-8 with `\\n` line endings."""
     write_bytes(path, content.encode("utf-8"))
 
 
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `path`; rename it to `path` when the block ends well, else remove it.
+    """Yield a temporary folder next to `path`; rename it to `path` if the block succeeds, otherwise remove it.
 
-    If another process finished the same folder meanwhile, theirs stays and ours is dropped.
+    If another process has created `path` in the meantime, that folder is kept and this one is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
@@ -85,9 +85,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_abandoned(folder: Path, *patterns: str) -> None:
-    """Remove what killed processes left in `folder`: temporary files and folders that nobody wrote to for a day."""
+    """Remove leftovers of killed processes: files and folders that match `patterns` and haven't changed for a day."""
     for leftover in (path for pattern in patterns for path in folder.glob(pattern)):
-        with contextlib.suppress(OSError):  # another process removes it as well, or it isn't ours
+        with contextlib.suppress(OSError):  # another process removes it too, or owns it
             newest = max(path.lstat().st_mtime for path in (leftover, *leftover.rglob("*")))
             if time.time() - newest <= ABANDONED_SECONDS:
                 continue
@@ -98,6 +98,6 @@ def remove_abandoned(folder: Path, *patterns: str) -> None:
 
 
 def sha256_file(path: Path) -> str:
-    """Hex SHA-256 of a file's content, read in chunks."""
+    """Return the hex SHA-256 of a file, read in chunks."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

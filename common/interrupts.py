@@ -1,4 +1,4 @@
-"""Ctrl-C as a request that the program answers when it suits it."""
+"""Handling of Ctrl-C (SIGINT)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from types import FrameType
 
 @contextmanager
 def interrupts_go_to(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """While the block runs, Ctrl-C calls `handler`; outside the main thread nothing changes.
+    """Call `handler` on Ctrl-C while the block runs.
 
-    Nor where Ctrl-C is ignored: so a script starts what is to run behind it, and means other programs by Ctrl-C.
+    Does nothing outside the main thread, or if the process ignores SIGINT, as shells set it for background jobs.
     """
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     if ignored or threading.current_thread() is not threading.main_thread():

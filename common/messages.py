@@ -1,4 +1,4 @@
-"""Messages of the program's own logging, kept for later."""
+"""Temporary logging handlers."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def listening(handler: logging.Handler, names: Sequence[str]) -> Iterator[None]:
-    """The loggers `names`, and those below them, send their messages to `handler` too while the block runs."""
+def handler_attached(handler: logging.Handler, names: Sequence[str]) -> Iterator[None]:
+    """Attach `handler` to the loggers `names` while the block runs."""
     loggers = [logging.getLogger(name) for name in names]
     for logger in loggers:
         logger.addHandler(handler)
@@ -18,7 +18,7 @@ def listening(handler: logging.Handler, names: Sequence[str]) -> Iterator[None]:
             logger.removeHandler(handler)
 
 
-class _Memory(logging.Handler):
+class _RecordList(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.records: list[logging.LogRecord] = []
@@ -28,17 +28,17 @@ class _Memory(logging.Handler):
 
 
 @contextmanager
-def remembered(names: Sequence[str]) -> Iterator[list[logging.LogRecord]]:
-    """The messages of the loggers `names`, from INFO on, that come while the block runs, whoever else listens."""
-    memory = _Memory()
+def captured_records(names: Sequence[str]) -> Iterator[list[logging.LogRecord]]:
+    """Collect the records that the loggers `names` emit at level INFO or above while the block runs."""
+    handler = _RecordList()
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         if not logger.isEnabledFor(logging.INFO):
             logger.setLevel(logging.INFO)
     try:
-        with listening(memory, names):
-            yield memory.records
+        with handler_attached(handler, names):
+            yield handler.records
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

@@ -1,7 +1,7 @@
-"""Factors of matrix products rounded to bfloat16 by hand, where the CPU multiplies those faster than it lets on.
+"""Explicit rounding of matmul inputs to bfloat16.
 
-Asked for fast products of float32 matrices, some kernels round the factors themselves (precision `bf16` needs no more
-there); others keep to float32 and its speed, though the processor multiplies bfloat16 twice as fast.
+With `--precision bf16`, torch allows its kernels to round the inputs of float32 matmuls to bfloat16. On some CPUs the
+kernels don't do so, although bfloat16 matmuls are twice as fast there; on those the inputs are rounded here.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-by_hand = False  # for the whole process, like torch's own settings of precision
+by_hand = False  # global, like torch's own precision settings
 
 
 def rounded(x: Tensor) -> Tensor:
-    """What a product should take for `x`: x in bfloat16 if rounding is by hand and x is float32 on a CPU, else x."""
+    """Return `x` in bfloat16 if explicit rounding is on and `x` is float32 on a CPU, otherwise `x` itself."""
     return x.bfloat16() if by_hand and x.dtype == torch.float32 and x.device.type == "cpu" else x

@@ -1,11 +1,10 @@
-"""Sizes of arrays that differ from batch to batch."""
+"""Padded sizes of arrays whose length differs between batches."""
 
 
 def round_up(size: int) -> int:
-    """The next size of a small choice: a multiple of a 16th of the power of two below it (200 -> 200, 201 -> 208).
+    """Round up to one of 16 sizes per power of two (200 -> 200, 201 -> 208); sizes up to 32 stay unchanged.
 
-    Processors' kernels are made, and kept, for each shape apart: so few different sizes cost less than a few percent
-    of padding. Up to 32 every size is one.
+    Matmul kernels are compiled and cached for each shape, so a few percent of padding costs less than many shapes.
     """
     step = 1 << max(0, size.bit_length() - 5)
     return -(-size // step) * step

@@ -1,4 +1,4 @@
-"""The version of this software."""
+"""Version of this software."""
 
 import subprocess
 from functools import cache
@@ -9,7 +9,7 @@ VERSION = "0.1.0"
 
 @cache
 def code_version() -> str:
-    """The version, with the git commit where the source is a checkout ("+changes" if files differ from it)."""
+    """Return the version, with the commit in a git checkout ("+changes" if tracked files are modified)."""
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return VERSION

@@ -42,6 +42,10 @@ class BagDataloader(Dataloader):
         previous = previous_in_user(self.data)
         self.previous: Int | None = previous if (previous >= 0).any() else None
 
+    @property
+    def max_history(self) -> int | None:
+        return self.options.max_input_items
+
     def training_windows(self) -> Windows:
         longest = self.options.max_input_items or self.data.num_interactions
         return sliding_windows(self.split.train_start, self.split.train_end, longest, None)

@@ -16,12 +16,17 @@ from dataloaders.batch import Batch, EvalBatch
 from dataloaders.windows import Int, Windows, gather_padded
 from datasets import Heldout, Split
 from datasets.sequence_data import SECONDS_OF_DAY
+from datasets.splits.leakage import training_mask
 
 
 class DataloaderOptions(Options):
     """Options that every dataloader has."""
 
     train_batch_size: int = Field(512, ge=1, description="windows in a training batch")
+
+    def model_conflict(self, model_code: str, knows_request_time: bool) -> str | None:
+        """Why a model can't use these options; None if it can. See `Model.knows_request_time`."""
+        return None
 
 
 class Dataloader(ABC):
@@ -58,6 +63,11 @@ class Dataloader(ABC):
     def max_len(self) -> int:
         """The longest sequence that a model will see, in items."""
         return 0
+
+    @property
+    def max_history(self) -> int | None:
+        """How many of a history's last items the model's input holds; None = all."""
+        return self.max_len or None
 
     @property
     def pad_counts(self) -> bool:
@@ -98,28 +108,18 @@ class Dataloader(ABC):
 
     def training_item_counts(self) -> NDArray[np.int64]:
         """How often each item occurs in the training interactions: int64 [num_items + 1], 0 for PAD."""
-        items = np.asarray(self.data.items)[self._is_training()]
+        items = np.asarray(self.data.items)[training_mask(self.split)]
         return np.bincount(items, minlength=self.data.num_items + 1)
 
     def training_days(self) -> tuple[int, int]:
         """(first, number) of the UTC days from the first training interaction to the last; (0, 0) without times."""
         if self.data.timestamps is None:
             return 0, 0
-        times = np.asarray(self.data.timestamps)[self._is_training()]
+        times = np.asarray(self.data.timestamps)[training_mask(self.split)]
         if not len(times):
             return 0, 0
         first, last = int(times.min()) // SECONDS_OF_DAY, int(times.max()) // SECONDS_OF_DAY
         return first, last - first + 1
-
-    def _is_training(self) -> NDArray[np.bool_]:
-        """Which interactions are trained on: bool [nnz]."""
-        starts, ends = self.split.train_start, self.split.train_end
-        change = np.zeros(self.data.num_interactions + 1, dtype=np.int64)
-        filled = ends > starts
-        np.add.at(change, starts[filled], 1)
-        np.add.at(change, ends[filled], -1)
-        training: NDArray[np.bool_] = np.cumsum(change[:-1]) > 0
-        return training
 
 
 def as_int64(array: NDArray[np.integer]) -> torch.Tensor:

@@ -33,6 +33,10 @@ class BertDataloader(SequenceDataloader):
     Options = BertDataloaderOptions
     options: BertDataloaderOptions
 
+    @property
+    def max_history(self) -> int:
+        return self.options.max_len - 1  # the last position is the hidden item's
+
     def training_windows(self) -> Windows:
         options, split = self.options, self.split
         return sliding_windows(split.train_start, split.train_end, options.max_len, options.train_window)

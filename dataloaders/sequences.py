@@ -58,6 +58,14 @@ class SequenceDataloaderOptions(RecentItemsOptions):
         "(as published), or right after the last item of the input",
     )
 
+    def model_conflict(self, model_code: str, knows_request_time: bool) -> str | None:
+        if self.request_time == "target" or knows_request_time:
+            return None
+        return (
+            f"the scores of model {model_code} with these options don't depend on when a recommendation is asked for: "
+            f"request_time {self.request_time} has no effect"
+        )
+
 
 class SequenceDataloader(RecentItemsDataloader):
     """Left-padded batches that are about as long as their longest window, not as `max_len`."""

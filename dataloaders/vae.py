@@ -111,6 +111,10 @@ class VAEDataloader(Dataloader):
         return self.options.max_len
 
     @property
+    def max_history(self) -> int:
+        return self.options.max_len - 1  # the last position is the target's
+
+    @property
     def pad_counts(self) -> bool:
         return self.options.count_padding
 

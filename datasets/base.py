@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from common.files import remove_abandoned
-from common.messages import remembered
+from common.messages import captured_records
 from common.schema import LOCATION, Options
 from datasets import cache
 from datasets.moments import Moment, to_seconds
@@ -127,7 +127,7 @@ class Dataset(ABC, Generic[AnyOptions]):
         cached = cache.load(folder, name=name)
         if cached is not None:
             return cached
-        with remembered(SPEAKERS) as notes:
+        with captured_records(SPEAKERS) as notes:
             raw = self.read(options)
             rows = read_rows(raw.frame, raw.ticks_per_second)
             del raw  # preparing needs the memory

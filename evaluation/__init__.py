@@ -1,6 +1,6 @@
-"""Ranking metrics over users, candidate sets, and tests of whether two runs differ. Imports only `common`.
+"""Metrics, candidate sets, the evaluation of models (`evaluation.evaluator`) and significance tests.
 
-The tests are in `evaluation.significance`.
+`METRICS` in `evaluation.metrics` lists the metrics.
 """
 
 from evaluation.beyond import average_popularity_lift, catalogue_coverage, novelty, top_items

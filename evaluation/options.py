@@ -1,4 +1,4 @@
-"""The options of evaluation: which users' items count, against which candidates, by which metrics."""
+"""The options of evaluation: metrics, candidates, sampled negatives, and model selection."""
 
 from typing import Annotated, ClassVar, Literal, Protocol, Self
 
@@ -6,14 +6,13 @@ from pydantic import Field, field_validator, model_validator
 
 from common.errors import nearest
 from common.schema import Options
+from evaluation.metrics import CUT_METRICS, RATING_METRICS, UNCUT_METRICS
 
-CUT_METRICS = ("Recall", "HR", "NDCG", "MRR", "MAP", "Precision")
-RATING_METRICS = ("RMSE", "MAE")  # of predicted ratings; lower is better
 Sampler = Literal["popular", "random"]
 
 
 class Loader(Protocol):
-    """What a dataloader is good for: predicting ratings, ranking items, or both."""
+    """A dataloader's abilities: predicting ratings, ranking items, or both."""
 
     code: ClassVar[str]
     rates: ClassVar[bool]
@@ -21,25 +20,26 @@ class Loader(Protocol):
 
 
 class EvaluationOptions(Options):
-    """What is measured on validation and test, and which of it decides the best model."""
+    """The evaluation on the validation and test sets, and the metric that selects the best model."""
 
     filter_seen: bool | None = Field(
-        None, description="leave out of the ranking what a user had before; null = the dataset's default"
+        None,
+        description="exclude items that the user has already consumed; null = the dataset's default",
     )
     metric_ks: tuple[Annotated[int, Field(ge=1)], ...] = Field(
-        (1, 5, 10, 20, 50), min_length=1, description="cutoffs k of the metrics"
+        (1, 5, 10, 20, 50), min_length=1, description="the cutoffs k of the ranking metrics"
     )
-    best_metric: str = Field("NDCG@10", description="the validation metric that decides the best model and saturation")
+    best_metric: str = Field("NDCG@10", description="the validation metric for model selection and early stopping")
     validation_candidates: Literal["full", "popular", "random"] = Field(
-        "full", description="the candidates that best_metric is measured on: every item, or sampled negatives"
+        "full", description="the candidates for best_metric: all items (full), or the target and sampled negatives"
     )
     test_negative_sampler_code: tuple[Sampler, ...] = Field(
-        ("popular",), description="sampled protocols beside the full ranking; [] = none"
+        ("popular",), description="negative samplers evaluated in addition to the full ranking; [] = none"
     )
-    test_negative_sample_size: int = Field(100, ge=1, description="negatives per user of the sampled protocols")
-    test_negative_sampling_seed: int = Field(98765, ge=0, description="where the draw of the negatives starts")
+    test_negative_sample_size: int = Field(100, ge=1, description="sampled negatives per user")
+    test_negative_sampling_seed: int = Field(98765, ge=0, description="random seed of the negative sampling")
     eval_batch_size: int = Field(512, ge=1, description="users per evaluation batch")
-    beyond_accuracy: bool = Field(True, description="also measure coverage, novelty and popularity bias")
+    beyond_accuracy: bool = Field(True, description="also compute catalogue coverage, novelty and popularity lift")
 
     @field_validator("metric_ks", "test_negative_sampler_code")
     @classmethod
@@ -49,34 +49,43 @@ class EvaluationOptions(Options):
         return values
 
     @model_validator(mode="after")
-    def _best_metric_is_measured(self) -> Self:
-        measured = [f"{name}@{k}" for k in self.metric_ks for name in CUT_METRICS]
-        measured += ["MRR", *RATING_METRICS]
-        if self.best_metric not in measured:
-            hint = nearest(self.best_metric, measured)
+    def _best_metric_is_computed(self) -> Self:
+        computed = [f"{name}@{k}" for k in self.metric_ks for name in CUT_METRICS]
+        computed += [*UNCUT_METRICS, *RATING_METRICS]
+        if self.best_metric not in computed:
+            hint = nearest(self.best_metric, computed)
             raise ValueError(
-                f"best_metric {self.best_metric} is not measured{f'; {hint}' if hint else '.'} There are: "
-                f"{', '.join(CUT_METRICS)}, then @ and a k of metric_ks ({', '.join(map(str, self.metric_ks))}); MRR; "
-                "for ratings RMSE and MAE"
+                f"best_metric {self.best_metric} is not computed{f'; {hint}' if hint else '.'} Available: "
+                f"{', '.join(CUT_METRICS)}, each with @k for a k of metric_ks "
+                f"({', '.join(map(str, self.metric_ks))}); {', '.join(UNCUT_METRICS)}; for predicted ratings "
+                f"{', '.join(RATING_METRICS)}"
             )
         return self
 
-    def conflict(self, split: str, rates: bool, loader: Loader | type[Loader]) -> str | None:
-        """What of a split, a dataloader and best_metric can't go together; None = nothing. It names the options.
+    def filters_seen(self, repeats: bool) -> bool:
+        """Whether seen items are excluded: filter_seen, or its default for data with or without repeat consumption."""
+        return not repeats if self.filter_seen is None else self.filter_seen
 
-        rates: whether ratings are predicted under the split, and not what comes next.
+    def conflict(self, split: str, predicts_ratings: bool, loader: Loader | type[Loader]) -> str | None:
+        """Why a split, a dataloader and best_metric don't work together, with a fix; None if they do.
+
+        Parameters
+        ----------
+        split : the split's code
+        predicts_ratings : whether the split evaluates predicted ratings instead of rankings
+        loader : the dataloader
         """
-        if rates and not loader.rates:
+        if predicts_ratings and not loader.rates:
             return (
-                f"split {split} measures predicted ratings, and a model with dataloader {loader.code} predicts none: "
+                f"split {split} evaluates predicted ratings, but a model with dataloader {loader.code} predicts none: "
                 "use autorec, autorec_user or bias, or another split"
             )
-        if not rates and not loader.ranks:
+        if not predicts_ratings and not loader.ranks:
             return (
-                f"a model of items' ratings (dataloader {loader.code}) makes no lists for users, as split {split} "
-                "asks for: use split random_rating, or a model of users' ratings (autorec_user)"
+                f"split {split} evaluates rankings for users, but a model with dataloader {loader.code} predicts "
+                "ratings of items: use split random_rating, or a model of users' ratings (autorec_user)"
             )
-        if rates != (self.best_metric in RATING_METRICS):
-            measured = "RMSE or MAE" if rates else "a ranking metric such as NDCG@10"
-            return f"best_metric {self.best_metric} isn't measured under split {split}: give {measured}"
+        if predicts_ratings != (self.best_metric in RATING_METRICS):
+            fitting = " or ".join(RATING_METRICS) if predicts_ratings else "a ranking metric such as NDCG@10"
+            return f"best_metric {self.best_metric} is not computed under split {split}: use {fitting}"
         return None

@@ -1,4 +1,9 @@
-"""Errors of predicted ratings."""
+"""Error metrics of predicted ratings.
+
+`mean` averages over all ratings or over each user's, see `evaluation.metrics.RatingMetric`.
+"""
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,25 +11,12 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-def rmse(predicted: Floats, actual: Floats) -> float:
-    """Root of the mean squared error, over ratings."""
-    return float(np.sqrt(np.mean(np.square(predicted - actual))))
+def rmse(difference: Floats, mean: Callable[[Floats], Floats]) -> Floats:
+    """Root mean squared error."""
+    root: Floats = np.sqrt(mean(np.square(difference)))
+    return root
 
 
-def mae(predicted: Floats, actual: Floats) -> float:
-    """Mean absolute error, over ratings."""
-    return float(np.mean(np.abs(predicted - actual)))
-
-
-def errors_by_user(predicted: Floats, actual: Floats, user: NDArray[np.int64], users: int) -> dict[str, Floats]:
-    """RMSE and MAE of each user's own ratings: [users]; each user has at least one.
-
-    predicted, actual : [n] ratings
-    user : int64 [n], 0..users - 1, whose each is
-    """
-    counts = np.bincount(user, minlength=users)
-    difference = predicted - actual
-    return {
-        "RMSE": np.sqrt(np.bincount(user, np.square(difference), users) / counts),
-        "MAE": np.bincount(user, np.abs(difference), users) / counts,
-    }
+def mae(difference: Floats, mean: Callable[[Floats], Floats]) -> Floats:
+    """Mean absolute error."""
+    return mean(np.abs(difference))

@@ -26,7 +26,7 @@ class ALSOptions(Options):
 
     factors: int = Field(64, ge=1, description="width of the user and item vectors")
     l2: float = Field(0.01, gt=0, description="the L2 penalty on the vectors")
-    alpha: float = Field(1.0, gt=0, description="confidence in an interaction, where that in none at all is 1")
+    alpha: float = Field(1.0, gt=0, description="confidence in an interaction; a missing one has confidence 1")
     iterations: int = Field(15, ge=1, description="alternations between users and items")
 
 
@@ -40,6 +40,7 @@ class ALS(FittedModel):
     code = "als"
     Options = ALSOptions
     dataloader_code = "bag"
+    export_refusal = "it solves a linear system for each history, which ONNX has no operator for, and loops over rows"
     options: ALSOptions
     item_factors: Tensor
 
@@ -51,7 +52,7 @@ class ALS(FittedModel):
         options = self.options
         matrix = interaction_matrix(items, offsets, self.dimensions.num_items + 1)
         library = _library()
-        with threadpool_limits(1, "blas"):  # the library's own threads do better without those of BLAS
+        with threadpool_limits(1, "blas"):  # implicit has its own threads, which BLAS threads slow down
             model = library.AlternatingLeastSquares(
                 factors=options.factors,
                 regularization=options.l2,

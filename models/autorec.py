@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 import torch
 from pydantic import Field
@@ -25,7 +25,7 @@ class AutoRecOptions(Options):
         "identity", description="activation f of the output; sigmoid is scaled to ratings from 0 to rating_scale"
     )
     rating_scale: float = Field(5.0, gt=0, description="the highest rating, where the output is a sigmoid")
-    l2: float = Field(1.0, ge=0, description="lambda: penalty on the squared weights W and V, beside the summed error")
+    l2: float = Field(1.0, ge=0, description="lambda: L2 penalty on the weights W and V")
 
 
 class AutoRec(Model):
@@ -38,6 +38,7 @@ class AutoRec(Model):
     code = "autorec"
     Options = AutoRecOptions
     dataloader_code = "item_ratings"
+    export_refusal: ClassVar[str | None] = "its rows are items: it makes no lists for users; autorec_user does"
     needs = frozenset({"ratings"})
     options: AutoRecOptions
 
@@ -79,10 +80,11 @@ class AutoRec(Model):
 
 
 class UserAutoRec(AutoRec):
-    """U-AutoRec: the rows are users, so that it ranks items for any user with ratings."""
+    """U-AutoRec: the rows are users, so it scores items for any user with ratings."""
 
     code = "autorec_user"
     dataloader_code = "user_ratings"
+    export_refusal = None
 
     @staticmethod
     def shape(dimensions: Dimensions) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What every model is: it owns its loss and its scores, and the trainer never asks which model it has."""
+"""The base classes of models. A model owns its loss and its scores; the trainer never asks which model it has."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Dimensions:
     ----------
     num_items, num_users : items are 1..num_items, users 0..num_users - 1
     max_len : the longest sequence that a batch holds
-    pad_counts : PAD is used as if it were an item (a fault of released code, kept by option)
+    pad_counts : PAD is treated as an item (a bug of released code, kept as an option)
     steps_per_epoch : optimizer steps of an epoch, for schedules that count epochs
     first_day, num_days : the UTC days of the training interactions, counted from 1970-01-01; num_days 0 = unknown
     """
@@ -40,12 +40,12 @@ class Dimensions:
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of training that ends by saturation.
+    """A part of training, which ends when validation saturates.
 
     Attributes
     ----------
     name : shown in logs and tables
-    recover_len : how many of a window's last positions the loss covers; None = all that there are
+    recover_len : how many of a window's last positions the loss covers; None = all
     dropout_scale : factor on the model's input dropout
     """
 
@@ -57,10 +57,17 @@ class Stage:
 class Model(nn.Module, ABC):
     """A recommender. Subclasses declare their options, their dataloader and their trainer.
 
-    `needs` names what the data must have: "timestamps", "ratings". A run whose data lacks it is refused.
-    `cpu_positions` is how many input positions (windows x length) the CPU computes at a time, for models of sequences
-    whose `loss` is the mean over all targets of a batch; None = a whole batch.
-    `has_stages` says that `loss` heeds the stage's recover_len.
+    Attributes
+    ----------
+    code, Options : the model's name in the registry, and the schema of its options
+    dataloader_code, trainer_code : the dataloader and the trainer that it uses by default
+    needs : what the data must have: "timestamps", "ratings"; a run on data without them is refused
+    cpu_positions : input positions (windows x length) computed at a time on the CPU, for sequence models whose `loss`
+        is the mean over all targets of a batch; None = the whole batch
+    has_stages : `loss` depends on the stage's recover_len
+    new_user_refusal : why the model can't score users that it wasn't trained on; None = it can
+    export_refusal : why the model can't be exported; None = it can, if it can score new users
+    onnx_refusal : why the model can't be exported to ONNX, though it can be to torch_export; None = it can
     """
 
     code: ClassVar[str]
@@ -70,6 +77,9 @@ class Model(nn.Module, ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
     cpu_positions: ClassVar[int | None] = None
     has_stages: ClassVar[bool] = False
+    new_user_refusal: ClassVar[str | None] = None
+    export_refusal: ClassVar[str | None] = None
+    onnx_refusal: ClassVar[str | None] = None
 
     def __init__(self, options: Any, dimensions: Dimensions) -> None:
         super().__init__()
@@ -79,26 +89,20 @@ class Model(nn.Module, ABC):
 
     @classmethod
     def required(cls, options: Any) -> frozenset[str]:
-        """What the data must have for a model with these options: `needs`, unless the model says otherwise."""
+        """What the data must have for a model with these options; `needs` by default."""
         return cls.needs
 
     @classmethod
     def conflict(cls, sections: Mapping[str, Any]) -> str | None:
-        """What in the options of a run ("run", "model", "dataloader", ...) can't go with this model, each being right
-        alone; None = nothing. It names the options."""
-        if hasattr(sections.get("trainer"), "train_transfer") and not cls.has_stages:
-            return (
-                f"the loss of model {cls.code} is the same in every stage: trainer_code vae, in whose stages it covers "
-                "ever fewer positions, has no effect; use generic"
-            )
-        asked = getattr(sections.get("dataloader"), "request_time", "target")
-        if asked == "target" or cls.knows_request_time(sections["model"]):
-            return None
-        return f"model {cls.code} with these options doesn't see when it is asked: request_time {asked} has no effect"
+        """Why options that are each valid can't be used together by this model; None if they can.
+
+        `sections` holds the run's options by section: "run", "model", "dataloader", ... The message names the options.
+        """
+        return None
 
     @classmethod
     def named(cls, sections: Mapping[str, Any]) -> str:
-        """What tables call a run with these options that has no label."""
+        """The name in tables of a run without a label."""
         return cls.code
 
     @classmethod
@@ -107,7 +111,7 @@ class Model(nn.Module, ABC):
         return False
 
     def begin_stage(self, stage: Stage) -> None:
-        """Training enters `stage`."""
+        """Called when training enters `stage`."""
         self.stage = stage
 
     @abstractmethod
@@ -118,18 +122,20 @@ class Model(nn.Module, ABC):
         """
 
     def num_predictions(self, batch: Batch) -> int | None:
-        """How many targets `loss` is the mean of, where a batch can be taken in parts; None where it can't."""
+        """How many targets `loss` averages over; None if a batch can't be computed in parts."""
         if self.cpu_positions is None or batch.targets is None:
             return None
         return int((batch.targets > 0).sum())
 
     @abstractmethod
     def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
-        """How much each user is expected to want each item: [B, num_items + 1], column 0 (PAD) meaningless;
-        or, for `candidates` int64 [B, C], just theirs: [B, C]."""
+        """Each user's score of each item, higher is better: [B, num_items + 1], with a meaningless column 0 (PAD).
+
+        With `candidates` int64 [B, C], the scores of these items alone: [B, C].
+        """
 
     def scores_in_parts(self, batch: Batch) -> Tensor:
-        """`scores` of all items, `cpu_positions` at a time where that applies: [B, num_items + 1]."""
+        """`scores` of all items, on the CPU for `cpu_positions` positions at a time: [B, num_items + 1]."""
         if self.cpu_positions is None or batch.items.device.type != "cpu":
             return self.scores(batch)
         parts = [self.scores(part) for part in batch.split(self.cpu_positions)]
@@ -141,22 +147,23 @@ class Model(nn.Module, ABC):
 
 
 class FittedModel(Model):
-    """A model whose parameters follow from the training interactions without gradient steps."""
+    """A model computed from the training interactions, without gradient steps."""
 
     trainer_code = "fit"
 
     @abstractmethod
     def fit(self, items: Tensor, offsets: Tensor) -> None:
-        """Learn from users' training items: `items[offsets[u]:offsets[u + 1]]`, int64, in time order.
+        """Learn from the training items of each user u: `items[offsets[u]:offsets[u + 1]]`, int64, in time order.
 
-        What a model `needs` it gets by keyword, one value an item: `ratings` float32 [nnz], `timestamps` int64 [nnz].
+        What the model `needs` is passed by keyword, one value per item: `ratings` float32 [nnz], `timestamps` int64
+        [nnz].
         """
 
     def loss(self, batch: Batch, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """There is none; trainer `fit` doesn't ask for it."""
+        """Raises TypeError: a fitted model has no loss, and trainer `fit` doesn't call it."""
         raise TypeError(f"model {self.code} is fitted, not trained by gradients: use trainer_code fit")
 
 
 def pick(scores: Tensor, candidates: Tensor | None) -> Tensor:
-    """The scores of `candidates` [B, C] out of [B, V + 1], or all of them."""
+    """The scores [B, C] of `candidates` int64 [B, C]; all scores [B, V + 1] without candidates."""
     return scores if candidates is None else scores.gather(1, candidates)

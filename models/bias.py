@@ -1,4 +1,4 @@
-"""Bias: a rating is the mean, plus what the user and the item usually add. The floor of rating prediction."""
+"""Bias: a rating is the mean plus a user bias and an item bias. The baseline of rating prediction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 class BiasOptions(Options):
     """Options of model `bias`."""
 
-    l2: float = Field(5.0, ge=0, description="pulls the biases to 0: so many ratings with no bias are added to each")
+    l2: float = Field(
+        5.0, ge=0, description="shrinks the biases to 0, as this many additional ratings without bias would"
+    )
     iterations: int = Field(10, ge=1, description="alternations between items and users")
 
 

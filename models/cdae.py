@@ -1,4 +1,4 @@
-"""CDAE (Wu et al. 2016): a denoising autoencoder whose hidden layer has a node of the user's own."""
+"""CDAE (Wu et al. 2016): a denoising autoencoder with a parameter vector for each user in its hidden layer."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ class CDAEOptions(Options):
 
     hidden_size: int = Field(50, ge=1, description="width of the hidden layer")
     dropout: float = Field(0.2, ge=0, lt=1, description="share of the input's items dropped in training")
-    likelihood: Literal["binary", "multinomial"] = Field("binary", description="the loss on a user's items")
+    likelihood: Literal["binary", "multinomial"] = Field("binary", description="likelihood of a user's items")
     negatives_per_item: float | None = Field(
-        5.0, gt=0, description="binary: items not taken that count, per item taken, drawn anew each time; null = all"
+        5.0, gt=0, description="binary: negatives per item consumed, sampled in every step; null = all items"
     )
 
 
 class CDAE(Model):
-    """y = W' s(W x + V_u + b) + b', s the logistic function; loss = cross-entropy over taken and drawn items.
+    """y = W' s(W x + V_u + b) + b', s the logistic function; loss = cross-entropy over consumed and sampled items.
 
-    V_u starts at 0, the mean of its L2 prior, and only training moves it: a user who was not trained on is folded in
-    with V_u = 0.
+    V_u starts at 0, the mean of its L2 prior; a user who was not trained on is folded in with V_u = 0.
     """
 
     code = "cdae"
     Options = CDAEOptions
     dataloader_code = "bag"
+    new_user_refusal = "its hidden layer has parameters for each user that it was trained on"
     options: CDAEOptions
 
     def __init__(self, options: CDAEOptions, dimensions: Dimensions) -> None:
@@ -70,7 +70,7 @@ class CDAE(Model):
     def _counted(
         self, shape: torch.Size, targets: Tensor, weights: Tensor, generator: torch.Generator
     ) -> Tensor | None:
-        """1 for a user's items and, by chance, for about negatives_per_item as many others; else 0: [B, V + 1]."""
+        """1 for a user's items and for about negatives_per_item times as many sampled ones, else 0: [B, V + 1]."""
         if self.options.negatives_per_item is None:
             return None
         taken = (weights > 0).sum(1, keepdim=True)  # [B, 1]

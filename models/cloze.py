@@ -1,4 +1,4 @@
-"""What the models that fill in hidden items share: the hidden item's vector, the head, the loss, the scores."""
+"""What models with a cloze (masked item) objective share: the mask vector, the head, the loss, the scores."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ClozeOptions(Options):
 
 
 class HeadedClozeOptions(ClozeOptions):
-    """The same, with a number of heads."""
+    """Options of bidirectional transformers with a number of heads."""
 
     num_heads: int = Field(2, ge=1, description="attention heads; they divide hidden_units")
 

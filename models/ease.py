@@ -24,7 +24,7 @@ class EASEOptions(Options):
     """Options of model `ease`."""
 
     l2: float = Field(500.0, gt=0, description="the L2 penalty lambda on the weights between items")
-    max_matrix_gib: float = Field(8.0, gt=0, description="most memory for the items x items matrices, in GiB")
+    max_matrix_gib: float = Field(8.0, gt=0, description="memory limit of the items x items matrices, in GiB")
 
 
 class EASE(FittedModel):

@@ -1,6 +1,6 @@
 """H+Vamp (Kim & Suh 2019): a VAE for collaborative filtering with a VampPrior, two stochastic layers and gated units.
 
-Each of the three is an option, so that the steps from Mult-VAE to H+Vamp (Gated) can be measured one by one.
+Each of the three is an option, for ablations from Mult-VAE to H+Vamp (Gated).
 """
 
 from __future__ import annotations
@@ -35,12 +35,13 @@ class HVampOptions(Options):
     """Options of model `hvamp`."""
 
     prior: Literal["standard", "vamp"] = Field(
-        "vamp", description="of the (upper) latent code: N(0, I), or the mixture of the posteriors of pseudo-inputs"
+        "vamp",
+        description="prior of the (upper) latent code: N(0, I), or the mixture of the posteriors of pseudo-inputs",
     )
     hierarchical: bool = Field(True, description="two stochastic layers: z2 from x, z1 from x and z2")
     gated: bool = Field(True, description="gated linear units in place of tanh")
     num_layers: int = Field(1, ge=1, description="hidden layers of each encoder and decoder")
-    likelihood: Literal["multinomial", "binary"] = Field("multinomial", description="how items come from the decoder")
+    likelihood: Literal["multinomial", "binary"] = Field("multinomial", description="likelihood of a user's items")
     hidden_size: int = Field(600, ge=1, description="width of the hidden layers")
     latent_size: int = Field(200, ge=1, description="width of each latent code")
     pseudo_inputs: int = Field(1000, ge=1, description="components K of the VampPrior")
@@ -57,7 +58,7 @@ class Gaussian:
     log_variance: Tensor
 
     def draw(self, generator: torch.Generator | None) -> Tensor:
-        """A draw of each; their means without a generator."""
+        """A sample of each distribution; its mean without a generator."""
         return self.mu if generator is None else reparameterize(self.mu, self.log_variance, generator)
 
 
@@ -112,7 +113,7 @@ class HVamp(Model):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Weights N(0, 2 / inputs), as the authors' code: with smaller ones gates and second layers learn late."""
+        """Weights ~ N(0, 2 / inputs), as in the authors' code; smaller ones delay gates and second layers."""
         count, latent = self.dimensions.num_items, self.options.latent_size
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
@@ -140,7 +141,7 @@ class HVamp(Model):
         return code
 
     def pseudo_posteriors(self, generator: torch.Generator | None) -> Gaussian:
-        """q(z2|u_k) of the pseudo-inputs, which go the way of any input: [C, K]."""
+        """q(z2|u_k) of the pseudo-inputs, encoded like any input: [C, K]."""
         rows = F.hardtanh(self.pseudo, 0.0, 1.0)
         norms = torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp_min(1e-12)
         if generator is not None:

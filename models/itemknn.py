@@ -1,4 +1,4 @@
-"""Item-kNN: an item is recommended for its likeness to what the user had."""
+"""Item-kNN: items are recommended by their similarity to the items in a user's history."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ CHUNK_CELLS = 16_000_000  # similarities in memory at once, about
 class ItemKNNOptions(Options):
     """Options of model `itemknn`."""
 
-    neighbours: int = Field(100, ge=1, description="most similar items that an item passes its score on to")
-    shrink: float = Field(0.0, ge=0, description="added to the denominator: likeness by few common users counts less")
+    neighbours: int = Field(100, ge=1, description="most similar items kept per item")
+    shrink: float = Field(
+        0.0, ge=0, description="added to the denominator: reduces similarities that rest on few common users"
+    )
 
 
 class ItemKNN(FittedModel):
@@ -62,9 +64,21 @@ class ItemKNN(FittedModel):
             self.similarity[first : first + rows] = values
 
     def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
+        if torch.compiler.is_exporting():
+            return pick(self._neighbour_scores(batch.items, cast(Tensor, batch.weights)), candidates)
         size, kept = self.nearest.shape
         source = torch.arange(size, device=self.nearest.device).repeat_interleave(kept)
         places = torch.stack([self.nearest.reshape(-1), source])
         passed_on = torch.sparse_coo_tensor(places, self.similarity.reshape(-1), (size, size), check_invariants=False)
         rows = densify(batch.items, cast(Tensor, batch.weights), size)  # [B, V + 1]
         return pick((passed_on @ rows.T).T.contiguous(), candidates)
+
+    def _neighbour_scores(self, items: Tensor, weights: Tensor) -> Tensor:
+        """`scores` without a sparse matrix, which an exported graph can't have: [B, V + 1].
+
+        items : int64 [B, L], each item of a row once
+        weights : [B, L]
+        """
+        passed_on = (self.similarity[items] * weights[:, :, None]).flatten(1)  # [B, L * neighbours]
+        zeros = torch.zeros(items.shape[0], self.nearest.shape[0], device=items.device)
+        return zeros.scatter_add(1, self.nearest[items].flatten(1), passed_on)

@@ -1,4 +1,4 @@
-"""MARank (Yu et al. 2019): a user and a few recent items, attended to at several orders, ranked pairwise."""
+"""MARank (Yu et al. 2019): attention of several orders over a user's recent items, trained pairwise."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class MARankOptions(Options):
     """Options of model `marank`."""
 
     hidden_units: int = Field(64, ge=1, description="width of the embeddings")
-    marank_num_att_layers: int = Field(2, ge=0, description="orders of attention above the embeddings' own")
+    marank_num_att_layers: int = Field(2, ge=0, description="orders of attention beyond that of the embeddings")
     marank_num_linear_layers: int = Field(2, ge=0, description="residual layers over the attended items")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout before each linear layer")
 
@@ -41,7 +41,7 @@ class Residual(nn.Module):
 
 
 class Attention(nn.Module):
-    """sum_j a_j x_j with a = softmax_j(sigmoid(w . tanh(W x_j + U u))), over what the mask leaves."""
+    """sum_j a_j x_j with a = softmax_j(sigmoid(w . tanh(W x_j + U u))), over unmasked positions."""
 
     def __init__(self, width: int, dropout: float, with_user: bool) -> None:
         super().__init__()
@@ -62,11 +62,12 @@ class Attention(nn.Module):
 
 
 class MARank(Model):
-    """score(item) = state . C[item] + user . L[item]: what the recent items say, and the user's lasting taste."""
+    """score(item) = state . C[item] + user . L[item]: short-term and long-term preference."""
 
     code = "marank"
     Options = MARankOptions
     dataloader_code = "pairwise"
+    new_user_refusal = "it has a vector for each user that it was trained on, which a history alone doesn't give"
     options: MARankOptions
 
     def __init__(self, options: MARankOptions, dimensions: Dimensions) -> None:
@@ -81,7 +82,7 @@ class MARank(Model):
         self.join = Attention(width, dropout, False)
         self.output = nn.Sequential(*(Residual(width, dropout) for _ in range(options.marank_num_linear_layers)))
         init_parameters(self, width**-0.5)
-        nn.init.zeros_(self.users.weight)  # of users without training pairs, nothing is known
+        nn.init.zeros_(self.users.weight)  # users without training pairs keep a vector of 0
 
     def state(self, items: Tensor, user: Tensor) -> Tensor:
         """int64 [B, T] items and users' vectors [B, H] -> [B, H]"""

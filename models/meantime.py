@@ -1,4 +1,4 @@
-"""MEANTIME (Cho et al. 2020): BERT4Rec whose attention heads each see another aspect of time."""
+"""MEANTIME (Cho et al. 2020): BERT4Rec whose attention heads each encode time in a different way."""
 
 from __future__ import annotations
 
@@ -165,10 +165,11 @@ class MeantimeBlock(nn.Module):
 
 
 class Meantime(ClozeModel):
-    """Item embeddings enter the blocks as they are; all that says when goes into the heads."""
+    """Item embeddings enter the blocks unchanged; position and time enter in the attention heads."""
 
     code = "meantime"
     Options = MeantimeOptions
+    onnx_refusal = "ONNX has one kind of attention for all heads, and these differ"
     options: MeantimeOptions
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Popularity: every user is recommended what most others took. The floor of every table."""
+"""Popularity: every user is recommended the most consumed items. The baseline of every table."""
 
 from __future__ import annotations
 

@@ -31,10 +31,12 @@ class RecVAEOptions(Options):
 
     hidden_size: int = Field(600, ge=1, description="width of the encoder's layers")
     latent_size: int = Field(200, ge=1, description="width of the latent code z")
-    dropout: float = Field(0.5, ge=0, lt=1, description="share of the input's items dropped while the encoder learns")
+    dropout: float = Field(
+        0.5, ge=0, lt=1, description="share of the input's items dropped while the encoder is trained"
+    )
     kl_scale: float = Field(0.005, ge=0, description="gamma: the KL term's weight for each item of a user")
-    encoder_epochs: int = Field(3, ge=1, description="epochs in which the encoder learns, before each of the decoder's")
-    decoder_epochs: int = Field(1, ge=1, description="epochs in which the decoder learns, between the encoder's")
+    encoder_epochs: int = Field(3, ge=1, description="epochs of training the encoder, before each turn of the decoder")
+    decoder_epochs: int = Field(1, ge=1, description="epochs of training the decoder, after each turn of the encoder")
 
 
 class DenseEncoder(nn.Module):
@@ -62,7 +64,7 @@ class RecVAE(Model):
     """loss = -sum_i x_i log softmax(W z + b)_i + gamma |x| KL(q(z|x) || p(z|x)), averaged over users, at a draw of z.
 
     p(z|x) mixes, in each coordinate, N(0, 1), the posterior of the encoder before its current turn, and a wide normal.
-    While the decoder learns, the input is whole and the loss has no KL.
+    While the decoder is trained, the input has no dropout and the loss no KL term.
     """
 
     code = "recvae"
@@ -78,7 +80,7 @@ class RecVAE(Model):
         self.output = nn.Linear(options.latent_size, size)
 
     def decoder_turn(self, step: int) -> tuple[bool, bool]:
-        """Whether the decoder learns in this step, and whether its turn begins here."""
+        """Whether the decoder is trained in this step, and whether its turn starts here."""
         options, steps = self.options, max(1, self.dimensions.steps_per_epoch)
         epoch, within = divmod(step, steps)
         turn = epoch % (options.encoder_epochs + options.decoder_epochs)

@@ -1,4 +1,4 @@
-"""TiSASRec (Li et al. 2020): SASRec whose attention knows the time between items, in a user's own unit."""
+"""TiSASRec (Li et al. 2020): SASRec whose attention uses the time between items, scaled per user."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TiSASOptions(TransformerOptions):
 
     inner_factor: int = Field(1, ge=1, description="width of the feed-forward layers, in hidden_units")
     tisas_max_time_intervals: int = Field(
-        2048, ge=1, description="longest interval that is told apart, in the user's smallest intervals"
+        2048, ge=1, description="intervals are clipped to this, in units of the user's smallest interval"
     )
 
 
@@ -114,6 +114,7 @@ class TiSAS(NextItemModel):
     code = "tisas"
     Options = TiSASOptions
     needs = frozenset({"timestamps"})
+    onnx_refusal = "ONNX has no running minimum, which the unit of a user's times is"
     options: TiSASOptions
 
     def __init__(self, options: TiSASOptions, dimensions: Dimensions) -> None:

@@ -37,7 +37,7 @@ class VAEOptions(Options):
     encode_len: int = Field(128, ge=1, description="width of the latent code z")
     dropout: float = Field(0.5, ge=0, le=1, description="share of the input's entries dropped in training")
     normalize_type: Literal["f", "batch"] = Field(
-        "f", description="how the input is normalised: f = to L2 norm 1, batch = batch normalisation (dense, slower)"
+        "f", description="input normalisation: f = to L2 norm 1, batch = batch normalisation (dense, slower)"
     )
     decoder_activation: Literal["relu", "none"] = Field(
         "relu", description="activation of the decoder's hidden layers; none = as released, an affine decoder"
@@ -66,7 +66,7 @@ class VAE(Model):
 
     @classmethod
     def named(cls, sections: Mapping[str, Any]) -> str:
-        """The paper's name for this combination of weights and transfer, where it has one."""
+        """The paper's name for this combination of weights and transfer, if it has one."""
         weights = getattr(sections.get("dataloader"), "weight_type", None)
         transfer = getattr(sections.get("trainer"), "train_transfer", None)
         names = {("exp_stair", True): "VAE_tw", ("constant", True): "VAE_tr", ("constant", False): "VAE_net"}

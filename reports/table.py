@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.errors import UserError
+from evaluation.metrics import METRICS
 from reports.collect import Phase, Run
 from reports.comparable import check_baseline, check_metrics, check_repeats, check_same_protocol, measured_candidates
 from reports.differences import Comparison, compare_users, user_intervals
 from reports.options import ReportOptions
 from reports.published import Figure, figures_for
 
-LOWER_IS_BETTER = ("RMSE", "MAE")
+LOWER_IS_BETTER = tuple(name for name, metric in METRICS.items() if not metric.higher_is_better)
 NEITHER_IS_BETTER = ("Coverage", "Novelty", "PopularityLift")
 
 

@@ -19,6 +19,7 @@ from options.resolved import flat
 from options.values import check
 from options.yaml_text import dump_mapping
 from runs.run_options import RunOptions
+from trainers.options import TrainerOptions
 
 EXPERIMENT = ("run", "dataset", "split", "dataloader", "model", "trainer", "evaluation")
 
@@ -40,7 +41,7 @@ class ExperimentConfig:
     split: Options
     dataloader: DataloaderOptions
     model: Options
-    trainer: Options
+    trainer: TrainerOptions
     evaluation: EvaluationOptions
     origins: Mapping[str, Origin]
     templates: tuple[str, ...] = ()
@@ -54,7 +55,7 @@ class ExperimentConfig:
             split=resolved.section("split", Options),
             dataloader=resolved.section("dataloader", DataloaderOptions),
             model=resolved.section("model", Options),
-            trainer=resolved.section("trainer", Options),
+            trainer=resolved.section("trainer", TrainerOptions),
             evaluation=resolved.section("evaluation", EvaluationOptions),
             origins=resolved.origins,
             templates=resolved.templates,
@@ -150,4 +151,10 @@ def model_conflict(sections: Mapping[str, Options]) -> str | None:
     run = sections.get("run")
     if not isinstance(run, RunOptions) or run.model_code is None or "model" not in sections:
         return None
-    return MODELS[run.model_code].conflict(sections)
+    model, trainer, dataloader = MODELS[run.model_code], sections.get("trainer"), sections.get("dataloader")
+    conflict = model.conflict(sections)
+    if conflict is None and isinstance(trainer, TrainerOptions):
+        conflict = trainer.model_conflict(model.code, model.has_stages)
+    if conflict is None and isinstance(dataloader, DataloaderOptions):
+        conflict = dataloader.model_conflict(model.code, model.knows_request_time(sections["model"]))
+    return conflict

@@ -13,6 +13,7 @@ from pydantic_core import to_jsonable_python
 
 from common.files import write_text
 from common.schema import result_options
+from evaluation.evaluator import Phase
 from runs.config import ExperimentConfig
 from runs.experiment import Experiment
 from runs.folders import is_config_of_run, read_config, run_folder
@@ -20,7 +21,6 @@ from runs.results import describe, write_users
 from runs.weights import read_weights
 from trainers.checkpoint import load_model
 from trainers.device import peak_memory_mib, reset_peak_memory
-from trainers.evaluate import Phase
 from trainers.progress import Progress
 
 log = logging.getLogger(__name__)

@@ -11,11 +11,11 @@ from common.errors import UserError
 from dataloaders import DATALOADERS, Dataloader
 from datasets import SequenceData, Split
 from datasets.splits.leakage import check_leakage
+from evaluation.evaluator import Evaluator
 from models import Dimensions, Model
 from runs.config import ExperimentConfig
 from runs.run_options import RunOptions
 from trainers.device import choose_device, prepare_cpu, set_precision
-from trainers.evaluate import Evaluator
 from trainers.randomness import Generators
 
 

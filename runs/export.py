@@ -1,4 +1,4 @@
-"""Mode export: a trained model as a file that other programs run, with all that they need to feed it."""
+"""Mode export: write a trained model as a file that other programs can run, with the ids and a serving script."""
 
 from __future__ import annotations
 
@@ -22,35 +22,31 @@ from options import Resolved
 from runs.given import run_options_given
 from runs.run_options import RunOptions
 from runs.serving.formats import trace, write_onnx, write_torch
-from runs.serving.graph import Served, ServedRatings, ServedTimes, served
-from runs.serving.trials import TOLERANCE, Trials, max_length
+from runs.serving.graph import Served, served
+from runs.serving.trials import TOLERANCE, Trials
 from runs.trained import TrainedRun, load_run
 
 Format = Literal["torch_export", "onnx"]
 WRITERS = {"torch_export": write_torch, "onnx": write_onnx}
 FILES = {"torch_export": "model.pt2", "onnx": "model.onnx"}
 SERVE = {"torch_export": "serve_torch.py", "onnx": "serve_onnx.py"}
-NOT_IN_ONNX = {
-    "meantime": "ONNX has its attention for heads that are alike, and these differ",
-    "tisas": "ONNX has no running minimum, which the unit of a user's times is",
-}
 SCHEMA = 1
 
 
 class ExportOptions(Options):
-    """Where to export to, and as what."""
+    """Options of mode export."""
 
     output: Path = Field(description="the folder to write")
     export_format: Format = Field(
         "torch_export", description="torch_export: .pt2, run by torch; onnx: run by ONNX Runtime and others"
     )
-    dataset_path: Path | None = Field(None, description="where the file of the run's data is now; null = where it was")
-    local_data_folder: Path | None = Field(None, description="folder of prepared datasets; null = as the run had it")
+    dataset_path: Path | None = Field(None, description="current path of the run's data file; null = unchanged")
+    local_data_folder: Path | None = Field(None, description="folder of prepared datasets; null = that of the run")
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written; difference: the largest of a score from the harness's, on the histories of the check."""
+    """What was written; difference: the largest relative difference from the trained model's scores."""
 
     label: str
     folder: Path
@@ -59,7 +55,7 @@ class Exported:
 
 
 def export(resolved: Resolved) -> Exported:
-    """Write the folder that the options ask for. Raises UserError, and leaves nothing, for a model that can't be."""
+    """Write the exported model. Raises UserError, and writes nothing, if the model can't be exported."""
     options, run_options = resolved.section("export", ExportOptions), resolved.section("run", RunOptions)
     _check_output(options.output, run_options.overwrite)
     if run_options.pretrained_weights is None:
@@ -74,14 +70,14 @@ def export(resolved: Resolved) -> Exported:
         precision="fp32",
         **{key: value for key, value in places.items() if value is not None},
     )
-    code = run.experiment.model.code
-    if options.export_format == "onnx" and code in NOT_IN_ONNX:
+    refusal = run.experiment.model.onnx_refusal
+    if options.export_format == "onnx" and refusal is not None:
         raise UserError(
-            f"model {code} can't be exported to onnx: {NOT_IN_ONNX[code]}. Use --export_format torch_export"
+            f"model {run.experiment.model.code} can't be exported to onnx: {refusal}. Use --export_format torch_export"
         )
     graph = served(run.experiment.model, run.experiment.loader).eval()
     trials = Trials(run, graph)
-    longest = max_length(run.experiment.loader)
+    longest = run.experiment.loader.max_history
     program, fixed = trace(graph, trials, longest)
     with atomic_folder(options.output) as folder:
         scores = WRITERS[options.export_format](program, folder / FILES[options.export_format])
@@ -98,7 +94,7 @@ def export(resolved: Resolved) -> Exported:
 
 
 def _check_output(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder that is there, unless it is an export that may be replaced."""
+    """Refuse an existing folder, unless it is an export that may be replaced."""
     if not folder.exists():
         return
     if not _is_export(folder):
@@ -120,7 +116,7 @@ def _is_export(folder: Path) -> bool:
 
 
 def _set_aside(folder: Path) -> Path | None:
-    """Move the export that is to be replaced out of the way; where it is now."""
+    """Move the export that is to be replaced aside; returns its new place, or None if there is none."""
     if not folder.exists():
         return None
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.old.tmp")
@@ -129,7 +125,7 @@ def _set_aside(folder: Path) -> Path | None:
 
 
 def _need_onnx() -> None:
-    """Refuse where the libraries are missing, before anything is read."""
+    """Raise UserError if a library is missing, before anything is read."""
     for name in ("onnx", "onnxscript", "onnxruntime"):
         try:
             importlib.import_module(name)
@@ -140,17 +136,14 @@ def _need_onnx() -> None:
 def _manifest(
     run: TrainedRun, kind: Format, graph: Served, longest: int | None, fixed: int | None, difference: float
 ) -> dict[str, Any]:
-    """All that one must know to feed the model and to read its scores."""
+    """What a program needs to know to run the model and read its scores."""
     data, evaluation = run.experiment.loader.data, run.experiment.config.evaluation
     shape = ["batch", "length" if fixed is None else fixed]
-    inputs = [{"name": "items", "dtype": "int64", "shape": shape, "what": "numbers of items, oldest first"}]
-    if isinstance(graph, ServedRatings):
-        inputs.append({"name": "ratings", "dtype": "float32", "shape": shape, "what": "their ratings"})
-    if isinstance(graph, ServedTimes):
-        inputs.append({"name": "timestamps", "dtype": "int64", "shape": shape, "what": "their times, seconds UTC"})
-        what = "when the recommendation is asked for, seconds UTC"
-        inputs.append({"name": "request_times", "dtype": "int64", "shape": ["batch"], "what": what})
-    values = next((i["name"] for i in inputs if i["name"] in ("ratings", "timestamps")), None)
+    inputs = [
+        {"name": given.name, "dtype": given.dtype, "shape": shape if given.per_item else ["batch"], "what": given.what}
+        for given in graph.inputs
+    ]
+    values = next((given.name for given in graph.inputs if given.is_value), None)
     libraries = ["torch"] if kind == "torch_export" else ["torch", "onnx", "onnxscript", "onnxruntime"]
     return {
         "schema": SCHEMA,
@@ -165,7 +158,7 @@ def _manifest(
         "max_length": longest,
         "fixed_length": fixed,
         "values": values,
-        "filter_seen": not data.repeats if evaluation.filter_seen is None else evaluation.filter_seen,
+        "filter_seen": evaluation.filters_seen(data.repeats),
         "items": data.num_items,
         "data": {"name": data.name, "hash": data.hash},
         "check": {"largest_difference": difference, "tolerance": TOLERANCE},

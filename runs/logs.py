@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from common.messages import listening
+from common.messages import handler_attached
 
 LOGGERS = ("common", "datasets", "dataloaders", "models", "trainers", "evaluation", "runs", "reports")
 
@@ -42,7 +42,7 @@ def log_to_file(path: Path, earlier: Sequence[logging.LogRecord] = ()) -> Iterat
     for record in earlier:
         handler.handle(record)
     try:
-        with listening(handler, LOGGERS):
+        with handler_attached(handler, LOGGERS):
             yield
     finally:
         handler.close()

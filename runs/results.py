@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from common.version import code_version
+from evaluation.evaluator import Evaluation, Evaluator, Phase
 from runs.experiment import Experiment
 from trainers.device import describe_device, peak_memory_mib
-from trainers.evaluate import Evaluation, Evaluator, Phase
 from trainers.run_folder import write_per_user
 from trainers.saturation import TrainingState
 
@@ -36,7 +36,7 @@ def protocol(evaluator: Evaluator) -> dict[str, Any]:
     """How the numbers were computed."""
     options = evaluator.options
     selected_by = f"{evaluator.deciding_candidates}/{options.best_metric}"
-    if evaluator.rates:
+    if evaluator.predicts_ratings:
         return {"candidates": ["ratings"], "predictions": PREDICTIONS, "selected_by": selected_by}
     sources = ", ".join(NEGATIVES_FROM[name] for name in evaluator.samplers)
     return {
@@ -119,4 +119,4 @@ def results(
 def write_users(path: Path, evaluator: Evaluator, phase: Phase, measured: Evaluation) -> None:
     """Write each user's metrics and attributes."""
     users = evaluator.loader.data.user_ids[evaluator.heldout(phase).users]
-    write_per_user(path, users, {**evaluator.circumstances(phase), **measured.per_user})
+    write_per_user(path, users, {**evaluator.user_attributes(phase), **measured.per_user})

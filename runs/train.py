@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.errors import UserError
-from common.messages import remembered
+from common.messages import captured_records
+from evaluation.evaluator import PHASES, Evaluation, Evaluator, Phase
 from options import Origin
 from runs.config import ExperimentConfig
 from runs.experiment import Experiment, load_split
@@ -19,9 +20,8 @@ from runs.weights import read_weights
 from trainers import TRAINERS, Parts
 from trainers.checkpoint import CheckpointStore, check_resumable, load_model
 from trainers.device import reset_peak_memory
-from trainers.evaluate import PHASES, Evaluation, Evaluator, Phase
-from trainers.run_folder import RunFolder
 from trainers.fit import FitTrainer
+from trainers.run_folder import RunFolder
 from trainers.trainer import PILOT_BATCHES, Trainer
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def train(config: ExperimentConfig, trial: TrialRules | None = None) -> dict[str
     config = _restart_if_not_resumable(config, folder)
     resumes = check_usable(config, folder) == "resumed" and CheckpointStore(folder.models).has_any()
     phases = PHASES if trial is None else ("validation",)
-    with remembered(LOGGERS) as earlier:
+    with captured_records(LOGGERS) as earlier:
         experiment = _build(config, phases, resumes)
     with claimed(config, folder) as state, log_to_file(folder.log, earlier):
         try:

@@ -170,6 +170,6 @@ def forget_the_stop(trainer: Any) -> None:
     def without_stop() -> None:
         resume()
         trainer.state.stopped_by = None
-        trainer._go_on_or_stop(trainer.stages(), 0.0)
+        trainer._apply_stopping_rules(trainer.stages(), 0.0)
 
     trainer._resume = without_stop

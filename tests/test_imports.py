@@ -14,7 +14,7 @@ ALLOWED = {
     "datasets": ["common"],
     "dataloaders": ["common", "datasets"],
     "models": ["common"],
-    "evaluation": ["common"],
+    "evaluation": ["common", "dataloaders", "datasets", "models.base"],
     "trainers": ["common", "dataloaders", "datasets", "evaluation", "models.base"],
     "reports": ["common", "evaluation"],
     "options": ["common", "dataloaders", "datasets", "evaluation", "models", "runs.MODES", "trainers"],

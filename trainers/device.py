@@ -1,4 +1,4 @@
-"""Where and in which arithmetic a run computes."""
+"""Device, numerical precision, threads and memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FP32_ERROR = 1e-5  # largest relative error of a matrix product that still count
 def choose_device(name: str) -> torch.device:
     """`auto` is CUDA if there is one, else the CPU. Raises UserError for `cuda` without one."""
     if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("device cuda was asked for, but torch sees no CUDA device: use --device cpu or auto")
+        raise UserError("no CUDA device is available to torch: use --device cpu or auto")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
@@ -81,7 +81,7 @@ def peak_memory_mib(device: torch.device) -> float:
 
 
 def reset_peak_memory() -> None:
-    """Start measuring the peak anew, where the system can."""
+    """Reset the peak memory use, where the system supports it."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w", encoding="ascii") as file:

@@ -1,4 +1,4 @@
-"""For models that are computed from the training interactions, not trained by steps."""
+"""The trainer of models that are computed from the training interactions, without gradient steps."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import numpy as np
 import torch
 
 from common.errors import UserError
-from common.schema import Options
 from models.base import FittedModel
 from trainers.checkpoint import BEST, model_tensors, origin, write_tensors
+from trainers.options import TrainerOptions
 from trainers.saturation import TrainingState
 from trainers.trainer import Parts
 
 
-class FitTrainerOptions(Options):
+class FitTrainerOptions(TrainerOptions):
     """Trainer `fit` has no options."""
 
 
 class FitTrainer:
-    """Fits the model once and validates it. There is nothing to resume: a killed run is simply fitted again."""
+    """Fits the model once and validates it. A killed run restarts from scratch."""
 
     code = "fit"
     Options = FitTrainerOptions
@@ -44,7 +44,7 @@ class FitTrainer:
         needed = {name: torch.from_numpy(getattr(split.data, name)[positions]).to(device) for name in model.needs}
         model.fit(items, torch.from_numpy(offsets).to(device), **needed)
         validation = evaluator.evaluate(model, device, "validation")
-        state = TrainingState(epoch=1, best_epoch=1, stopped_by="fitted")
+        state = TrainingState(1, best_epoch=1, stopped_by="fitted", higher_is_better=evaluator.higher_is_better)
         state.best_value = evaluator.deciding_value(validation)
         state.seconds = time.perf_counter() - began
         metrics = {f"{c}/{name}": v for c, values in validation.metrics.items() for name, v in values.items()}

@@ -9,30 +9,40 @@ from pydantic import Field, model_validator
 from common.schema import EXECUTION, Options
 
 
-class GenericTrainerOptions(Options):
-    """How long and how fast to learn."""
+class TrainerOptions(Options):
+    """Base of the options of every trainer."""
+
+    def model_conflict(self, model_code: str, has_stages: bool) -> str | None:
+        """Why a model can't be trained with these options; None if it can. See `Model.has_stages`."""
+        return None
+
+
+class GenericTrainerOptions(TrainerOptions):
+    """Optimizer, learning rate, training limits, early stopping and checkpoints."""
 
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
-        "adam", description="the optimizer; adam adds weight_decay to the gradient"
+        "adam", description="optimizer; adam adds weight_decay to the gradient"
     )
-    lr: float = Field(1e-3, gt=0, description="learning rate of the first epoch")
+    lr: float = Field(1e-3, gt=0, description="initial learning rate")
     adam_beta2: float = Field(
         0.999,
         ge=0,
         lt=1,
-        description="decay of adam's and adamw's mean of squared gradients (SASRec's authors: 0.98)",
+        description="beta2 of adam and adamw (SASRec's authors: 0.98)",
     )
     weight_decay: float = Field(0.0, ge=0, description="L2 penalty (adam, sgd) or decoupled decay (adamw)")
     momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd")
     decay_step: int | None = Field(
-        None, ge=1, description="epochs after which the learning rate falls by gamma; null = never"
+        None, ge=1, description="epochs between multiplications of the learning rate by gamma; null = constant rate"
     )
-    gamma: float = Field(1.0, gt=0, le=1, description="factor of the learning rate every decay_step epochs")
-    clip_grad_norm: float | None = Field(5.0, gt=0, description="largest norm of the gradient; null = no clipping")
-    num_epochs: int | None = Field(None, ge=1, description="most epochs of the run; null = until saturation")
-    max_minutes: float | None = Field(None, gt=0, description="most minutes of training; null = no limit")
+    gamma: float = Field(1.0, gt=0, le=1, description="learning rate decay factor, applied every decay_step epochs")
+    clip_grad_norm: float | None = Field(5.0, gt=0, description="maximum gradient norm; null = no clipping")
+    num_epochs: int | None = Field(None, ge=1, description="maximum number of epochs; null = until saturation")
+    max_minutes: float | None = Field(None, gt=0, description="maximum training time in minutes; null = no limit")
     saturation_wait_epochs: int | None = Field(
-        16, ge=1, description="epochs without a better best_metric on validation that end a stage; null = never"
+        16,
+        ge=1,
+        description="early-stopping patience of a stage, in epochs without a better best_metric; null = never",
     )
     checkpoint_seconds: float = Field(
         20.0,
@@ -44,19 +54,29 @@ class GenericTrainerOptions(Options):
     @model_validator(mode="after")
     def _momentum_is_of_sgd(self) -> GenericTrainerOptions:
         if self.momentum and self.optimizer != "sgd":
-            raise ValueError(f"momentum ({self.momentum}) is of optimizer sgd, not of {self.optimizer}: leave it at 0")
+            raise ValueError(
+                f"momentum ({self.momentum}) is an option of optimizer sgd, not of {self.optimizer}: use 0"
+            )
         return self
 
 
 class TransferTrainerOptions(GenericTrainerOptions):
-    """The loop of ESAPR: stages that reconstruct ever fewer of a window's last items."""
+    """The stages of ESAPR, each of which reconstructs half as many of a window's last items."""
 
-    train_transfer: bool = Field(True, description="go through stages of recover_len max_len, max_len / 2, ..., 1")
-    best_model_transfer: bool = Field(True, description="a stage starts from the best weights so far")
+    train_transfer: bool = Field(True, description="train in stages of recover_len max_len, max_len / 2, ..., 1")
+    best_model_transfer: bool = Field(True, description="start each stage from the best weights so far")
     decrease_dropout: bool = Field(False, description="scale the input dropout by recover_len / max_len")
+
+    def model_conflict(self, model_code: str, has_stages: bool) -> str | None:
+        if has_stages:
+            return None
+        return (
+            f"the loss of model {model_code} is the same in every stage: trainer_code vae, whose stages cover ever "
+            "fewer positions, has no effect; use generic"
+        )
 
     @model_validator(mode="after")
     def _dropout_decreases_in_stages(self) -> TransferTrainerOptions:
         if self.decrease_dropout and not self.train_transfer:
-            raise ValueError("decrease_dropout scales dropout from stage to stage, and train_transfer false has one")
+            raise ValueError("decrease_dropout needs several stages: set train_transfer true")
         return self

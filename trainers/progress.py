@@ -1,4 +1,4 @@
-"""Signs of life: a progress bar on a terminal, a line per epoch elsewhere."""
+"""Progress bars, shown on a terminal only."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ T = TypeVar("T")
 
 
 class Progress:
-    """Shows how far a pass over batches is, where somebody watches."""
+    """Shows the progress of a pass over batches, if standard error is a terminal."""
 
     def __init__(self) -> None:
         self.on_terminal = sys.stderr.isatty()
 
     def bar(self, batches: Iterable[T], total: int, title: str) -> tqdm[T]:
-        """Iterate over `batches` under a bar that is gone when it ends."""
+        """Iterate over `batches` with a progress bar, which is cleared at the end."""
         return tqdm(
             batches,
             total=total,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from common.errors import UserError
 from common.files import atomic_path, write_text
+from trainers.saturation import with_plain_best_value
 
 Row = Mapping[str, str | int | float]
 
@@ -51,7 +52,7 @@ class Table:
         try:
             kept = lines[:1] + [line for line in lines[1:] if line.endswith("\n") and int(line.split(",")[0]) <= epoch]
         except ValueError as error:
-            raise UserError(f"{self.path} is damaged ({error}): mend or remove it") from error
+            raise UserError(f"{self.path} is damaged ({error}): fix or remove it") from error
         write_text(self.path, "".join(kept) if len(kept) > 1 else "") if len(kept) > 1 else self.path.unlink()
 
 
@@ -73,16 +74,16 @@ class RunFolder:
         return Table(self.tables / f"{name}_log.csv")
 
     def status(self) -> dict[str, Any]:
-        """What status.json says; empty if there is none."""
+        """The content of status.json; empty if there is none."""
         if not self.status_file.is_file():
             return {}
         try:
             status = json.loads(self.status_file.read_text(encoding="utf-8"))
             if not isinstance(status, dict):
-                raise ValueError("it holds no names with values")
+                raise ValueError("it is not a JSON object")
         except ValueError as error:
             raise UserError(f"{self.status_file} is damaged ({error}): remove it, or use --overwrite true") from error
-        return status
+        return with_plain_best_value(status)
 
     def write_status(self, **values: Any) -> None:
         """Replace status.json."""

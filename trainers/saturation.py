@@ -1,27 +1,29 @@
-"""The counters of a training: what is best so far, and how long it has been waited for better."""
+"""The state of a training run: its counters, its best validation value, and early stopping."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
 @dataclass
 class TrainingState:
-    """Everything of a run's past that decides its future, but tensors. All of it is in the checkpoint.
+    """All of a run's past that its future depends on, except tensors. Checkpoints hold all of it.
 
     Attributes
     ----------
-    epoch : epochs done
-    step : optimizer steps done, over all stages
+    epoch : epochs completed
+    step : optimizer steps taken, over all stages
     stage : index of the current stage
-    waiting_since : the epoch of the last improvement, or of the stage's start if that is later
-    best_epoch, best_value : where the deciding metric was highest over the whole run, and its value there
+    waiting_since : the epoch of the last improvement, or the stage's first if that is later
+    best_epoch, best_value : the epoch with the best validation value of the whole run, and that value
+    higher_is_better : the direction of the validation metric
     seconds : time spent in training and validation
-    peak_memory_mib : the most memory that was in use, over all processes of the run
-    stopped_by : what ended the run; None while it goes on
-    codes : the versions of the code that the run went through, in order
-    machines : the devices and numbers of threads that it went through, in order
+    peak_memory_mib : peak memory use, over all processes of the run
+    stopped_by : what ended the run; None while it continues
+    codes : the code versions that the run was trained with, in order
+    machines : the devices and thread counts that it was trained with, in order
     """
 
     epoch: int = 0
@@ -30,6 +32,7 @@ class TrainingState:
     waiting_since: int = 0
     best_epoch: int | None = None
     best_value: float | None = None
+    higher_is_better: bool = True
     seconds: float = 0.0
     peak_memory_mib: float = 0.0
     stopped_by: str | None = None
@@ -37,24 +40,25 @@ class TrainingState:
     machines: list[str] = field(default_factory=list)
 
     def observe(self, value: float) -> bool:
-        """Take note of the deciding metric after the current epoch; True if it is the best so far."""
-        if self.best_value is not None and value <= self.best_value:
-            return False
+        """Record the validation value of the current epoch; True if it is the best so far."""
+        if self.best_value is not None:
+            improved = value > self.best_value if self.higher_is_better else value < self.best_value
+            if not improved:
+                return False
         self.best_value, self.best_epoch, self.waiting_since = value, self.epoch, self.epoch
         return True
 
     def saturated(self, wait_epochs: int | None) -> bool:
-        """Whether `wait_epochs` epochs have passed in this stage without an improvement."""
+        """Whether this stage has gone `wait_epochs` epochs without an improvement."""
         return wait_epochs is not None and self.epoch - self.waiting_since >= wait_epochs
 
     def next_stage(self) -> None:
-        """Enter the next stage; the wait starts anew, the best stays."""
+        """Enter the next stage: the wait restarts, the best value is kept."""
         self.stage += 1
         self.waiting_since = self.epoch
 
-    def goes_on_by(self, code: str, machine: str) -> list[str]:
-        """Take note of the version of the code, and of the device, that the run goes on by: in words, what it was begun
-        by where that is another."""
+    def record_environment(self, code: str, machine: str) -> list[str]:
+        """Record the code version and the machine that the run continues with; return those that they replace."""
         before = []
         for past, now in ((self.codes, code), (self.machines, machine)):
             if not past or past[-1] != now:
@@ -63,5 +67,21 @@ class TrainingState:
         return before
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for the checkpoint."""
+        """Plain values for the checkpoint and status.json."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], higher_is_better: bool) -> TrainingState:
+        """The state that `as_dict` returned, in this or an earlier version."""
+        return cls(**{**with_plain_best_value(values), "higher_is_better": higher_is_better})
+
+
+def with_plain_best_value(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A recorded state with the best value as it was measured.
+
+    Earlier versions recorded no `higher_is_better`, and recorded errors (RMSE, MAE) as negative numbers.
+    """
+    best = values.get("best_value")
+    if "higher_is_better" in values or best is None:
+        return dict(values)
+    return {**values, "best_value": abs(best)}

@@ -1,4 +1,4 @@
-"""The training loop: epochs, validation, saturation, stages, checkpoints. It never asks which model it trains."""
+"""The training loop: epochs, validation, saturation, stages, checkpoints. It works the same for every model."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from common.interrupts import interrupts_go_to
 from common.schema import Options
 from common.version import code_version
 from dataloaders import Dataloader
+from evaluation.evaluator import Evaluation, Evaluator
 from models.base import Model, Stage
 from trainers.checkpoint import (
     BEST,
@@ -33,7 +34,6 @@ from trainers.checkpoint import (
     write_tensors,
 )
 from trainers.device import describe_device, peak_memory_mib
-from trainers.evaluate import Evaluation, Evaluator
 from trainers.optimization import add_gradients, clip_gradients, learning_rate, make_optimizer
 from trainers.options import GenericTrainerOptions, TransferTrainerOptions
 from trainers.progress import Progress, format_seconds
@@ -47,10 +47,10 @@ PILOT_EPOCHS, PILOT_BATCHES = 2, 2
 
 @dataclass(frozen=True)
 class Parts:
-    """What a trainer works with. The model is on `device` already.
+    """The objects that a trainer uses. The model is already on `device`.
 
-    `stop_early` is asked after each validation, with the epoch and the value that decides; True ends the run as pruned.
-    An epoch that is done again after a resume is asked about again.
+    `stop_early` is called after each validation with the epoch and its deciding value; True ends the run as pruned. It
+    is called again for epochs that a resumed run repeats.
     """
 
     model: Model
@@ -73,7 +73,7 @@ class Trainer:
         self.options = options
         self.parts = parts
         self.model = parts.model
-        self.state = TrainingState()
+        self.state = TrainingState(higher_is_better=parts.evaluator.higher_is_better)
         self.best_weights: dict[str, torch.Tensor] = {}
         self.store = CheckpointStore(parts.folder.models)
         self.progress = Progress()
@@ -85,20 +85,20 @@ class Trainer:
         return [Stage()]
 
     def begin_next_stage(self) -> None:
-        """What happens between two stages, before the next one begins."""
+        """Prepare the next stage, after the one before has ended."""
 
     def train(self, resume: bool) -> TrainingState:
-        """Train to the end, or until Ctrl-C; then the model has the best weights and the state says what happened."""
+        """Train until a stopping rule or Ctrl-C; the model then has the best weights of the run."""
         self.optimizer = make_optimizer(self.model.parameters(), self.options)
         stages = self.stages()
         if resume:
             self._resume()
         code, machine = code_version(), describe_device(self.parts.device)
-        before = self.state.goes_on_by(code, machine)
+        before = self.state.record_environment(code, machine)
         if before:
             log.warning(
-                "the run was begun by %s and goes on by code %s on %s: its bits may be others than those of a run in "
-                "one piece",
+                "the run was started with %s and resumes with code %s on %s: its results may differ from those of an "
+                "uninterrupted run",
                 " on ".join(before),
                 code,
                 machine,
@@ -111,7 +111,7 @@ class Trainer:
             while self.state.stopped_by is None and self._one_epoch(stages, board):
                 pass
         if not self.best_weights:
-            raise KeyboardInterrupt("stopped before the first epoch was over: there is no model to test")
+            raise KeyboardInterrupt("stopped before the end of the first epoch: there is no model to test")
         if self.state.stopped_by in (None, "diverged") or resume:
             # the last checkpoint may be older than the best weights, or a run may have been killed between the two
             self._write_best()
@@ -119,7 +119,7 @@ class Trainer:
         return self.state
 
     def _one_epoch(self, stages: list[Stage], board: SummaryWriter) -> bool:
-        """Train and validate once, and decide how to go on. False if Ctrl-C broke it off: it counts for nothing."""
+        """Train and validate for one epoch, then apply the stopping rules. False if Ctrl-C cut it short."""
         began = time.perf_counter()
         try:
             losses = self.train_pass()
@@ -146,7 +146,7 @@ class Trainer:
         self.state.seconds += seconds
         self.state.peak_memory_mib = max(self.state.peak_memory_mib, round(peak_memory_mib(self.parts.device), 1))
         self._report(stages[self.state.stage], losses, validation, value, seconds, board)
-        self._go_on_or_stop(stages, value)
+        self._apply_stopping_rules(stages, value)
         self._save()
         return True
 
@@ -178,7 +178,7 @@ class Trainer:
             if number % 20 == 0 and self.progress.on_terminal:
                 shown = {"loss": f"{sums['loss'].item() / count:.4f}"}
                 if self.state.best_value is not None:
-                    shown["best " + self.parts.evaluator.options.best_metric] = f"{abs(self.state.best_value):.4f}"
+                    shown["best " + self.parts.evaluator.options.best_metric] = f"{self.state.best_value:.4f}"
                 bar.set_postfix(shown, refresh=False)
         if self.interrupted:
             return {}
@@ -200,7 +200,7 @@ class Trainer:
         seconds: float,
         board: SummaryWriter,
     ) -> None:
-        """A row in each table, TensorBoard, and a line for the reader."""
+        """Add the epoch to the tables, TensorBoard and the log."""
         epoch, folder = self.state.epoch, self.parts.folder
         rate = learning_rate(self.options, epoch - 1)
         metrics = {f"{c}/{name}": v for c, values in validation.metrics.items() for name, v in values.items()}
@@ -220,8 +220,8 @@ class Trainer:
             losses["loss"],
             evaluator.deciding_candidates,
             evaluator.options.best_metric,
-            abs(value),  # errors are negative where the greater is the better
-            abs(self.state.best_value or 0.0),
+            value,
+            self.state.best_value or 0.0,
             self.state.best_epoch,
             seconds,
             self._time_left(seconds),
@@ -229,7 +229,7 @@ class Trainer:
         folder.write_status(state="running", **self.state.as_dict())
 
     def _time_left(self, seconds: float) -> str:
-        """An estimate where there is a last epoch, or a last minute."""
+        """An upper bound of the time left, if num_epochs or max_minutes limits it."""
         left = []
         if self.options.num_epochs is not None:
             left.append((self.options.num_epochs - self.state.epoch) * seconds)
@@ -237,7 +237,7 @@ class Trainer:
             left.append(self.options.max_minutes * 60 - self.state.seconds)
         return f", at most {format_seconds(max(0.0, min(left)))} left" if left else ""
 
-    def _go_on_or_stop(self, stages: list[Stage], value: float) -> None:
+    def _apply_stopping_rules(self, stages: list[Stage], value: float) -> None:
         """Apply the limits and the saturation rule after an epoch that ended with the deciding `value`."""
         options, state, stop_early = self.options, self.state, self.parts.stop_early
         pruned = stop_early is not None and stop_early(state.epoch, value)
@@ -260,7 +260,7 @@ class Trainer:
             log.info("saturated after epoch %d: stage %s begins", state.epoch, stages[state.stage].name)
 
     def _save(self) -> None:
-        """Write a checkpoint, unless the last one is fresh and the run goes on."""
+        """Write a checkpoint, unless the last one is recent and the run continues."""
         now = time.monotonic()
         if self.state.stopped_by is None and now - self._saved_at < self.options.checkpoint_seconds:
             return
@@ -277,12 +277,12 @@ class Trainer:
         self._saved_at = time.monotonic()
 
     def _write_best(self) -> None:
-        """Leave the best weights of the run for others."""
+        """Write the best weights of the run to a file of their own."""
         state = {"epoch": self.state.best_epoch, **origin(self.parts.loader.split)}
         write_tensors(self.parts.folder.models / BEST, self.best_weights, state)
 
     def _resume(self) -> None:
-        """Go back to the newest whole checkpoint; without any, start from the beginning."""
+        """Restore the newest intact checkpoint; without one, start from scratch."""
         checkpoint = self.store.load()
         if checkpoint is not None:
             check_resumable(checkpoint.state, self.parts.loader.split)
@@ -292,28 +292,28 @@ class Trainer:
             self.best_weights = checkpoint.part("best")
             restore_optimizer(self.optimizer, checkpoint.part("optimizer"))
             self.parts.generators.restore(checkpoint.part("generator"))
-            self.state = TrainingState(**state)
+            self.state = TrainingState.from_dict(state, self.parts.evaluator.higher_is_better)
         for name in ("train", "val", "time"):
             self.parts.folder.table(name).keep_through(self.state.epoch)
         log.info("resumed after epoch %d", self.state.epoch)
 
     @contextmanager
     def _stop_at_interrupt(self) -> Iterator[None]:
-        """Ctrl-C ends training after the current batch; a second one ends the program at once."""
+        """Ctrl-C ends training after the current batch, a second one exits immediately."""
 
         def stop(number: int, frame: FrameType | None) -> None:
             if self.interrupted:
                 raise KeyboardInterrupt
             self.interrupted = True
             then = "the best model so far will be tested" if self.best_weights else "there is no model to test yet"
-            log.warning("stopping: %s (Ctrl-C again to leave at once)", then)
+            log.warning("stopping: %s (press Ctrl-C again to exit immediately)", then)
 
         with interrupts_go_to(stop):
             yield
 
 
 class TransferTrainer(Trainer):
-    """ESAPR's loop: whenever validation saturates, the loss covers half as many of a window's last positions."""
+    """ESAPR's training: each time validation saturates, the loss covers half as many of a window's last positions."""
 
     code = "vae"
     Options = TransferTrainerOptions
@@ -329,6 +329,6 @@ class TransferTrainer(Trainer):
         return [Stage(f"recover_len {n}", n, scale) for n, scale in zip(lengths, scales, strict=True)]
 
     def begin_next_stage(self) -> None:
-        """Start from the best weights so far; optimizer and counters go on."""
+        """Restore the best weights so far; the optimizer and the counters continue."""
         if self.options.best_model_transfer:
             load_model(self.model, self.best_weights, "the best weights")

@@ -1,1 +1,1 @@
-"""Layers that more than one model uses, once each."""
+"""Layers shared by several models."""

@@ -24,7 +24,7 @@ class BagInput(nn.Module):
         return weighted_bag(self.table, items, weights) + self.bias
 
     def dense(self, rows: Tensor) -> Tensor:
-        """The same for dense rows over items 1, 2, ... (PAD has no part): [B, columns - 1] -> [B, H], without bias."""
+        """The same for dense rows over items 1, 2, ... (without PAD): [B, columns - 1] -> [B, H], without bias."""
         hidden: Tensor = rows @ self.table[1:]
         return hidden
 

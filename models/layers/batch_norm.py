@@ -1,11 +1,11 @@
-"""Batch normalization that takes any batch."""
+"""Batch normalization that accepts a batch of one row."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """torch's, but a training batch of one row, which has no variance, is normalized by the running statistics."""
+    """As in torch, except that a training batch of one row, which has no variance, uses the running statistics."""
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C] -> [B, C]"""

@@ -1,4 +1,4 @@
-"""Work done some rows at a time, so that what is large for a batch never exists for all of it."""
+"""Computing a batch a few rows at a time, to bound memory."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from torch.utils.checkpoint import checkpoint
 def by_rows(function: Callable[..., Tensor], rows: int, *tensors: Tensor) -> Tensor:
     """`function(*tensors)`, computed on `rows` rows of all tensors at a time and joined: [N, ...] -> [N, ...].
 
-    `function` must treat rows apart. What it computes on the way is not kept for the gradient but computed again, with
-    the same draws of dropout, so that memory is bounded by a few rows' worth.
+    `function` must treat rows independently. Its intermediate values are not kept for the gradient but recomputed, with
+    the same dropout, so memory is bounded by that of a few rows. An exported graph, whose loops have a
+    fixed length, computes all rows at once.
     """
+    if torch.compiler.is_exporting():
+        return function(*tensors)
     count = tensors[0].shape[0]
     parts = []
     for first in range(0, max(count, 1), rows):

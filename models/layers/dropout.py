@@ -1,4 +1,4 @@
-"""Dropout that costs little on a CPU."""
+"""Fast dropout on the CPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training interactions as a sparse matrix, for models that are computed and not trained."""
+"""Training interactions as a sparse matrix, for fitted models."""
 
 from __future__ import annotations
 

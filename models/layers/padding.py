@@ -1,4 +1,4 @@
-"""Where the padding of a batch goes."""
+"""Moving the padding of a batch, and picking positions from it."""
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ def align_left(items: Tensor) -> tuple[Tensor, Tensor]:
     length = items.shape[1]
     lengths = (items > 0).sum(1)
     order = torch.arange(length, device=items.device) + (length - lengths)[:, None]
-    return order.remainder(max(length, 1)), lengths
+    return torch.where(order < length, order, order - length), lengths
 
 
 def at_last(hidden: Tensor, lengths: Tensor) -> Tensor:

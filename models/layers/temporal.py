@@ -1,4 +1,4 @@
-"""Attention whose heads know time: the kernels of MEANTIME without a vector for each pair of items.
+"""Attention with time kernels (MEANTIME), without a vector for each pair of items.
 
 A relative head adds (q_i + b) . W r(t_i - t_j) to its scores, r being H functions of the difference of two times. The
 sinusoid of a difference is a product of sinusoids, so there the term is a dot product of a vector of item i with one
@@ -17,7 +17,7 @@ from torch import Tensor
 from models.layers.dropout import drop
 
 GRID = 1024  # differences in the table
-LONGEST = 2.0**31  # seconds, the largest difference that is told apart
+LONGEST = 2.0**31  # seconds, the largest difference in the table
 ENTRIES = 4_000_000  # entries of attention weights or tables in memory at once, about
 
 

@@ -64,6 +64,8 @@ def weighted_bag(table: Tensor, items: Tensor, weights: Tensor) -> Tensor:
     items : int64 [B, L], columns of the entries; an item that is in a row twice is added twice
     weights : [B, L], values of the entries, of table's type
     """
+    if torch.compiler.is_exporting():  # by operators that every runtime has
+        return (weights[:, None, :] @ F.embedding(items, table)).squeeze(1)  # [B, 1, L] x [B, L, H]
     result: Tensor = _WeightedBag.apply(table, items, weights)  # type: ignore[no-untyped-call]
     return result
 

@@ -1,4 +1,4 @@
-"""The binary likelihood: every item of the catalogue was taken or not."""
+"""The binary likelihood: every item of the catalogue was consumed or not."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from torch import Tensor
 
 def bernoulli_loss(logits: Tensor, items: Tensor, weights: Tensor, counted: Tensor | None = None) -> Tensor:
     """-sum over items v of x_v log s(logit_v) + (1 - x_v) log(1 - s(logit_v)), s the logistic function: [B]. x_v is 1
-    for an item that was taken, however often, else 0.
+    for a consumed item, however often, else 0.
 
     Parameters
     ----------
-    logits : [B, V + 1]; column 0 is PAD and has no part
-    items : int64 [B, T], the items that were taken; PAD where `weights` is 0
-    weights : [B, T], more than 0 at the items taken
-    counted : [B, V + 1], how much each item counts (None: all alike); 1 for those taken
+    logits : [B, V + 1]; column 0 (PAD) is ignored
+    items : int64 [B, T], the consumed items; PAD where `weights` is 0
+    weights : [B, T], more than 0 at the consumed items
+    counted : [B, V + 1], the weight of each item (None: all 1); 1 for consumed items
     """
     normalizer = F.softplus(logits[:, 1:])  # -log(1 - s)
     if counted is not None:

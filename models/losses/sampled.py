@@ -1,7 +1,7 @@
-"""Losses against a few negatives instead of the whole catalogue, in logit space: no log of a sigmoid, no overflow.
+"""Losses against sampled negatives instead of the whole catalogue, computed from logits without overflow.
 
-All of them give a value for each of N predictions, from the logit of the positive item, [N], and those of K negatives,
-[N, K]. A negative with the logit -inf doesn't count.
+Each returns the losses [N] of N predictions, from the logits of the positive items [N] and of K negatives [N, K].
+A negative with the logit -inf is ignored.
 """
 
 import math

@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from common.rounding import rounded
 
 CHUNK_ENTRIES = 1_000_000  # logits in memory at once, about: 4 MB in float32, so that they stay in the CPU's cache
-LONG = 8  # so many times more rows than hidden units make it worth while to copy the table into another order
+LONG = 8  # with this many times more rows than hidden units, copying the table into another order pays off
 BITS = 1 / math.log(2)  # of a nat: logits are in bits here, for torch takes 2 ** x much faster than e ** x on some CPUs
 SAFE_BITS = 60.0  # 2 ** it, summed over any catalogue, is far from float32's limits, and so is its inverse
 
@@ -29,7 +29,7 @@ def softmax_cross_entropy(
     """-sum over n, t of target_weights[n, t] * log softmax(hidden[n] @ weight.T + bias)[targets[n, t]], a scalar.
 
     The gradient is computed along with the loss, chunk by chunk of rows, so that at most about `chunk_entries` logits
-    exist at a time; None lets there be 1,000,000, or as many as `weight` has entries if that is more. Values and
+    exist at a time; None = 1,000,000, or the number of entries of `weight` if that is larger. Values and
     gradients are those of the plain formula.
 
     Parameters
@@ -37,8 +37,8 @@ def softmax_cross_entropy(
     hidden : [N, H]
     weight, bias : [V, H], [V]; bias None counts as 0
     targets : int64 [N, T]
-    target_weights : [N, T], >= 0; 0 = doesn't count
-    mask_pad : item 0 has no part in the softmax (then no target with a weight may be 0)
+    target_weights : [N, T], >= 0; 0 = ignored
+    mask_pad : item 0 is left out of the softmax (then no target with a weight may be 0)
     """
     entries = max(CHUNK_ENTRIES, weight.numel()) if chunk_entries is None else chunk_entries
     chunk_rows = 1 << max(0, (entries // weight.shape[0]).bit_length() - 1)  # a power of two divides most N evenly

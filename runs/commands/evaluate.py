@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from evaluation.evaluator import Phase
 from options import Resolved
 from runs.command import Command
 from runs.config import EXPERIMENT, ExperimentConfig
 from runs.evaluate import evaluate
 from runs.screen import show_metrics
-from trainers.evaluate import Phase
 
 
 def _run(resolved: Resolved, phase: Phase) -> int:

@@ -29,7 +29,6 @@ from runs.command import Command
 from runs.given import run_options_given
 from runs.histories import History, Recipients, known_users, new_users, shown
 from runs.run_options import RunOptions
-from runs.serving.graph import PER_USER
 from runs.trained import TrainedRun, load_run
 from trainers.progress import Progress
 
@@ -144,10 +143,9 @@ def _check_model(run: TrainedRun, new: bool) -> None:
         raise UserError(
             f"model {code} predicts the ratings of an item and can't rank items for users; use autorec_user"
         )
-    if new and code in PER_USER:
-        raise UserError(
-            f"model {code} can't serve new histories: {PER_USER[code]}. Give --users, or another model's run"
-        )
+    refusal = run.experiment.model.new_user_refusal
+    if new and refusal is not None:
+        raise UserError(f"model {code} can't serve new histories: {refusal}. Give --users, or another model's run")
 
 
 def _recommend(
@@ -155,7 +153,7 @@ def _recommend(
 ) -> int:
     """Score in batches and write in blocks; returns the number of rows."""
     evaluation = run.experiment.config.evaluation
-    filter_seen = not run.experiment.loader.data.repeats if evaluation.filter_seen is None else evaluation.filter_seen
+    filter_seen = evaluation.filters_seen(run.experiment.loader.data.repeats)
     lengths, size = recipients.end - recipients.start, evaluation.eval_batch_size
     k = min(options.topk, run.experiment.loader.data.num_items)
     counts = (
@@ -199,7 +197,7 @@ def _top(run: TrainedRun, recipients: Recipients, rows: Int, k: int, filter_seen
     scores = run.experiment.model.scores_in_parts(
         loader.inputs(recipients.users[rows], start, end).to(run.experiment.device)
     )  # [B, V + 1]
-    check_scores(scores, model.code)
+    check_scores(scores, run.experiment.model.code)
     seen = None
     if filter_seen:
         seen = as_int64(gather_padded(loader.data.items, start, end, int((end - start).max()))).to(

@@ -20,6 +20,7 @@ from runs.comparison.resolve import resolve_compare
 from runs.config import ExperimentConfig
 from runs.folders import is_held, run_folder
 from runs.tuning.cells import found_before, tuning_folder
+from runs.tuning.config import TuneConfig
 from trainers.options import GenericTrainerOptions, TransferTrainerOptions
 from trainers.progress import format_seconds
 
@@ -71,14 +72,14 @@ def _run(resolved: Resolved) -> int:
     left = {cell.name: time_left(cell, cells) for cell in cells if cell.state in TO_DO}
     table = Table("run", "state", "epochs", "best", "minutes", "time left", title="The runs of the comparison")
     for cell in cells:
-        best, metric = cell.counters.get("best_value"), cell.config.evaluation.best_metric
+        best = cell.counters.get("best_value")
         table.add_row(
             cell.name,
             cell.state,
             str(cell.epochs) if cell.counters else "",
             ""
             if best is None
-            else f"{cell.config.evaluation.best_metric} {abs(best):.4f} ({cell.counters.get('best_epoch')})",
+            else f"{cell.config.evaluation.best_metric} {best:.4f} ({cell.counters.get('best_epoch')})",
             f"{cell.seconds / 60:.1f}" if cell.counters else "",
             str(left.get(cell.name, "")),
         )
@@ -91,26 +92,26 @@ def _run(resolved: Resolved) -> int:
     return 0
 
 
-def look(request: Request) -> Cell:
-    """What a run's folder says of it."""
-    if request.mode == "tune":
-        found = found_before(request)
+def look(cell: ExperimentConfig | TuneConfig) -> Cell:
+    """The state of a run, read from its folder."""
+    if isinstance(cell, TuneConfig):
+        found = found_before(cell)
         if found is None:
-            return Cell(request, str(tuning_folder(request).path), "missing")
-        request = found
-    folder = run_folder(request)
+            return Cell(cell.experiment, str(tuning_folder(cell).path), "missing")
+        cell = found
+    folder = run_folder(cell)
     name = run_name(folder)
     try:
         counters = folder.status()
     except UserError as error:
-        return Cell(request, name, "failed", {"error": str(error)})
+        return Cell(cell, name, "failed", {"error": str(error)})
     held = is_held(folder)
     state = str(counters.get("state", "missing"))
     if held:
         state = "running"
     elif state == "running" and held is not None:
-        state = "interrupted"  # by something that left it no time to say so
-    return Cell(request, name, state, counters)
+        state = "interrupted"  # killed before it could record it
+    return Cell(cell, name, state, counters)
 
 
 def time_left(cell: Cell, cells: list[Cell]) -> Estimate:

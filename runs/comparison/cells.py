@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from common.errors import UserError, is_told
+from common.errors import UserError, is_user_facing
 from options import Origin
 from runs.comparison.config import CompareConfig
 from runs.config import ExperimentConfig
@@ -84,7 +84,7 @@ def _known(cell: ExperimentConfig, folder: RunFolder, data: _Data, retry_failed:
             return "reused"
         return None
     except Exception as error:  # a run that fails must not stop the others
-        told = is_told(error)
+        told = is_user_facing(error)
         log.error("%s failed%s", run_name(folder), f": {error}" if told else "", exc_info=not told)
         _record_failure(folder, str(error) if told else f"{type(error).__name__}: {error}")
     return "failed"

@@ -3,7 +3,7 @@
     for result in launch([Task("one", train_one, (request,))], options):
         ...
 
-A task is a module-level function and its arguments. A task that fails, or whose process dies, doesn't affect the others.
+A task is a module-level function and its arguments. One that fails, or whose process dies, doesn't affect others.
 """
 
 from __future__ import annotations

@@ -212,7 +212,8 @@ def _context() -> Any:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["runs.commands"])
+    # torch.optim imports torch._dynamo for the first optimizer, which takes each process more than a second
+    context.set_forkserver_preload(["runs.commands", "torch._dynamo"])
     return context
 
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
-from common.errors import is_told
+from common.errors import is_user_facing
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -45,7 +45,7 @@ def run_task(task: Task[T], threads: int) -> Result[T]:
     except KeyboardInterrupt:
         return Result(task, interrupted=True)
     except Exception as error:  # a failing task, out of memory say, must not stop the others
-        if is_told(error):
+        if is_user_facing(error):
             log.error("%s failed: %s", task.name, error)
             return Result(task, error=str(error))
         log.exception("%s failed", task.name)

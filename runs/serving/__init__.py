@@ -1,1 +1,1 @@
-"""A trained model outside of this harness: its graph, and the scripts that serve it."""
+"""Exported models: the graph of a trained model, and the scripts that serve it without this repository."""

@@ -1,4 +1,4 @@
-"""From a graph to a file, and from the file to scores."""
+"""Tracing a graph, writing it to a file, and reading the file back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
-from runs.serving.graph import Served, traceable_layers
+from runs.serving.graph import Served
 from runs.serving.trials import Inputs, Trials
 
 log = logging.getLogger(__name__)
@@ -21,13 +21,15 @@ OPSET = 18  # of ONNX
 
 
 def trace(graph: Served, trials: Trials, longest: int | None) -> tuple[ExportedProgram, int | None]:
-    """The graph for any number of rows and, where it can be traced so, any length; else (program, the one length)."""
+    """(program, None) for any history length; (program, length) if it can only be traced for one length."""
     try:
         return _traced(graph, trials.inputs([2, 3, 4]), Dim("length", min=1, max=longest)), None
     except torch._dynamo.exc.UserError as error:
         if longest is None:
             raise
-        log.info("model %s has a graph for histories of one length only, %d", trials.run.experiment.model.code, longest)
+        log.info(
+            "model %s can only be exported for histories of one length, %d", trials.run.experiment.model.code, longest
+        )
         log.debug("%s", error)
     return _traced(graph, trials.inputs([2, 3, 4], longest), None), longest
 
@@ -38,7 +40,7 @@ def _traced(graph: Served, inputs: Inputs, length: Dim | None) -> ExportedProgra
         name: {0: batch} if value.dim() == 1 or length is None else {0: batch, 1: length}
         for name, value in inputs.items()
     }
-    with traceable_layers(), torch.no_grad():
+    with torch.no_grad():
         program = torch.export.export(graph, (), inputs, dynamic_shapes=sizes, strict=False)
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # it names the files of this machine

@@ -1,10 +1,9 @@
-"""A model as a graph from histories to scores, with what its dataloader does in it: what an export writes."""
+"""The graph that an export writes: from histories to scores, with the dataloader's preprocessing inside."""
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -15,26 +14,36 @@ from dataloaders import Batch, Dataloader
 from dataloaders.bag import BagDataloader
 from dataloaders.vae import VAEDataloader
 from models import Model
-from models.itemknn import ItemKNN
-from models.layers.chunks import by_rows
-from models.layers.padding import align_left
-from models.layers.weighted_bag import weighted_bag
 
-PER_USER = {
-    "cdae": "its hidden layer has parameters for each user that it was trained on",
-    "marank": "it has a vector for each user that it was trained on, which a history alone doesn't give",
-}
-REFUSED = {
-    "als": "it solves a linear system for each history, which ONNX has no operator for, and loops over rows",
-    "autorec": "its rows are items: it makes no lists for users; autorec_user does",
-    **PER_USER,
-}
+
+@dataclass(frozen=True)
+class GraphInput:
+    """An input of an exported graph: one value for each item of a history, or with `per_item` False for each history.
+
+    `is_value` marks what the serving script reads after the `@` of `ITEM@VALUE`.
+    """
+
+    name: str
+    dtype: str
+    what: str
+    per_item: bool = True
+    is_value: bool = False
+
+
+ITEMS = GraphInput("items", "int64", "numbers of items, oldest first")
+RATINGS = GraphInput("ratings", "float32", "their ratings", is_value=True)
+TIMESTAMPS = GraphInput("timestamps", "int64", "their times, seconds UTC", is_value=True)
+REQUEST_TIMES = GraphInput(
+    "request_times", "int64", "when the recommendation is asked for, seconds UTC", per_item=False
+)
 
 
 class Served(nn.Module):
     """Scores [B, num_items + 1] of histories: items int64 [B, L], oldest first, left-padded with 0."""
 
-    def __init__(self, model: Model) -> None:
+    inputs: ClassVar[tuple[GraphInput, ...]] = (ITEMS,)
+
+    def __init__(self, model: Model, loader: Dataloader) -> None:
         super().__init__()
         self.model = model
 
@@ -44,27 +53,24 @@ class Served(nn.Module):
 
 
 class ServedBag(Served):
-    """An item counts once, or, with `counts`, as often as it is there."""
+    """Each item counts once, or as often as it occurs if the dataloader's bags have counts."""
 
-    def __init__(self, model: Model, counts: bool) -> None:
-        super().__init__(model)
-        self.counts = counts
+    def __init__(self, model: Model, loader: BagDataloader) -> None:
+        super().__init__(model, loader)
+        self.how = "sum" if loader.options.bag_weights == "count" else "last"
 
     def forward(self, items: Tensor) -> Tensor:
         real = (items > 0).float()
-        weights = merged(items, real, "sum" if self.counts else "last")
-        if isinstance(self.model, ItemKNN):
-            return neighbour_scores(self.model, items, weights)
-        return self.model.scores(Batch(users(items), items, weights))
+        return self.model.scores(Batch(users(items), items, merged(items, real, self.how)))
 
 
 class ServedVAE(Served):
-    """Weights by the distance from the end, those of an item that repeats merged."""
+    """Items are weighted by their distance from the end; the weights of an item that repeats are merged."""
 
     by_position: Tensor
 
     def __init__(self, model: Model, loader: VAEDataloader) -> None:
-        super().__init__(model)
+        super().__init__(model, loader)
         self.register_buffer("by_position", torch.from_numpy(loader.position_weights[:-1].copy()))
         self.how = loader.options.repeat_weights
         self.padding_counts = loader.options.count_padding
@@ -79,14 +85,18 @@ class ServedVAE(Served):
 
 
 class ServedRatings(Served):
-    """The same of items that the user rated: ratings float32 [B, L]."""
+    """As `Served`, for items with ratings float32 [B, L]."""
+
+    inputs = (ITEMS, RATINGS)
 
     def forward(self, items: Tensor, ratings: Tensor) -> Tensor:  # type: ignore[override]
         return self.model.scores(Batch(users(items), items, ratings * (items > 0)))
 
 
 class ServedTimes(Served):
-    """The same with times: timestamps int64 [B, L] in seconds, and request_times int64 [B]."""
+    """As `Served`, for items with timestamps int64 [B, L] in seconds, and with request_times int64 [B]."""
+
+    inputs = (ITEMS, TIMESTAMPS, REQUEST_TIMES)
 
     def forward(self, items: Tensor, timestamps: Tensor, request_times: Tensor) -> Tensor:  # type: ignore[override]
         following = torch.cat([timestamps[:, 1:], request_times[:, None]], 1)
@@ -97,7 +107,7 @@ class ServedTimes(Served):
 
 
 def users(items: Tensor) -> Tensor:
-    """Nobody in particular: int64 [B]."""
+    """A user index for each row, which no exported model reads: int64 [B]."""
     return torch.zeros_like(items[:, 0])
 
 
@@ -110,65 +120,14 @@ def merged(items: Tensor, weights: Tensor, how: str) -> Tensor:
     return total * is_last
 
 
-def neighbour_scores(model: ItemKNN, items: Tensor, weights: Tensor) -> Tensor:
-    """What `ItemKNN.scores` computes, by what each item of a history passes on: [B, V + 1]."""
-    passed = (model.similarity[items] * weights[:, :, None]).flatten(1)  # [B, L * neighbours]
-    zeros = torch.zeros(items.shape[0], model.nearest.shape[0], device=items.device)
-    return zeros.scatter_add(1, model.nearest[items].flatten(1), passed)
-
-
-def gathered_bag(table: Tensor, items: Tensor, weights: Tensor) -> Tensor:
-    """`weighted_bag` by operators that every runtime has: [B, H]."""
-    return (weights[:, None, :] @ F.embedding(items, table)).squeeze(1)
-
-
-def all_rows(function: Callable[..., Tensor], rows: int, *tensors: Tensor) -> Tensor:
-    """`by_rows` without its loop, whose length a graph would keep."""
-    return function(*tensors)
-
-
-def moved_left(items: Tensor) -> tuple[Tensor, Tensor]:
-    """`align_left` without a remainder by a length that varies."""
-    length = items.shape[1]
-    lengths = (items > 0).sum(1)
-    order = torch.arange(length, device=items.device) + (length - lengths)[:, None]
-    return torch.where(order < length, order, order - length), lengths
-
-
-@contextlib.contextmanager
-def traceable_layers() -> Iterator[None]:
-    """While the block runs, models use layers that can be traced in place of those that save memory or time."""
-    instead: list[tuple[str, object, object]] = [
-        ("weighted_bag", weighted_bag, gathered_bag),
-        ("by_rows", by_rows, all_rows),
-        ("align_left", align_left, moved_left),
-    ]
-    changed = [
-        (module, name, layer, other)
-        for module in list(sys.modules.values())
-        if module.__name__.startswith("models.")
-        for name, layer, other in instead
-        if vars(module).get(name) is layer
-    ]
-    try:
-        for module, name, _, other in changed:
-            setattr(module, name, other)
-        yield
-    finally:
-        for module, name, layer, _ in changed:
-            setattr(module, name, layer)
+GRAPHS: dict[str, type[Served]] = {"bag": ServedBag, "user_ratings": ServedRatings, "vae": ServedVAE}
+"""Dataloader code -> what its batches add to the items of a history; none for those that add at most times."""
 
 
 def served(model: Model, loader: Dataloader) -> Served:
-    """The graph of a model with its dataloader. Raises UserError for a model that can't have one."""
-    if model.code in REFUSED:
-        raise UserError(f"model {model.code} can't be exported: {REFUSED[model.code]}")
-    if isinstance(loader, VAEDataloader):
-        return ServedVAE(model, loader)
-    if isinstance(loader, BagDataloader):
-        return ServedBag(model, loader.options.bag_weights == "count")
-    if loader.code == "user_ratings":
-        return ServedRatings(model)
-    if "timestamps" in model.required(model.options):
-        return ServedTimes(model)
-    return Served(model)
+    """The graph of a model with its dataloader. Raises UserError if the model can't be exported."""
+    refusal = model.export_refusal or model.new_user_refusal
+    if refusal is not None:
+        raise UserError(f"model {model.code} can't be exported: {refusal}")
+    with_times = "timestamps" in model.required(model.options)
+    return GRAPHS.get(loader.code, ServedTimes if with_times else Served)(model, loader)

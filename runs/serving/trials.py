@@ -1,4 +1,4 @@
-"""Made-up histories, on which an exported model must score as the harness does."""
+"""Generated histories, on which an exported model must give the same scores as the trained one."""
 
 from __future__ import annotations
 
@@ -10,65 +10,52 @@ import torch
 from torch import Tensor
 
 from common.errors import UserError
-from dataloaders import Dataloader
-from dataloaders.bag import BagDataloader
 from dataloaders.base import as_int64
-from dataloaders.bert import BertDataloader
-from dataloaders.vae import VAEDataloader
 from dataloaders.windows import gather_padded
 from datasets import SequenceData
 from runs.histories import with_histories
-from runs.serving.graph import Served, ServedRatings, ServedTimes
+from runs.serving.graph import RATINGS, TIMESTAMPS, Served
 from runs.trained import TrainedRun
 
-Inputs = dict[str, Tensor]  # what a graph takes, by name
+Inputs = dict[str, Tensor]  # the inputs of a graph, by name
 TOLERANCE = 1e-4  # largest difference of a score, in units of the largest score
 
 
-def max_length(loader: Dataloader) -> int | None:
-    """How many of a history's last items the model looks at; None = all."""
-    if isinstance(loader, VAEDataloader | BertDataloader):
-        return loader.options.max_len - 1  # one place is the target's
-    if isinstance(loader, BagDataloader):
-        return loader.options.max_input_items
-    return loader.max_len or None
-
-
 class Trials:
-    """Made-up histories: what a graph is traced with, and what its scores are compared on with the harness's."""
+    """Generated histories, to trace a graph with and to compare its scores with the trained model's."""
 
     LENGTHS = (1, 2, 3, 5, 8, 13, 40, 300)
 
     def __init__(self, run: TrainedRun, graph: Served) -> None:
         self.run, self.graph = run, graph
         self.data = _random_histories(run.experiment.loader.data, self.LENGTHS)
-        self.longest = max_length(run.experiment.loader)
+        self.longest = run.experiment.loader.max_history
         self.loader = with_histories(run, self.data)
 
     def inputs(self, rows: list[int], fixed: int | None = None) -> Inputs:
-        """What the graph is given for these histories, as long as the longest of them or `fixed`."""
+        """The graph's inputs for these histories, padded to the longest of them or to `fixed`."""
         start, end = self.data.offsets[rows], self.data.offsets[[row + 1 for row in rows]]
         length = int((end - start).max())
         length = fixed or min(length, self.longest or length)
         inputs = {"items": as_int64(gather_padded(self.data.items, start, end, length))}
-        if isinstance(self.graph, ServedRatings):
+        if RATINGS in self.graph.inputs:
             assert self.data.ratings is not None
             inputs["ratings"] = torch.from_numpy(gather_padded(self.data.ratings, start, end, length))
-        if isinstance(self.graph, ServedTimes):
+        if TIMESTAMPS in self.graph.inputs:
             assert self.data.timestamps is not None
             inputs["timestamps"] = as_int64(gather_padded(self.data.timestamps, start, end, length))
             inputs["request_times"] = inputs["timestamps"][:, -1]
         return inputs
 
     def expected(self, rows: list[int]) -> Tensor:
-        """What the harness scores them: [n, num_items + 1]."""
+        """The trained model's scores of these histories: [n, num_items + 1]."""
         users = np.array(rows) + self.run.experiment.loader.data.num_users
         offsets = np.asarray(self.loader.data.offsets)
         with torch.inference_mode():
             return self.run.experiment.model.scores(self.loader.inputs(users, offsets[users], offsets[users + 1]))
 
     def check(self, scores: Callable[[Inputs], Tensor], fixed: int | None) -> float:
-        """The largest relative difference of the exported model's scores. Raises UserError if it is too large."""
+        """The largest relative difference of the exported model's scores. Raises UserError above TOLERANCE."""
         everyone = list(range(len(self.LENGTHS)))
         worst = 0.0
         for rows in (everyone, everyone[:1], everyone[2:5]):
@@ -77,14 +64,14 @@ class Trials:
             worst = max(worst, float(difference / expected.abs().max().clamp_min(1e-6)))
         if not worst <= TOLERANCE:  # NaN, too
             raise UserError(
-                f"the exported model {self.run.experiment.model.code} scores otherwise than the harness (by {worst:.1e}, where "
-                f"{TOLERANCE:.0e} is allowed): nothing is written"
+                f"the exported model {self.run.experiment.model.code} has other scores than the trained one "
+                f"(difference {worst:.1e}, tolerance {TOLERANCE:.0e}): nothing is written"
             )
         return worst
 
 
 def _random_histories(data: SequenceData, lengths: tuple[int, ...]) -> SequenceData:
-    """Users with so many items, which repeat; times and ratings like the data's."""
+    """One user for each length, with repeated items, and with times and ratings like those of the data."""
     random = np.random.default_rng(0)
     count = sum(lengths)
     times, ratings = data.timestamps, data.ratings

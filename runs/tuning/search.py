@@ -10,6 +10,7 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from common.errors import UserError
+from evaluation.metrics import higher_is_better
 from options.yaml_text import flow
 from runs.experiment import check_needs, load_split, prepare_device
 from runs.launchers import LaunchOptions, Result, Task, launch
@@ -64,7 +65,7 @@ def search(config: TuneConfig, launching: LaunchOptions | None = None) -> Tuned:
             interrupted = True
             log.info("interrupted; the same command resumes the search")
         except UserError:  # several trials in a row failed: write what there is
-            write_table(config, study, folder)
+            write_table(config, plan, study, folder)
             raise
         return write_results(config, plan, study, folder, interrupted)
 
@@ -80,6 +81,7 @@ def plan_of(config: TuneConfig, folder: TuningFolder) -> StudyPlan:
         pruner=options.pruner,
         warmup_epochs=options.pruner_warmup_epochs,
         num_epochs=getattr(trainer, "num_epochs", None),
+        higher_is_better=higher_is_better(config.experiment.evaluation.best_metric),
     )
 
 
@@ -163,9 +165,10 @@ class _Search:
         if result.interrupted:
             return
         outcome = result.value or TrialResult("failed", error=result.error)
-        facts = {"epochs": outcome.epochs, "minutes": outcome.minutes, "best": outcome.value, "error": outcome.error}
+        value = None if outcome.value is None else self.plan.sign(self.study) * outcome.value
+        facts = {"epochs": outcome.epochs, "minutes": outcome.minutes, "best": value, "error": outcome.error}
         for key, fact in facts.items():
             trial.set_user_attr(key, fact)
         self.failures = self.failures + 1 if outcome.end == "failed" else 0
-        self.study.tell(trial, outcome.value if outcome.end == "complete" else None, state=STATES[outcome.end])
-        log.info("trial %d %s%s", number, outcome.end, "" if outcome.value is None else f": {abs(outcome.value):.4f}")
+        self.study.tell(trial, value if outcome.end == "complete" else None, state=STATES[outcome.end])
+        log.info("trial %d %s%s", number, outcome.end, "" if outcome.value is None else f": {outcome.value:.4f}")

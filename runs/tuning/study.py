@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import optuna
-from options.search import Space
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.storages import RDBStorage
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from common.errors import UserError
 from options.yaml_text import flow
+from runs.tuning.space import Space
 from trainers.randomness import derived_seed
 
 LOCK_SECONDS = 120.0  # so long a process waits for another that writes to an SQLite file
@@ -41,7 +41,8 @@ class StudyPlan:
     startup_trials : trials drawn at random, and finished before pruner median prunes any
     pruner : which trials end early
     warmup_epochs : epochs that no trial is pruned before
-    num_epochs : most epochs of a trial, which hyperband divides
+    num_epochs : maximum number of epochs of a trial, which hyperband divides
+    higher_is_better : the direction of the metric
     """
 
     storage: str
@@ -51,6 +52,7 @@ class StudyPlan:
     pruner: Literal["median", "hyperband", "none"]
     warmup_epochs: int
     num_epochs: int | None
+    higher_is_better: bool = True
 
     def open(self) -> Study:
         """The study; made if there is none. Raises UserError if its storage can't be opened."""
@@ -58,11 +60,16 @@ class StudyPlan:
             return optuna.create_study(
                 storage=_open_storage(self.storage),
                 study_name=self.name,
-                direction="maximize",
+                direction="maximize" if self.higher_is_better else "minimize",  # a new study's
                 sampler=SeededSampler(self.seed, self.startup_trials),
                 pruner=self._make_pruner(),
                 load_if_exists=True,
             )
+
+    def sign(self, study: Study) -> int:
+        """The factor between the metric and the study's values: 1, but -1 in an earlier version's study of an error,
+        which maximizes the negated error."""
+        return 1 if (study.direction == StudyDirection.MAXIMIZE) == self.higher_is_better else -1
 
     def delete(self) -> None:
         """Remove the study with all its trials."""

@@ -74,7 +74,7 @@ def run_trial(config: TuneConfig, folder: TuningFolder, plan: StudyPlan, number:
     before = recorded(own)
     if before is not None and not pilot:
         return before
-    written = train(run, TrialRules(_Pruning(trial)))
+    written = train(run, TrialRules(_Pruning(trial, plan.sign(trial.study))))
     if written["stopped_by"] == "interrupted":
         raise KeyboardInterrupt
     after = recorded(own)
@@ -90,8 +90,8 @@ class _Pruning:
     because its answer may have been lost.
     """
 
-    def __init__(self, trial: Trial) -> None:
-        self._trial = trial
+    def __init__(self, trial: Trial, sign: int) -> None:
+        self._trial, self._sign = trial, sign
         identity = trial.number
         frozen = next(one for one in trial.study.get_trials(deepcopy=False) if one.number == identity)
         self._last = frozen.last_step or 0
@@ -101,5 +101,5 @@ class _Pruning:
         if epoch < self._last:
             return False
         if epoch > self._last:
-            self._trial.report(value, epoch)
+            self._trial.report(self._sign * value, epoch)
         return self._trial.should_prune()

@@ -12,13 +12,13 @@ from typing import Any
 
 import optuna
 import yaml
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from common.errors import UserError
 from common.files import atomic_path, write_text
 from common.schema import result_options
-from evaluation.options import RATING_METRICS
+from evaluation.metrics import RATING_METRICS
 from options import Origin, parse
 from options.registries import TEMPLATES
 from options.yaml_text import dump_mapping, flow
@@ -70,7 +70,7 @@ def write_results(config: TuneConfig, plan: StudyPlan, study: Study, folder: Tun
     Raises UserError if no trial is finished, though none was interrupted.
     """
     spaces, evaluation = config.spaces, config.experiment.evaluation
-    trials, table = write_table(config, study, folder)
+    trials, table = write_table(config, plan, study, folder)
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     rates = evaluation.best_metric in RATING_METRICS
     metric = f"{'ratings' if rates else evaluation.validation_candidates}/{evaluation.best_metric}"
@@ -78,9 +78,11 @@ def write_results(config: TuneConfig, plan: StudyPlan, study: Study, folder: Tun
         if interrupted:
             return Tuned(folder.path, table, metric, None, {}, [folder.table], interrupted)
         raise UserError(f"no trial finished, so there are no best options: see {folder.table}, and raise num_trials")
-    best = max(finished, key=lambda trial: (trial.value or 0.0, -trial.number))
+    towards_better = 1 if study.direction == StudyDirection.MAXIMIZE else -1
+    best = max(finished, key=lambda trial: (towards_better * (trial.value or 0.0), -trial.number))
+    best_value = plan.sign(study) * (best.value or 0.0)
     values = chosen(best, spaces)
-    folder.write_summary(_summary(config, plan, folder, trials, best, values, metric, not interrupted))
+    folder.write_summary(_summary(config, plan, folder, trials, (best, best_value), values, metric, not interrupted))
     files = [folder.table, folder.summary, folder.best]
     written = config.tune.write_template
     if written is not None and config.experiment.run.pilot:
@@ -88,32 +90,36 @@ def write_results(config: TuneConfig, plan: StudyPlan, study: Study, folder: Tun
     elif written is not None and not interrupted:
         files.append(TEMPLATES / f"{written}.yaml")
     for path in files[2:]:
-        value = abs(best.value or 0.0)
-        head = f"# {config.experiment.label} after {len(trials)} trials: {metric} {value:.4f} on validation"
+        head = f"# {config.experiment.label} after {len(trials)} trials: {metric} {best_value:.4f} on validation"
         write_text(path, f"{head}\n{_template(config, values, folder, path.parent)}")
     return Tuned(folder.path, table, metric, best.number, values, files, interrupted)
 
 
-def write_table(config: TuneConfig, study: Study, folder: TuningFolder) -> tuple[list[FrozenTrial], list[list[str]]]:
-    """Write the table of trials; returns them, and it."""
+def write_table(
+    config: TuneConfig, plan: StudyPlan, study: Study, folder: TuningFolder
+) -> tuple[list[FrozenTrial], list[list[str]]]:
+    """Write the table of trials; returns the trials and the table."""
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state in SHOWN]
-    table = _table(trials, config.spaces)
+    table = _table(trials, config.spaces, plan.sign(study), study.direction)
     with atomic_path(folder.table) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(table)
     return trials, table
 
 
-def _table(trials: Sequence[FrozenTrial], spaces: dict[str, Space]) -> list[list[str]]:
+def _table(
+    trials: Sequence[FrozenTrial], spaces: dict[str, Space], sign: int, direction: StudyDirection
+) -> list[list[str]]:
+    best_of = max if direction == StudyDirection.MAXIMIZE else min
     rows = [["trial", "state", "value", "epochs", "minutes", *spaces, "error"]]
     for trial in trials:
         facts = trial.user_attrs
-        value = facts.get("best", max(trial.intermediate_values.values(), default=None))
+        value = facts.get("best", best_of(trial.intermediate_values.values(), default=None))
         values = chosen(trial, spaces)
         rows.append(
             [
                 str(trial.number),
                 SHOWN[trial.state],
-                "" if value is None else repr(abs(value)),  # optuna maximizes, errors as negative
+                "" if value is None else repr(sign * value),
                 str(facts.get("epochs", trial.last_step or "")),
                 f"{facts['minutes']:.3f}" if "minutes" in facts else "",
                 *(flow(values[key]) if key in values else "" for key in spaces),
@@ -128,7 +134,7 @@ def _summary(
     plan: StudyPlan,
     folder: TuningFolder,
     trials: Sequence[FrozenTrial],
-    best: FrozenTrial,
+    winner: tuple[FrozenTrial, float],
     values: dict[str, Any],
     metric: str,
     ended: bool,
@@ -136,6 +142,7 @@ def _summary(
     """What tuning.json says: how the winner was found."""
     states = [SHOWN[trial.state] for trial in trials]
     options = config.tune
+    best, value = winner
     return {
         "trials": {state: states.count(state) for state in SHOWN.values()},
         "minutes": round(sum(trial.user_attrs.get("minutes", 0.0) for trial in trials), 3),
@@ -150,7 +157,7 @@ def _summary(
         "seed": plan.seed,
         "metric": metric,
         "best_trial": best.number,
-        "value": abs(best.value or 0.0),
+        "value": value,
         "values": values,
     }
 

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 import torch
 from helpers import leave_one_out, random_histories, sequence_data
-from runs.build import make_split
 from torch import Tensor
 
 import options
 from common.errors import OptionsError, UserError
 from dataloaders import DATALOADERS, Batch
 from datasets import SPLITS, SequenceData, Split
+from evaluation.evaluator import Evaluator
+from evaluation.metrics import rating_metrics, rating_metrics_by_user
 from evaluation.options import EvaluationOptions
-from evaluation.ratings import errors_by_user, mae, rmse
 from models import MODELS, Dimensions
+from runs.build import make_split
 from runs.results import protocol
-from trainers.evaluate import Evaluator
 
 CPU = torch.device("cpu")
 
@@ -53,9 +53,8 @@ class Constant(torch.nn.Module):
 
 def test_errors_on_a_case_worked_by_hand() -> None:
     predicted, actual = np.array([3.0, 4.0, 1.0]), np.array([5.0, 4.0, 2.0])
-    assert rmse(predicted, actual) == pytest.approx(np.sqrt(5 / 3))
-    assert mae(predicted, actual) == 1.0
-    of_users = errors_by_user(predicted, actual, np.array([0, 0, 1]), 2)
+    assert rating_metrics(predicted, actual) == {"RMSE": pytest.approx(np.sqrt(5 / 3)), "MAE": 1.0}
+    of_users = rating_metrics_by_user(predicted, actual, np.array([0, 0, 1]), 2)
     assert of_users["RMSE"].tolist() == [pytest.approx(np.sqrt(2.0)), 1.0]
     assert of_users["MAE"].tolist() == [1.0, 1.0]
 
@@ -89,7 +88,9 @@ def test_predictions_are_clipped_to_the_scale() -> None:
     actual = split.data.ratings[split.test.targets].astype(float)
     for value, clipped in ((99.0, 5.0), (-3.0, 1.0), (2.5, 2.5)):
         measured = evaluator(split).evaluate(Constant(value), CPU, "test", detailed=True)
-        assert measured.metrics["ratings"]["RMSE"] == pytest.approx(rmse(np.full(len(actual), clipped), actual))
+        assert measured.metrics["ratings"]["RMSE"] == pytest.approx(
+            rating_metrics(np.full(len(actual), clipped), actual)["RMSE"]
+        )
         assert len(measured.per_user["ratings/RMSE"]) == len(split.test.users)
 
 
@@ -190,7 +191,7 @@ def test_item_autorec_refuses_to_rank_by_name() -> None:
 @pytest.mark.parametrize(("kind", "metric"), [("random_rating", "NDCG@10"), ("leave_one_out", "RMSE")])
 def test_a_deciding_metric_of_another_protocol_is_refused(kind: str, metric: str) -> None:
     maker = SPLITS[kind]
-    with pytest.raises(UserError, match=f"{metric} isn't measured under split {kind}"):
+    with pytest.raises(UserError, match=f"{metric} is not computed under split {kind}"):
         evaluator(maker().make(rated(), maker.Options()), best_metric=metric)
 
 
@@ -198,9 +199,9 @@ def test_a_deciding_metric_of_another_protocol_is_refused(kind: str, metric: str
     ("line", "message"),
     [
         ("--templates train_pop --split random_rating --best_metric MAE", "with dataloader plain predicts none"),
-        ("--model_code autorec", "split leave_one_out asks for: use split random_rating"),
-        ("--templates train_pop --best_metric MAE", "best_metric MAE isn't measured under split leave_one_out"),
-        ("--templates train_bias --best_metric NDCG@10", "NDCG@10 isn't measured under split random_rating"),
+        ("--model_code autorec", "predicts ratings of items: use split random_rating"),
+        ("--templates train_pop --best_metric MAE", "best_metric MAE is not computed under split leave_one_out"),
+        ("--templates train_bias --best_metric NDCG@10", "NDCG@10 is not computed under split random_rating"),
     ],
 )
 def test_protocols_that_can_not_be_are_faults_of_the_options(line: str, message: str) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 from helpers import random_histories, sequence_data
-from runs.build import check_needs
 from torch import Tensor
 
 import options
@@ -21,12 +20,13 @@ from common.errors import UserError
 from dataloaders import DATALOADERS, Batch, Dataloader
 from datasets import SPLITS, SequenceData
 from models import MODELS, Dimensions, FittedModel, Model
+from runs.build import check_needs
 from trainers import TRAINERS
 from trainers.checkpoint import load_model, model_tensors, read_tensors, write_tensors
 
 USERS, ITEMS, LENGTH = 24, 30, 12
 CODES = sorted(MODELS)
-CPU = torch.device("cpu")
+NEVER_LEARN: dict[str, set[str]] = {}  # model -> parameters that no gradient reaches, on purpose
 
 
 @cache
@@ -91,10 +91,10 @@ def world(code: str, seed: int = 0, fitted: bool = True) -> World:
     return World(model.eval(), loader)
 
 
-def fit(model: FittedModel, loader: Dataloader) -> None:
-    """Fit to the split's training interactions; skips where a library that is optional is missing."""
+def fit(model: FittedModel, loader: Dataloader, users: int = USERS) -> None:
+    """Fit to the training interactions of the first users; skips the test if an optional library is missing."""
     split, data = loader.split, loader.data
-    spans = list(zip(split.train_start.tolist(), split.train_end.tolist(), strict=True))
+    spans = list(zip(split.train_start.tolist(), split.train_end.tolist(), strict=True))[:users]
     positions = np.concatenate([np.arange(*span) for span in spans])
     offsets = torch.tensor([0, *np.cumsum([end - start for start, end in spans])])
     needed = {name: torch.from_numpy(getattr(data, name)[positions]) for name in model.needs}
@@ -153,23 +153,29 @@ def test_options_have_defaults_and_meanings(code: str) -> None:
         assert not field.is_required(), f"{name} has no default"
 
 
-def test_the_loss_is_a_finite_number_that_can_be_learnt_from(trained_code: str) -> None:
+def test_the_loss_is_finite_and_all_parameters_learn(trained_code: str) -> None:
+    """Over four epochs, the first three of which train recvae's encoder alone."""
     here = world(trained_code)
     here.model.train()
-    learning: set[str] = set()
-    for step, batch in enumerate(here.training()):
-        loss, parts = here.model.loss(batch, step, torch.Generator().manual_seed(step))
-        assert loss.shape == () and torch.isfinite(loss)
-        for name, value in parts.items():
-            assert value.numel() == 1 and torch.isfinite(value).all() and not value.requires_grad, name
-        here.model.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        for name, parameter in here.model.named_parameters():
-            if parameter.grad is not None:
-                assert torch.isfinite(parameter.grad).all(), name
-                if parameter.grad.any():
-                    learning.add(name)
-    assert learning, "no parameter gets a gradient"
+    optimizer = torch.optim.Adam(here.model.parameters(), lr=1e-3)
+    without = {name for name, parameter in here.model.named_parameters() if parameter.requires_grad}
+    step = 0
+    for _ in range(4):
+        for batch in here.training():
+            loss, parts = here.model.loss(batch, step, torch.Generator().manual_seed(step))
+            assert loss.shape == () and torch.isfinite(loss)
+            for name, value in parts.items():
+                assert value.numel() == 1 and torch.isfinite(value).all() and not value.requires_grad, name
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            for name, parameter in here.model.named_parameters():
+                if parameter.grad is not None:
+                    assert torch.isfinite(parameter.grad).all(), name
+                    if parameter.grad.any():
+                        without.discard(name)
+            optimizer.step()
+            step += 1
+    assert without == NEVER_LEARN.get(trained_code, set()), "these parameters get no gradient"
 
 
 def test_the_draws_are_the_generators(trained_code: str) -> None:
@@ -275,26 +281,42 @@ def test_what_the_data_lacks_is_refused_by_name(code: str) -> None:
             check_needs(request, lacking)
 
 
-def test_stages_are_refused_where_the_loss_heeds_none(code: str) -> None:
+def test_trainers_that_a_model_has_no_use_for_are_refused(code: str) -> None:
+    """Trainer vae for a loss that is the same in all its stages; any trainer by gradients for a fitted model."""
     kind = MODELS[code]
-    if TRAINERS[kind.trainer_code].code != "fit":
-        given = [*chosen(code), "--trainer_code"]
-        options.parse([*given, "generic"])
-        if kind.has_stages:
-            options.parse([*given, "vae"])
+    accepted = {"fit"} if issubclass(kind, FittedModel) else {"generic", "vae"} if kind.has_stages else {"generic"}
+    for trainer in TRAINERS:
+        given = [*chosen(code), "--trainer_code", trainer]
+        if trainer in accepted:
+            options.parse(given)
         else:
-            with pytest.raises(UserError, match=f"the loss of model {code} is the same in every stage"):
-                options.parse([*given, "vae"])
+            with pytest.raises(UserError, match=f"model .?{code}.? (can't use|is the same in every stage)"):
+                options.parse(given)
 
 
-def test_a_fitted_model_has_no_loss(code: str) -> None:
-    here = world(code)
-    if isinstance(here.model, FittedModel):
-        assert here.model.trainer_code == "fit"
-        with pytest.raises(TypeError, match="fitted"):
-            here.model.loss(here.inputs(), 0, torch.Generator())
-    else:
+def test_a_model_has_parameters_or_is_fitted_without_a_loss(code: str) -> None:
+    here = world(code, fitted=False)
+    if not isinstance(here.model, FittedModel):
         assert here.model.num_parameters() > 0
+        return
+    assert here.model.trainer_code == "fit" and here.model.num_parameters() == 0
+    with pytest.raises(TypeError, match="fitted"):
+        here.model.loss(here.inputs(), 0, torch.Generator())
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if issubclass(MODELS[code], FittedModel)])
+def test_a_fit_decides_the_scores_and_can_be_repeated(code: str) -> None:
+    """A new model of the same seed fits to the same values; without a fit, or on fewer users, scores differ."""
+    unfitted, here, again = world(code, fitted=False), world(code), world(code)
+    batch = here.inputs()
+    fewer = world(code, fitted=False)
+    assert isinstance(fewer.model, FittedModel)
+    fit(fewer.model, fewer.loader, users=USERS // 2)
+    with torch.inference_mode():
+        scores = here.model.scores(batch)
+        assert torch.equal(scores, again.model.scores(batch))
+        assert not torch.equal(scores, unfitted.model.scores(batch))
+        assert not torch.equal(scores, fewer.model.scores(batch))
 
 
 def close(one: Tensor, other: Tensor) -> None:

@@ -9,10 +9,10 @@ import pytest
 from helpers import flags
 from hostile_corpus import REFUSED, RIGHT, WRONG_OPTIONS, Refused, Right
 from plain_forms import histories
-from runs.build import load_data
 
 import main
 import options
+from runs.build import load_data
 
 STATS = ["--mode", "stats"]
 Capture = pytest.CaptureFixture[str]

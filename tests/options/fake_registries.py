@@ -20,11 +20,18 @@ class FileOptions(DataOptions):
     dataset_path: str = Field(description="the file")
 
 
-class SplitOptions(Options):
+class PartOptions(Options):
+    """Options of a trainer or dataloader that any model can use."""
+
+    def model_conflict(self, model_code: str, fact: bool) -> None:
+        return None
+
+
+class SplitOptions(PartOptions):
     pass
 
 
-class WindowOptions(Options):
+class WindowOptions(PartOptions):
     train_window: int | None = Field(4, ge=0, description="step between windows")
     max_len: int = Field(128, ge=2, description="longest window")
 
@@ -40,7 +47,7 @@ class PopOptions(Options):
     smoothing: float = Field(0.0, ge=0, description="added to each count")
 
 
-class GenericOptions(Options):
+class GenericOptions(PartOptions):
     lr: float = Field(1e-3, gt=0, description="learning rate")
     num_epochs: int | None = Field(None, ge=0, description="at most so many epochs")
     clip: float = Field(5.0, description="any number")
@@ -72,7 +79,9 @@ GENERIC = component(GenericOptions)
 
 def model(options: type[Options], dataloader: str, trainer: str) -> type:
     fits = classmethod(lambda cls, sections: None)
-    return component(options, dataloader_code=dataloader, trainer_code=trainer, conflict=fits)
+    timed = classmethod(lambda cls, own: False)
+    facts = {"code": "fake", "has_stages": True, "conflict": fits, "knows_request_time": timed}
+    return component(options, dataloader_code=dataloader, trainer_code=trainer, **facts)
 
 
 def loader(code: str, options: type[Options]) -> type:

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from common.schema import Options
-from evaluation.metrics import per_user_metrics
-from evaluation.options import CUT_METRICS, EvaluationOptions
+from evaluation.metrics import CUT_METRICS, per_user_metrics
+from evaluation.options import EvaluationOptions
 from options.help import help_text
 from options.registries import KINDS, load_registries
 from options.type_text import type_text

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from options.search import KINDS_OF_SPACE, Space, read_space
-from options.tune import spaces_of
 
 from options import OptionsError, Registries, parse
 from options.registries import load_registries
+from options.search import KINDS_OF_SPACE, Space, read_space
+from options.tune import spaces_of
 
 BASE = ["--mode", "tune", "--model_code", "sas", "--num_heads", "1"]
 

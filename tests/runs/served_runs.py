@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import torch
 from helpers import flags
-from runs.build import load_data, make_loader, make_model, make_split
 
 import main
 import options
 from datasets import SequenceData
 from models import MODELS, FittedModel
 from options.registries import load_registries
+from runs.build import load_data, make_loader, make_model, make_split
 from trainers.checkpoint import model_tensors, write_tensors
 
 USERS, ITEMS = 30, 25

@@ -234,14 +234,14 @@ def test_too_few_negatives_are_told_before_training(place: Place) -> None:
 
 
 def write_grid(place: Place) -> None:
-    """Three small models on two datasets with three seeds."""
+    """Three small models on two datasets with two seeds."""
     rows = [f"{user} {1 + (user * 7 + step * (1 + user % 3)) % 40}" for user in range(60) for step in range(10)]
     (place.folder / "mine.txt").write_text("\n".join(rows) + "\n")
     vae = {**VAE, "num_epochs": 4, "max_len": 4}
     plan = {
         "mode": "compare",
         "datasets": ["synthetic", {"dataset_code": "file", "dataset_path": "mine.txt", "min_uc": 0, "min_sc": 0}],
-        "seeds": [0, 1, 2],
+        "seeds": [0, 1],
         "runs": [
             "train_pop",
             {"template": "train_vae", "label": "ESAPR", "overrides": vae},
@@ -260,26 +260,26 @@ def grid(tmp_path_factory: pytest.TempPathFactory, launcher: Any) -> Place:
     """A grid that nobody killed."""
     place = Place(tmp_path_factory.mktemp("grid") / "here", launcher)
     write_grid(place)
-    assert outcomes(compare(place).ok()) == ["trained"] * 18
+    assert outcomes(compare(place).ok()) == ["trained"] * 12
     return place
 
 
 @pytest.mark.parametrize("max_parallel", [1, 2])
 def test_a_killed_grid_ends_in_the_same_table(grid: Place, place: Place, max_parallel: int) -> None:
-    """Kill -9 to all its processes, in the middle of some run, twice."""
+    """Kill -9 to all its processes in the middle of some run: twice, or once where they start slowly."""
     write_grid(place)
     moments = random.Random(max_parallel)
-    for run in (moments.randrange(2, 9), moments.randrange(9, 13)):
+    for run in (moments.randrange(2, 6), moments.randrange(6, 9))[max_parallel - 1 :]:
         running = start(place, "--max_parallel", max_parallel)
         while not running.ended() and len(list(place.folder.glob("experiments/*/*/log.txt"))) < run:
             time.sleep(0.002)
         time.sleep(moments.uniform(0.0, 0.2))
         os.killpg(running.pid, signal.SIGKILL)
         assert running.wait().code == -signal.SIGKILL
-        assert len(numbers(place)) < 18
+        assert len(numbers(place)) < 12
     ended = start(place, "--max_parallel", max_parallel).wait().ok()
     done = outcomes(ended)
-    assert len(done) == 18 and set(done) == {"reused", "trained"}
+    assert len(done) == 12 and set(done) == {"reused", "trained"}
     assert numbers(place) == numbers(grid)
     assert without_costs(report_files(place)["report.md"]) == without_costs(report_files(grid)["report.md"])
 

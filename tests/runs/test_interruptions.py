@@ -73,7 +73,7 @@ def test_killed_at_random_moments(finished: Place, place: Place) -> None:
     assert outcome(place.run_folder) == outcome(finished.run_folder)
 
 
-@pytest.mark.parametrize("file", ["recent-", "checkpoints.json", "best.safetensors"])
+@pytest.mark.parametrize("file", ["recent-", "best.safetensors"])
 def test_killed_while_a_checkpoint_is_written(finished: Place, place: Place, file: str) -> None:
     hits = 0
     for _ in range(40):

@@ -86,7 +86,8 @@ def run_folders(place: Place) -> list[Path]:
 
 def wait_for_checkpoints(place: Place, running: Running) -> None:
     """Wait until every run has a checkpoint to resume from."""
-    while len(list(place.folder.glob("experiments/synthetic/*/models/checkpoints.json"))) < len(SEEDS):
+    pattern = "experiments/synthetic/*/models/recent-*.safetensors"
+    while len({path.parent for path in place.folder.glob(pattern)}) < len(SEEDS):
         assert not running.ended(), running.wait()
         time.sleep(0.01)
 

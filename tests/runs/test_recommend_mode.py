@@ -13,7 +13,6 @@ from served_runs import ITEMS, USERS, data_of, make_run, purchases
 
 import main
 from models import MODELS, FittedModel
-from runs.serving.graph import PER_USER
 
 CODES = sorted(MODELS)
 
@@ -202,7 +201,7 @@ def test_every_model_serves_users_and_their_copies_alike(
         return
     of_users = read(run, "--users", "all", *argv)
     histories_file()
-    if code in PER_USER:
+    if MODELS[code].new_user_refusal is not None:
         assert recommend(run, "--histories", "new.csv", "--output", "x.csv") == 1
         assert f"model {code} can't serve new histories" in capsys.readouterr().err
         return
@@ -214,7 +213,7 @@ def test_every_model_serves_users_and_their_copies_alike(
 
 
 def test_only_models_that_say_so_know_users(runs: Path) -> None:
-    """A model whose scores depend on who asks is one that PER_USER names."""
+    """A model whose scores depend on who asks declares a new_user_refusal."""
     import dataclasses  # noqa: PLC0415
 
     import options  # noqa: PLC0415
@@ -233,7 +232,7 @@ def test_only_models_that_say_so_know_users(runs: Path) -> None:
         other = dataclasses.replace(batch, users=batch.users + 7)
         with torch.inference_mode():
             alike = torch.equal(trained.model.scores(batch), trained.model.scores(other))
-        assert alike == (code not in PER_USER), code
+        assert alike == (MODELS[code].new_user_refusal is None), code
 
 
 def test_unknown_items_are_dropped_and_people_without_others_told(

@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 import yaml
 from helpers import ROOT, flags
-from options.run_options import RunOptions
 from small_runs import TINY_VAE, Place, hashes, outcome
 
 import options
+from options.run_options import RunOptions
 from runs.folders import is_held, label_of, locked, run_folder
 from trainers.checkpoint import read_tensors, write_tensors
 from trainers.run_folder import RunFolder

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 import yaml
 from helpers import Ended, flags
-from options.tune import run_of
 from safetensors.torch import load_file
 from small_runs import TINY, Place, hashes
 
 import runs.tuning.winner as winner_module
 from common.errors import UserError
+from evaluation.evaluator import Evaluator
 from options import Request, parse
 from options.registries import TEMPLATES
+from options.tune import run_of
 from runs.launchers import LaunchOptions
 from runs.tuning import search as search_module
 from runs.tuning import trial as trial_module
@@ -25,8 +26,7 @@ from runs.tuning.cells import found_before, tune_cells
 from runs.tuning.folder import TuningFolder
 from runs.tuning.search import search
 from runs.tuning.winner import Tuned
-from trainers.checkpoint import content_hash
-from trainers.evaluate import Evaluator
+from trainers.checkpoint import checksum
 
 SPACE = "{lr: {log_uniform: [1e-3, 1e-1]}, hidden_units: {choice: [8, 16]}, num_blocks: {int: [1, 2]}}"
 TUNE: dict[str, Any] = {
@@ -63,7 +63,7 @@ def left(folder: Path) -> dict[str, Any]:
     """What must be the same however often a search was interrupted."""
     trials = [folder / f"trial-{row['trial']:0>4}" for row in rows(folder)]
     files = [folder / "best.yaml", *(trial / "tables" / "val_log.csv" for trial in trials)]
-    weights = {trial.name: content_hash(load_file(trial / "models" / "best.safetensors")) for trial in trials}
+    weights = {trial.name: checksum(load_file(trial / "models" / "best.safetensors")) for trial in trials}
     return {"rows": rows(folder), **weights, **{str(path.relative_to(folder)): path.read_bytes() for path in files}}
 
 

@@ -7,13 +7,13 @@ import math
 from typing import Any
 
 import pytest
-import runs.build
 import torch
 from helpers import random_histories
 from helpers_sequential import CAUSAL, CLOZE, NUM_ITEMS, first_batch, make_loader, make_model, timed_split
 from torch import Tensor
 
 import options
+import runs.build
 from common.errors import UserError
 from common.sizes import round_up
 from dataloaders import DATALOADERS, Batch
@@ -277,23 +277,23 @@ def test_the_offset_is_in_every_logit_of_a_binary_loss_and_in_no_score(loss: str
         ("sas", {"loss": "ce"}, {}, None),
         ("sas", {"loss": "gbce", "logit_offset": "auto"}, {"train_negative_sample_size": 256}, None),
         ("sas", {"loss": "bce"}, {}, "needs negatives"),
-        ("sas", {"loss": "ce"}, {"share_negatives": True}, "has no negatives"),
-        ("sas", {"loss": "ce"}, {"train_negative_sampler_code": "popular"}, "has no negatives"),
-        ("sas", {"loss": "ce"}, {"train_negative_sample_size": 3}, "no use for negatives"),
-        ("sas", {"loss": "sampled_ce", "logit_offset": -1.0}, {"train_negative_sample_size": 3}, "not in sampled_ce"),
-        ("sas", {"loss": "ce", "logit_offset": "auto"}, {}, "losses bce and gbce, not in ce"),
-        ("sas", {"loss": "bce", "gbce_t": 0.5}, {"train_negative_sample_size": 1}, "loss gbce, not in bce"),
-        ("sas", {"loss": "ce"}, {"request_time": "last"}, "doesn't see when it is asked"),
-        ("tisas", {}, {"request_time": "last"}, "doesn't see when it is asked"),
-        ("hstu", {}, {"request_time": "last"}, "doesn't see when it is asked"),
+        ("sas", {"loss": "ce"}, {"share_negatives": True}, "uses no negatives"),
+        ("sas", {"loss": "ce"}, {"train_negative_sampler_code": "popular"}, "uses no negatives"),
+        ("sas", {"loss": "ce"}, {"train_negative_sample_size": 3}, "uses no negatives"),
+        ("sas", {"loss": "sampled_ce", "logit_offset": -1.0}, {"train_negative_sample_size": 3}, "not with sampled_ce"),
+        ("sas", {"loss": "ce", "logit_offset": "auto"}, {}, "loss bce and gbce, not with ce"),
+        ("sas", {"loss": "bce", "gbce_t": 0.5}, {"train_negative_sample_size": 1}, "loss gbce, not with bce"),
+        ("sas", {"loss": "ce"}, {"request_time": "last"}, "request_time last has no effect"),
+        ("tisas", {}, {"request_time": "last"}, "request_time last has no effect"),
+        ("hstu", {}, {"request_time": "last"}, "request_time last has no effect"),
         ("hstu", {"use_time": True}, {"request_time": "last"}, None),
-        ("bert", {}, {"request_time": "last"}, "doesn't see when it is asked"),
+        ("bert", {}, {"request_time": "last"}, "request_time last has no effect"),
         ("meantime", {}, {"request_time": "last"}, None),
         (
             "meantime",
             {"absolute_kernel_types": "p-p", "relative_kernel_types": ""},
             {"request_time": "last"},
-            "see when",
+            "request_time last has no effect",
         ),
     ],
 )
@@ -302,9 +302,11 @@ def test_options_that_have_no_effect_are_refused(
 ) -> None:
     kind = MODELS[code]
     loader = DATALOADERS[kind.dataloader_code]
-    told = kind.conflict({"model": kind.Options(**model), "dataloader": loader.Options(**dataloader)})
-    assert (told is None) == (said is None)
-    assert said is None or said in str(told)
+    model_options, loader_options = kind.Options(**model), loader.Options(**dataloader)
+    conflict = kind.conflict({"model": model_options, "dataloader": loader_options})
+    conflict = conflict or loader_options.model_conflict(code, kind.knows_request_time(model_options))
+    assert (conflict is None) == (said is None)
+    assert said is None or said in str(conflict)
 
 
 def test_a_loss_that_is_over_or_still_searched_for_needs_no_negatives() -> None:
@@ -318,7 +320,7 @@ def test_a_loss_that_is_over_or_still_searched_for_needs_no_negatives() -> None:
 
 @pytest.mark.parametrize("loss", ["bce", "gbce"])
 def test_the_automatic_offset_is_that_of_the_rarest_positive(loss: str) -> None:
-    """log(beta / K): there the loss of an item alike all others begins."""
+    """log(beta / K): the bias at which the loss is least if all items score alike."""
     loader = make_loader("sas", timed_split(), train_negative_sample_size=3)
     batch = first_batch(loader)
     beta = gbce_beta(3, NUM_ITEMS, 0.75) if loss == "gbce" else 1.0

@@ -10,10 +10,10 @@ import torch
 from helpers import forget_the_stop
 from helpers_sequential import make_loader, timed_split
 
+from evaluation.evaluator import Evaluator
 from evaluation.options import EvaluationOptions
 from models import MODELS, Dimensions
 from trainers import TRAINERS, Parts
-from trainers.evaluate import Evaluator
 from trainers.randomness import Generators
 from trainers.run_folder import RunFolder
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from common.schema import Options
 from dataloaders import DATALOADERS, Batch
+from evaluation.evaluator import Evaluation, Evaluator
 from evaluation.options import EvaluationOptions
 from models.base import Dimensions, Model
 from trainers import TRAINERS, Parts
-from trainers.evaluate import Evaluation, Evaluator
 from trainers.randomness import Generators
 from trainers.run_folder import RunFolder
 from trainers.trainer import Trainer

@@ -81,7 +81,7 @@ def test_the_fused_optimizers_are_the_plain_ones(kind: str, plain: Any) -> None:
 
 
 def test_options_that_would_do_nothing_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"momentum .0.9. is of optimizer sgd, not of adamw"):
+    with pytest.raises(ValueError, match=r"momentum .0.9. is an option of optimizer sgd, not of adamw"):
         options(optimizer="adamw", momentum=0.9)
     with pytest.raises(ValueError, match="decrease_dropout"):
         TransferTrainerOptions.model_validate({"train_transfer": False, "decrease_dropout": True})

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from common.errors import DivergedError, UserError
+from trainers.run_folder import RunFolder
 from trainers.saturation import TrainingState
 
 
@@ -24,7 +25,7 @@ def test_saturation_waits_exactly(tmp_path: Path) -> None:
     assert state.stopped_by == "saturation"
 
 
-def test_an_improvement_starts_the_wait_anew(tmp_path: Path) -> None:
+def test_an_improvement_restarts_the_wait(tmp_path: Path) -> None:
     state = make_trainer(tmp_path, [0.5, 0.4, 0.6, 0.1, 0.7, 0.1, 0.1], saturation_wait_epochs=2).train(resume=False)
     assert (state.epoch, state.best_epoch) == (7, 5)
 
@@ -34,7 +35,7 @@ def test_no_saturation_without_a_wait(tmp_path: Path) -> None:
     assert (state.epoch, state.best_epoch, state.stopped_by) == (12, 1, "num_epochs")
 
 
-def test_the_best_survives_a_stage_and_its_wait_starts_anew(tmp_path: Path) -> None:
+def test_the_best_survives_a_stage_and_its_wait_restarts(tmp_path: Path) -> None:
     """The second stage (epochs 4 and 5) never beats the first: the best stays, the wait is again 2 epochs."""
     trainer = make_trainer(
         tmp_path, [0.5, 0.1, 0.1, 0.3, 0.4], trainer="vae", max_len=2, saturation_wait_epochs=2, train_transfer=True
@@ -52,6 +53,25 @@ def test_state_counts_by_itself() -> None:
     assert (state.waiting_since, state.best_epoch, state.best_value) == (4, 1, 0.2)
     assert not state.saturated(1)
     assert TrainingState(**state.as_dict()) == state
+
+
+def test_a_lower_error_is_better_where_errors_decide() -> None:
+    state = TrainingState(epoch=1, higher_is_better=False)
+    assert state.observe(0.9) and not state.observe(1.0) and not state.observe(0.9)
+    assert state.observe(0.8) and state.best_value == 0.8
+
+
+def test_states_with_negated_errors_are_still_read(tmp_path: Path) -> None:
+    """Earlier versions recorded RMSE and MAE as negative numbers, and no direction."""
+    old = {key: value for key, value in TrainingState(epoch=3).as_dict().items() if key != "higher_is_better"}
+    state = TrainingState.from_dict({**old, "best_value": -0.9, "best_epoch": 2}, higher_is_better=False)
+    assert (state.best_value, state.higher_is_better) == (0.9, False)
+    assert state.observe(0.85) and TrainingState.from_dict(state.as_dict(), False) == state
+    folder = RunFolder(tmp_path)
+    folder.write_status(**{**old, "best_value": -0.9})
+    assert folder.status()["best_value"] == 0.9
+    folder.write_status(**state.as_dict())
+    assert folder.status()["best_value"] == 0.85
 
 
 def test_the_peak_of_memory_is_that_of_the_whole_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,7 +261,7 @@ def test_a_run_knows_the_versions_of_the_code_it_went_through(
     monkeypatch.setattr("trainers.trainer.describe_device", lambda device: "another")
     state = rest.train(resume=True)
     assert state.codes == ["one", "two"] and state.machines[1:] == ["another"]
-    assert f"begun by one on {state.machines[0]} and goes on by code two on another" in caplog.text
+    assert f"started with one on {state.machines[0]} and resumes with code two on another" in caplog.text
 
 
 def test_interrupted_training_has_its_best_weights(tmp_path: Path) -> None:

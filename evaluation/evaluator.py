@@ -1,4 +1,4 @@
-"""Measures a model on the held-out users: the full ranking and, in the same pass, sampled candidates."""
+"""Evaluates a model on the held-out users: the full ranking and, in the same pass, sampled candidates."""
 
 from __future__ import annotations
 
@@ -14,53 +14,51 @@ from common.errors import UserError
 from dataloaders import Dataloader, EvalBatch
 from datasets import Heldout
 from datasets.splits.random_rating import RatingSplit
-from evaluation import (
-    MetricSums,
-    TooFewItemsError,
-    average_popularity_lift,
-    catalogue_coverage,
-    novelty,
-    per_user_metrics,
-    sample_negatives,
-    sampled_ranks,
-    target_ranks,
-    top_items,
-)
+from evaluation.beyond import average_popularity_lift, catalogue_coverage, novelty, top_items
+from evaluation.metrics import MetricSums, higher_is_better, per_user_metrics
+from evaluation.negatives import TooFewItemsError, sample_negatives
 from evaluation.options import EvaluationOptions
+from evaluation.predicted_ratings import evaluate_ratings
+from evaluation.ranking import sampled_ranks, target_ranks
 from models.base import Model
-from trainers.evaluate_ratings import measure_ratings
 
 Phase = Literal["validation", "test"]
 PHASES: tuple[Phase, ...] = ("validation", "test")
-LIST_LENGTH = 10  # of the recommendations that coverage, novelty and popularity bias look at
+LIST_LENGTH = 10  # of the top-k lists for coverage, novelty and popularity lift
 
 
 @dataclass
 class Evaluation:
-    """metrics[candidates][metric] over users; per_user["candidates/metric"] float32 [n], as the held-out set."""
+    """Metrics of one phase.
+
+    Attributes
+    ----------
+    metrics : metrics[candidates][metric], means over users
+    per_user : per_user["candidates/metric"], float32 [n], in the order of the held-out set
+    """
 
     metrics: dict[str, dict[str, float]]
     per_user: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def value(self, candidates: str, metric: str) -> float:
-        """One number."""
+        """One metric on one set of candidates."""
         return self.metrics[candidates][metric]
 
 
 class Evaluator:
-    """Evaluates models on the held-out sets of a dataloader's split, always with the same candidates."""
+    """Evaluates models on the held-out sets of a dataloader's split, with the same candidates each time."""
 
     def __init__(self, loader: Dataloader, options: EvaluationOptions) -> None:
         self.loader = loader
         self.options = options
-        self.filter_seen = not loader.data.repeats if options.filter_seen is None else options.filter_seen
+        self.filter_seen = options.filters_seen(loader.data.repeats)
         self.samplers: list[str] = list(options.test_negative_sampler_code)
         if options.validation_candidates not in ("full", *self.samplers):
             self.samplers.append(options.validation_candidates)
         self._negatives: dict[tuple[str, str], torch.Tensor] = {}
         self._counts = torch.from_numpy(loader.training_item_counts())
-        self.rates = isinstance(loader.split, RatingSplit)
-        conflict = options.conflict(loader.split.code, self.rates, loader)
+        self.predicts_ratings = isinstance(loader.split, RatingSplit)
+        conflict = options.conflict(loader.split.code, self.predicts_ratings, loader)
         if conflict is not None:
             raise UserError(conflict)
 
@@ -69,36 +67,40 @@ class Evaluator:
         return self.loader.split.validation if phase == "validation" else self.loader.split.test
 
     def check(self, phases: Sequence[Phase] = PHASES) -> None:
-        """Raise now what would else be raised after hours of training: no users to measure on, too few negatives."""
+        """Raise UserError before training if a phase has no users, or a user too few items to sample negatives from."""
         few: list[TooFewItemsError] = []
         for phase in phases:
             self._filled(phase)
-            for sampler in () if self.rates else self.samplers:
+            for sampler in () if self.predicts_ratings else self.samplers:
                 try:
                     self.negatives(phase, sampler)
                 except TooFewItemsError as error:
                     few.append(error)
         if few:
-            raise min(few, key=lambda error: error.left)  # what it advises is right for all of them
+            raise min(few, key=lambda error: error.left)  # its advice fits all of them
 
     def _filled(self, phase: Phase) -> Heldout:
-        """The held-out set of a phase. Raises UserError if nobody is in it."""
+        """The held-out set of a phase. Raises UserError if it is empty."""
         heldout = self.heldout(phase)
         if len(heldout.users) == 0:
             raise UserError(
-                f"there are no users to measure on: the {phase} set is empty; lower min_uc or bring more data"
+                f"the {phase} set is empty, so there are no users to evaluate on: lower min_uc or use more data"
             )
         return heldout
 
     @property
     def deciding_candidates(self) -> str:
-        """Against what best_metric is measured: "full", "popular", "random", or "ratings" where these are predicted."""
-        return "ratings" if self.rates else self.options.validation_candidates
+        """The candidates of best_metric: "full", "popular" or "random"; "ratings" if ratings are predicted."""
+        return "ratings" if self.predicts_ratings else self.options.validation_candidates
+
+    @property
+    def higher_is_better(self) -> bool:
+        """The direction of best_metric."""
+        return higher_is_better(self.options.best_metric)
 
     def deciding_value(self, evaluation: Evaluation) -> float:
-        """The number that says which model is better: best_metric on validation_candidates; an error as negative."""
-        value = evaluation.value(self.deciding_candidates, self.options.best_metric)
-        return -value if self.rates else value
+        """best_metric on the deciding candidates, which selects the best model."""
+        return evaluation.value(self.deciding_candidates, self.options.best_metric)
 
     def evaluate(
         self,
@@ -109,15 +111,28 @@ class Evaluator:
         batch_limit: int | None = None,
         progress: Callable[[Iterable[EvalBatch], int], Iterable[EvalBatch]] | None = None,
     ) -> Evaluation:
-        """Metrics of `model` on a phase.
+        """The metrics of `model` on a phase.
 
-        `detailed` adds the per-user values and, if asked for by option, what recommendations look like (coverage,
-        novelty, popularity bias of the top 10). `batch_limit` looks at that many batches only (a pilot run).
+        Parameters
+        ----------
+        model : the model, on `device`
+        device : where to compute
+        phase : "validation" or "test"
+        detailed : add the per-user values and, with option beyond_accuracy, coverage, novelty and popularity lift
+        batch_limit : evaluate only this many batches (pilot runs)
+        progress : wraps the batches, given their number, to show progress
+
+        Raises
+        ------
+        UserError
+            The phase has no users.
+        DivergedError
+            A score or a predicted rating is NaN or infinite.
         """
         heldout = self._filled(phase)
-        if self.rates:
-            errors, of_users = measure_ratings(model, self.loader, heldout, device, self.options.eval_batch_size)
-            return Evaluation({"ratings": errors}, {f"ratings/{name}": v for name, v in of_users.items()})
+        if self.predicts_ratings:
+            errors, by_user = evaluate_ratings(model, self.loader, heldout, device, self.options.eval_batch_size)
+            return Evaluation({"ratings": errors}, {f"ratings/{name}": v for name, v in by_user.items()})
         sums: dict[str, MetricSums] = {name: MetricSums() for name in ("full", *self.samplers)}
         per_user: dict[str, NDArray[np.float32]] = {}
         lists: list[torch.Tensor] = []
@@ -147,18 +162,18 @@ class Evaluator:
     def _ranks(
         self, model: Model, scores: torch.Tensor, batch: EvalBatch, seen: torch.Tensor | None, phase: Phase
     ) -> dict[str, torch.Tensor]:
-        """int64 [B, T] for the full ranking and each sampled one."""
+        """Ranks of the targets, int64 [B, T], in the full ranking and in each sampled one."""
         ranks = {"full": target_ranks(scores, batch.targets, seen, model.code)}
         for name in self.samplers:
             negatives = self.negatives(phase, name)[batch.rows.cpu()].to(scores.device)
             ranks[name] = sampled_ranks(scores, batch.targets, negatives, model.code)
         return ranks
 
-    def circumstances(self, phase: Phase) -> dict[str, NDArray[np.float32]]:
-        """What tells a phase's users apart, float32 [n] each.
+    def user_attributes(self, phase: Phase) -> dict[str, NDArray[np.float32]]:
+        """Attributes of a phase's users to group them by, float32 [n] each.
 
-        `history_length`: interactions that the model is given. `target_popularity`: how often the target occurs in the
-        training interactions, the mean over a user's targets.
+        `history_length`: number of input interactions. `target_popularity`: training interactions of the target item,
+        averaged over the user's targets.
         """
         heldout = self._filled(phase)
         counts = self._counts.numpy()[np.asarray(self.loader.data.items)[heldout.targets]]  # [m]
@@ -169,9 +184,10 @@ class Evaluator:
         }
 
     def negatives(self, phase: Phase, sampler: str) -> torch.Tensor:
-        """Sampled negatives of the phase's users, int64 [n, size], drawn once; none is one of the user's items so far.
+        """Sampled negatives of a phase's users, int64 [n, size], drawn once and then kept.
 
-        `popular` draws in proportion to training interactions, `random` uniformly from the catalogue.
+        "popular" samples in proportion to the training interactions, "random" uniformly from the catalogue. The user's
+        input items and targets are excluded.
         """
         key = phase, sampler
         if key not in self._negatives:
@@ -196,7 +212,7 @@ class Evaluator:
 
 
 def _inputs_and_targets(items: NDArray[np.int32], heldout: Heldout) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Every held-out user's input items and targets, user by user: flat int64 items and int64 [n + 1] offsets."""
+    """The input items and targets of all held-out users: flat int64 items, and int64 [n + 1] offsets of the users."""
     input_lengths = heldout.input_end - heldout.input_start
     target_lengths = np.diff(heldout.target_offsets)
     lengths = input_lengths + target_lengths
@@ -204,7 +220,7 @@ def _inputs_and_targets(items: NDArray[np.int32], heldout: Heldout) -> tuple[NDA
     within = np.arange(offsets[-1], dtype=np.int64) - np.repeat(offsets[:-1], lengths)
     is_input = within < np.repeat(input_lengths, lengths)
     positions = within + np.repeat(heldout.input_start, lengths)
-    positions[~is_input] = heldout.targets  # they stand user by user, too
+    positions[~is_input] = heldout.targets  # these are ordered by user, too
     return items[positions].astype(np.int64), offsets
 
 

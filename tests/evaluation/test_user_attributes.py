@@ -4,8 +4,8 @@ import numpy as np
 from helpers import leave_one_out, sequence_data
 
 from dataloaders import DATALOADERS
+from evaluation.evaluator import Evaluator
 from evaluation.options import EvaluationOptions
-from trainers.evaluate import Evaluator
 
 
 def test_history_length_and_popularity_of_the_target_in_training() -> None:
@@ -13,7 +13,7 @@ def test_history_length_and_popularity_of_the_target_in_training() -> None:
     data = sequence_data(histories, num_items=4, repeats=True)
     loader = DATALOADERS["plain"](DATALOADERS["plain"].Options(), leave_one_out(data))
     options = EvaluationOptions.model_validate({"test_negative_sampler_code": (), "validation_candidates": "full"})
-    facts = Evaluator(loader, options).circumstances("test")
+    facts = Evaluator(loader, options).user_attributes("test")
     # All but a user's last two train: 1 2, 2 1 2 and 1.
     np.testing.assert_array_equal(facts["history_length"], [3, 4, 2])
     np.testing.assert_array_equal(facts["target_popularity"], [0, 3, 3])

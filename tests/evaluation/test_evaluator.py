@@ -15,9 +15,9 @@ from common.errors import UserError
 from common.schema import Options
 from dataloaders import DATALOADERS, Batch
 from datasets import SequenceData
+from evaluation.evaluator import PHASES, Evaluation, Evaluator, Phase
 from evaluation.options import EvaluationOptions
 from models.base import Dimensions, Model
-from trainers.evaluate import PHASES, Evaluation, Evaluator, Phase
 
 CPU = torch.device("cpu")
 USERS, ITEMS = 23, 40

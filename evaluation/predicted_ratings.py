@@ -1,4 +1,4 @@
-"""Measures predicted ratings on held-out ones: RMSE and MAE."""
+"""Evaluates predicted ratings against held-out ones."""
 
 from __future__ import annotations
 
@@ -11,21 +11,26 @@ from dataloaders import Dataloader
 from dataloaders.ratings import RatingDataloader
 from datasets import Heldout
 from datasets.splits.random_rating import RatingSplit
-from evaluation.ratings import errors_by_user, mae, rmse
+from evaluation.metrics import rating_metrics, rating_metrics_by_user
 from models.base import Model
 
 
-def measure_ratings(
+def evaluate_ratings(
     model: Model, loader: Dataloader, heldout: Heldout, device: torch.device, batch_size: int
 ) -> tuple[dict[str, float], dict[str, NDArray[np.float32]]]:
-    """{"RMSE", "MAE"} over the held-out ratings, and of each held-out user: float32 [n].
+    """The rating metrics over the held-out ratings, and each held-out user's own: float32 [n].
 
-    Predictions are clipped to the rating scale; ratings by users or of items without a training rating are predicted
-    to be the split's `unseen`.
+    Predictions are clipped to the rating scale. Where the user or the item has no training rating, the prediction is
+    the split's `unseen`.
+
+    Raises
+    ------
+    DivergedError
+        A predicted rating is NaN or infinite.
     """
     split = loader.split
     assert isinstance(split, RatingSplit) and split.data.ratings is not None
-    assert isinstance(loader, RatingDataloader), "the evaluator has asked"
+    assert isinstance(loader, RatingDataloader), "EvaluationOptions.conflict checks this"
     predicted = _predictions(model, loader, heldout, device, batch_size)
     user = np.repeat(np.arange(len(heldout.users)), np.diff(heldout.target_offsets))
     known_item = loader.training_item_counts()[np.asarray(split.data.items)[heldout.targets]] > 0
@@ -33,9 +38,9 @@ def measure_ratings(
     predicted = np.clip(predicted, split.lowest, split.highest)
     predicted[~(known_item & known_user)] = split.unseen
     actual = np.asarray(split.data.ratings)[heldout.targets].astype(np.float64)
-    by_user = errors_by_user(predicted, actual, user, len(heldout.users))
+    by_user = rating_metrics_by_user(predicted, actual, user, len(heldout.users))
     return (
-        {"RMSE": rmse(predicted, actual), "MAE": mae(predicted, actual)},
+        rating_metrics(predicted, actual),
         {name: values.astype(np.float32) for name, values in by_user.items()},
     )
 
