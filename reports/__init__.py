@@ -1,7 +1,8 @@
 """Comparison tables from recorded runs. Imports only `common` and `evaluation`.
 
-`report(paths, options)` reads the runs and gives a `Report`, which draws itself for a terminal, as Markdown, CSV and
-LaTeX, as pictures and as one HTML page. `record_runs` keeps runs; `update_block` puts tables into a Markdown file.
+`report(paths, options)` reads the runs and returns a `Report`, which renders to the terminal, Markdown, CSV, LaTeX,
+PNG and one HTML page. `record_runs` copies runs into a results folder; `update_block` puts the tables into a Markdown
+file.
 """
 
 from reports.block import block_difference, update_block

@@ -1,4 +1,4 @@
-"""How good a label is for whom: users in groups by the length of their history or the popularity of their target."""
+"""Metrics by group of users: by length of the history and by popularity of the test target."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,18 +10,24 @@ from numpy.typing import NDArray
 from common.errors import UserError
 from reports.collect import Run, read_per_user
 
-# What tells users apart: columns of per-user values, each with its name and what it counts.
+# Columns of the per-user files by which users are grouped: name, axis label.
 FACTS = {
-    "target_popularity": ("popularity", "the target's training interactions"),
+    "target_popularity": ("popularity", "training interactions of the target"),
     "history_length": ("history length", "interactions in the history"),
 }
-GROUPS = 6  # about equally many users in each
-CONFIDENCE = 1.96  # standard errors to either side that hold 95 %
+GROUPS = 6  # of about equal size
+CONFIDENCE = 1.96  # standard errors on each side of a 95 % confidence interval
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Users in groups by a fact: `of` int64 by user id as text; `names` and `sizes` by group, in ascending order."""
+    """A partition of users by an attribute, in ascending order of its values.
+
+    Attributes
+    ----------
+    of : the group's index, int64, by user id (as text)
+    names, sizes : the range of values and the number of users of each group
+    """
 
     of: "pd.Series[int]"
     names: tuple[str, ...]
@@ -30,21 +36,21 @@ class Groups:
 
 @dataclass(frozen=True)
 class GroupMean:
-    """A metric's mean over the users of a group, with the half width of its 95 % interval."""
+    """The mean of a metric over the users of a group, with the half-width of its 95 % confidence interval."""
 
     mean: float
     half_width: float
 
 
 def several_splits(runs: Sequence[Run]) -> bool:
-    """Whether the runs' seeds drew different splits."""
+    """Return whether the runs have a split per seed and more than one seed."""
     return len({run.record.seed for run in runs if run.own_split}) > 1
 
 
 def facts_of_users(runs: Sequence[Run]) -> pd.DataFrame | None:
-    """The facts by user id, of any of the runs that kept them: they are the data's and the split's, not the run's.
+    """Return the users' attributes by user id, from any run that recorded them: they depend only on data and split.
 
-    None where none did, or where each seed has its own split. Raises UserError where two runs tell different facts.
+    None if no run recorded them, or if each seed has its own split. Raises UserError if two runs disagree.
     """
     if several_splits(runs):
         return None
@@ -55,18 +61,18 @@ def facts_of_users(runs: Sequence[Run]) -> pd.DataFrame | None:
             continue
         if known is not None and not frame.equals(known[1]):
             raise UserError(
-                f"the users of {run.per_user_path} and {known[0].per_user_path} differ in history or targets, though "
-                "their data is the same: they were split in different ways; report them apart"
+                f"the users of {run.per_user_path} and {known[0].per_user_path} differ in history or targets although "
+                "the data is the same: the runs used different splits; report them separately"
             )
         known = run, frame
     return None if known is None else known[1]
 
 
 def grouped(fact: "pd.Series[float]") -> Groups:
-    """Users in up to six groups of about the same size; equal values are never parted."""
+    """Partition users into up to six groups of about equal size. Users with equal values share a group."""
     values = fact.to_numpy()
     cuts = np.unique(np.quantile(values, np.linspace(0, 1, GROUPS + 1)[1:-1], method="lower"))
-    place: NDArray[np.int64] = np.searchsorted(cuts, values, side="left")  # a group holds what is <= its cut
+    place: NDArray[np.int64] = np.searchsorted(cuts, values, side="left")  # a group's values are <= its cut
     used, number = np.unique(place, return_inverse=True)
     members = [values[place == group] for group in used]
     return Groups(
@@ -81,9 +87,9 @@ def _range(low: float, high: float) -> str:
 
 
 def means_by_group(runs: Sequence[Run], column: str, groups: Groups) -> list[GroupMean] | None:
-    """A label's means by group; a user's value is the mean over the runs (its seeds). None where values weren't kept.
+    """Return a label's mean by group, where a user's value is the mean over the runs (seeds).
 
-    Raises UserError where the values are of other users than the groups.
+    None if a run has no per-user values of the column. Raises UserError if the runs' users are not those of the groups.
     """
     frames = []
     for run in runs:
@@ -91,7 +97,9 @@ def means_by_group(runs: Sequence[Run], column: str, groups: Groups) -> list[Gro
         if frame is None or column not in frame or frame[column].isna().any():
             return None
         if not frame.index.equals(groups.of.index):
-            raise UserError(f"{run.per_user_path} has other users than the other runs, though their data is the same")
+            raise UserError(
+                f"{run.per_user_path} has different users than the other runs although the data is the same"
+            )
         frames.append(frame[column].to_numpy())
     values = np.mean(frames, axis=0)  # [users]
     found = []

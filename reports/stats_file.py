@@ -1,4 +1,4 @@
-"""Datasets' figures and curves, from the files that `--mode stats` writes."""
+"""Statistics and curves of datasets, read from the files of `--mode stats --stats_json`."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -17,14 +17,14 @@ class _Read(BaseModel):
 
 
 class CurveRecord(_Read):
-    """A line through points."""
+    """A line through the points (x, y)."""
 
     x: list[float]
     y: list[float]
 
 
 class DatasetRecord(_Read):
-    """One dataset in a file of `--mode stats`."""
+    """The statistics and curves of one dataset."""
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
@@ -33,7 +33,7 @@ class DatasetRecord(_Read):
     curves: dict[str, CurveRecord | None] = {}
 
     def figure(self, name: str) -> Any:
-        """A figure by its name; None where the data has none."""
+        """Return a statistic by name; None if the dataset doesn't have it."""
         return (self.model_extra or {}).get(name)
 
 
@@ -51,43 +51,51 @@ FIGURES: dict[str, tuple[str, Callable[[float], str]]] = {
     "density": ("density", lambda share: f"{share * 100:.3g} %"),
     "length_mean": ("mean length", "{:,.1f}".format),
     "length_median": ("median length", "{:,.1f}".format),
-    "repeat_rate": ("repeats", lambda share: f"{share * 100:.1f} %"),
-    "span_days": ("days", "{:,.0f}".format),
-    "future_leak": ("future leak", lambda share: f"{share * 100:.1f} %"),
+    "repeat_rate": ("repeat rate", lambda share: f"{share * 100:.1f} %"),
+    "span_days": ("time span in days", "{:,.0f}".format),
+    "future_leak": ("temporal leakage", lambda share: f"{share * 100:.1f} %"),
 }
-# What each curve shows: title, x, y, the axes that are logarithmic, whether y is a share.
+# Title, x label, y label, logarithmic axes, whether y is a fraction.
 CURVES: dict[str, tuple[str, str, str, str, bool]] = {
-    "popularity": ("Popularity of items", "item, by rank", "interactions", "xy", False),
-    "lengths": ("Length of histories", "interactions", "users with at least so many", "x", True),
-    "repeats": ("Repeats", "place in the history", "interactions with an item had before", "x", True),
-    "activity": ("Activity over time", "days since the first interaction", "interactions a day", "y", False),
-    "gaps": ("Time between interactions", "days to the next, at most", "interactions", "x", True),
-    "future": ("Future in training", "share of training newer than the target, at most", "test targets", "", True),
+    "popularity": ("Item popularity", "rank of the item", "interactions", "xy", False),
+    "lengths": ("History length", "interactions", "users with at least as many", "x", True),
+    "repeats": ("Repeat consumption", "position in the history", "interactions with a repeated item", "x", True),
+    "activity": ("Activity over time", "days since the first interaction", "interactions per day", "y", False),
+    "gaps": ("Time between interactions", "days to the next interaction, at most", "interactions", "x", True),
+    "future": (
+        "Temporal leakage under leave-one-out",
+        "training interactions newer than the target, at most",
+        "test targets",
+        "",
+        True,
+    ),
 }
 SECONDS_OF_DAY = 86_400
 
 
 def read_stats(paths: Sequence[Path]) -> list[DatasetRecord]:
-    """The datasets of all files; raises UserError naming a file that can't be read or is something else."""
+    """Read the datasets of all files. Raises UserError if one can't be read or is not a statistics file."""
     found: list[DatasetRecord] = []
     for path in paths:
         try:
             found += StatsFile.model_validate(json.loads(path.read_text(encoding="utf-8"))).datasets
         except OSError as error:
-            raise UserError(f"{path} can't be read: {error.strerror}") from error
+            raise UserError(f"can't read {path}: {error.strerror}") from error
         except ValidationError as error:
             first = error.errors()[0]
             raise UserError(
-                f"{path} is not what --mode stats --stats_json writes "
-                f"({'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']})"
+                f"{path} is not a file of --mode stats --stats_json "
+                f"({'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']})"
             ) from error
         except ValueError as error:
-            raise UserError(f"{path} is no JSON ({error}): write it again with --mode stats --stats_json") from error
+            raise UserError(
+                f"{path} is not valid JSON ({error}): create it again by --mode stats --stats_json"
+            ) from error
     return found
 
 
 def stats_grid(datasets: Sequence[DatasetRecord]) -> Grid:
-    """A row a dataset."""
+    """Lay out the statistics, a row per dataset."""
     headings = ("Dataset", *(name for name, _ in FIGURES.values()), "first", "last", "hash")
     rows = [
         (
@@ -106,7 +114,7 @@ def _figure(value: Any, plain: Callable[[float], str]) -> Text:
 
 
 def stats_figure(datasets: Sequence[DatasetRecord], colours: Mapping[str, int]) -> Figure:
-    """The datasets' curves beside each other."""
+    """Return the curves of the datasets, a chart per kind of curve."""
     charts = []
     for name, (title, x_label, y_label, logs, share) in CURVES.items():
         series = [
@@ -118,11 +126,11 @@ def stats_figure(datasets: Sequence[DatasetRecord], colours: Mapping[str, int]) 
             charts.append(
                 Chart(title, "lines", x_label, y_label, tuple(series), "x" in logs, "y" in logs, y_percent=share)
             )
-    return Figure("data", "Datasets in curves", tuple(charts), () if charts else ("The files hold no curves.",))
+    return Figure("data", "Curves of the datasets", tuple(charts), () if charts else ("The files have no curves.",))
 
 
 def _points(name: str, curve: CurveRecord, logs: str) -> tuple[Point, ...]:
-    """The points of a curve that its axes can show."""
+    """Return the points of a curve without those that a logarithmic axis can't show."""
     unit = SECONDS_OF_DAY if name in ("gaps", "activity") else 1
     start = curve.x[0] if name == "activity" and curve.x else 0
     return tuple(
