@@ -6,13 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from reports.chart import Chart, Figure, Mark, Point, Series
-from reports.circumstances import FACTS, Groups, facts_of_users, grouped, means_by_group, several_splits
 from reports.collect import Run
 from reports.comparable import check_same_protocol
 from reports.layout import CUT_SHORT, DAGGER
-from reports.learning import Curve, read_curve
+from reports.learning import LearningCurve, read_curve
 from reports.options import ReportOptions
 from reports.table import Column, Row, Table
+from reports.user_groups import (
+    USER_ATTRIBUTES,
+    UserGroups,
+    group_users,
+    means_by_group,
+    several_splits,
+    user_attributes,
+)
 
 Colours = Mapping[str, int]  # colour index of each label, the same in all figures of a report
 LOG_FROM = 20  # ratio of the longest to the shortest training time from which the axis is logarithmic
@@ -27,7 +34,7 @@ def figures_of(table: Table, options: ReportOptions, colours: Colours) -> list[F
         _learning_curves(table, colours, curves, "minutes"),
         _against_k(table, options, colours),
         _against_minutes(table, colours),
-        _by_circumstance(table, options, colours),
+        _by_user_group(table, options, colours),
     ]
 
 
@@ -47,7 +54,7 @@ def _dagger_note(table: Table) -> list[str]:
 def _learning_curves(
     table: Table,
     colours: Colours,
-    curves: Sequence[tuple[Row, Run, Curve | None]],
+    curves: Sequence[tuple[Row, Run, LearningCurve | None]],
     axis: Literal["epoch", "minutes"],
 ) -> Figure:
     by_time = axis == "minutes"
@@ -78,7 +85,7 @@ def _learning_curves(
     return Figure("curves", "Learning curves", tuple(charts), (*notes, *_dagger_note(table)))
 
 
-def _curve_series(row: Row, run: Run, curve: Curve, column: Column, colour: int, x: Sequence[float]) -> Series:
+def _curve_series(row: Row, run: Run, curve: LearningCurve, column: Column, colour: int, x: Sequence[float]) -> Series:
     values = curve.values[column.key]
     places = [place for place in range(len(values)) if math.isfinite(values[place])]
     marks = [
@@ -149,7 +156,7 @@ def _against_minutes(table: Table, colours: Colours) -> Figure:
                 low, high = cell.mean - cell.deviation, cell.mean + cell.deviation
             points = (Point(row.minutes, cell.mean, low, high),)
             series.append(Series(row.label, _name(row), colours[row.label], points))
-        if column.ranks and len(series) > 1:
+        if column.has_best and len(series) > 1:
             minutes = [each.points[0].x for each in series]
             charts.append(
                 Chart(
@@ -185,11 +192,11 @@ def pareto_front(series: Sequence[Series], sign: int) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _by_circumstance(table: Table, options: ReportOptions, colours: Colours) -> Figure:
+def _by_user_group(table: Table, options: ReportOptions, colours: Colours) -> Figure:
     title = "Recall by item popularity and by history length"
     runs = [run for row in table.rows for run in row.runs]
-    facts = facts_of_users(runs) if options.phase == "test" else None
-    if facts is None:
+    attributes = user_attributes(runs) if options.phase == "test" else None
+    if attributes is None:
         why = (
             "Each seed has its own split, so a user's targets differ between seeds."
             if several_splits(runs)
@@ -201,15 +208,15 @@ def _by_circumstance(table: Table, options: ReportOptions, colours: Colours) -> 
     recalls = [column for column in table.columns if column.metric.split("@")[0] in RECALLS]
     charts = []
     lacking: dict[str, None] = {}
-    for fact, (by, told) in FACTS.items():
-        groups = grouped(facts[fact])
+    for attribute, (by, x_label) in USER_ATTRIBUTES.items():
+        groups = group_users(attributes[attribute])
         for column in recalls or table.columns[:1]:
             series, without = _group_series(table, column, groups, colours)
             lacking.update(dict.fromkeys(without))
             if series:
                 ticks = tuple((float(place), name) for place, name in enumerate(groups.names))
                 charts.append(
-                    Chart(f"{heading(column)}, by {by}", "lines", told, column.metric, tuple(series), ticks=ticks)
+                    Chart(f"{heading(column)}, by {by}", "lines", x_label, column.metric, tuple(series), ticks=ticks)
                 )
     notes = [
         "Groups have about equal size; lines only guide the eye. Error bars: 95 % confidence intervals of the mean."
@@ -219,7 +226,7 @@ def _by_circumstance(table: Table, options: ReportOptions, colours: Colours) -> 
     return Figure("users", title, tuple(charts), (*notes, *_dagger_note(table)))
 
 
-def _group_series(table: Table, column: Column, groups: Groups, colours: Colours) -> tuple[list[Series], list[str]]:
+def _group_series(table: Table, column: Column, groups: UserGroups, colours: Colours) -> tuple[list[Series], list[str]]:
     """Return a series over the groups for each label, and the labels without per-user values."""
     series, lacking = [], []
     for row in table.rows:

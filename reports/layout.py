@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.published import Figure, read_published
+from reports.published import PublishedValue, read_published
 from reports.table import Cell, Row, Table
 
 MINUS, DASH, DAGGER = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{DAGGER}"
@@ -138,14 +138,16 @@ def _published(cell: Cell | None, sources: dict[str, int]) -> Text:
     if cell is None or not cell.published:
         return Text("")
 
-    def told(figure: Figure) -> str:
-        mark = sources.setdefault(figure.source, len(sources) + 1)
-        off = cell.off_published(figure)
-        return f"{number(figure.value)} [{mark}]" + (f" ({percent(off)})" if off is not None else "")
+    def with_source(published: PublishedValue) -> str:
+        mark = sources.setdefault(published.source, len(sources) + 1)
+        off = cell.off_published(published)
+        return f"{number(published.value)} [{mark}]" + (f" ({percent(off)})" if off is not None else "")
 
     known = read_published().sources
-    hover = tuple((number(figure.value), known[figure.source]) for figure in cell.published)
-    return Text("; ".join(told(figure) for figure in cell.published), sort=cell.published[0].value, hover=hover)
+    hover = tuple((number(published.value), known[published.source]) for published in cell.published)
+    return Text(
+        "; ".join(with_source(published) for published in cell.published), sort=cell.published[0].value, hover=hover
+    )
 
 
 def _costs(table: Table) -> list[tuple[str, list[Text]]]:
@@ -180,7 +182,7 @@ def _label_hover(row: Row) -> Hover:
             STOP_REASONS.get(run.record.stopped_by or "", run.record.stopped_by or ""),
         ]
         facts.append((f"seed {run.record.seed}", ", ".join(part for part in ended if part)))
-    return tuple((what, told) for what, told in facts if told)
+    return tuple((what, value) for what, value in facts if value)
 
 
 def _cell_hover(cell: Cell, row: Row) -> Hover:
@@ -198,9 +200,9 @@ def _cell_hover(cell: Cell, row: Row) -> Hover:
             ("p", probability(tested.p_value)),
             ("p (Holm)", probability(tested.corrected)),
         ]
-    for figure in cell.published:
-        off = cell.off_published(figure)
-        facts.append(("published", number(figure.value) + (f" ({percent(off)})" if off is not None else "")))
+    for published in cell.published:
+        off = cell.off_published(published)
+        facts.append(("published", number(published.value) + (f" ({percent(off)})" if off is not None else "")))
     return tuple(facts)
 
 

@@ -12,11 +12,10 @@ from reports.collect import RESULTS, Run
 
 KEPT = ("NDCG", "Recall", "RMSE", "MAE")  # metrics of a recorded curve
 DIGITS = 6  # significant digits of a recorded value
-Row = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Curve:
+class LearningCurve:
     """Validation metrics by epoch; all tuples have the length of `epochs`.
 
     Attributes
@@ -35,7 +34,7 @@ class Curve:
         return [place for place in range(1, len(self.epochs)) if self.stages[place] != self.stages[place - 1]]
 
 
-def read_curve(run: Run) -> Curve | None:
+def read_curve(run: Run) -> LearningCurve | None:
     """Read a run's learning curve up to the last epoch of its results; None if none was recorded.
 
     Raises UserError if the file is damaged.
@@ -50,7 +49,7 @@ def read_curve(run: Run) -> Curve | None:
         rows = [{**row, "seconds": taken.get(row.get("epoch", ""), "")} for row in rows]
     try:
         seconds = [float(row.get("seconds") or math.nan) for row in rows]
-        return Curve(
+        return LearningCurve(
             epochs=tuple(int(row["epoch"]) for row in rows),
             minutes=tuple(total / 60 for total in itertools.accumulate(seconds)),
             stages=tuple(row["stage"] for row in rows),
@@ -96,7 +95,7 @@ def _column(path: Path, run: Run, name: str) -> dict[str, str]:
     return {row["epoch"]: f"{float(row[name]):.{DIGITS}g}" for row in rows}
 
 
-def _rows(path: Path, run: Run) -> list[Row]:
+def _rows(path: Path, run: Run) -> list[dict[str, str]]:
     """Read the rows up to the last epoch of the results: an interrupted run may have been resumed since."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)

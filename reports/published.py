@@ -15,7 +15,7 @@ class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Published(_Entry):
+class PublishedResult(_Entry):
     """Results of one model in one source, under one protocol.
 
     Attributes
@@ -39,11 +39,11 @@ class PublishedFile(_Entry):
     """The whole data file. `sources` are the references by key."""
 
     sources: dict[str, str]
-    figures: list[Published]
+    results: list[PublishedResult]
 
 
 @dataclass(frozen=True)
-class Figure:
+class PublishedValue:
     """One published metric value."""
 
     value: float
@@ -61,13 +61,13 @@ def _plain(label: str) -> str:
     return "".join(letter for letter in label.lower() if letter.isalnum())
 
 
-def figures_for(
+def published_values(
     label: str, dataset: str, split: str, candidates: str, negatives: int | None, metric: str
-) -> Sequence[Figure]:
+) -> Sequence[PublishedValue]:
     """Return published values for a run under the same protocol. Labels match by their letters and digits alone."""
     return [
-        Figure(entry.metrics[metric], entry.source)
-        for entry in read_published().figures
+        PublishedValue(entry.metrics[metric], entry.source)
+        for entry in read_published().results
         if metric in entry.metrics
         and _plain(label) in map(_plain, entry.labels)
         and dataset in entry.datasets

@@ -25,7 +25,7 @@ def ranks_figure(tables: Sequence[Table], alpha: float, colours: Colours) -> Fig
                 "significant difference over the users of one says nothing about others."
             )
             continue
-        for column in dict.fromkeys(column for table in blocks for column in table.columns if column.ranks):
+        for column in dict.fromkeys(column for table in blocks for column in table.columns if column.has_best):
             chart, remarks = _chart(blocks, column, split if len(splits) > 1 else "", alpha, colours)
             charts += [chart] if chart is not None else []
             notes += remarks

@@ -32,7 +32,7 @@ class DatasetRecord(_Read):
     hash: str
     curves: dict[str, CurveRecord | None] = {}
 
-    def figure(self, name: str) -> Any:
+    def statistic(self, name: str) -> Any:
         """Return a statistic by name; None if the dataset doesn't have it."""
         return (self.model_extra or {}).get(name)
 
@@ -44,7 +44,7 @@ class StatsFile(_Read):
     datasets: list[DatasetRecord]
 
 
-FIGURES: dict[str, tuple[str, Callable[[float], str]]] = {
+STATISTICS: dict[str, tuple[str, Callable[[float], str]]] = {
     "users": ("users", "{:,.0f}".format),
     "items": ("items", "{:,.0f}".format),
     "interactions": ("interactions", "{:,.0f}".format),
@@ -96,12 +96,12 @@ def read_stats(paths: Sequence[Path]) -> list[DatasetRecord]:
 
 def stats_grid(datasets: Sequence[DatasetRecord]) -> Grid:
     """Lay out the statistics, a row per dataset."""
-    headings = ("Dataset", *(name for name, _ in FIGURES.values()), "first", "last", "hash")
+    headings = ("Dataset", *(name for name, _ in STATISTICS.values()), "first", "last", "hash")
     rows = [
         (
             Text(each.label),
-            *(_figure(each.figure(key), plain) for key, (_, plain) in FIGURES.items()),
-            *(Text(str(each.figure(key) or DASH)[:10]) for key in ("first_time", "last_time")),
+            *(_statistic_cell(each.statistic(key), plain) for key, (_, plain) in STATISTICS.items()),
+            *(Text(str(each.statistic(key) or DASH)[:10]) for key in ("first_time", "last_time")),
             Text(each.hash),
         )
         for each in datasets
@@ -109,7 +109,7 @@ def stats_grid(datasets: Sequence[DatasetRecord]) -> Grid:
     return Grid("Data", ("",) * len(headings), headings, tuple(rows), ())
 
 
-def _figure(value: Any, plain: Callable[[float], str]) -> Text:
+def _statistic_cell(value: Any, plain: Callable[[float], str]) -> Text:
     return Text(plain(value), sort=float(value)) if isinstance(value, int | float) else Text(DASH)
 
 

@@ -10,7 +10,7 @@ from reports.collect import Phase, Run
 from reports.comparable import check_baseline, check_metrics, check_repeats, check_same_protocol, measured_candidates
 from reports.differences import Comparison, compare_users, user_intervals
 from reports.options import ReportOptions
-from reports.published import Figure, figures_for
+from reports.published import PublishedValue, published_values
 
 LOWER_IS_BETTER = ("RMSE", "MAE")
 NEITHER_IS_BETTER = ("Coverage", "Novelty", "PopularityLift")
@@ -48,7 +48,7 @@ class Column:
         return -1 if self.metric.split("@")[0] in LOWER_IS_BETTER else 1
 
     @property
-    def ranks(self) -> bool:
+    def has_best(self) -> bool:
         """Whether the metric has a best value, so that labels can be ranked by it."""
         return self.metric.split("@")[0] not in NEITHER_IS_BETTER
 
@@ -73,11 +73,11 @@ class Cell:
     place: int | None
     gain: float | None
     comparison: Comparison | None
-    published: tuple[Figure, ...]
+    published: tuple[PublishedValue, ...]
 
-    def off_published(self, figure: Figure) -> float | None:
+    def off_published(self, published: PublishedValue) -> float | None:
         """Return the relative deviation of the mean from a published value (.1 = 10 % higher); None if that is 0."""
-        return self.mean / figure.value - 1 if figure.value else None
+        return self.mean / published.value - 1 if published.value else None
 
 
 @dataclass(frozen=True)
@@ -301,7 +301,7 @@ def _cell(
         mean=mean,
         deviation=statistics.stdev(values[label]) if len(values[label]) > 1 else None,
         interval=interval,
-        place=place if place <= 2 and len(standings) > 1 and column.ranks else None,
+        place=place if place <= 2 and len(standings) > 1 and column.has_best else None,
         gain=mean / base - 1 if base else None,
         comparison=next(
             (c for c in comparisons if (c.label, c.candidates, c.metric) == (label, column.candidates, column.metric)),
@@ -311,9 +311,9 @@ def _cell(
     )
 
 
-def _published(run: Run, column: Column) -> tuple[Figure, ...]:
+def _published(run: Run, column: Column) -> tuple[PublishedValue, ...]:
     record = run.record
-    found = figures_for(
+    found = published_values(
         record.label, record.data.name, record.split, column.candidates, column.negatives, column.metric
     )
     return tuple(found)

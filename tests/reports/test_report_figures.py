@@ -11,11 +11,11 @@ from common.errors import UserError
 from datasets import SPLITS
 from reports import Report, ReportOptions, report
 from reports.chart import Figure, Point, Series
-from reports.circumstances import grouped
 from reports.comparable import SPLIT_OPTIONS
 from reports.critical import rank_over_datasets
 from reports.figures import figures_of, pareto_front
 from reports.ranks import ranks_figure
+from reports.user_groups import group_users
 
 STAGES = [("recover_len 4", 0.1), ("recover_len 4", 0.3), ("recover_len 2", 0.2), ("recover_len 2", 0.4)]
 
@@ -112,9 +112,9 @@ def test_interrupted_runs_are_marked_in_the_scatter_plot(record: Any) -> None:
 
 def test_groups_are_about_equal_and_keep_ties_together() -> None:
     fact = pd.Series(np.arange(60.0), index=[str(user) for user in range(60)])
-    assert grouped(fact).sizes == (10,) * 6
-    assert grouped(fact).names[0] == "0\N{EN DASH}9"
-    tied = grouped(pd.Series([1.0] * 50 + [2.0, 3.0, 4.0, 5.0]))
+    assert group_users(fact).sizes == (10,) * 6
+    assert group_users(fact).names[0] == "0\N{EN DASH}9"
+    tied = group_users(pd.Series([1.0] * 50 + [2.0, 3.0, 4.0, 5.0]))
     assert tied.sizes[0] == 50 and sum(tied.sizes) == 54
 
 

@@ -12,7 +12,7 @@ from common.errors import UserError
 from evaluation.significance import paired_t
 from reports import Report, ReportOptions, report
 from reports.layout import grid_of, number
-from reports.published import figures_for, read_published
+from reports.published import published_values, read_published
 from reports.render import markdown
 
 NDCG = {"metrics": ("NDCG@10",)}
@@ -300,8 +300,8 @@ def test_published_values_match_the_protocol(record: Any) -> None:
 
 def test_the_published_file_is_valid() -> None:
     known = read_published()
-    assert {entry.source for entry in known.figures} == set(known.sources)
-    for entry in known.figures:
+    assert {entry.source for entry in known.results} == set(known.sources)
+    for entry in known.results:
         assert (entry.negatives is None) == (entry.candidates in ("full", None))
         for name in ("NDCG", "Recall"):
             curve = sorted(
@@ -310,9 +310,9 @@ def test_the_published_file_is_valid() -> None:
             assert [value for _, value in curve] == sorted(value for _, value in curve), entry
         if "RMSE" not in entry.metrics:
             assert all(0 < value < 1 for value in entry.metrics.values())
-    keys = [(tuple(e.labels), tuple(e.datasets), e.split, e.candidates, e.source) for e in known.figures]
+    keys = [(tuple(e.labels), tuple(e.datasets), e.split, e.candidates, e.source) for e in known.results]
     assert len(set(keys)) == len(keys)
-    found = figures_for("BERT4Rec", "ml-1m", "leave_one_out", "full", None, "Recall@10")
+    found = published_values("BERT4Rec", "ml-1m", "leave_one_out", "full", None, "Recall@10")
     assert [(figure.value, figure.source) for figure in found] == [
         (0.2843, "klenitskiy"),
         (0.2821, "petrov2022"),

@@ -11,7 +11,7 @@ from common.errors import UserError
 from reports.collect import Run, read_per_user
 
 # Columns of the per-user files by which users are grouped: name, axis label.
-FACTS = {
+USER_ATTRIBUTES = {
     "target_popularity": ("popularity", "training interactions of the target"),
     "history_length": ("history length", "interactions in the history"),
 }
@@ -20,7 +20,7 @@ CONFIDENCE = 1.96  # standard errors on each side of a 95 % confidence interval
 
 
 @dataclass(frozen=True)
-class Groups:
+class UserGroups:
     """A partition of users by an attribute, in ascending order of its values.
 
     Attributes
@@ -47,7 +47,7 @@ def several_splits(runs: Sequence[Run]) -> bool:
     return len({run.record.seed for run in runs if run.own_split}) > 1
 
 
-def facts_of_users(runs: Sequence[Run]) -> pd.DataFrame | None:
+def user_attributes(runs: Sequence[Run]) -> pd.DataFrame | None:
     """Return the users' attributes by user id, from any run that recorded them: they depend only on data and split.
 
     None if no run recorded them, or if each seed has its own split. Raises UserError if two runs disagree.
@@ -56,8 +56,8 @@ def facts_of_users(runs: Sequence[Run]) -> pd.DataFrame | None:
         return None
     known: tuple[Run, pd.DataFrame] | None = None
     for run in runs:
-        frame = read_per_user(run, tuple(FACTS))
-        if frame is None or len(frame.columns) < len(FACTS) or frame.isna().any(axis=None):
+        frame = read_per_user(run, tuple(USER_ATTRIBUTES))
+        if frame is None or len(frame.columns) < len(USER_ATTRIBUTES) or frame.isna().any(axis=None):
             continue
         if known is not None and not frame.equals(known[1]):
             raise UserError(
@@ -68,15 +68,15 @@ def facts_of_users(runs: Sequence[Run]) -> pd.DataFrame | None:
     return None if known is None else known[1]
 
 
-def grouped(fact: "pd.Series[float]") -> Groups:
+def group_users(attribute: "pd.Series[float]") -> UserGroups:
     """Partition users into up to six groups of about equal size. Users with equal values share a group."""
-    values = fact.to_numpy()
+    values = attribute.to_numpy()
     cuts = np.unique(np.quantile(values, np.linspace(0, 1, GROUPS + 1)[1:-1], method="lower"))
     place: NDArray[np.int64] = np.searchsorted(cuts, values, side="left")  # a group's values are <= its cut
     used, number = np.unique(place, return_inverse=True)
     members = [values[place == group] for group in used]
-    return Groups(
-        of=pd.Series(number, index=fact.index),
+    return UserGroups(
+        of=pd.Series(number, index=attribute.index),
         names=tuple(_range(float(each.min()), float(each.max())) for each in members),
         sizes=tuple(len(each) for each in members),
     )
@@ -86,7 +86,7 @@ def _range(low: float, high: float) -> str:
     return f"{low:,.0f}" if round(low) == round(high) else f"{low:,.0f}\N{EN DASH}{high:,.0f}"
 
 
-def means_by_group(runs: Sequence[Run], column: str, groups: Groups) -> list[GroupMean] | None:
+def means_by_group(runs: Sequence[Run], column: str, groups: UserGroups) -> list[GroupMean] | None:
     """Return a label's mean by group, where a user's value is the mean over the runs (seeds).
 
     None if a run has no per-user values of the column. Raises UserError if the runs' users are not those of the groups.
