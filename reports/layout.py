@@ -145,9 +145,7 @@ def _published(cell: Cell | None, sources: dict[str, int]) -> Text:
 
     known = read_published().sources
     hover = tuple((number(published.value), known[published.source]) for published in cell.published)
-    return Text(
-        "; ".join(with_source(published) for published in cell.published), sort=cell.published[0].value, hover=hover
-    )
+    return Text("; ".join(map(with_source, cell.published)), sort=cell.published[0].value, hover=hover)
 
 
 def _costs(table: Table) -> list[tuple[str, list[Text]]]:

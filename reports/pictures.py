@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B8860B", "#3BA3D8", "#555555", "#8C564B")
 STYLES = ("-", "--", ":", "-.")
 DPI = 150
+FEW_POINTS = 20  # a line with fewer points has markers
 PANEL = (6.4, 4.2)  # inches
 ACROSS = 2  # panels per row
 HEAD = 0.7  # inches of height for the title and the legend
@@ -108,11 +109,17 @@ def _panel(axes: Axes, chart: Chart) -> None:
         axes.set_xticks([x for x, _ in chart.ticks], [text for _, text in chart.ticks], fontsize=8.5)
         axes.minorticks_off()
     elif chart.x_log:
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_locator(LogLocator(subs=_log_factors(*axes.get_xlim())))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()
     if chart.kind == "scatter":
         _front(axes, chart)
+
+
+def _log_factors(low: float, high: float) -> tuple[int, ...]:
+    """Return the multiples of powers of ten that get a tick on a logarithmic axis from `low` to `high`."""
+    decades = math.log10(high / low)
+    return (1,) if decades > 3.2 else (1, 3) if decades > 1.5 else (1, 2, 5)
 
 
 def _line(axes: Axes, series: Series, chart: Chart) -> None:
@@ -121,7 +128,7 @@ def _line(axes: Axes, series: Series, chart: Chart) -> None:
     bounds = [(p.y - p.low, p.high - p.y) for p in series.points if p.low is not None and p.high is not None]
     if len(bounds) == len(y):
         axes.errorbar(x, y, yerr=list(zip(*bounds, strict=True)), fmt="none", ecolor=colour, elinewidth=0.9, alpha=0.7)
-    dots = "o" if len(x) < 2 or chart.ticks else ""
+    dots = "o" if len(x) < FEW_POINTS else ""
     axes.plot(x, y, color=colour, linestyle=_style(series.colour), linewidth=1.5, marker=dots, markersize=4.5)
     for mark in series.marks:
         if mark.kind == "best":

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from common.errors import UserError
 from reports.chart import Chart, Figure, Point, Series
 from reports.layout import DASH, Grid, Text
+from reports.pictures import draw
 
 
 class _Read(BaseModel):
@@ -61,7 +63,7 @@ CURVES: dict[str, tuple[str, str, str, str, bool]] = {
     "lengths": ("History length", "interactions", "users with at least as many", "x", True),
     "repeats": ("Repeat consumption", "position in the history", "interactions with a repeated item", "x", True),
     "activity": ("Activity over time", "days since the first interaction", "interactions per day", "y", False),
-    "gaps": ("Time between interactions", "days to the next interaction, at most", "interactions", "x", True),
+    "gaps": ("Time between interactions", "time to the next interaction, at most (days)", "interactions", "x", True),
     "future": (
         "Temporal leakage under leave-one-out",
         "training interactions newer than the target, at most",
@@ -71,6 +73,16 @@ CURVES: dict[str, tuple[str, str, str, str, bool]] = {
     ),
 }
 SECONDS_OF_DAY = 86_400
+# x ticks of a chart that replace the default ones
+TICKS: dict[str, tuple[tuple[float, str], ...]] = {
+    "gaps": (
+        (1 / SECONDS_OF_DAY, "1 s"),
+        (60 / SECONDS_OF_DAY, "1 min"),
+        (3600 / SECONDS_OF_DAY, "1 h"),
+        (1, "1 day"),
+        (365, "1 year"),
+    )
+}
 
 
 def read_stats(paths: Sequence[Path]) -> list[DatasetRecord]:
@@ -115,18 +127,56 @@ def _statistic_cell(value: Any, plain: Callable[[float], str]) -> Text:
 
 def stats_figure(datasets: Sequence[DatasetRecord], colours: Mapping[str, int]) -> Figure:
     """Return the curves of the datasets, a chart per kind of curve."""
-    charts = []
+    charts = tuple(_charts(datasets, colours).values())
+    notes = [] if charts else ["The files have no curves."]
+    starts = [f"{each.label} {str(start)[:10]}" for each in datasets if (start := each.statistic("first_time"))]
+    if starts:
+        notes.append(f"First interaction: {', '.join(starts)}.")
+    untimed = [each.label for each in datasets if each.curves and each.curves.get("activity") is None]
+    if untimed:
+        notes.append(f"Without timestamps: {', '.join(untimed)}.")
+    return Figure("data", "Curves of the datasets", charts, tuple(notes))
+
+
+def draw_dataset_curves(datasets: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
+    """Draw the curves of datasets (as in a file of `--mode stats`): `overview.png`, and a picture per kind of curve.
+
+    Returns the files. Raises UserError if matplotlib is missing or the folder can't be written.
+    """
+    records = [DatasetRecord.model_validate(each) for each in datasets]
+    colours = {each.label: number for number, each in enumerate(records)}
+    title = records[0].label if len(records) == 1 else f"{len(records)} datasets"
+    overview = stats_figure(records, colours)
+    figures = {"overview": overview}
+    for name, chart in _charts(records, colours).items():
+        figures[name] = Figure(name, chart.title, (replace(chart, title=""),), overview.notes)
+    for name, figure in figures.items():
+        draw(figure, title, folder / f"{name}.png")
+    return [folder / f"{name}.png" for name in figures]
+
+
+def _charts(datasets: Sequence[DatasetRecord], colours: Mapping[str, int]) -> dict[str, Chart]:
+    """Return a chart per kind of curve that any of the datasets has."""
+    charts = {}
     for name, (title, x_label, y_label, logs, share) in CURVES.items():
-        series = [
+        series = tuple(
             Series(each.label, each.label, colours[each.label], _points(name, curve, logs))
             for each in datasets
             if (curve := each.curves.get(name)) is not None
-        ]
+        )
         if series:
-            charts.append(
-                Chart(title, "lines", x_label, y_label, tuple(series), "x" in logs, "y" in logs, y_percent=share)
+            charts[name] = Chart(
+                title,
+                "lines",
+                x_label,
+                y_label,
+                series,
+                x_log="x" in logs,
+                y_log="y" in logs,
+                y_percent=share,
+                ticks=TICKS.get(name, ()),
             )
-    return Figure("data", "Curves of the datasets", tuple(charts), () if charts else ("The files have no curves.",))
+    return charts
 
 
 def _points(name: str, curve: CurveRecord, logs: str) -> tuple[Point, ...]:

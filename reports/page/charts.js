@@ -3,6 +3,7 @@
 
 const HEIGHT = 300;
 const DASHES = ["", "7 4", "2 3", "9 3 2 3"];
+const FEW_POINTS = 20; // a line with fewer points has markers
 const REACH = 40; // maximum distance in pixels from the pointer to the point in the tooltip
 
 const stroke = (series) => `stroke: var(--c${series.colour % 8}); stroke-dasharray: ${DASHES[Math.floor(series.colour / 8) % 4]}`;
@@ -49,7 +50,7 @@ function drawSeries(svg, chart, series, x, y) {
     const at = x(point.x);
     group.append(draw("line", { x1: at, x2: at, y1: y(point.low), y2: y(point.high), "stroke-width": 1, opacity: 0.7, style: stroke(series) }));
   }
-  if (chart.kind === "scatter" || chart.ticks.length || series.points.length === 1) {
+  if (chart.kind === "scatter" || series.points.length < FEW_POINTS) {
     for (const point of series.points) group.append(draw("circle", { cx: x(point.x), cy: y(point.y), r: chart.kind === "scatter" ? 5 : 3.2, style: fill(series) }));
   }
   let free = -Infinity;
