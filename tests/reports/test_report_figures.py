@@ -9,12 +9,13 @@ import pytest
 
 from common.errors import UserError
 from datasets import SPLITS
-from reports import Report, ReportOptions, report
+from reports import Report, ReportOptions, draw_dataset_curves, report
 from reports.chart import Figure, Point, Series
 from reports.comparable import SPLIT_OPTIONS
 from reports.critical import rank_over_datasets
 from reports.figures import figures_of, pareto_front
 from reports.ranks import ranks_figure
+from reports.stats_file import DatasetRecord, stats_figure
 from reports.user_groups import group_users
 
 STAGES = [("recover_len 4", 0.1), ("recover_len 4", 0.3), ("recover_len 2", 0.2), ("recover_len 2", 0.4)]
@@ -211,3 +212,10 @@ def test_a_picture_is_written_for_each_figure_with_charts(record: Any, tmp_path:
     names = [path.name.removeprefix("ml-1m.leave_one_out.").removesuffix(".png") for path in written]
     assert names == ["curves", "curves_by_time", "minutes"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
+
+
+def test_dataset_curves_without_timestamps(tmp_path: Path) -> None:
+    curve = {"x": [1, 2], "y": [3, 1]}
+    plain = {"label": "plain", "hash": "abc", "curves": {"popularity": curve, "activity": None}}
+    assert [path.name for path in draw_dataset_curves([plain], tmp_path)] == ["overview.png", "popularity.png"]
+    assert "Without timestamps: plain." in stats_figure([DatasetRecord.model_validate(plain)], {"plain": 0}).notes
