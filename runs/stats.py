@@ -22,8 +22,8 @@ from options.problems import Problems, unknown_choice
 from options.request import Request
 from options.values import check
 from options.yaml_text import flow
+from reports import draw_dataset_curves
 from runs.build import run_options
-from runs.stats_pictures import draw
 
 SCHEMA = 1
 
@@ -109,7 +109,7 @@ def stats(request: Request) -> int:
         write_text(options.stats_json, json.dumps(content, indent=1) + "\n")
         print(options.stats_json)
     if options.stats_pictures is not None:
-        for path in draw({column.label: column.curves for column in columns}, options.stats_pictures):
+        for path in draw_dataset_curves([column.as_json() for column in columns], options.stats_pictures):
             print(path)
     return 0
 
