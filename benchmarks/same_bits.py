@@ -76,7 +76,7 @@ def kill_then_resume(checkout: Path, folder: Path, words: list[str]) -> None:
     """Kill a comparison as soon as its first run has a checkpoint, then run it again."""
     process = start(checkout, folder, words)
     deadline = time.monotonic() + PATIENCE
-    while not list(folder.glob("experiments/**/checkpoints.json")):
+    while not list(folder.glob("experiments/**/recent-*.safetensors")):
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             sys.exit(f"the comparison wrote no checkpoint:\n{(folder / 'printed.txt').read_text()}")

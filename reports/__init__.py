@@ -1,7 +1,8 @@
 """Comparison tables from recorded runs. Imports only `common` and `evaluation`.
 
-`report(paths, options)` reads the runs and gives a `Report`, which draws itself for a terminal, as Markdown, CSV and
-LaTeX, as pictures and as one HTML page. `record_runs` keeps runs; `update_block` puts tables into a Markdown file.
+`report(paths, options)` reads the runs and returns a `Report`, which renders to the terminal, Markdown, CSV, LaTeX,
+PNG and one HTML page. `record_runs` copies runs into a results folder; `update_block` puts the tables into a Markdown
+file; `draw_dataset_curves` draws the curves of `--mode stats`.
 """
 
 from reports.block import block_difference, update_block
@@ -9,6 +10,7 @@ from reports.collect import Run, collect, tidy_frame
 from reports.options import ReportOptions
 from reports.recording import record_runs
 from reports.report import Report, report
+from reports.stats_file import draw_dataset_curves
 
 __all__ = [
     "Report",
@@ -16,6 +18,7 @@ __all__ = [
     "Run",
     "block_difference",
     "collect",
+    "draw_dataset_curves",
     "record_runs",
     "report",
     "tidy_frame",

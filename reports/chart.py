@@ -1,4 +1,4 @@
-"""What a picture shows, before it is a PNG or part of the page."""
+"""Charts as data, independent of whether they are drawn as PNG or on the HTML page."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Point:
-    """A point; low and high bound what is known of y; text is what to say about it."""
+    """A data point. `low` and `high` are the ends of its error bar; `text` is shown on hover."""
 
     x: float
     y: float
@@ -17,7 +17,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Mark:
-    """A remarkable point of a line: where a stage begins, or the best epoch."""
+    """A marked point on a line: the start of a stage or the best epoch."""
 
     x: float
     y: float
@@ -27,7 +27,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Series:
-    """One line, or one point, of a label; `colour` is the label's number in the whole report."""
+    """A line or a single point that belongs to a label. `colour` is the label's colour index in the whole report."""
 
     label: str
     name: str
@@ -40,9 +40,14 @@ class Series:
 class Chart:
     """One pair of axes.
 
-    lines: series against x. scatter: a point a series, `front` are the names on the Pareto front, in order of x. ranks:
-    a point a series on the line of ranks, where less is better; `cliques` are stretches [from, to] of it within which
-    no two differ, `critical` is the smallest difference that counts. `ticks` replace the x axis's own.
+    Attributes
+    ----------
+    kind : "lines" plots series against x; "scatter" has one point per series; "ranks" is a critical-difference diagram
+        with one mean rank per series (1 = best)
+    ticks : (x, text) pairs that replace the default ticks of the x axis
+    front : scatter only; the names of the series on the Pareto front, by ascending x
+    cliques : ranks only; intervals (low, high) of mean ranks that don't differ significantly
+    critical : ranks only; the critical difference
     """
 
     title: str
@@ -61,7 +66,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Figure:
-    """Charts that belong together, and what a reader should know; without charts the notes say why."""
+    """Related charts with notes. If there are no charts, the notes say why."""
 
     name: str
     title: str

@@ -1,4 +1,4 @@
-"""Finds recorded runs and reads them into one tidy frame."""
+"""Finds recorded runs and reads them into one tidy data frame."""
 
 import glob
 import json
@@ -19,7 +19,7 @@ Phase = Literal["test", "validation"]
 
 
 class _Recorded(BaseModel):
-    """What is read of a file that another version of the harness may have written: further keys are let be."""
+    """A part of a results file. Unknown keys are ignored: another version of the harness may have written it."""
 
     model_config = ConfigDict(
         extra="ignore", frozen=True, allow_inf_nan=False, protected_namespaces=(), populate_by_name=True
@@ -27,7 +27,7 @@ class _Recorded(BaseModel):
 
 
 class DataRecord(_Recorded):
-    """The prepared data that a run saw."""
+    """The preprocessed dataset of a run."""
 
     name: str
     hash: str
@@ -63,45 +63,45 @@ class RunRecord(_Recorded):
     finished: str | None = None
 
     def metrics(self, phase: Phase) -> dict[str, dict[str, float]]:
-        """metrics[candidates][metric] of a phase."""
+        """Return the metrics of a phase: `metrics[candidates][metric]`."""
         return self.test if phase == "test" else self.validation
 
 
 @dataclass(frozen=True)
 class Run:
-    """A recorded run and the file that it was read from."""
+    """A recorded run and the file it was read from."""
 
     path: Path
     record: RunRecord
 
     @property
     def curve_path(self) -> Path:
-        """Where the learning curve of an `x.json` was recorded: `x.curve.csv`; a run's folder has tables instead."""
+        """The learning curve of a recorded `x.json`: `x.curve.csv`. (A run folder has `tables/` instead.)"""
         return self.path.with_name(f"{self.path.stem}.curve.csv")
 
     @property
     def cut_short(self) -> bool:
-        """Whether it was stopped from outside, or diverged, before its training had ended."""
+        """Whether the run was interrupted or diverged before training was complete."""
         return self.record.stopped_by in ("interrupted", "diverged")
 
     @property
     def own_split(self) -> bool:
-        """Whether its seed drew what is held out, so that other seeds have other users or targets."""
+        """Whether the run's seed also drew the split, so that other seeds have other test users or targets."""
         return self.record.options.get("split_seed", 0) is None
 
     @property
     def per_user_path(self) -> Path:
-        """Where per-user values are, if they were kept: `per_user.parquet`, or `x.per_user.parquet` of an `x.json`."""
+        """The per-user values, if recorded: `per_user.parquet`, or `x.per_user.parquet` for an `x.json`."""
         if self.path.name == RESULTS:
             return self.path.with_name(PER_USER)
         return self.path.with_name(f"{self.path.stem}.{PER_USER}")
 
 
 def find_results(paths: Iterable[str]) -> list[Path]:
-    """The results files that the paths name, each once, in the order given.
+    """Return the results files at the paths, each once, in the order given.
 
-    A path is a results file, a run's folder, a folder with runs below it or recorded `*.json` in it, or a glob of
-    these (`**` goes through folders). Raises UserError for a path without any.
+    A path is a results file, a run folder, a folder with run folders below it or recorded `*.json` files in it, or a
+    glob of these (`**` matches nested folders). Raises UserError for a path without results.
     """
     found: dict[Path, None] = {}
     for given in paths:
@@ -111,15 +111,15 @@ def find_results(paths: Iterable[str]) -> list[Path]:
         files = [file for match in sorted(matches) for file in _results_of(match)]
         if not files:
             raise UserError(
-                f"no recorded runs at {given!r}: give results.json files, run folders, or globs of them such as "
-                "'experiments/**/results.json' or 'results/*.json' (a run writes its results when it has been tested)"
+                f"no recorded runs at {given!r}: give results.json files, run folders, or globs such as "
+                "'experiments/**/results.json' or 'results/*.json' (a run writes its results after testing)"
             )
         found.update((file.resolve(), None) for file in files)
     return list(found)
 
 
 def _results_of(path: Path) -> list[Path]:
-    """The results files of a file or a folder."""
+    """Return the results files at a path that exists."""
     if path.is_file():
         return [path]
     if (path / RESULTS).is_file():
@@ -127,38 +127,40 @@ def _results_of(path: Path) -> list[Path]:
     if (path / "status.json").is_file() and (path / "config.yaml").is_file():
         return []  # a run that has not been tested
     runs = sorted(path.glob(f"**/{RESULTS}")) or sorted(path.glob("*.json"))
-    # What begins with a dot is still being written.
+    # Names that start with a dot are still being written.
     return [file for file in runs if not any(part.startswith(".") for part in file.relative_to(path).parts)]
 
 
 def read_run(path: Path) -> Run:
-    """Read one results file; raises UserError naming the file if it is damaged or something else."""
+    """Read one results file. Raises UserError if it is damaged or not a results file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"{path} can't be read: {error.strerror}") from error
+        raise UserError(f"can't read {path}: {error.strerror}") from error
     except ValueError as error:
-        raise UserError(f"{path} is no JSON ({error}): it is damaged or no results file; leave it out") from error
+        raise UserError(
+            f"{path} is not valid JSON ({error}): it is damaged or not a results file; leave it out"
+        ) from error
     try:
         return Run(path, RunRecord.model_validate(content))
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'the whole'}: {problem['msg']}" for problem in error.errors()
+            f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg']}" for problem in error.errors()
         )
-        raise UserError(f"{path} is not the results of a run ({problems}); leave it out") from error
+        raise UserError(f"{path} is not a results file of a run ({problems}); leave it out") from error
 
 
 def collect(paths: Iterable[str]) -> list[Run]:
-    """All runs that the paths name (see `find_results`)."""
+    """Read all runs at the paths (see `find_results`)."""
     return [read_run(path) for path in find_results(paths)]
 
 
 def tidy_frame(runs: Sequence[Run]) -> pd.DataFrame:
-    """One row per run, phase, candidate set and metric, with the run's facts beside each value."""
+    """Return one row per run, phase, candidate set and metric, with the run's properties as columns."""
     rows = []
     for run in runs:
         record = run.record
-        facts = {
+        identity = {
             "run": str(run.path),
             "label": record.label,
             "model": record.model_code,
@@ -166,7 +168,7 @@ def tidy_frame(runs: Sequence[Run]) -> pd.DataFrame:
             "split": record.split,
             "seed": record.seed,
         }
-        circumstances = {
+        details = {
             "filter_seen": record.filter_seen,
             "data_hash": record.data.hash,
             "best_epoch": record.best_epoch,
@@ -182,14 +184,14 @@ def tidy_frame(runs: Sequence[Run]) -> pd.DataFrame:
             for candidates, metrics in record.metrics(phase).items():
                 for metric, value in metrics.items():
                     measured = {"phase": phase, "candidates": candidates, "metric": metric, "value": value}
-                    rows.append({**facts, **measured, **circumstances})
+                    rows.append({**identity, **measured, **details})
     return pd.DataFrame(rows)
 
 
 def read_per_user(run: Run, columns: Sequence[str]) -> pd.DataFrame | None:
-    """Per-user test values of a run, indexed by user, with those of `columns` ("<candidates>/<metric>") that it has.
+    """Read per-user test values of a run, indexed by user; `columns` ("<candidates>/<metric>") it lacks are left out.
 
-    None where the run has no such file. Raises UserError where the file is damaged.
+    None if the run has no such file. Raises UserError if the file is damaged.
     """
     path = run.per_user_path
     if not path.is_file():
@@ -199,8 +201,8 @@ def read_per_user(run: Run, columns: Sequence[str]) -> pd.DataFrame | None:
         kept = [column for column in columns if column in present]
         frame = pd.read_parquet(path, columns=[*(["user"] if "user" in present else []), *kept])
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} can't be read as Parquet ({error}); remove it or write it again") from error
+        raise UserError(f"can't read {path} as Parquet ({error}); delete it or create it again") from error
     if "user" not in frame.columns or not frame["user"].is_unique:
-        raise UserError(f"{path} has no column `user` with each user once: it is not the per-user values of a run")
+        raise UserError(f"{path} has no column `user` with unique users: it is not a per-user file of a run")
     frame = frame.set_index(frame["user"].astype(str))
     return frame[kept].astype("float64").sort_index()

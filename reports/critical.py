@@ -1,4 +1,4 @@
-"""Which labels differ over several datasets: Friedman's test, then Nemenyi's critical difference (Demsar 2006)."""
+"""Comparison over several datasets: the Friedman test, then the critical difference of Nemenyi (Demsar 2006)."""
 
 import math
 from dataclasses import dataclass
@@ -12,10 +12,14 @@ LEAST_DATASETS = 2
 
 @dataclass(frozen=True)
 class Ranking:
-    """Mean ranks over datasets (1 = best), by place of the label.
+    """Labels ranked over datasets.
 
-    p_value is Friedman's; critical_difference Nemenyi's: CD = q_alpha sqrt(k (k + 1) / (6 N)); cliques are the widest
-    groups of labels, in order of rank, within which no two differ.
+    Attributes
+    ----------
+    mean_ranks : the mean rank of each label (1 = best)
+    p_value : of the Friedman test
+    critical_difference : of the Nemenyi test, q_alpha sqrt(k (k + 1) / (6 N)) for k labels and N datasets
+    cliques : maximal groups of labels (as indices, by rank) of which no two differ significantly
     """
 
     mean_ranks: tuple[float, ...]
@@ -25,16 +29,18 @@ class Ranking:
 
 
 def rank_over_datasets(values: NDArray[np.float64], alpha: float) -> Ranking:
-    """Rank labels by values [datasets N, labels k], where more is better; ties share the mean of their ranks.
+    """Rank labels by values [datasets, labels], where higher is better; ties get the mean of their ranks.
 
-    Where Friedman's test finds no difference at all, all labels are one clique. Raises ValueError for fewer than three
-    labels or two datasets.
+    If the Friedman test is not significant at `alpha`, all labels form one clique. Raises ValueError for fewer than
+    three labels or two datasets.
     """
     from scipy import stats  # noqa: PLC0415  (slow to import, and only reports over several datasets need it)
 
     datasets, labels = values.shape
     if labels < LEAST_LABELS or datasets < LEAST_DATASETS:
-        raise ValueError(f"ranks need {LEAST_LABELS} labels on {LEAST_DATASETS} datasets, not {labels} on {datasets}")
+        raise ValueError(
+            f"ranks need at least {LEAST_LABELS} labels and {LEAST_DATASETS} datasets, not {labels} and {datasets}"
+        )
     means = stats.rankdata(-values, axis=1).mean(axis=0)  # [k]
     all_tied = np.ptp(values, axis=1).max() == 0
     p_value = 1.0 if all_tied else float(stats.friedmanchisquare(*values.T).pvalue)
@@ -45,7 +51,7 @@ def rank_over_datasets(values: NDArray[np.float64], alpha: float) -> Ranking:
 
 
 def _cliques(means: NDArray[np.float64], reach: float) -> tuple[tuple[int, ...], ...]:
-    """The widest groups of at least two neighbours in rank whose ranks differ by less than `reach`."""
+    """Return the maximal groups of two or more labels whose mean ranks differ by less than `reach`."""
     order = np.argsort(means, kind="stable")
     cliques: list[tuple[int, ...]] = []
     end = 0

@@ -1,4 +1,4 @@
-"""Paired tests between labels, over users, corrected for their number."""
+"""Paired significance tests between labels over users, with Holm correction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from reports.options import ReportOptions
 
 @dataclass(frozen=True)
 class Comparison:
-    """A paired test of a label against the reference of its column: difference = mean(label - reference) over users."""
+    """A paired test of a label against the reference of its column; `difference` is the mean of (label - reference)."""
 
     candidates: str
     metric: str
@@ -33,15 +33,15 @@ Pair = tuple[str, str, str, str]  # candidates, metric, label, reference
 def compare_users(
     labelled: Mapping[str, Sequence[Run]], pairs: Sequence[Pair], options: ReportOptions
 ) -> tuple[list[Comparison], list[str]]:
-    """Test each pair; p-values are Holm-corrected over all pairs of the call.
+    """Test each pair, with Holm correction over all of them.
 
-    A user's value is the mean over the seeds of its label. Returns the comparisons, and notes about what could not
-    be tested. Raises UserError where two labels have values of different users.
+    A user's value is the mean over the label's seeds. Returns the comparisons, and notes on what could not be tested.
+    Raises UserError if two labels have values of different users.
     """
     if options.significance is None or not pairs:
         return [], []
     if options.phase != "test":
-        return [], ["no significance: per-user values are kept of the test alone"]
+        return [], ["no significance tests: per-user values are recorded for the test phase only"]
 
     columns = sorted({f"{candidates}/{metric}" for candidates, metric, _, _ in pairs})
 
@@ -68,7 +68,7 @@ def compare_users(
             continue
         if not mine.index.equals(theirs.index):
             raise UserError(
-                f"the per-user values of {label!r} and {reference!r} are of different users, though their data is "
+                f"the per-user values of {label!r} and {reference!r} are of different users although the data is "
                 f"the same: {labelled[label][0].per_user_path} and {labelled[reference][0].per_user_path}"
             )
         result = test(mine[column].to_numpy(), theirs[column].to_numpy())
@@ -78,16 +78,16 @@ def compare_users(
         Comparison(*pair, users, difference, p_value, p_holm, p_holm < options.alpha)
         for (pair, users, difference, p_value), p_holm in zip(tested, corrected, strict=True)
     ]
-    notes = [f"not tested for lack of per-user values: {', '.join(lacking)}"] if lacking else []
+    notes = [f"not tested because per-user values are missing: {', '.join(lacking)}"] if lacking else []
     if apart:
-        notes.append(f"not tested, for their seeds, and so their splits, are others: {', '.join(apart)}")
+        notes.append(f"not tested because their seeds, and so their splits, differ: {', '.join(apart)}")
     return comparisons, notes
 
 
 def user_intervals(
     labelled: Mapping[str, Sequence[Run]], columns: Sequence[str], options: ReportOptions
 ) -> dict[tuple[str, str], tuple[float, float]]:
-    """(label, column) -> the bootstrap interval of the label's mean over users; only where per-user values are kept."""
+    """Return bootstrap intervals of the means over users by (label, column), where per-user values are recorded."""
     if options.intervals is None or options.phase != "test":
         return {}
     found = {}
@@ -100,23 +100,23 @@ def user_intervals(
 
 
 def _drawn_apart(runs: Sequence[Run], others: Sequence[Run]) -> bool:
-    """Whether two labels were tested on different draws of a split."""
+    """Return whether two labels were tested on different random splits."""
     own = any(run.own_split for run in (*runs, *others))
     return own and {run.record.seed for run in runs} != {run.record.seed for run in others}
 
 
 def _mean_over_seeds(label: str, runs: Sequence[Run], columns: Sequence[str]) -> pd.DataFrame | None:
-    """Per-user values of a label [users, columns that all its runs have]; None if a run kept none."""
+    """Return a label's per-user values [users, columns that all its runs have]; None if a run has no such file."""
     frames = []
     for run in runs:
         frame = read_per_user(run, columns)
         if frame is None:
             return None
         if frame.isna().any(axis=None):
-            raise UserError(f"{run.per_user_path} has users without a value: the run didn't test all of them")
+            raise UserError(f"{run.per_user_path} has users without a value: not all users were tested")
         frames.append(frame)
     common = [column for column in columns if all(column in frame for frame in frames)]
-    if all(run.own_split for run in runs):  # a user counts with the seeds that held out something of theirs
+    if all(run.own_split for run in runs):  # mean over the seeds that test the user
         return pd.concat([frame[common] for frame in frames]).groupby(level=0).mean()
     total = frames[0][common]
     for frame, run in zip(frames[1:], runs[1:], strict=True):

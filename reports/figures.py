@@ -1,4 +1,4 @@
-"""The pictures of a table: curves, cut-offs, costs, and who is served how well."""
+"""The figures of a table: learning curves, metric vs. k, accuracy vs. training time, and groups of users."""
 
 import math
 import statistics
@@ -6,34 +6,41 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from reports.chart import Chart, Figure, Mark, Point, Series
-from reports.circumstances import FACTS, Groups, facts_of_users, grouped, means_by_group, several_splits
 from reports.collect import Run
 from reports.comparable import check_same_protocol
 from reports.layout import CUT_SHORT, DAGGER
-from reports.learning import Curve, read_curve
+from reports.learning import LearningCurve, read_curve
 from reports.options import ReportOptions
 from reports.table import Column, Row, Table
+from reports.user_groups import (
+    USER_ATTRIBUTES,
+    UserGroups,
+    group_users,
+    means_by_group,
+    several_splits,
+    user_attributes,
+)
 
-Colours = Mapping[str, int]  # number of each label's colour, the same in all pictures of a report
-LOG_FROM = 20  # where the largest cost is so many times the smallest, the axis is logarithmic
+Colours = Mapping[str, int]  # colour index of each label, the same in all figures of a report
+LOG_FROM = 20  # ratio of the longest to the shortest training time from which the axis is logarithmic
 RECALLS = ("Recall", "HR")
 
 
 def figures_of(table: Table, options: ReportOptions, colours: Colours) -> list[Figure]:
-    """All pictures of one table. Raises UserError where its runs' curves or users can't be compared."""
+    """Return all figures of a table. Raises UserError if the learning curves or users of its runs aren't comparable."""
     curves = [(row, run, read_curve(run)) for row in table.rows for run in row.runs]
     return [
         _learning_curves(table, colours, curves, "epoch"),
         _learning_curves(table, colours, curves, "minutes"),
         _against_k(table, options, colours),
         _against_minutes(table, colours),
-        _by_circumstance(table, options, colours),
+        _by_user_group(table, options, colours),
     ]
 
 
 def heading(column: Column) -> str:
-    """A column for people: "NDCG@10, popular 100"."""
-    return f"{column.metric}, {column.group}"
+    """Return the title of a column: "NDCG@10, 100 popularity-sampled negatives"."""
+    return f"{column.metric}, {column.described_candidates}"
 
 
 def _name(row: Row) -> str:
@@ -47,7 +54,7 @@ def _dagger_note(table: Table) -> list[str]:
 def _learning_curves(
     table: Table,
     colours: Colours,
-    curves: Sequence[tuple[Row, Run, Curve | None]],
+    curves: Sequence[tuple[Row, Run, LearningCurve | None]],
     axis: Literal["epoch", "minutes"],
 ) -> Figure:
     by_time = axis == "minutes"
@@ -65,20 +72,20 @@ def _learning_curves(
             )
             charts.append(Chart(heading(column), "lines", axis, f"validation {column.metric}", series))
     stages = {mark.text for chart in charts for each in chart.series for mark in each.marks if mark.kind == "stage"}
-    notes = ["A ring is the best epoch."] if charts else []
+    notes = ["Ring: best epoch."] if charts else []
     if stages:
         kinds = {stage.rpartition(" ")[0] for stage in stages}
-        named = f", named by its {kinds.pop()}" if len(kinds) == 1 and "" not in kinds else ""
-        notes.append(f"A tick is the start of a stage{named}.")
+        named = f", labelled with its {kinds.pop()}" if len(kinds) == 1 and "" not in kinds else ""
+        notes.append(f"Tick: start of a stage{named}.")
     lacking = sorted({row.label for row, _, curve in curves if curve is None})
     if by_time:
-        return Figure("curves_by_time", "Learning curves by time", tuple(charts), (*notes, *_dagger_note(table)))
+        return Figure("curves_by_time", "Learning curves over time", tuple(charts), (*notes, *_dagger_note(table)))
     if lacking:
-        notes.append(f"No learning curve was kept of {', '.join(lacking)}.")
+        notes.append(f"No learning curve was recorded for {', '.join(lacking)}.")
     return Figure("curves", "Learning curves", tuple(charts), (*notes, *_dagger_note(table)))
 
 
-def _curve_series(row: Row, run: Run, curve: Curve, column: Column, colour: int, x: Sequence[float]) -> Series:
+def _curve_series(row: Row, run: Run, curve: LearningCurve, column: Column, colour: int, x: Sequence[float]) -> Series:
     values = curve.values[column.key]
     places = [place for place in range(len(values)) if math.isfinite(values[place])]
     marks = [
@@ -110,14 +117,14 @@ def _against_k(table: Table, options: ReportOptions, colours: Colours) -> Figure
                 series.append(Series(row.label, _name(row), colours[row.label], points))
         if len(cuts) > 1:
             ticks = tuple((float(k), str(k)) for k in sorted(cuts))
-            title = f"{stem}, {column.group}"
+            title = f"{stem}, {column.described_candidates}"
             charts.append(Chart(title, "lines", "k", f"{stem}@k", tuple(series), x_log=True, ticks=ticks))
-    notes = _dagger_note(table) if charts else ["The runs were measured at one cut-off alone."]
-    return Figure("k", "Metric against k", tuple(charts), tuple(notes))
+    notes = _dagger_note(table) if charts else ["The runs were evaluated at one cut-off only."]
+    return Figure("k", "Metric vs. k", tuple(charts), tuple(notes))
 
 
 def _values_by_k(row: Row, candidates: str, stem: str, options: ReportOptions) -> dict[int, list[float]]:
-    """A label's values of `stem`@k by k, one per seed."""
+    """Return a label's values of `stem`@k by k, one per seed."""
     found: dict[int, list[float]] = {}
     for run in row.runs:
         for name, value in run.record.metrics(options.phase).get(candidates, {}).items():
@@ -128,7 +135,7 @@ def _values_by_k(row: Row, candidates: str, stem: str, options: ReportOptions) -
 
 
 def _spread(x: float, values: Sequence[float]) -> Point:
-    """The mean over seeds with a deviation to either side."""
+    """Return the mean over seeds with an error bar of one standard deviation."""
     mean = statistics.fmean(values)
     if len(values) < 2:
         return Point(x, mean)
@@ -149,13 +156,13 @@ def _against_minutes(table: Table, colours: Colours) -> Figure:
                 low, high = cell.mean - cell.deviation, cell.mean + cell.deviation
             points = (Point(row.minutes, cell.mean, low, high),)
             series.append(Series(row.label, _name(row), colours[row.label], points))
-        if column.ranks and len(series) > 1:
+        if column.has_best and len(series) > 1:
             minutes = [each.points[0].x for each in series]
             charts.append(
                 Chart(
                     title=heading(column),
                     kind="scatter",
-                    x_label="minutes of training",
+                    x_label="training time in minutes",
                     y_label=column.metric,
                     series=tuple(series),
                     x_log=min(minutes) > 0 and max(minutes) / min(minutes) > LOG_FROM,
@@ -163,20 +170,20 @@ def _against_minutes(table: Table, colours: Colours) -> Figure:
                 )
             )
     notes = [
-        "On the line are the models that no other beats in quality without taking longer (the Pareto front).",
-        "Minutes depend on the machine and on what else it did.",
+        "Line: Pareto front, the models for which no other model is both more accurate and as fast.",
+        "Training time depends on the machine and on its other load.",
     ]
     devices = {run.record.device for row in table.rows for run in row.runs}
     if len(devices) > 1:
-        notes.append(f"The devices differ: {', '.join(sorted(str(device) for device in devices))}.")
-    missing = ["Fewer than two models have minutes and values."]
+        notes.append(f"Hardware differs: {' vs. '.join(sorted(device or 'unknown' for device in devices))}.")
+    missing = ["Fewer than two models have both a value and a training time."]
     return Figure(
-        "minutes", "Quality against minutes", tuple(charts), (*(notes if charts else missing), *_dagger_note(table))
+        "minutes", "Accuracy vs. training time", tuple(charts), (*(notes if charts else missing), *_dagger_note(table))
     )
 
 
 def pareto_front(series: Sequence[Series], sign: int) -> tuple[str, ...]:
-    """The names of those (each of one point) that no other beats in quality (times `sign`) in no more time."""
+    """Return the one-point series with a higher `sign` * y than all others at the same or a lower x."""
     names, best = [], -math.inf
     for each in sorted(series, key=lambda each: (each.points[0].x, -sign * each.points[0].y)):
         if sign * each.points[0].y > best:
@@ -185,42 +192,42 @@ def pareto_front(series: Sequence[Series], sign: int) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _by_circumstance(table: Table, options: ReportOptions, colours: Colours) -> Figure:
+def _by_user_group(table: Table, options: ReportOptions, colours: Colours) -> Figure:
     title = "Recall by item popularity and by history length"
     runs = [run for row in table.rows for run in row.runs]
-    facts = facts_of_users(runs) if options.phase == "test" else None
-    if facts is None:
+    attributes = user_attributes(runs) if options.phase == "test" else None
+    if attributes is None:
         why = (
-            "Each seed has a split of its own: a user's targets differ from seed to seed."
+            "Each seed has its own split, so a user's targets differ between seeds."
             if several_splits(runs)
-            else "These runs kept no history length and target popularity beside their per-user values; newer runs do."
+            else "These runs did not record history length and target popularity per user; newer runs do."
             if options.phase == "test"
-            else "Per-user values are kept of the test alone."
+            else "Per-user values are recorded for the test phase only."
         )
         return Figure("users", title, (), (why,))
     recalls = [column for column in table.columns if column.metric.split("@")[0] in RECALLS]
     charts = []
     lacking: dict[str, None] = {}
-    for fact, (by, told) in FACTS.items():
-        groups = grouped(facts[fact])
+    for attribute, (by, x_label) in USER_ATTRIBUTES.items():
+        groups = group_users(attributes[attribute])
         for column in recalls or table.columns[:1]:
             series, without = _group_series(table, column, groups, colours)
             lacking.update(dict.fromkeys(without))
             if series:
                 ticks = tuple((float(place), name) for place, name in enumerate(groups.names))
                 charts.append(
-                    Chart(f"{heading(column)}, by {by}", "lines", told, column.metric, tuple(series), ticks=ticks)
+                    Chart(f"{heading(column)}, by {by}", "lines", x_label, column.metric, tuple(series), ticks=ticks)
                 )
     notes = [
-        "The groups are about equally large; lines between them only guide the eye. Bars: 95 % intervals of the mean."
+        "Groups have about equal size; lines only guide the eye. Error bars: 95 % confidence intervals of the mean."
     ]
     if lacking:
-        notes.append(f"No per-user values were kept of {', '.join(lacking)}.")
+        notes.append(f"No per-user values were recorded for {', '.join(lacking)}.")
     return Figure("users", title, tuple(charts), (*notes, *_dagger_note(table)))
 
 
-def _group_series(table: Table, column: Column, groups: Groups, colours: Colours) -> tuple[list[Series], list[str]]:
-    """A line of each label over the groups, and the labels that have none."""
+def _group_series(table: Table, column: Column, groups: UserGroups, colours: Colours) -> tuple[list[Series], list[str]]:
+    """Return a series over the groups for each label, and the labels without per-user values."""
     series, lacking = [], []
     for row in table.rows:
         means = means_by_group(row.runs, column.key, groups)

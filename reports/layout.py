@@ -1,22 +1,33 @@
-"""A table as text cells with emphasis, before it is Markdown, LaTeX or a terminal's."""
+"""Tables as text cells with emphasis, independent of the output format."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.published import Figure, read_published
+from reports.published import PublishedValue, read_published
 from reports.table import Cell, Row, Table
 
 MINUS, DASH, DAGGER = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{DAGGER}"
-CUT_SHORT = f"{DAGGER} Interrupted, or diverged, before the training had ended; the best epoch so far was tested."
+CUT_SHORT = f"{DAGGER} Interrupted or diverged before training was complete; the best epoch up to then was tested."
 
-Hover = tuple[tuple[str, str], ...]  # what, value
+TEST_NAMES = {
+    "paired_t": "paired t-test",
+    "wilcoxon": "Wilcoxon signed-rank test",
+    "bootstrap": "paired bootstrap test",
+}
+STOP_REASONS = {  # of `stopped_by` in a results file; others are shown as they are
+    "saturation": "early stopping",
+    "num_epochs": "maximum number of epochs",
+    "max_minutes": "time limit",
+}
+
+Hover = tuple[tuple[str, str], ...]  # (name, value) pairs
 
 
 @dataclass(frozen=True)
 class Text:
-    """One cell: the value, which may be emphasised, and what follows it, which is not.
+    """One cell: a value, which may be emphasised, and the text `after` it, which is not.
 
-    `sort` is what a column is sorted by, the value itself where it is None; `hover` is what the page tells on demand.
+    `sort` is the sort key of the cell, None to sort by its text; `hover` is shown in the page's tooltip.
     """
 
     value: str
@@ -29,7 +40,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table to be drawn: headings with the group that they stand under ("" = none), the rows, and notes below."""
+    """A table to be rendered: headings, the group above each heading ("" = none), rows, and notes below."""
 
     title: str
     groups: tuple[str, ...]
@@ -39,25 +50,25 @@ class Grid:
 
 
 def number(value: float) -> str:
-    """Four decimals, without the 0 before the point: .4284, 9.1234."""
+    """Format with four decimals and no leading zero: .4284, 9.1234."""
     text = f"{abs(value):.4f}".removeprefix("0")
     return MINUS + text if value < 0 and float(text) != 0 else text
 
 
 def percent(part: float) -> str:
-    """A signed share in per cent: +12.3 %."""
+    """Format a fraction as a signed percentage: +12.3 %."""
     text = f"{abs(part) * 100:.1f}"
     sign = "\N{PLUS-MINUS SIGN}" if float(text) == 0 else MINUS if part < 0 else "+"
     return f"{sign}{text} %"
 
 
 def probability(value: float) -> str:
-    """A p-value with two digits that count, or how small it is at least."""
+    """Format a p-value with two significant digits, or as an upper bound if it is tiny."""
     return "<1e-15" if value < 1e-15 else f"{value:.2g}"
 
 
 def grid_of(table: Table) -> Grid:
-    """The comparison table."""
+    """Lay out a comparison table."""
     sources: dict[str, int] = {}
     groups, headings = ["", *[""] * _has_seeds(table)], ["Model", *["Seeds"] * _has_seeds(table)]
     parts = [[_label(row), *[_whole(len(row.runs))] * _has_seeds(table)] for row in table.rows]
@@ -93,7 +104,7 @@ def _has_seeds(table: Table) -> bool:
 def _title(table: Table) -> str:
     parts = [table.dataset, table.split, table.phase]
     if any(column.candidates != "ratings" for column in table.columns):  # something is ranked
-        parts.append("seen items left out" if table.filter_seen else "seen items ranked too")
+        parts.append("seen items filtered" if table.filter_seen else "seen items not filtered")
     return ", ".join(parts)
 
 
@@ -123,18 +134,18 @@ def _value(cell: Cell | None, row: Row) -> Text:
 
 
 def _published(cell: Cell | None, sources: dict[str, int]) -> Text:
-    """The published figures of a cell with ours' deviation from each, numbered by source."""
+    """Return the published values of a cell, each with its source's number and our deviation from it."""
     if cell is None or not cell.published:
         return Text("")
 
-    def told(figure: Figure) -> str:
-        mark = sources.setdefault(figure.source, len(sources) + 1)
-        off = cell.off_published(figure)
-        return f"{number(figure.value)} [{mark}]" + (f" ({percent(off)})" if off is not None else "")
+    def with_source(published: PublishedValue) -> str:
+        mark = sources.setdefault(published.source, len(sources) + 1)
+        off = cell.off_published(published)
+        return f"{number(published.value)} [{mark}]" + (f" ({percent(off)})" if off is not None else "")
 
     known = read_published().sources
-    hover = tuple((number(figure.value), known[figure.source]) for figure in cell.published)
-    return Text("; ".join(told(figure) for figure in cell.published), sort=cell.published[0].value, hover=hover)
+    hover = tuple((number(published.value), known[published.source]) for published in cell.published)
+    return Text("; ".join(map(with_source, cell.published)), sort=cell.published[0].value, hover=hover)
 
 
 def _costs(table: Table) -> list[tuple[str, list[Text]]]:
@@ -158,7 +169,7 @@ def _devices(row: Row) -> str:
 
 
 def _label_hover(row: Row) -> Hover:
-    """What stands behind a label: model, template, and how each of its runs ended."""
+    """Return details of a label: model, template, and why each of its runs stopped."""
     record = row.runs[0].record
     template = record.template if isinstance(record.template, str) else " ".join(record.template or ())
     facts = [("model", record.model_code), ("template", template), ("device", _devices(row))]
@@ -166,61 +177,67 @@ def _label_hover(row: Row) -> Hover:
         ended = [
             f"{run.record.epochs:,} epochs" if run.record.epochs is not None else "",
             f"best {run.record.best_epoch:,}" if run.record.best_epoch is not None else "",
-            run.record.stopped_by or "",
+            STOP_REASONS.get(run.record.stopped_by or "", run.record.stopped_by or ""),
         ]
         facts.append((f"seed {run.record.seed}", ", ".join(part for part in ended if part)))
-    return tuple((what, told) for what, told in facts if told)
+    return tuple((what, value) for what, value in facts if value)
 
 
 def _cell_hover(cell: Cell, row: Row) -> Hover:
-    """What stands behind a value: all digits, deviation, gain, the test, published figures."""
+    """Return details of a value: more digits, standard deviation, gain, significance test, published values."""
     facts = [("mean" if len(row.runs) > 1 else "value", f"{cell.mean:.6f}")]
     if cell.deviation is not None:
-        facts.append(("deviation", f"{cell.deviation:.6f} over {len(row.runs)} seeds"))
+        facts.append(("standard deviation", f"{cell.deviation:.6f} over {len(row.runs)} seeds"))
     if cell.gain is not None:
         facts.append(("gain", percent(cell.gain)))
     if cell.comparison is not None:
         tested = cell.comparison
         facts += [
-            ("against", f"{tested.reference}, {tested.users:,} users"),
+            ("compared with", f"{tested.reference}, {tested.users:,} users"),
             ("difference", number(tested.difference)),
             ("p", probability(tested.p_value)),
             ("p (Holm)", probability(tested.corrected)),
         ]
-    for figure in cell.published:
-        off = cell.off_published(figure)
-        facts.append(("published", number(figure.value) + (f" ({percent(off)})" if off is not None else "")))
+    for published in cell.published:
+        off = cell.off_published(published)
+        facts.append(("published", number(published.value) + (f" ({percent(off)})" if off is not None else "")))
     return tuple(facts)
 
 
 def _notes(table: Table, sources: dict[str, int]) -> list[str]:
     notes = []
     if len(table.rows) > 1:
-        notes.append("Best bold, second underlined.")
+        notes.append("Best in bold, second best underlined.")
+    notes += [
+        f"{column.group}: the target is ranked among {column.described_candidates}."
+        for column in {column.candidates: column for column in table.columns if column.negatives is not None}.values()
+    ]
     if _has_seeds(table):
-        notes.append("Mean \N{PLUS-MINUS SIGN} standard deviation over seeds; costs are means.")
+        notes.append("Mean \N{PLUS-MINUS SIGN} standard deviation over seeds; costs are means over seeds.")
     if table.intervals is not None:
-        notes.append(f"In square brackets: bootstrap intervals of the means over users, level {table.intervals:g}.")
-    if table.baseline is not None:
-        notes.append(f"In brackets: gain over {table.baseline}.")
-    if table.significance is not None:
-        against = table.baseline or "the best of its column"
         notes.append(
-            f"* differs from {against}: {table.significance} over users, Holm-corrected over the "
-            f"{len(table.comparisons)} comparisons of this table, p < {table.alpha:g}."
+            f"In square brackets: {table.intervals * 100:g} % bootstrap confidence intervals of the mean over users."
+        )
+    if table.baseline is not None:
+        notes.append(f"In parentheses: gain over {table.baseline}.")
+    if table.significance is not None:
+        against = table.baseline or "the best in its column"
+        notes.append(
+            f"* significantly different from {against}: {TEST_NAMES[table.significance]} over users, Holm-corrected "
+            f"over the {len(table.comparisons)} comparisons of this table, p < {table.alpha:g}."
         )
     if any(row.cut_short for row in table.rows):
         notes.append(CUT_SHORT)
     if sources:
-        notes.append("Published figures, with ours' deviation from them:")
+        notes.append("Published values, with our deviation from them in parentheses:")
         known = read_published().sources
         notes += [f"[{mark}] {known[source]}" for source, mark in sources.items()]
     return [*notes, *(note[0].upper() + note[1:] + "." for note in table.notes)]
 
 
 def appendix_of(table: Table) -> Grid | None:
-    """The p-values behind a table's marks; None where nothing was tested."""
-    if not table.comparisons:
+    """Lay out the p-values of a table's comparisons; None if nothing was tested."""
+    if table.significance is None or not table.comparisons:
         return None
     groups_of = {(column.candidates, column.metric): column for column in table.columns}
 
@@ -238,9 +255,9 @@ def appendix_of(table: Table) -> Grid | None:
         )
         for c in table.comparisons
     ]
-    headings = ("Candidates", "Metric", "Model", "Against", "Users", "Difference", "p", "p (Holm)", "")
+    headings = ("Candidates", "Metric", "Model", "Compared with", "Users", "Difference", "p", "p (Holm)", "")
     return Grid(
-        title=f"{_title(table)}: {table.significance} over users",
+        title=f"{_title(table)}: {TEST_NAMES[table.significance]} over users",
         groups=("",) * len(headings),
         headings=headings,
         rows=tuple(rows),

@@ -1,4 +1,4 @@
-"""Learning curves: of a run's folder from its tables, of a recorded run from the file beside its results."""
+"""Learning curves, read from the tables of a run folder or from the `.curve.csv` of a recorded run."""
 
 import csv
 import io
@@ -10,16 +10,18 @@ from pathlib import Path
 from common.errors import UserError
 from reports.collect import RESULTS, Run
 
-KEPT = ("NDCG", "Recall", "RMSE", "MAE")  # metrics that a recorded curve keeps
-DIGITS = 6  # of a recorded value
-Row = dict[str, str]
+KEPT = ("NDCG", "Recall", "RMSE", "MAE")  # metrics of a recorded curve
+DIGITS = 6  # significant digits of a recorded value
 
 
 @dataclass(frozen=True)
-class Curve:
-    """Validation over the epochs: `values["<candidates>/<metric>"]`, `stages` and `minutes` are as long as `epochs`.
+class LearningCurve:
+    """Validation metrics by epoch; all tuples have the length of `epochs`.
 
-    `minutes` are those of training and validation from the run's start to the epoch's end; NaN where nobody took them.
+    Attributes
+    ----------
+    minutes : training and validation time from the start of the run to the end of the epoch; NaN if not recorded
+    values : validation metrics by "<candidates>/<metric>"
     """
 
     epochs: tuple[int, ...]
@@ -28,14 +30,14 @@ class Curve:
     values: dict[str, tuple[float, ...]]
 
     def stage_starts(self) -> list[int]:
-        """Where (as places in `epochs`) a stage after the first begins."""
+        """Return the indices in `epochs` at which the second and later stages start."""
         return [place for place in range(1, len(self.epochs)) if self.stages[place] != self.stages[place - 1]]
 
 
-def read_curve(run: Run) -> Curve | None:
-    """A run's learning curve up to the epoch that its results tell of; None where none was kept.
+def read_curve(run: Run) -> LearningCurve | None:
+    """Read a run's learning curve up to the last epoch of its results; None if none was recorded.
 
-    Raises UserError where the file is damaged.
+    Raises UserError if the file is damaged.
     """
     is_folder = run.path.name == RESULTS
     path = _validation_table(run) if is_folder else run.curve_path
@@ -47,20 +49,20 @@ def read_curve(run: Run) -> Curve | None:
         rows = [{**row, "seconds": taken.get(row.get("epoch", ""), "")} for row in rows]
     try:
         seconds = [float(row.get("seconds") or math.nan) for row in rows]
-        return Curve(
+        return LearningCurve(
             epochs=tuple(int(row["epoch"]) for row in rows),
             minutes=tuple(total / 60 for total in itertools.accumulate(seconds)),
             stages=tuple(row["stage"] for row in rows),
             values={name: tuple(float(row[name]) for row in rows) for name in rows[0] if "/" in name},
         )
     except (KeyError, ValueError) as error:
-        raise UserError(f"{path} is no learning curve ({error!r}): it is damaged; remove it") from error
+        raise UserError(f"{path} is not a learning curve ({error!r}): it is damaged; delete it") from error
 
 
 def curve_text(run: Run) -> str | None:
-    """The curve as it is recorded: epoch, stage, training loss, seconds and the main metrics; None without a curve.
+    """Return the curve as CSV: epoch, stage, training loss, seconds and the main metrics; None if there is no curve.
 
-    Raises UserError where the run's tables are damaged.
+    Raises UserError if the run's tables are damaged.
     """
     if run.path.name != RESULTS:
         return run.curve_path.read_text(encoding="utf-8") if run.curve_path.is_file() else None
@@ -88,22 +90,22 @@ def _validation_table(run: Run) -> Path:
 
 
 def _column(path: Path, run: Run, name: str) -> dict[str, str]:
-    """A column of a table by epoch, shortened; empty where there is no such table."""
+    """Read a column of a table by epoch, rounded to DIGITS; empty if the table doesn't exist."""
     rows = [row for row in _rows(path, run) if row.get(name)]
     return {row["epoch"]: f"{float(row[name]):.{DIGITS}g}" for row in rows}
 
 
-def _rows(path: Path, run: Run) -> list[Row]:
-    """The rows up to the epoch that the results tell of: the training of an interrupted run may have gone on since."""
+def _rows(path: Path, run: Run) -> list[dict[str, str]]:
+    """Read the rows up to the last epoch of the results: an interrupted run may have been resumed since."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} can't be read: {error}") from error
-    whole = [line for line in lines if line.endswith("\n")]  # the last one may be half written
+        raise UserError(f"can't read {path}: {error}") from error
+    whole = [line for line in lines if line.endswith("\n")]  # the last line may be incomplete
     last = run.record.epochs
     try:
         return [row for row in csv.DictReader(whole) if last is None or int(row["epoch"]) <= last]
     except (KeyError, ValueError, csv.Error) as error:
-        raise UserError(f"{path} is no table of a run ({error!r}): it is damaged; remove it") from error
+        raise UserError(f"{path} is not a table of a run ({error!r}): it is damaged; delete it") from error

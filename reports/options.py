@@ -11,47 +11,48 @@ Format = Literal["markdown", "csv", "latex", "html", "png"]
 
 
 class ReportOptions(Options):
-    """Which runs are compared, by what, and how the tables are given out."""
+    """Which runs to compare, by which metrics, and what to write."""
 
     experiments: tuple[str, ...] = Field(
         ("experiments/**/results.json",),
         min_length=1,
-        description="the runs to report: files, folders or globs (`results` = the recorded reference runs)",
+        description="runs to report: files, folders or globs (`results` = the recorded reference runs)",
     )
-    metrics: tuple[str, ...] = Field(("NDCG@10", "Recall@10"), min_length=1, description="the columns of the tables")
+    metrics: tuple[str, ...] = Field(("NDCG@10", "Recall@10"), min_length=1, description="metrics shown as columns")
     candidates: tuple[str, ...] | None = Field(
-        None, description="candidate sets that are shown: full, popular, random; null = all that the runs have"
+        None, description="candidate sets to show: full, popular, random; null = all that were evaluated"
     )
-    phase: Literal["test", "validation"] = Field("test", description="the users' items that the numbers are about")
+    phase: Literal["test", "validation"] = Field("test", description="test or validation metrics")
     baseline: str | None = Field(
-        None, description="the label that gains and significance are against; null = against the best, without gains"
+        None, description="label to compare with in gains and significance tests; null = the best label, no gains"
     )
     significance: Literal["paired_t", "wilcoxon", "bootstrap"] | None = Field(
-        "paired_t", description="the paired test over users behind the marks; null = none"
+        "paired_t", description="paired significance test over users; null = none"
     )
     alpha: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.05, description="a Holm-corrected p-value below it gets a mark"
+        0.05, description="significance level of the Holm-corrected p-values"
     )
     intervals: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None,
-        description="level of bootstrap intervals of the means over users behind each value, say 0.95; null = none",
+        description="level of the bootstrap confidence intervals of the means over users, e.g. 0.95; null = none",
     )
     order: Literal["value", "label", "given"] = Field(
-        "value", description="rows by the first column's value (best first), by label, or as the runs are given"
+        "value", description="order of rows: by the first column (best first), by label, or as the runs are given"
     )
-    report_folder: str | None = Field(None, min_length=1, description="where tables are written to; null = nowhere")
+    report_folder: str | None = Field(None, min_length=1, description="folder for the report; null = print it only")
     formats: tuple[Format, ...] = Field(
         ("markdown", "csv", "latex", "html", "png"),
-        description="what is written to report_folder; html = one page with all of it",
+        description="what to write to report_folder; html = one page with everything",
     )
-    stats: tuple[Path, ...] = Field((), description="files of --mode stats (stats_json) that the page shows as well")
+    stats: tuple[Path, ...] = Field((), description="files written by --mode stats --stats_json to show on the page")
     record_folder: Path | None = Field(
-        None, description="where the runs are recorded: results, per-user values and learning curve of each; null = not"
+        None, description="folder to copy results, per-user values and learning curves of the runs to; null = none"
     )
     markdown_block: Path | None = Field(
-        None, description="Markdown file whose block from <!-- results --> to <!-- /results --> becomes the tables"
+        None,
+        description="Markdown file with a block from <!-- results --> to <!-- /results --> to fill with the tables",
     )
     block_name: Annotated[str, Field(pattern=r"^[\w.-]+$")] | None = Field(
-        None, description="NAME of the block, if the file has several: <!-- results:NAME --> to <!-- /results:NAME -->"
+        None, description="NAME of a named block: <!-- results:NAME --> to <!-- /results:NAME -->"
     )
-    check_block: bool = Field(False, description="write no block; end with 1 if the file's differs from the tables")
+    check_block: bool = Field(False, description="don't write the block; exit with status 1 if it is out of date")

@@ -1,4 +1,4 @@
-"""The self-contained HTML page: its parts in `page/` put together, with the report's content as JSON in it."""
+"""The self-contained HTML page: the files in `page/` and the report's content as JSON, in one file."""
 
 import json
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from reports.chart import Figure
 from reports.layout import Grid, Text
 
 PARTS = Path(__file__).with_name("page")
-SCRIPTS = ("tables.js", "axes.js", "charts.js", "page.js")  # in the order that they run in
-# A JSON text in a script element must not end it, or begin a comment in it.
+SCRIPTS = ("tables.js", "axes.js", "charts.js", "page.js")  # in order of execution
+# JSON in a script element must not end the element or start a comment.
 ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading of the page, with its tables and pictures."""
+    """A section of the page with its tables and figures."""
 
     title: str
     subtitle: str
@@ -27,7 +27,7 @@ class Section:
 
 
 def draw_page(title: str, sections: Sequence[Section], labels: Sequence[str]) -> str:
-    """The page as HTML. `labels` are what can be toggled, in the order of their colours."""
+    """Return the page as HTML. `labels` are those of all tables, in order of their colours."""
     content = {
         "title": title,
         "labels": list(labels),
@@ -54,7 +54,7 @@ def draw_page(title: str, sections: Sequence[Section], labels: Sequence[str]) ->
 
 
 def safe_json(content: Any) -> str:
-    """JSON that can stand in a script element, whatever texts it has in it: ASCII without <, > and &."""
+    """Return JSON that is safe inside a script element: ASCII without <, > and &."""
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     for letter, escape in ESCAPES.items():
         text = text.replace(letter, escape)
@@ -72,7 +72,7 @@ def _grid(grid: Grid) -> dict[str, Any]:
 
 
 def _cell(text: Text) -> dict[str, Any]:
-    """Only what there is: most cells have a value alone."""
+    """Return a cell without its empty fields."""
     return {
         name: value for name, value in asdict(text).items() if value not in (None, "", False, ()) or name == "value"
     }

@@ -1,4 +1,4 @@
-"""Draws figures as PNG."""
+"""Draws figures as PNG with matplotlib."""
 
 from __future__ import annotations
 
@@ -19,22 +19,23 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B8860B", "#3BA3D8", "#555555", "#8C564B")
 STYLES = ("-", "--", ":", "-.")
 DPI = 150
+FEW_POINTS = 20  # a line with fewer points has markers
 PANEL = (6.4, 4.2)  # inches
-ACROSS = 2  # panels beside each other
-HEAD = 0.7  # inches for the title and the legend
-LINE = 0.3  # inches of height that a label takes in a diagram of ranks
-NOTE_LINE, NOTE_WIDTH = 0.17, 95  # inches of height, and letters across a panel
+ACROSS = 2  # panels per row
+HEAD = 0.7  # inches of height for the title and the legend
+LINE = 0.3  # inches of height per label of a critical-difference diagram
+NOTE_LINE, NOTE_WIDTH = 0.17, 95  # inches of height per line of notes, characters per panel
 
 
 def draw(figure: Figure, title: str, path: Path) -> None:
-    """Draw all charts of a figure into one PNG under a title.
+    """Draw all charts of a figure into one PNG with a title.
 
-    Raises UserError if matplotlib is not there or the file can't be written.
+    Raises UserError if matplotlib is missing or the file can't be written.
     """
     try:
-        from matplotlib.figure import Figure as Canvas  # noqa: PLC0415  (slow to import, and nothing else needs it)
+        from matplotlib.figure import Figure as Canvas  # noqa: PLC0415  (slow to import)
     except ImportError as error:
-        raise UserError("pictures need matplotlib: pip install matplotlib, or leave png out of formats") from error
+        raise UserError("pictures need matplotlib: pip install matplotlib, or remove png from formats") from error
     across = min(ACROSS, len(figure.charts))
     down = math.ceil(len(figure.charts) / across)
     lines = [line for note in figure.notes for line in textwrap.wrap(note, NOTE_WIDTH * across)]
@@ -62,7 +63,7 @@ def _height(chart: Chart) -> float:
 
 
 def _legend(canvas: FigureBase, charts: Sequence[Chart]) -> None:
-    """The labels below the panels, each once; scatters and diagrams of ranks have theirs beside the points."""
+    """Draw the legend of line charts below the panels; other charts have names beside their points."""
     from matplotlib.lines import Line2D  # noqa: PLC0415
 
     names = {
@@ -108,11 +109,17 @@ def _panel(axes: Axes, chart: Chart) -> None:
         axes.set_xticks([x for x, _ in chart.ticks], [text for _, text in chart.ticks], fontsize=8.5)
         axes.minorticks_off()
     elif chart.x_log:
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_locator(LogLocator(subs=_log_factors(*axes.get_xlim())))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()
     if chart.kind == "scatter":
         _front(axes, chart)
+
+
+def _log_factors(low: float, high: float) -> tuple[int, ...]:
+    """Return the multiples of powers of ten that get a tick on a logarithmic axis from `low` to `high`."""
+    decades = math.log10(high / low)
+    return (1,) if decades > 3.2 else (1, 3) if decades > 1.5 else (1, 2, 5)
 
 
 def _line(axes: Axes, series: Series, chart: Chart) -> None:
@@ -121,7 +128,7 @@ def _line(axes: Axes, series: Series, chart: Chart) -> None:
     bounds = [(p.y - p.low, p.high - p.y) for p in series.points if p.low is not None and p.high is not None]
     if len(bounds) == len(y):
         axes.errorbar(x, y, yerr=list(zip(*bounds, strict=True)), fmt="none", ecolor=colour, elinewidth=0.9, alpha=0.7)
-    dots = "o" if len(x) < 2 or chart.ticks else ""
+    dots = "o" if len(x) < FEW_POINTS else ""
     axes.plot(x, y, color=colour, linestyle=_style(series.colour), linewidth=1.5, marker=dots, markersize=4.5)
     for mark in series.marks:
         if mark.kind == "best":
@@ -147,7 +154,7 @@ def _front(axes: Axes, chart: Chart) -> None:
 
 
 def _near(axes: Axes, chart: Chart, one: Point, other: Point) -> bool:
-    """Whether the names of two points would cover each other."""
+    """Return whether the names of two points would overlap."""
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     width, away = right - left, one.x - other.x
     if chart.x_log:
@@ -156,7 +163,7 @@ def _near(axes: Axes, chart: Chart, one: Point, other: Point) -> bool:
 
 
 def _ranks(axes: Axes, chart: Chart) -> None:
-    """Demsar's diagram: ranks on a line, names on both sides, thick bars over what doesn't differ."""
+    """Draw a critical-difference diagram: ranks on a line, names on both sides, bars join groups that don't differ."""
     count = len(chart.series)
     axes.set_axis_off()
     start = -1 - 0.3 * len(chart.cliques)

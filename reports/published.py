@@ -1,4 +1,4 @@
-"""Published figures, from the data file beside this module."""
+"""Published results, read from `published.yaml`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,15 @@ class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Published(_Entry):
-    """Figures of one model in one source, under one protocol.
+class PublishedResult(_Entry):
+    """Results of one model in one source, under one protocol.
 
-    `labels` and `datasets` are names under which a run may be called by; `candidates` null fits any.
+    Attributes
+    ----------
+    labels, datasets : the labels and dataset names of runs to which the results apply
+    candidates : "full", "popular", "random" or "ratings"; None applies to any
+    negatives : the number of sampled negatives; None applies to any
+    source : a key of `sources`
     """
 
     labels: list[str]
@@ -31,15 +36,15 @@ class Published(_Entry):
 
 
 class PublishedFile(_Entry):
-    """The whole data file: what each source is, and the figures."""
+    """The whole data file. `sources` are the references by key."""
 
     sources: dict[str, str]
-    figures: list[Published]
+    results: list[PublishedResult]
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One published number."""
+class PublishedValue:
+    """One published metric value."""
 
     value: float
     source: str
@@ -47,7 +52,7 @@ class Figure:
 
 @cache
 def read_published(path: Path = PUBLISHED) -> PublishedFile:
-    """The published figures that are known."""
+    """Read the published results."""
     with open(path, encoding="utf-8") as file:
         return PublishedFile.model_validate(yaml.safe_load(file))
 
@@ -56,13 +61,13 @@ def _plain(label: str) -> str:
     return "".join(letter for letter in label.lower() if letter.isalnum())
 
 
-def figures_for(
+def published_values(
     label: str, dataset: str, split: str, candidates: str, negatives: int | None, metric: str
-) -> Sequence[Figure]:
-    """Published figures for a run's label under its own protocol; only letters and digits of a label count."""
+) -> Sequence[PublishedValue]:
+    """Return published values for a run under the same protocol. Labels match by their letters and digits alone."""
     return [
-        Figure(entry.metrics[metric], entry.source)
-        for entry in read_published().figures
+        PublishedValue(entry.metrics[metric], entry.source)
+        for entry in read_published().results
         if metric in entry.metrics
         and _plain(label) in map(_plain, entry.labels)
         and dataset in entry.datasets

@@ -1,4 +1,4 @@
-"""The critical-difference diagrams of a report: labels ranked over its datasets, one split and column at a time."""
+"""Critical-difference diagrams: labels ranked over the datasets of a report, per split and column."""
 
 from collections.abc import Sequence
 
@@ -14,36 +14,39 @@ TITLE = "Critical differences over datasets"
 
 
 def ranks_figure(tables: Sequence[Table], alpha: float, colours: Colours) -> Figure:
-    """Labels ranked over the datasets that were split and measured alike; the notes say what is missing, and why."""
+    """Rank labels over the datasets with the same split and protocol. The notes say what is missing and why."""
     charts, notes = [], []
     splits = sorted({table.split for table in tables})
     for split in splits:
         blocks = [table for table in tables if table.split == split]
         if len(blocks) < 2:
             notes.append(
-                f"{split}: these runs are of one dataset, {blocks[0].dataset}. Ranks need several: that a difference "
-                "holds for the users of one says nothing about other datasets."
+                f"{split}: all runs are on one dataset, {blocks[0].dataset}. Ranks need several datasets: a "
+                "significant difference over the users of one says nothing about others."
             )
             continue
-        for column in dict.fromkeys(column for table in blocks for column in table.columns if column.ranks):
-            chart, told = _chart(blocks, column, split if len(splits) > 1 else "", alpha, colours)
+        for column in dict.fromkeys(column for table in blocks for column in table.columns if column.has_best):
+            chart, remarks = _chart(blocks, column, split if len(splits) > 1 else "", alpha, colours)
             charts += [chart] if chart is not None else []
-            notes += told
+            notes += remarks
     if charts:
-        notes.insert(0, "Mean rank over datasets, 1 is best; a bar joins models between which Nemenyi's test finds no "
-                        f"difference at {alpha:g} (Dem\N{LATIN SMALL LETTER S WITH CARON}ar 2006).")  # fmt: skip
+        notes.insert(
+            0,
+            "Mean rank over datasets (1 = best). Bars join models that don't differ significantly in the Nemenyi test "
+            f"at level {alpha:g} (Dem\N{LATIN SMALL LETTER S WITH CARON}ar 2006).",
+        )
     return Figure("ranks", TITLE, tuple(charts), tuple(notes))
 
 
 def _chart(
     blocks: Sequence[Table], column: Column, split: str, alpha: float, colours: Colours
 ) -> tuple[Chart | None, list[str]]:
-    """The diagram of a column, and what to say about it."""
+    """Return the diagram of a column, None if it has too few labels or datasets, and notes."""
     means = {table.dataset: _means(table, column) for table in blocks if column in table.columns}
     labels = sorted(set.intersection(*(set(each) for each in means.values())))
     title = ", ".join(part for part in (heading(column), split) if part)
     if len(means) < 2 or len(labels) < LEAST_LABELS:
-        return None, [f"{title}: fewer than {LEAST_LABELS} models were measured on several datasets."]
+        return None, [f"{title}: fewer than {LEAST_LABELS} models were evaluated on all of several datasets."]
     values = np.array([[column.sign * each[label] for label in labels] for each in means.values()])
     ranking = rank_over_datasets(values, alpha)
     places = ranking.mean_ranks
@@ -53,9 +56,9 @@ def _chart(
     )
     left_out = sorted({label for each in means.values() for label in each} - set(labels))
     notes = [
-        f"{title}: {', '.join(means)}; Friedman's test p = {probability(ranking.p_value)}"
-        + ("; no difference at all, so all are joined" if ranking.p_value >= alpha else "")
-        + (f"; not on all of them: {', '.join(left_out)}" if left_out else "")
+        f"{title}: {', '.join(means)}; Friedman test p = {probability(ranking.p_value)}"
+        + ("; not significant, so all models are joined" if ranking.p_value >= alpha else "")
+        + (f"; left out because not on all datasets: {', '.join(left_out)}" if left_out else "")
         + "."
     ]
     chart = Chart(

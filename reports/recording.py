@@ -1,4 +1,4 @@
-"""Records runs: their results, per-user values and learning curves, as files of one folder."""
+"""Copies the results, per-user values and learning curves of runs into one folder."""
 
 import json
 import re
@@ -12,10 +12,11 @@ from reports.learning import curve_text
 
 
 def record_runs(runs: Sequence[Run], folder: Path, overwrite: bool) -> list[Path]:
-    """Copy each run to `<folder>/<dataset>.<label>.seed<n>.json`, `.per_user.parquet` and `.curve.csv`; returns these.
+    """Copy each run to `<folder>/<dataset>.<label>.seed<n>.json`, `.per_user.parquet` and `.curve.csv`.
 
-    A file that is there already with the same content is left alone. Raises UserError, before anything is written, for
-    two runs of one name and, unless `overwrite`, for a different run under the name.
+    Returns the paths of the files. Existing files with the same content are not written again. Raises UserError, before
+    anything is written, if two runs have the same name or, unless `overwrite`, if a file of another run would be
+    replaced.
     """
     named: dict[str, Run] = {}
     for run in runs:
@@ -23,24 +24,26 @@ def record_runs(runs: Sequence[Run], folder: Path, overwrite: bool) -> list[Path
         if other is not run:
             raise UserError(
                 f"{other.path} and {run.path} would both be recorded as {record_name(run)}: record one of them, or "
-                "give them different labels"
+                "train with different labels (--label)"
             )
     contents = {folder / f"{name}{end}": file for name, run in named.items() for end, file in _contents(run).items()}
     if not overwrite:
         for path, content in contents.items():
             if path.suffix == ".json" and path.is_file() and path.read_bytes() != content:
-                raise UserError(f"{path} holds another run ({_told(path)}); --overwrite true replaces it")
-    # What is read first, the results, is written last: nobody finds a run whose other files are still to come.
+                raise UserError(
+                    f"{path} is the record of another run ({_summary(path)}); pass --overwrite true to replace it"
+                )
+    # The results are written last, so that a run is found only when its other files are complete.
     for path, content in sorted(contents.items(), key=lambda file: file[0].suffix == ".json"):
         if content is None:
-            path.unlink(missing_ok=True)  # of the run that was there before
+            path.unlink(missing_ok=True)  # left by the run that is replaced
         elif not path.is_file() or path.read_bytes() != content:
             write_bytes(path, content)
     return [path for path, content in contents.items() if content is not None]
 
 
 def record_name(run: Run) -> str:
-    """`<dataset>.<label>.seed<n>`, with the split after the dataset where it isn't leave-one-out; in lower case."""
+    """Return `<dataset>.<label>.seed<n>` in lower case, with the split after the dataset unless it is leave-one-out."""
     record = run.record
     split = "" if record.split == "leave_one_out" else record.split
     parts = [record.data.name, split, record.label]
@@ -52,7 +55,7 @@ def _safe(text: str) -> str:
 
 
 def _contents(run: Run) -> dict[str, bytes | None]:
-    """A run's files by the end of their names; None where it has none."""
+    """Return the contents of a run's files by suffix, None for those it doesn't have."""
     curve = curve_text(run)
     return {
         ".json": run.path.read_bytes(),
@@ -61,10 +64,14 @@ def _contents(run: Run) -> dict[str, bytes | None]:
     }
 
 
-def _told(path: Path) -> str:
-    """When the run that is recorded there was finished."""
+def _summary(path: Path) -> str:
+    """Describe the recorded run at `path`."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         return "damaged"
-    return f"finished {content.get('finished')}, {content.get('epochs')} epochs" if isinstance(content, dict) else "?"
+    return (
+        f"finished {content.get('finished')}, {content.get('epochs')} epochs"
+        if isinstance(content, dict)
+        else "damaged"
+    )

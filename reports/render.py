@@ -1,4 +1,4 @@
-"""Draws grids as a terminal's text, Markdown and LaTeX, and writes tables as CSV."""
+"""Renders grids for the terminal, as Markdown and LaTeX, and tables as CSV."""
 
 import csv
 import io
@@ -14,14 +14,14 @@ from rich.text import Text as RichText
 from reports.layout import Grid, Text
 from reports.table import Cell, Table
 
-PLAIN_WIDTH = 1000  # where nobody looks at a terminal, no line is folded
-COLUMN_GAP = 3  # cells between two columns of a terminal's table
+PLAIN_WIDTH = 1000  # wide enough that no line wraps when the output is not a terminal
+COLUMN_GAP = 3  # characters between two columns in the terminal
 
 
 def terminal(grids: Sequence[Grid], width: int | None = None, colour: bool = False) -> str:
-    """The grids for a terminal of `width` columns (None = no limit); `colour` allows bold and underlined text.
+    """Render the grids for a terminal of `width` characters (None = no limit); `colour` enables bold and underline.
 
-    Columns that don't fit beside each other go on below, with the first column repeated, so that no number is cut.
+    Columns that don't fit are moved to a second table below with the first column repeated, so no number is truncated.
     """
     output = io.StringIO()
     console = Console(
@@ -49,7 +49,7 @@ def terminal(grids: Sequence[Grid], width: int | None = None, colour: bool = Fal
 
 
 def _blocks(grid: Grid, width: int) -> list[list[int]]:
-    """The columns that are drawn beside each other: each block has the first column and as many more as fit."""
+    """Split the columns into blocks that fit the width; each block starts with the first column."""
     texts = [
         [grid.groups[place], grid.headings[place], *(row[place].value + row[place].after for row in grid.rows)]
         for place in range(len(grid.headings))
@@ -69,7 +69,7 @@ def _rich(text: Text) -> RichText:
 
 
 def markdown(grids: Sequence[Grid]) -> str:
-    """The grids as GitHub's Markdown, each under a heading."""
+    """Render the grids as GitHub Markdown, each under a heading."""
     blocks = []
     for grid in grids:
         headings = [
@@ -100,7 +100,7 @@ def _escape_markdown(text: str) -> str:
 
 
 def latex(grids: Sequence[Grid]) -> str:
-    """The grids as LaTeX tables; they need \\usepackage{booktabs}."""
+    """Render the grids as LaTeX tables; they need \\usepackage{booktabs}."""
     return "\n".join(_latex_table(grid) for grid in grids)
 
 
@@ -142,7 +142,7 @@ def _latex_cell(text: Text) -> str:
 _LATEX = {
     **{letter: "\\" + letter for letter in "&%$#_{}"},
     "\\": r"\textbackslash{}",
-    "[": "{[}",  # after a line's end it would begin an option
+    "[": "{[}",  # after \\ it would start an optional argument
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "<": "$<$",
@@ -160,7 +160,7 @@ def _escape_latex(text: str) -> str:
 
 
 def csv_text(tables: Sequence[Table]) -> str:
-    """All tables as one CSV, a row per dataset, split and label, with full precision and a column for each number."""
+    """Return all tables as one CSV with full precision: a row per dataset, split and label."""
     rows: list[dict[str, object]] = []
     for table in tables:
         for row in table.rows:
@@ -199,7 +199,7 @@ CSV_NUMBERS = ("", " sd", " low", " high", " gain %", " p", " p (Holm)", " publi
 
 
 def _csv_cell(cell: Cell) -> dict[str, float]:
-    """The numbers of a cell by what their column's name ends in; only those that there are."""
+    """Return the numbers of a cell by the suffix of their column name, without those that are None."""
     tested, published = cell.comparison, cell.published[0] if cell.published else None
     off = cell.off_published(published) if published else None
     numbers = (

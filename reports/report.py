@@ -1,4 +1,4 @@
-"""The report of a set of recorded runs, in every form that it is given out in."""
+"""The report of a set of recorded runs, in all output formats."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -34,37 +34,37 @@ class Report:
 
     @property
     def reported(self) -> list[Run]:
-        """The runs that the tables show: pilots are left out."""
+        """The runs in the tables, without pilot runs."""
         return [run for table in self.tables for row in table.rows for run in row.runs]
 
     def frame(self) -> pd.DataFrame:
-        """Every recorded value of the runs, one per row."""
+        """Return every recorded value of the runs, one per row."""
         return tidy_frame(self.runs)
 
     def terminal(self, width: int | None = None, colour: bool = False) -> str:
-        """The tables for a terminal that is `width` columns wide (None = as wide as it takes)."""
+        """Render the tables for a terminal of `width` characters (None = no limit)."""
         return render.terminal(self._grids(), width, colour)
 
     def block(self) -> str:
-        """The tables as Markdown, without p-values."""
+        """Render the tables as Markdown, without p-values."""
         return render.markdown(self._grids())
 
     def markdown(self) -> str:
-        """The tables, then the p-values behind their marks."""
+        """Render the tables as Markdown, then their p-values."""
         text = self.block()
         appendices = self._appendices()
         return f"{text}\n## p-values\n\n{render.markdown(appendices)}" if appendices else text
 
     def csv(self) -> str:
-        """The tables' numbers with full precision, one row per dataset, split and label."""
+        """Return the numbers of the tables with full precision, one row per dataset, split and label."""
         return render.csv_text(self.tables)
 
     def latex(self) -> str:
-        """The tables, then the p-values behind their marks; needs the package booktabs."""
+        """Render the tables as LaTeX, then their p-values; needs the package booktabs."""
         return render.latex([*self._grids(), *self._appendices()])
 
     def html(self) -> str:
-        """One page with tables, p-values, pictures and the datasets of `stats`; it needs nothing from outside."""
+        """Return a self-contained page with tables, p-values, figures and the statistics of the datasets in `stats`."""
         sections = []
         for table, figures in zip(self.tables, self._figures, strict=True):
             grids = [grid_of(table), *[each for each in [appendix_of(table)] if each is not None]]
@@ -76,7 +76,7 @@ class Report:
             sections.append(
                 Section(
                     "Data",
-                    "The datasets as they were prepared.",
+                    "Statistics of the preprocessed datasets.",
                     (stats_grid(datasets),),
                     (stats_figure(datasets, labels),),
                 )
@@ -84,7 +84,7 @@ class Report:
         return draw_page(TITLE, sections, list(self._colours))
 
     def pictures(self, folder: Path) -> list[Path]:
-        """Draw all figures into `<folder>/<dataset>.<split>.<figure>.png`, and the ranks over datasets."""
+        """Draw each figure into `<dataset>.<split>.<figure>.png`, and the ranks over datasets into `ranks.png`."""
         named = [
             (f"{_file_name(table.dataset)}.{table.split}.{figure.name}", f"{table.dataset}, {table.split}", figure)
             for table, figures in zip(self.tables, self._figures, strict=True)
@@ -99,7 +99,7 @@ class Report:
         return written
 
     def write(self) -> list[Path]:
-        """Write the options' `formats` to `report_folder`; returns the files (none without a folder)."""
+        """Write the options' `formats` to `report_folder` and return the files (none without a folder)."""
         if self.options.report_folder is None:
             return []
         folder = Path(self.options.report_folder)
@@ -127,7 +127,7 @@ class Report:
 
     @cached_property
     def _colours(self) -> dict[str, int]:
-        """A number for each label, the same in all pictures."""
+        """The colour index of each label, the same in all figures."""
         labels = dict.fromkeys(row.label for table in self.tables for row in table.rows)
         return {label: number for number, label in enumerate(labels)}
 
@@ -141,9 +141,9 @@ class Report:
 
 
 def _subtitle(table: Table) -> str:
-    """What a table is about, beside its heading."""
+    """Describe the phase, filtering and data of a table."""
     data = table.rows[0].runs[0].record.data
-    seen = "seen items left out" if table.filter_seen else "seen items ranked too"
+    seen = "seen items filtered" if table.filter_seen else "seen items not filtered"
     size = f"{data.users:,} users, {data.items:,} items, {data.interactions:,} interactions"
     return f"{table.phase.capitalize()}, {seen}; {size} (data {data.hash})"
 
@@ -155,8 +155,8 @@ def _file_name(dataset: str) -> str:
 def report(paths: Sequence[str], options: ReportOptions) -> Report:
     """Read the recorded runs at `paths` (files, folders, globs) and compare them.
 
-    Raises UserError for a path without runs, a damaged or foreign file, runs that can't share a table, and for a
-    metric, candidate set or baseline that no run has.
+    Raises UserError for a path without runs, a damaged file, runs that are not comparable, and a metric, candidate set
+    or baseline that no run has.
     """
     runs = collect(paths)
     return Report(tuple(runs), tuple(build_tables(runs, options)), options)

@@ -1,4 +1,4 @@
-"""From recorded runs to comparison tables: one per dataset and split."""
+"""Builds comparison tables from recorded runs, one per dataset and split."""
 
 import math
 import statistics
@@ -11,7 +11,7 @@ from reports.collect import Phase, Run
 from reports.comparable import check_baseline, check_metrics, check_repeats, check_same_protocol, measured_candidates
 from reports.differences import Comparison, compare_users, user_intervals
 from reports.options import ReportOptions
-from reports.published import Figure, figures_for
+from reports.published import PublishedValue, published_values
 
 LOWER_IS_BETTER = tuple(name for name, metric in METRICS.items() if not metric.higher_is_better)
 NEITHER_IS_BETTER = ("Coverage", "Novelty", "PopularityLift")
@@ -19,7 +19,7 @@ NEITHER_IS_BETTER = ("Coverage", "Novelty", "PopularityLift")
 
 @dataclass(frozen=True)
 class Column:
-    """A metric on a candidate set; `negatives` is the number of sampled ones, None for the full ranking."""
+    """A metric on a candidate set; `negatives` is the number of sampled negatives, None for the full ranking."""
 
     candidates: str
     negatives: int | None
@@ -27,33 +27,45 @@ class Column:
 
     @property
     def key(self) -> str:
-        """The column's name in per-user files."""
+        """The name of the column in per-user files."""
         return f"{self.candidates}/{self.metric}"
 
     @property
     def group(self) -> str:
-        """The candidate set for people: "full", "popular 100"."""
+        """The candidate set in short, for column headings: "full", "popular 100"."""
         return self.candidates if self.negatives is None else f"{self.candidates} {self.negatives}"
 
     @property
+    def described_candidates(self) -> str:
+        """The candidate set in words, for titles and notes: "100 popularity-sampled negatives"."""
+        if self.candidates == "full":
+            return "full ranking"
+        sampling = {"popular": "popularity-sampled", "random": "uniformly sampled"}.get(self.candidates)
+        return self.group if sampling is None else f"{self.negatives or ''} {sampling} negatives".strip()
+
+    @property
     def sign(self) -> int:
-        """1 where more is better, else -1."""
+        """1 if higher is better, else -1."""
         return -1 if self.metric.split("@")[0] in LOWER_IS_BETTER else 1
 
     @property
-    def ranks(self) -> bool:
-        """Whether one value is better than another at all."""
+    def has_best(self) -> bool:
+        """Whether the metric has a best value, so that labels can be ranked by it."""
         return self.metric.split("@")[0] not in NEITHER_IS_BETTER
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What a table says about one label in one column.
+    """The value of one label in one column.
 
-    mean and deviation (sample standard deviation, None for one seed) are over seeds; interval is the bootstrap one of
-    the mean over users, None where it isn't asked for; place is 1 for the best and 2 for the second; gain is relative
-    to the baseline (.1 = 10 % more), None without one; comparison is the paired test against the reference, None for
-    the reference itself and where per-user values lack.
+    Attributes
+    ----------
+    mean, deviation : mean and sample standard deviation over seeds; `deviation` is None for one seed
+    interval : bootstrap confidence interval of the mean over users, None if not requested
+    place : 1 for the best and 2 for the second-best label of the column, else None
+    gain : relative gain over the baseline (.1 = 10 % higher), None without a baseline
+    comparison : the paired test against the reference; None for the reference itself and without per-user values
+    published : published values under the same protocol
     """
 
     mean: float
@@ -62,16 +74,16 @@ class Cell:
     place: int | None
     gain: float | None
     comparison: Comparison | None
-    published: tuple[Figure, ...]
+    published: tuple[PublishedValue, ...]
 
-    def off_published(self, figure: Figure) -> float | None:
-        """How far the mean is from a published figure, relative to it (.1 = 10 % more); None if that is 0."""
-        return self.mean / figure.value - 1 if figure.value else None
+    def off_published(self, published: PublishedValue) -> float | None:
+        """Return the relative deviation of the mean from a published value (.1 = 10 % higher); None if that is 0."""
+        return self.mean / published.value - 1 if published.value else None
 
 
 @dataclass(frozen=True)
 class Row:
-    """A label with its runs (one per seed), its cells (None where it has no value) and mean costs over seeds."""
+    """A label with its runs (one per seed), a cell per column (None if it has no value) and mean costs over seeds."""
 
     label: str
     runs: tuple[Run, ...]
@@ -83,7 +95,7 @@ class Row:
 
     @property
     def cut_short(self) -> bool:
-        """Whether any of the runs was stopped before its training had ended."""
+        """Whether any of the runs was interrupted or diverged."""
         return any(run.cut_short for run in self.runs)
 
 
@@ -107,14 +119,15 @@ class Table:
 
 Labelled = dict[str, list[Run]]
 Intervals = dict[tuple[str, str], tuple[float, float]]  # (label, column) -> low, high
-Values = dict[str, list[list[float]]]  # values[label][column]: one per seed that has it
+Values = dict[str, list[list[float]]]  # values[label][column]: one per seed that has the metric
 
 
 def build_tables(runs: Sequence[Run], options: ReportOptions) -> list[Table]:
-    """Tables of the runs, one per dataset and split, in order of their names.
+    """Build a table per dataset and split, sorted by name.
 
-    Pilot runs are left out, and runs without values of the phase: a search doesn't test its trials. Raises UserError
-    where runs can't be compared (see `comparable`), where none is left, or where the baseline or a metric is missing.
+    Pilot runs and runs without values of the phase (such as the trials of a search, which are not tested) are left out.
+    Raises UserError if runs are not comparable (see `comparable`), if none is left, or if no run has the baseline's
+    label or a requested metric.
     """
     pilots = [run for run in runs if run.record.options.get("pilot")]
     trials = [run for run in runs if run not in pilots and not run.record.metrics(options.phase)]
@@ -124,14 +137,14 @@ def build_tables(runs: Sequence[Run], options: ReportOptions) -> list[Table]:
             group = groups.setdefault((run.record.data.name, run.record.split), {})
             group.setdefault(run.record.label, []).append(run)
     if not groups and trials:
-        raise UserError(f"none of the runs has {options.phase} values; give another --phase, or other runs")
+        raise UserError(f"none of the runs has {options.phase} values; choose another --phase or other runs")
     if not groups:
-        raise UserError("all of the runs are pilot runs, which only show that a command works; report others")
+        raise UserError("all of the runs are pilot runs, which only check that a command works; choose other runs")
     kept = [run for run in runs if run not in pilots and run not in trials]
     check_metrics(kept, options.phase, measured_candidates(kept, options.phase, options.candidates), options.metrics)
     check_baseline(kept, options.baseline)
-    notes = [f"left out as pilot runs: {', '.join(str(run.path) for run in pilots)}"] if pilots else []
-    notes += [f"left out, for they have no {options.phase} values: {len(trials)} runs"] if trials else []
+    notes = [f"pilot runs left out: {', '.join(str(run.path) for run in pilots)}"] if pilots else []
+    notes += [f"runs without {options.phase} values left out: {len(trials)}"] if trials else []
     return [_table(dataset, split, labelled, options, notes) for (dataset, split), labelled in sorted(groups.items())]
 
 
@@ -174,16 +187,16 @@ def _table(dataset: str, split: str, labelled: Labelled, options: ReportOptions,
 
 
 def _remarks(runs: Sequence[Run]) -> list[str]:
-    """What a reader should know about how the runs came about."""
+    """Return notes on differences between the runs that don't prevent a comparison."""
     remarks = []
     choosers = sorted({str(run.record.protocol.get("selected_by")) for run in runs})
     if len(choosers) > 1:
-        remarks.append(f"the best epochs were chosen by different validation metrics: {', '.join(choosers)}")
+        remarks.append(f"the best epochs were selected by different validation metrics: {', '.join(choosers)}")
     return remarks
 
 
 def _columns(runs: Sequence[Run], options: ReportOptions) -> list[Column]:
-    """The columns of a table; raises UserError where one would hold what can't be compared."""
+    """Return the columns of a table. Raises UserError if the values of a column are not comparable."""
     present = measured_candidates(runs, options.phase, None)
     columns = []
     for name in options.candidates or present:
@@ -197,22 +210,22 @@ def _columns(runs: Sequence[Run], options: ReportOptions) -> list[Column]:
 
 
 def _negatives(runs: Sequence[Run], candidates: str, phase: Phase) -> int | None:
-    """How many negatives a sampled candidate set has; None for the full ranking and ratings, or where it isn't told."""
+    """Return the number of sampled negatives; None for the full ranking and ratings, or if it is not recorded."""
     if candidates in ("full", "ratings"):
         return None
-    told = [run.record.options for run in runs if candidates in run.record.metrics(phase)]
-    size = told[0].get("test_negative_sample_size") if told else None
+    having = [run.record.options for run in runs if candidates in run.record.metrics(phase)]
+    size = having[0].get("test_negative_sample_size") if having else None
     return size if isinstance(size, int) else None
 
 
 def _values(repeats: Sequence[Run], column: Column, phase: Phase) -> list[float]:
-    """A label's values in a column, one per seed that has it."""
+    """Return a label's values in a column, one per seed that has the metric."""
     rows = [run.record.metrics(phase).get(column.candidates, {}) for run in repeats]
     return [row[column.metric] for row in rows if column.metric in row]
 
 
 def _reference(values: Values, place: int, column: Column, options: ReportOptions) -> str | None:
-    """The label that others are tested against in a column: the baseline if there is one, else the best."""
+    """Return the label with which the others are compared in a column: the baseline if given, else the best."""
     if options.baseline is not None:
         return options.baseline if options.baseline in values else None
     having = [label for label in values if values[label][place]]
@@ -222,7 +235,7 @@ def _reference(values: Values, place: int, column: Column, options: ReportOption
 def _ordered(
     labelled: Labelled, values: Values, columns: Sequence[Column], options: ReportOptions
 ) -> list[tuple[str, list[Run]]]:
-    """The labels with their runs, in the order that the options ask for; labels without a first value go last."""
+    """Return the labels with their runs in the requested order; labels without a value in the first column are last."""
     pairs = list(labelled.items())
     if options.order == "label":
         return sorted(pairs)
@@ -277,7 +290,7 @@ def _cell(
     interval: tuple[float, float] | None,
     options: ReportOptions,
 ) -> Cell | None:
-    """A label's cell in a column; `values` are those of all labels in it, one per seed."""
+    """Return the cell of a label in a column; `values` are the values of all labels in this column, one per seed."""
     if not values[label]:
         return None
     means = {name: statistics.fmean(theirs) for name, theirs in values.items() if theirs}
@@ -289,7 +302,7 @@ def _cell(
         mean=mean,
         deviation=statistics.stdev(values[label]) if len(values[label]) > 1 else None,
         interval=interval,
-        place=place if place <= 2 and len(standings) > 1 and column.ranks else None,
+        place=place if place <= 2 and len(standings) > 1 and column.has_best else None,
         gain=mean / base - 1 if base else None,
         comparison=next(
             (c for c in comparisons if (c.label, c.candidates, c.metric) == (label, column.candidates, column.metric)),
@@ -299,9 +312,9 @@ def _cell(
     )
 
 
-def _published(run: Run, column: Column) -> tuple[Figure, ...]:
+def _published(run: Run, column: Column) -> tuple[PublishedValue, ...]:
     record = run.record
-    found = figures_for(
+    found = published_values(
         record.label, record.data.name, record.split, column.candidates, column.negatives, column.metric
     )
     return tuple(found)

@@ -1,9 +1,9 @@
 "use strict";
-// Scales, ticks and the frame of a chart.
+// Scales, ticks and axes of a chart.
 
 const MARGIN = { top: 12, right: 18, bottom: 42, left: 58 };
 
-/** From values to pixels, with ticks. */
+/** A function from values to pixels, with ticks. */
 function makeScale(values, pixels, { log = false, pad = 0.05, ticks = null, count = 6 }) {
   const bend = log ? Math.log10 : (value) => value;
   let low = Math.min(...values.map(bend));
@@ -46,12 +46,12 @@ function short(value) {
 
 const percent = (value) => `${Number((value * 100).toPrecision(3))} %`;
 
-/** A value as the tip tells it. */
+/** Format a value for the tooltip. */
 function exact(value) {
   return Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(4)));
 }
 
-/** The axes with their names; leaves out names of ticks that would touch the one before. */
+/** Draw the axes with their labels, leaving out tick labels that would overlap. */
 function drawFrame(svg, chart, x, y, width, height) {
   const bottom = height - MARGIN.bottom;
   const right = width - MARGIN.right;

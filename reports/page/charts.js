@@ -1,9 +1,10 @@
 "use strict";
-// The charts: lines, scatters with the Pareto front, and diagrams of ranks. Each is drawn anew for its width.
+// Line charts, scatter plots with a Pareto front, and critical-difference diagrams. Charts are redrawn when resized.
 
 const HEIGHT = 300;
 const DASHES = ["", "7 4", "2 3", "9 3 2 3"];
-const REACH = 40; // pixels from the pointer within which a point is told of
+const FEW_POINTS = 20; // a line with fewer points has markers
+const REACH = 40; // maximum distance in pixels from the pointer to the point in the tooltip
 
 const stroke = (series) => `stroke: var(--c${series.colour % 8}); stroke-dasharray: ${DASHES[Math.floor(series.colour / 8) % 4]}`;
 const fill = (series) => `fill: var(--c${series.colour % 8})`;
@@ -21,7 +22,7 @@ function drawPoints(chart, visible, width) {
   const svg = draw("svg", { height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": chart.title });
   const points = visible.flatMap((series) => series.points);
   if (!points.length) {
-    svg.append(draw("text", { class: "faint", x: width / 2, y: HEIGHT / 2, "text-anchor": "middle" }, "nothing is switched on"));
+    svg.append(draw("text", { class: "faint", x: width / 2, y: HEIGHT / 2, "text-anchor": "middle" }, "all curves are hidden"));
     return svg;
   }
   const scatter = chart.kind === "scatter";
@@ -49,7 +50,7 @@ function drawSeries(svg, chart, series, x, y) {
     const at = x(point.x);
     group.append(draw("line", { x1: at, x2: at, y1: y(point.low), y2: y(point.high), "stroke-width": 1, opacity: 0.7, style: stroke(series) }));
   }
-  if (chart.kind === "scatter" || chart.ticks.length || series.points.length === 1) {
+  if (chart.kind === "scatter" || series.points.length < FEW_POINTS) {
     for (const point of series.points) group.append(draw("circle", { cx: x(point.x), cy: y(point.y), r: chart.kind === "scatter" ? 5 : 3.2, style: fill(series) }));
   }
   let free = -Infinity;
@@ -74,7 +75,7 @@ function drawFront(svg, chart, visible, x, y) {
   svg.append(draw("path", { class: "axis", d: path.join(""), fill: "none", "stroke-dasharray": "5 4" }));
 }
 
-/** Names beside the points: each at the first place around its point where it covers no other name and no point. */
+/** Put each name at the first position around its point where it overlaps no other name or point. */
 function drawNames(svg, visible, x, y, width) {
   const taken = visible.map(({ points: [point] }) => [x(point.x) - 6, x(point.x) + 6, y(point.y) - 6, y(point.y) + 6]);
   for (const series of visible) {
@@ -89,7 +90,7 @@ function drawNames(svg, visible, x, y, width) {
   }
 }
 
-/** Tell of the point that is nearest to the pointer. */
+/** Show the tooltip of the point nearest to the pointer. */
 function followPointer(svg, chart, visible, x, y) {
   const dot = draw("circle", { r: 5, fill: "none", "stroke-width": 2, visibility: "hidden" });
   svg.append(dot);
@@ -117,12 +118,12 @@ function followPointer(svg, chart, visible, x, y) {
 function factsOf(chart, point) {
   const tick = chart.ticks.find(([value]) => value === point.x);
   const facts = [[chart.x_label, tick ? tick[1] : exact(point.x)], [chart.y_label, chart.y_percent ? percent(point.y) : exact(point.y)]];
-  if (point.low !== null && point.high !== null) facts.push(["from, to", `${exact(point.low)}, ${exact(point.high)}`]);
+  if (point.low !== null && point.high !== null) facts.push(["error bar", `${exact(point.low)}, ${exact(point.high)}`]);
   if (point.text) facts.push(["", point.text]);
   return facts;
 }
 
-/** Names left and right below a line of ranks; thick bars join what doesn't differ. */
+/** Draw a critical-difference diagram: names on both sides of the line of ranks, bars join groups that don't differ. */
 function drawRanks(chart, visible, width) {
   const narrow = width < 520; // names stand on their lines rather than beside them
   const half = Math.ceil(visible.length / 2);

@@ -1,10 +1,10 @@
 "use strict";
-// The page: sections with tables and pictures, the filter, the theme.
+// Builds the page: sections with tables and figures, the row filter, the colour theme.
 
 const content = JSON.parse(document.getElementById("content").textContent);
-const tables = []; // how to filter each table, given the words
+const tables = []; // a function per table that filters its rows by words
 
-/** A figure with buttons that switch its labels off and on. */
+/** A figure with buttons that show or hide its labels. */
 function makeFigure(figure, heading) {
   const hidden = new Set();
   const plots = figure.charts.map((chart) => ({ chart, place: make("div", { class: "plot" }) }));

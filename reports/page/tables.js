@@ -1,9 +1,9 @@
 "use strict";
-// Elements, the tip that shows what stands behind a value, and tables that are sorted and filtered.
+// DOM helpers, the tooltip, and tables that can be sorted and filtered.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element with attributes and children; texts become text nodes, so that nothing in the data is read as HTML. */
+/** Create an element. Strings become text nodes, so that data is never parsed as HTML. */
 function make(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -20,7 +20,7 @@ function draw(name, attributes = {}, ...children) {
 
 const tip = document.getElementById("tip");
 
-/** Show facts ([what, value] each) beside a point of the window, and always inside of it. */
+/** Show facts, a list of [name, value], in a tooltip near a point and inside the window. */
 function showTip(x, y, title, facts) {
   const list = make("dl");
   for (const [what, value] of facts) list.append(make("dt", {}, what), make("dd", {}, value));
@@ -76,7 +76,7 @@ function headRow(grid) {
 
 const isNumber = (value) => typeof value === "number";
 
-/** Order of two cells: numbers before texts, what is missing last whatever the direction. */
+/** Compare two cells: numbers before texts, missing values last in both directions. */
 function compareCells(one, other, direction) {
   const missing = (cell) => !isNumber(cell.sort) && (cell.value === "" || cell.value === "\u2013");
   if (missing(one) || missing(other)) return missing(one) - missing(other);
@@ -84,7 +84,7 @@ function compareCells(one, other, direction) {
   return direction * one.value.localeCompare(other.value, "en", { numeric: true });
 }
 
-/** A table with its notes; `tables` learns how to filter it. */
+/** Create a table with its notes, and add its filter function to `tables`. */
 function makeTable(grid, tables) {
   const body = make("tbody");
   const rows = grid.rows.map((cells) => {

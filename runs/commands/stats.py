@@ -22,9 +22,9 @@ from options import Origin, Resolved
 from options.problems import Problems, unknown_choice
 from options.values import check
 from options.yaml_text import flow
+from reports import draw_dataset_curves
 from runs.command import Command
 from runs.run_options import RunOptions
-from runs.stats_pictures import draw
 
 SCHEMA = 1
 
@@ -109,7 +109,7 @@ def _run(resolved: Resolved) -> int:
         write_text(options.stats_json, json.dumps(content, indent=1) + "\n")
         print(options.stats_json)
     if options.stats_pictures is not None:
-        for path in draw({column.label: column.curves for column in columns}, options.stats_pictures):
+        for path in draw_dataset_curves([column.as_json() for column in columns], options.stats_pictures):
             print(path)
     return 0
 

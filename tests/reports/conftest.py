@@ -1,4 +1,4 @@
-"""Recorded runs made up for tests of reports."""
+"""Made-up recorded runs for the tests of reports."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ Record = Callable[..., Path]
 
 
 def write_tables(folder: Path, curve: list[tuple[str, float]]) -> None:
-    """The tables of a run's folder: (stage, validation NDCG@10) by epoch."""
+    """Write the tables of a run folder from (stage, validation NDCG@10) by epoch."""
     folder.mkdir()
     tables = {
         "train": ["epoch,stage,lr,loss", *(f"{n},{stage},0.1,{100 / n}" for n, (stage, _) in enumerate(curve, 1))],
@@ -29,10 +29,10 @@ def write_tables(folder: Path, curve: list[tuple[str, float]]) -> None:
 
 @pytest.fixture
 def record(tmp_path: Path) -> Record:
-    """Write a run's results into `tmp_path/<name>/results.json`, with per-user values where given; returns the file.
+    """Write a run's results to `tmp_path/<name>/results.json`, and per-user values if given; returns the file.
 
-    values: {"full": {"NDCG@10": .1}, ...} of the test; changes replace keys of results.json; curve: (stage, validation
-    NDCG@10 on full) by epoch.
+    values: test metrics, {"full": {"NDCG@10": .1}, ...}. curve: (stage, validation NDCG@10 on full) by epoch.
+    changes: replace keys of results.json.
     """
 
     def write(

@@ -1,4 +1,4 @@
-"""Which runs a path names, and what is said about files that are no results."""
+"""Finding recorded runs, and errors for files that are not results."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from reports import collect, tidy_frame
 from reports.collect import find_results, read_per_user, read_run
 
 
-def test_files_folders_and_globs_name_each_run_once(tmp_path: Path, record: Any) -> None:
+def test_each_run_is_found_once(tmp_path: Path, record: Any) -> None:
     first, second = record("a", name="group/a"), record("b", name="group/deeper/b")
     (first.parent / "status.json").write_text("{}", encoding="utf-8")
     half_written = tmp_path / "group" / ".b.tmp" / "results.json"
@@ -28,7 +28,7 @@ def test_files_folders_and_globs_name_each_run_once(tmp_path: Path, record: Any)
     assert find_results([str(second), str(tmp_path), str(first)]) == both[::-1]
 
 
-def test_recorded_results_are_found_with_their_per_user_values(tmp_path: Path, record: Any) -> None:
+def test_recorded_results_have_per_user_values(tmp_path: Path, record: Any) -> None:
     run = record("a", per_user={"full/NDCG@10": [0.5, 0.25]})
     recorded = tmp_path / "results"
     recorded.mkdir()
@@ -41,40 +41,40 @@ def test_recorded_results_are_found_with_their_per_user_values(tmp_path: Path, r
 
 
 @pytest.mark.parametrize("pattern", ["nowhere", "nowhere/*.json", "empty"])
-def test_a_path_without_runs_is_named(tmp_path: Path, pattern: str) -> None:
+def test_a_path_without_runs_is_an_error(tmp_path: Path, pattern: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=f"no recorded runs at .*{pattern.replace('*', '.')}"):
         find_results([str(tmp_path / pattern)])
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
-        ('{"schema": 1, "lab', "no JSON"),
-        ("\xff\xfe", "no JSON|not the results"),
-        ("[1, 2]", "not the results of a run"),
-        ('{"name": "x"}', "not the results of a run .*label: Field required"),
+        ('{"schema": 1, "lab', "not valid JSON"),
+        ("\xff\xfe", "not valid JSON|not a results"),
+        ("[1, 2]", "not a results file of a run"),
+        ('{"name": "x"}', "not a results file of a run .*label: Field required"),
     ],
 )
-def test_damaged_and_foreign_files_are_named(tmp_path: Path, content: str, said: str) -> None:
+def test_damaged_and_foreign_files_are_errors(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "results.json"
     path.write_text(content, encoding="latin-1")
-    with pytest.raises(UserError, match=said) as caught:
+    with pytest.raises(UserError, match=message) as caught:
         read_run(path)
     assert str(path) in str(caught.value)
 
 
 @pytest.mark.parametrize("change", [{"schema": 2}, {"test": {"full": {"NDCG@10": float("nan")}}}, {"seed": "first"}])
-def test_results_that_make_no_sense_are_refused(record: Any, change: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match="not the results of a run"):
+def test_invalid_results_are_refused(record: Any, change: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="not a results file of a run"):
         read_run(record("a", **change))
 
 
-def test_keys_of_other_versions_are_let_be(record: Any) -> None:
+def test_unknown_keys_are_ignored(record: Any) -> None:
     assert read_run(record("a", invented_later=1)).record.label == "a"
 
 
-def test_the_frame_has_every_value_once_with_its_circumstances(record: Any) -> None:
+def test_the_frame_has_every_value_once_with_details(record: Any) -> None:
     values = {"full": {"NDCG@10": 0.1}, "popular": {"NDCG@10": 0.4, "Recall@10": 0.6}}
     frame = tidy_frame(collect([str(record("a", values)), str(record("b", values, seed=3))]))
     assert len(frame) == 2 * 2 * 3
@@ -86,14 +86,14 @@ def test_the_frame_has_every_value_once_with_its_circumstances(record: Any) -> N
     assert (facts.minutes, facts.epochs, facts.parameters, facts.peak_memory_mib) == (1.5, 10, 1234567, 500.0)
 
 
-def test_damaged_per_user_values_are_named(record: Any) -> None:
+def test_damaged_per_user_values_are_errors(record: Any) -> None:
     path = record("a")
     broken = path.with_name("per_user.parquet")
     broken.write_bytes(b"PAR1 but not really")
-    with pytest.raises(UserError, match=r"per_user\.parquet can't be read"):
+    with pytest.raises(UserError, match=r"can't read .*per_user\.parquet"):
         read_per_user(read_run(path), ["full/NDCG@10"])
     pd.DataFrame({"user": ["1", "1"], "full/NDCG@10": [0.0, 1.0]}).to_parquet(broken)
-    with pytest.raises(UserError, match="each user once"):
+    with pytest.raises(UserError, match="unique users"):
         read_per_user(read_run(path), ["full/NDCG@10"])
 
 

@@ -1,4 +1,4 @@
-"""What the pictures show: curves, cut-offs, costs, groups of users, ranks over datasets; and what is refused."""
+"""Figures: learning curves, metric vs. k, accuracy vs. time, groups of users, ranks; and runs that are refused."""
 
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,14 @@ import pytest
 
 from common.errors import UserError
 from datasets import SPLITS
-from reports import Report, ReportOptions, report
+from reports import Report, ReportOptions, draw_dataset_curves, report
 from reports.chart import Figure, Point, Series
-from reports.circumstances import grouped
 from reports.comparable import SPLIT_OPTIONS
 from reports.critical import rank_over_datasets
 from reports.figures import figures_of, pareto_front
 from reports.ranks import ranks_figure
+from reports.stats_file import DatasetRecord, stats_figure
+from reports.user_groups import group_users
 
 STAGES = [("recover_len 4", 0.1), ("recover_len 4", 0.3), ("recover_len 2", 0.2), ("recover_len 2", 0.4)]
 
@@ -31,18 +32,18 @@ def figures(paths: list[Path], **options: Any) -> dict[str, Figure]:
     return {figure.name: figure for figure in figures_of(table, shown.options, colours)}
 
 
-def test_a_learning_curve_has_its_stages_and_its_best_epoch(record: Any) -> None:
+def test_a_learning_curve_marks_stages_and_best_epoch(record: Any) -> None:
     (chart,) = figures([record("a", curve=STAGES, epochs=4, best_epoch=2)])["curves"].charts
     (series,) = chart.series
     assert [(point.x, point.y) for point in series.points] == [(1, 0.1), (2, 0.3), (3, 0.2), (4, 0.4)]
     assert [(mark.kind, mark.x, mark.y) for mark in series.marks] == [("stage", 3, 0.2), ("best", 2, 0.3)]
 
 
-def test_a_learning_curve_by_time_has_the_minutes_up_to_each_epoch(record: Any) -> None:
+def test_a_learning_curve_over_time_has_minutes(record: Any) -> None:
     path = record("a", curve=STAGES, epochs=4, best_epoch=2)
     table = path.parent / "tables" / "time_log.csv"
     table.unlink()
-    assert not figures([path])["curves_by_time"].charts  # nobody took the time
+    assert not figures([path])["curves_by_time"].charts  # times were not recorded
     table.write_text("epoch,seconds\n1,30\n2,60\n3,30\n4,120\n", encoding="utf-8")
     (chart,) = figures([path])["curves_by_time"].charts
     (series,) = chart.series
@@ -50,7 +51,7 @@ def test_a_learning_curve_by_time_has_the_minutes_up_to_each_epoch(record: Any) 
     assert [(mark.kind, mark.x) for mark in series.marks] == [("stage", 2), ("best", 1.5)]
 
 
-def test_a_curve_ends_where_the_results_do_though_training_went_on(record: Any) -> None:
+def test_a_curve_ends_at_the_last_epoch_of_the_results(record: Any) -> None:
     path = record("a", curve=STAGES, epochs=3, best_epoch=2)
     with open(path.parent / "tables" / "val_log.csv", "a", encoding="utf-8") as file:
         file.write("5,recover_len 1,0.")
@@ -58,16 +59,16 @@ def test_a_curve_ends_where_the_results_do_though_training_went_on(record: Any) 
     assert [point.x for point in chart.series[0].points] == [1, 2, 3]
 
 
-def test_a_lacking_curve_is_told_and_a_damaged_one_named(record: Any) -> None:
+def test_missing_and_damaged_curves_are_reported(record: Any) -> None:
     one, other = record("a", curve=STAGES, epochs=4), record("b")
-    assert "No learning curve was kept of b." in figures([one, other])["curves"].notes
+    assert "No learning curve was recorded for b." in figures([one, other])["curves"].notes
     table = one.parent / "tables" / "val_log.csv"
     table.write_text("epoch,stage,full/NDCG@10\n1,first,much\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"val_log\.csv is no learning curve"):
+    with pytest.raises(UserError, match=r"val_log\.csv is not a learning curve"):
         figures([one, other])
 
 
-def test_curves_of_different_protocols_share_no_picture(record: Any) -> None:
+def test_curves_of_different_protocols_are_refused(record: Any) -> None:
     paths = [
         record(label, {"popular": {"NDCG@10": 0.1}}, options={"test_negative_sample_size": size}, curve=STAGES)
         for label, size in (("a", 100), ("b", 50))
@@ -76,18 +77,18 @@ def test_curves_of_different_protocols_share_no_picture(record: Any) -> None:
         made(paths)
 
 
-def test_runs_with_other_split_options_share_no_table(record: Any) -> None:
+def test_runs_with_different_split_options_are_refused(record: Any) -> None:
     paths = [record(label, split="ratio", options={"test_share": share}) for label, share in (("a", 0.1), ("b", 0.2))]
     with pytest.raises(UserError, match=r"option test_share differs, 0\.1 in .* and 0\.2 in"):
         made(paths)
 
 
-def test_the_options_of_every_split_are_compared() -> None:
+def test_options_of_every_split_are_compared() -> None:
     fields = {name for maker in SPLITS.values() for name in maker.Options.model_fields}
     assert fields == set(SPLIT_OPTIONS)
 
 
-def test_a_metric_against_k_has_mean_and_deviation_over_seeds(record: Any) -> None:
+def test_metric_vs_k_has_mean_and_deviation_over_seeds(record: Any) -> None:
     values = [{"full": {"NDCG@5": 0.1 * n, "NDCG@10": 0.2 * n, "Recall@10": 0.9}} for n in (1, 2)]
     (chart,) = figures([record("a", values[seed], seed=seed) for seed in (0, 1)])["k"].charts
     (series,) = chart.series
@@ -96,25 +97,25 @@ def test_a_metric_against_k_has_mean_and_deviation_over_seeds(record: Any) -> No
     assert series.points[0].high - series.points[0].low == pytest.approx(2 * np.std([0.1, 0.2], ddof=1))
 
 
-def test_the_pareto_front_has_who_is_not_beaten_in_time() -> None:
+def test_pareto_front() -> None:
     costs = {"slow": (9, 0.5), "good": (5, 0.6), "fast": (1, 0.2), "worse": (2, 0.1), "same time": (5, 0.4)}
     series = [Series(name, name, 0, (Point(*point),)) for name, point in costs.items()]
     assert pareto_front(series, 1) == ("fast", "good")
     assert pareto_front(series, -1) == ("fast", "worse")
 
 
-def test_minutes_of_interrupted_runs_are_marked(record: Any) -> None:
+def test_interrupted_runs_are_marked_in_the_scatter_plot(record: Any) -> None:
     paths = [record("a", stopped_by="interrupted"), record("b", minutes=3.0)]
     figure = figures(paths)["minutes"]
     assert {series.name for series in figure.charts[0].series} == {"a \N{DAGGER}", "b"}
     assert any(note.startswith("\N{DAGGER} Interrupted") for note in figure.notes)
 
 
-def test_groups_are_about_equal_and_part_no_equal_values() -> None:
+def test_groups_are_about_equal_and_keep_ties_together() -> None:
     fact = pd.Series(np.arange(60.0), index=[str(user) for user in range(60)])
-    assert grouped(fact).sizes == (10,) * 6
-    assert grouped(fact).names[0] == "0\N{EN DASH}9"
-    tied = grouped(pd.Series([1.0] * 50 + [2.0, 3.0, 4.0, 5.0]))
+    assert group_users(fact).sizes == (10,) * 6
+    assert group_users(fact).names[0] == "0\N{EN DASH}9"
+    tied = group_users(pd.Series([1.0] * 50 + [2.0, 3.0, 4.0, 5.0]))
     assert tied.sizes[0] == 50 and sum(tied.sizes) == 54
 
 
@@ -125,7 +126,7 @@ def per_user(values: Any, facts: bool = True) -> dict[str, Any]:
     return columns
 
 
-def test_facts_of_users_kept_by_one_run_serve_all(record: Any) -> None:
+def test_user_attributes_of_one_run_are_used_for_all(record: Any) -> None:
     value = np.repeat([0.0, 1.0], 6)
     paths = [
         record(label, {"full": {"Recall@10": 0.5}}, per_user=per_user(value, facts))
@@ -137,19 +138,19 @@ def test_facts_of_users_kept_by_one_run_serve_all(record: Any) -> None:
     assert len(length.ticks) == 6
 
 
-def test_without_facts_the_picture_says_so(record: Any) -> None:
+def test_a_note_says_that_user_attributes_are_missing(record: Any) -> None:
     figure = figures([record("a", per_user={"full/NDCG@10": [0.0, 1.0]})])["users"]
-    assert not figure.charts and "kept no history length" in figure.notes[0]
+    assert not figure.charts and "did not record history length" in figure.notes[0]
 
 
-def test_users_that_were_split_in_another_way_are_refused(record: Any) -> None:
+def test_users_of_different_splits_are_refused(record: Any) -> None:
     facts = per_user(np.zeros(12)), {**per_user(np.zeros(12)), "history_length": np.ones(12)}
     paths = [record(label, per_user=columns) for label, columns in zip("ab", facts, strict=True)]
     with pytest.raises(UserError, match="differ in history or targets"):
         figures(paths)
 
 
-def test_seeds_with_splits_of_their_own_have_no_facts_in_common(record: Any) -> None:
+def test_no_user_groups_if_each_seed_has_its_own_split(record: Any) -> None:
     facts = per_user(np.zeros(12)), {**per_user(np.zeros(12)), "history_length": np.ones(12)}
     paths = [
         record("a", per_user=columns, seed=seed, name=f"a{seed}", options={"split_seed": None})
@@ -158,7 +159,7 @@ def test_seeds_with_splits_of_their_own_have_no_facts_in_common(record: Any) -> 
     assert not figures(paths)["users"].charts
 
 
-def test_ranks_agree_with_the_worked_example_of_the_paper() -> None:
+def test_ranks_agree_with_the_example_of_the_paper() -> None:
     # C4.5, C4.5+m, C4.5+cf, C4.5+m+cf on 14 datasets (Demsar 2006, table 6)
     areas = """.763 .768 .771 .798  .599 .591 .590 .569  .954 .971 .968 .967  .628 .661 .654 .657  .882 .888 .886 .898
     .936 .931 .916 .931  .661 .668 .609 .685  .583 .583 .563 .625  .775 .838 .866 .875  1.000 1.000 1.000 1.000
@@ -166,11 +167,11 @@ def test_ranks_agree_with_the_worked_example_of_the_paper() -> None:
     ranking = rank_over_datasets(np.array(areas.split(), dtype=float).reshape(14, 4), 0.05)
     assert ranking.mean_ranks == pytest.approx((3.143, 2.000, 2.893, 1.964), abs=5e-4)
     assert ranking.critical_difference == pytest.approx(1.25, abs=5e-3)
-    assert ranking.p_value == pytest.approx(0.0167, abs=1e-4)  # .0257 in the paper, without a correction for ties
+    assert ranking.p_value == pytest.approx(0.0167, abs=1e-4)  # the paper has .0257, without correction for ties
     assert ranking.cliques == ((3, 1, 2, 0),)
 
 
-def test_cliques_are_the_widest_groups_within_the_difference() -> None:
+def test_cliques_are_maximal_groups() -> None:
     values = np.tile(np.arange(6.0)[::-1], (12, 1))
     ranking = rank_over_datasets(values, 0.05)  # ranks 1 to 6; the difference is 2.18
     assert ranking.cliques == ((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5))
@@ -192,7 +193,7 @@ def several(record: Any, datasets: int) -> Report:
     return made(paths)
 
 
-def test_ranks_over_datasets_are_of_labels_that_all_have(record: Any) -> None:
+def test_ranks_over_datasets(record: Any) -> None:
     shown = several(record, 8)
     figure = ranks_figure(shown.tables, 0.05, {"a": 0, "b": 1, "c": 2})
     (chart,) = figure.charts
@@ -200,14 +201,21 @@ def test_ranks_over_datasets_are_of_labels_that_all_have(record: Any) -> None:
     assert "p = 0.00034" in figure.notes[1]
 
 
-def test_one_dataset_has_no_ranks_and_says_why(record: Any) -> None:
+def test_a_note_says_why_one_dataset_has_no_ranks(record: Any) -> None:
     figure = ranks_figure(several(record, 1).tables, 0.05, {"a": 0, "b": 1, "c": 2})
     assert not figure.charts and "Ranks need several" in figure.notes[0]
 
 
-def test_pictures_are_written_for_what_there_is(record: Any, tmp_path: Path) -> None:
+def test_a_picture_is_written_for_each_figure_with_charts(record: Any, tmp_path: Path) -> None:
     paths = [record(label, curve=STAGES, epochs=4, minutes=n + 1.0) for n, label in enumerate(("a_$b", "b"))]
     written = made(paths).pictures(tmp_path / "out")
     names = [path.name.removeprefix("ml-1m.leave_one_out.").removesuffix(".png") for path in written]
     assert names == ["curves", "curves_by_time", "minutes"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
+
+
+def test_dataset_curves_without_timestamps(tmp_path: Path) -> None:
+    curve = {"x": [1, 2], "y": [3, 1]}
+    plain = {"label": "plain", "hash": "abc", "curves": {"popularity": curve, "activity": None}}
+    assert [path.name for path in draw_dataset_curves([plain], tmp_path)] == ["overview.png", "popularity.png"]
+    assert "Without timestamps: plain." in stats_figure([DatasetRecord.model_validate(plain)], {"plain": 0}).notes

@@ -1,4 +1,4 @@
-"""Terminal, Markdown, CSV and LaTeX of one report."""
+"""One report for the terminal and as Markdown, CSV and LaTeX."""
 
 import csv
 import io
@@ -27,7 +27,7 @@ def make(record: Any, **options: Any) -> Report:
     return report(paths, ReportOptions(metrics=("NDCG@10",), **options))
 
 
-def test_markdown_has_one_cell_per_column_and_emphasis(record: Any) -> None:
+def test_markdown_cells_and_emphasis(record: Any) -> None:
     text = make(record, baseline="a|b_c&d").markdown()
     rows = [line for line in text.split("## p-values")[0].splitlines() if line.startswith("|")]
     cells = [re.split(r"(?<!\\)\|", row)[1:-1] for row in rows]
@@ -39,11 +39,12 @@ def test_markdown_has_one_cell_per_column_and_emphasis(record: Any) -> None:
     assert base[0] == r"a\|b\_c&d"
     assert best[headings.index("popular 100 published")].startswith(r".4284 \[1\] (")
     assert "ESAPR" in text
-    assert "Holm-corrected over the 2 comparisons" in text
+    assert "paired t-test over users, Holm-corrected over the 2 comparisons" in text
+    assert "popular 100: the target is ranked among 100 popularity-sampled negatives." in text
     assert "| full | NDCG@10 | VAE\\_tw | a\\|b\\_c&d | 50 |" in text
 
 
-def test_csv_has_the_numbers_in_full(record: Any) -> None:
+def test_csv_has_full_precision(record: Any) -> None:
     made = make(record, baseline="a|b_c&d")
     rows = {row["label"]: row for row in csv.DictReader(io.StringIO(made.csv()))}
     cells = {row.label: row.cells for row in made.tables[0].rows}
@@ -59,7 +60,7 @@ def test_csv_has_the_numbers_in_full(record: Any) -> None:
     assert rows["a|b_c&d"]["full NDCG@10 sd"] == ""
 
 
-def test_latex_has_balanced_groups_and_as_many_columns_as_it_says(record: Any) -> None:
+def test_latex_has_balanced_braces_and_columns(record: Any) -> None:
     text = make(record).latex()
     tables = re.findall(r"\\begin\{table\}(.*?)\\end\{table\}", text, flags=re.S)
     assert len(tables) == 2  # the table and its p-values
@@ -78,26 +79,26 @@ def test_latex_has_balanced_groups_and_as_many_columns_as_it_says(record: Any) -
     assert text.isascii()
 
 
-def test_the_terminal_is_coloured_only_if_asked(record: Any) -> None:
+def test_terminal_output_has_colours_only_on_request(record: Any) -> None:
     made = make(record)
     plain = made.terminal()
     assert "\x1b" not in plain
-    assert "ml-1m, leave_one_out, test, seen items left out" in plain
+    assert "ml-1m, leave_one_out, test, seen items filtered" in plain
     assert next(line for line in plain.splitlines() if "VAE_tw" in line).count("1,234,567") == 1
     assert "\x1b[1m" in made.terminal(colour=True)
 
 
-def test_columns_that_do_not_fit_go_on_below_and_no_number_is_cut(record: Any) -> None:
+def test_columns_that_do_not_fit_are_moved_below(record: Any) -> None:
     made = make(record)
     wide, narrow = made.terminal(), made.terminal(width=60)
     assert max(map(len, narrow.splitlines())) <= 60
     assert "…" not in narrow
-    numbers = re.findall(r"[\d.,]*\d", wide.split("Best bold")[0])
-    assert sorted(re.findall(r"[\d.,]*\d", narrow.split("Best bold")[0])) == sorted(numbers)
+    numbers = re.findall(r"[\d.,]*\d", wide.split("Best in bold")[0])
+    assert sorted(re.findall(r"[\d.,]*\d", narrow.split("Best in bold")[0])) == sorted(numbers)
     assert narrow.count("VAE_tw") > wide.count("VAE_tw")
 
 
-def test_files_are_written_as_asked(record: Any, tmp_path: Path) -> None:
+def test_requested_files_are_written(record: Any, tmp_path: Path) -> None:
     folder = tmp_path / "out" / "tables"
     made = make(record, report_folder=str(folder), formats=("csv", "markdown"))
     assert made.write() == [folder / "report.csv", folder / "report.md"]

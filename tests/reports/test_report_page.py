@@ -1,4 +1,4 @@
-"""The page: it stands alone, and in a browser it sorts, filters, switches curves and themes, and fits a phone."""
+"""The HTML page: self-contained; sorting, filtering, hidden curves, themes and narrow screens in a browser."""
 
 import json
 import re
@@ -44,14 +44,14 @@ def page_file(record: Any, tmp_path: Path) -> Path:
     return written
 
 
-def test_the_page_needs_nothing_from_outside(page_file: Path) -> None:
+def test_the_page_is_self_contained(page_file: Path) -> None:
     text = page_file.read_text(encoding="utf-8")
     assert not re.search(r"""(src|href)=["']?(?!data:|#)[a-z/.]""", text.split('id="content"')[0])
     assert "http" not in text.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
     assert "default-src 'none'" in text
 
 
-def test_labels_can_not_break_out_of_the_page(page_file: Path) -> None:
+def test_labels_are_escaped(page_file: Path) -> None:
     text = page_file.read_text(encoding="utf-8")
     assert "<img" not in text
     assert text.count("</script>") == text.count("<script") == 5
@@ -60,21 +60,25 @@ def test_labels_can_not_break_out_of_the_page(page_file: Path) -> None:
     assert json.loads(safe_json({"a": "<!-- & \u2028 é"})) == {"a": "<!-- & \u2028 é"}
 
 
-def test_statistics_that_are_none_are_named(record: Any, tmp_path: Path) -> None:
+def test_invalid_statistics_files_are_errors(record: Any, tmp_path: Path) -> None:
     run, wrong = record("a"), tmp_path / "wrong.json"
-    for content, said in (('{"schema": 2}', "not what --mode stats"), ("{", "no JSON"), (None, "can't be read")):
+    for content, message in (
+        ('{"schema": 2}', "not a file of --mode stats"),
+        ("{", "not valid JSON"),
+        (None, "can't read"),
+    ):
         if content is None:
             wrong.unlink()
         else:
             wrong.write_text(content, encoding="utf-8")
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=message):
             report([str(run)], ReportOptions(stats=(wrong,))).html()
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     if CHROMIUM is None:
-        pytest.skip("there is no Chromium to look at the page with")
+        pytest.skip("needs Chromium")
     api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
     with api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -83,7 +87,7 @@ def browser() -> Iterator[Any]:
 
 
 class Visit:
-    """The page in a browser, with all that it complained of or asked the network for."""
+    """The page in a browser; `problems` are console messages, errors, dialogs and network requests."""
 
     def __init__(self, browser: Any, file: Path, width: int = 1200, scheme: str = "light") -> None:
         self.context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
@@ -102,7 +106,7 @@ class Visit:
             self.problems.append(request.url)
 
     def labels(self) -> list[str]:
-        """The first column of the first table, of the rows that are shown."""
+        """Return the first column of the first table's visible rows."""
         rows = self.page.locator("#part0 table").first.locator("tbody tr:visible td:first-child")
         return [text.removesuffix(" \N{DAGGER}") for text in rows.all_inner_texts()]
 
@@ -110,7 +114,7 @@ class Visit:
         return self.page.locator("#part0 table").first.get_by_role("button", name=name, exact=True)
 
     def curves(self) -> list[str]:
-        """The labels that are drawn in the first chart of the learning curves."""
+        """Return the visible labels of the first chart of the learning curves."""
         drawn = self.page.locator("[data-figure=curves] .plot").first.locator("g.series")
         return [each.get_attribute("data-label") for each in drawn.all()]
 
@@ -123,7 +127,7 @@ def visit(browser: Any, page_file: Path) -> Iterator[Visit]:
     assert visit.problems == []
 
 
-def test_columns_are_sorted(visit: Visit) -> None:
+def test_columns_can_be_sorted(visit: Visit) -> None:
     given = ["beta", NASTY, "alpha"]
     assert visit.labels() == given
     visit.head("Recall@10").click()
@@ -138,7 +142,7 @@ def test_columns_are_sorted(visit: Visit) -> None:
     assert visit.labels() == given
 
 
-def test_rows_are_filtered(visit: Visit) -> None:
+def test_rows_can_be_filtered(visit: Visit) -> None:
     visit.page.get_by_label("Filter rows").fill("ALP \N{DAGGER}")
     assert visit.labels() == ["alpha"]
     assert visit.page.get_by_text("1 of 3 rows").first.is_visible()
@@ -146,7 +150,7 @@ def test_rows_are_filtered(visit: Visit) -> None:
     assert len(visit.labels()) == 3
 
 
-def test_a_curve_is_switched_off_and_on(visit: Visit) -> None:
+def test_curves_can_be_hidden_and_shown(visit: Visit) -> None:
     button = visit.page.locator("[data-figure=curves]").get_by_role("button", name="beta")
     assert sorted(visit.curves()) == sorted(LABELS)
     button.click()
@@ -156,7 +160,7 @@ def test_a_curve_is_switched_off_and_on(visit: Visit) -> None:
     assert sorted(visit.curves()) == sorted(LABELS)
 
 
-def test_a_value_tells_what_stands_behind_it(visit: Visit) -> None:
+def test_tooltips_of_values_and_points(visit: Visit) -> None:
     tip = visit.page.get_by_role("tooltip")
     assert tip.is_hidden()
     visit.page.locator("#part0 tbody tr").nth(1).locator("td").nth(1).hover()
@@ -172,7 +176,7 @@ def test_a_value_tells_what_stands_behind_it(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_theme_follows_the_system_until_it_is_switched(browser: Any, page_file: Path, scheme: str) -> None:
+def test_the_theme_follows_the_system_until_changed(browser: Any, page_file: Path, scheme: str) -> None:
     visit = Visit(browser, page_file, scheme=scheme)
 
     def brightness() -> int:
@@ -186,7 +190,7 @@ def test_the_theme_follows_the_system_until_it_is_switched(browser: Any, page_fi
     assert visit.problems == []
 
 
-def test_a_phone_scrolls_up_and_down_alone(browser: Any, page_file: Path) -> None:
+def test_the_page_fits_a_phone(browser: Any, page_file: Path) -> None:
     visit = Visit(browser, page_file, width=360)
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
     for summary in visit.page.locator("summary").all():

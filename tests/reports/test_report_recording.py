@@ -1,4 +1,4 @@
-"""Recording runs, and the tables in a block of a Markdown file."""
+"""Recording runs, and updating the tables in a Markdown file."""
 
 import json
 import shlex
@@ -16,7 +16,7 @@ from reports.learning import read_curve
 CURVE = [("long", 0.125), ("short", 1 / 3)]
 
 
-def test_a_recorded_run_has_all_that_the_folder_had(record: Any, tmp_path: Path) -> None:
+def test_a_recorded_run_is_complete(record: Any, tmp_path: Path) -> None:
     runs = collect([str(record("My VAE/1", per_user={"full/NDCG@10": [0.0, 1.0]}, curve=CURVE, name="run"))])
     written = record_runs(runs, tmp_path / "kept", overwrite=False)
     name = "ml-1m.my_vae_1.seed0"
@@ -31,7 +31,7 @@ def test_a_recorded_run_has_all_that_the_folder_had(record: Any, tmp_path: Path)
     assert recorded.per_user_path.is_file()
 
 
-def test_recording_again_changes_nothing_and_recorded_runs_can_be_recorded(record: Any, tmp_path: Path) -> None:
+def test_recording_twice_and_recording_recorded_runs(record: Any, tmp_path: Path) -> None:
     runs = collect([str(record("a", curve=CURVE))])
     record_runs(runs, tmp_path / "kept", overwrite=False)
     before = {path: path.read_bytes() for path in (tmp_path / "kept").iterdir()}
@@ -43,34 +43,34 @@ def test_recording_again_changes_nothing_and_recorded_runs_can_be_recorded(recor
     }
 
 
-def test_another_run_is_replaced_only_if_asked(record: Any, tmp_path: Path) -> None:
+def test_another_run_is_replaced_only_with_overwrite(record: Any, tmp_path: Path) -> None:
     first = collect([str(record("a", name="one", curve=CURVE))])
     second = collect([str(record("a", name="two", epochs=99))])
     record_runs(first, tmp_path / "kept", overwrite=False)
-    with pytest.raises(UserError, match=r"holds another run .*10 epochs.*--overwrite true"):
+    with pytest.raises(UserError, match=r"record of another run .*10 epochs.*--overwrite true"):
         record_runs(second, tmp_path / "kept", overwrite=False)
     assert collect([str(tmp_path / "kept")])[0].record == first[0].record
     record_runs(second, tmp_path / "kept", overwrite=True)
     (found,) = collect([str(tmp_path / "kept")])
     assert found.record.epochs == 99
-    assert read_curve(found) is None, "the curve of the run that was replaced"
+    assert read_curve(found) is None, "the curve of the replaced run is still there"
 
 
-def test_two_runs_of_one_name_are_refused(record: Any, tmp_path: Path) -> None:
+def test_two_runs_with_the_same_name_are_refused(record: Any, tmp_path: Path) -> None:
     runs = collect([str(record(label)) for label in ("A b", "a_B")])
     with pytest.raises(UserError, match=r"both be recorded as ml-1m\.a_b\.seed0"):
         record_runs(runs, tmp_path / "kept", overwrite=False)
     assert not (tmp_path / "kept").exists()
 
 
-def test_a_split_of_its_own_has_a_name_of_its_own(record: Any, tmp_path: Path) -> None:
+def test_file_names_include_other_splits(record: Any, tmp_path: Path) -> None:
     runs = collect([str(record("a")), str(record("a", split="ratio", name="other"))])
     record_runs(runs, tmp_path / "kept", overwrite=False)
     names = sorted(path.name for path in (tmp_path / "kept").iterdir())
     assert names == ["ml-1m.a.seed0.json", "ml-1m.ratio.a.seed0.json"]
 
 
-def test_only_the_block_changes(tmp_path: Path) -> None:
+def test_only_the_block_is_changed(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_bytes(
         b"above\r\n<!-- results -->\nold\n<!-- /results -->\nbelow <!-- results:x -->\n<!-- /results:x -->"
@@ -88,16 +88,16 @@ def test_only_the_block_changes(tmp_path: Path) -> None:
     "text",
     ["", "<!-- results -->\n", "<!-- /results -->\n<!-- results -->\n", "<!-- results -->\n<!-- /results -->\n" * 2],
 )
-def test_a_file_without_exactly_one_block_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_needs_exactly_one_block(tmp_path: Path, text: str) -> None:
     page = tmp_path / "page.md"
     page.write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match="has no block for the tables, or several"):
+    with pytest.raises(UserError, match="must have exactly one block for the tables"):
         update_block(page, None, "x")
-    with pytest.raises(UserError, match="can't be read"):
+    with pytest.raises(UserError, match="can't read"):
         update_block(tmp_path / "nowhere.md", None, "x")
 
 
-def test_the_command_writes_checks_and_records(record: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_command(record: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = record("a", stopped_by="interrupted", curve=CURVE)
     page = tmp_path / "page.md"
     page.write_text("<!-- results -->\n<!-- /results -->\n", encoding="utf-8")
@@ -113,7 +113,7 @@ def test_the_command_writes_checks_and_records(record: Any, tmp_path: Path, caps
     assert "markdown_block" in capsys.readouterr().err
 
 
-def test_recorded_commands_name_no_path_of_one_machine() -> None:
+def test_recorded_commands_have_no_absolute_paths() -> None:
     recorded = sorted((ROOT / "results").glob("*.json"))
     assert recorded
     for path in recorded:

@@ -1,4 +1,4 @@
-"""What tables say: means, places, gains, marks and published figures; and what is refused."""
+"""Comparison tables: means, places, gains, significance and published values; and runs that are refused."""
 
 import statistics
 from itertools import product
@@ -12,7 +12,7 @@ from common.errors import UserError
 from evaluation.significance import paired_t
 from reports import Report, ReportOptions, report
 from reports.layout import grid_of, number
-from reports.published import figures_for, read_published
+from reports.published import published_values, read_published
 from reports.render import markdown
 
 NDCG = {"metrics": ("NDCG@10",)}
@@ -31,7 +31,7 @@ def full(value: float) -> dict[str, dict[str, float]]:
     return {"full": {"NDCG@10": value}}
 
 
-def test_mean_and_deviation_over_seeds_and_none_for_one(record: Any) -> None:
+def test_mean_and_deviation_over_seeds(record: Any) -> None:
     values = [0.1, 0.2, 0.4]
     paths = [record("many", full(value), seed=seed) for seed, value in enumerate(values)] + [record("one", full(0.3))]
     rows = {row.label: row for row in only(paths, **NDCG).rows}
@@ -41,41 +41,41 @@ def test_mean_and_deviation_over_seeds_and_none_for_one(record: Any) -> None:
     assert len(rows["many"].runs) == 3
 
 
-def test_costs_are_means_over_seeds_and_may_lack(record: Any) -> None:
+def test_costs_are_means_over_seeds_and_may_be_missing(record: Any) -> None:
     first, second = record("a", minutes=1.0, parameters=None), record("a", seed=1, minutes=2.0, parameters=None)
     row = only([first, second]).rows[0]
     assert (row.minutes, row.parameters, row.epochs) == (1.5, None, 10)
 
 
-def test_places_count_equal_values_once_and_errors_upside_down(record: Any) -> None:
+def test_places_with_ties_and_lower_is_better(record: Any) -> None:
     labels = {"a": 0.5, "b": 0.5, "c": 0.4, "d": 0.3}
     paths = [record(label, {"full": {"NDCG@10": value, "RMSE": value}}) for label, value in labels.items()]
     table = only(paths, metrics=("NDCG@10", "RMSE"), order="label")
     assert [[cell.place for cell in row.cells] for row in table.rows] == [[1, None], [1, None], [2, 2], [None, 1]]
 
 
-def test_what_is_neither_good_nor_bad_has_no_places_and_no_test(record: Any) -> None:
+def test_metrics_without_direction_have_no_places_or_tests(record: Any) -> None:
     paths = [record(label, {"full": {"Coverage@10": 0.5 * n}}, per_user=per_user(n)) for n, label in enumerate("abc")]
     table = only(paths, metrics=("Coverage@10",))
     assert {row.cells[0].place for row in table.rows} == {None}
     assert table.comparisons == ()
-    assert table.notes == ("not tested for lack of per-user values: Coverage@10",)
+    assert table.notes == ("not tested because per-user values are missing: Coverage@10",)
 
 
-def test_how_runs_came_about_is_remarked(record: Any) -> None:
+def test_a_note_on_different_selection_metrics(record: Any) -> None:
     paths = [
         record("a", protocol={"selected_by": "full/NDCG@10"}, stopped_by="saturation"),
         record("b", protocol={"selected_by": "popular/NDCG@10"}, stopped_by="interrupted"),
     ]
     notes = only(paths, significance=None).notes
-    assert notes == ("the best epochs were chosen by different validation metrics: full/NDCG@10, popular/NDCG@10",)
+    assert notes == ("the best epochs were selected by different validation metrics: full/NDCG@10, popular/NDCG@10",)
 
 
-def test_one_model_is_not_best_of_anything(record: Any) -> None:
+def test_a_single_label_has_no_place(record: Any) -> None:
     assert only([record("a")], **NDCG).rows[0].cells[0].place is None
 
 
-def test_gain_is_over_the_baseline(record: Any) -> None:
+def test_gain_over_the_baseline(record: Any) -> None:
     table = only([record("base", full(0.2)), record("better", full(0.25))], baseline="base", **NDCG)
     gains = {row.label: row.cells[0].gain for row in table.rows}
     assert gains["better"] == pytest.approx(0.25)
@@ -91,7 +91,7 @@ def test_the_order_of_rows(record: Any, order: str, expected: list[str]) -> None
     assert [row.label for row in only(paths, order=order, **NDCG).rows] == expected
 
 
-def test_full_and_sampled_candidates_stand_side_by_side_full_first(record: Any) -> None:
+def test_full_ranking_is_before_sampled_candidates(record: Any) -> None:
     values = {"popular": {"NDCG@10": 0.4, "Recall@10": 0.6}, "full": {"NDCG@10": 0.1, "Recall@10": 0.2}}
     paths = [record("a", values), record("b", {"full": {"NDCG@10": 0.3}})]
     table = only(paths)
@@ -106,7 +106,7 @@ def test_full_and_sampled_candidates_stand_side_by_side_full_first(record: Any) 
     assert [column.candidates for column in only(paths, candidates=("popular",), **NDCG).columns] == ["popular"]
 
 
-def test_datasets_and_splits_have_their_own_tables(record: Any) -> None:
+def test_one_table_per_dataset_and_split(record: Any) -> None:
     other = {"name": "games", "hash": "other", "users": 1, "items": 1, "interactions": 1}
     paths = [
         record("a", name="1"),
@@ -126,7 +126,7 @@ def per_user(seed: int, shift: float = 0.0, users: int = 60) -> dict[str, Any]:
     return {"full/NDCG@10": noise + shift}
 
 
-def test_the_marks_are_those_of_paired_tests_against_the_best_corrected_over_the_table(record: Any) -> None:
+def test_paired_tests_against_the_best_with_holm_correction(record: Any) -> None:
     values = {"best": per_user(1, 0.2), "near": per_user(2, 0.17), "far": per_user(3)}
     paths = [record(label, full(float(row["full/NDCG@10"].mean())), per_user=row) for label, row in values.items()]
     table = only(paths, **NDCG)
@@ -148,7 +148,7 @@ def test_the_marks_are_those_of_paired_tests_against_the_best_corrected_over_the
     assert cells == {"best": None, "near": found["near"], "far": found["far"]}
 
 
-def test_against_a_baseline_every_other_label_is_tested_with_it(record: Any) -> None:
+def test_every_label_is_tested_against_the_baseline(record: Any) -> None:
     paths = [record(label, full(0.1), per_user=per_user(n)) for n, label in enumerate(("a", "b", "c"))]
     for test in ("paired_t", "wilcoxon", "bootstrap"):
         table = only(paths, baseline="b", significance=test, **NDCG)
@@ -156,7 +156,7 @@ def test_against_a_baseline_every_other_label_is_tested_with_it(record: Any) -> 
     assert only(paths, significance=None, **NDCG).comparisons == ()
 
 
-def test_users_are_matched_by_id_whatever_their_order_and_averaged_over_seeds(record: Any) -> None:
+def test_users_are_matched_by_id_and_averaged_over_seeds(record: Any) -> None:
     names = [f"u{user}" for user in range(60)]
     a, b0, b1 = (per_user(n)["full/NDCG@10"] for n in range(3))
     paths = [
@@ -169,7 +169,7 @@ def test_users_are_matched_by_id_whatever_their_order_and_averaged_over_seeds(re
     assert comparison.users == 60
 
 
-def test_what_lacks_per_user_values_is_left_untested_and_named(record: Any) -> None:
+def test_labels_without_per_user_values_are_not_tested(record: Any) -> None:
     paths = [
         record("a", full(0.3), per_user=per_user(0)),
         record("b", full(0.2), per_user=per_user(1)),
@@ -177,13 +177,11 @@ def test_what_lacks_per_user_values_is_left_untested_and_named(record: Any) -> N
     ]
     table = only(paths, **NDCG)
     assert [each.label for each in table.comparisons] == ["b"]
-    assert table.notes == ("not tested for lack of per-user values: c",)
+    assert table.notes == ("not tested because per-user values are missing: c",)
     assert only(paths, phase="validation", **NDCG).comparisons == ()
 
 
-def test_where_each_seed_draws_its_own_split_users_count_with_the_seeds_that_hold_something_of_theirs(
-    record: Any,
-) -> None:
+def test_users_are_averaged_over_the_seeds_that_test_them(record: Any) -> None:
     values = {(label, seed): per_user(n)["full/NDCG@10"] for n, (label, seed) in enumerate(product("ab", (0, 1)))}
     users = [[f"u{n}" for n in range(60)], [f"u{n}" for n in range(30, 90)]]  # u30 to u59 are in both
     own = {"split": "random_rating", "options": {"split_seed": None}}
@@ -214,12 +212,12 @@ def test_where_each_seed_draws_its_own_split_users_count_with_the_seeds_that_hol
 
 
 @pytest.mark.parametrize("seeds", [(0,), (1, 2)])
-def test_labels_with_other_seeds_and_splits_are_not_tested(record: Any, seeds: tuple[int, ...]) -> None:
+def test_labels_with_different_seeds_and_splits_are_not_tested(record: Any, seeds: tuple[int, ...]) -> None:
     own = {"split": "random_rating", "options": {"split_seed": None}}
     paths = [record("a", full(0.1), seed=seed, name=f"a{seed}", per_user=per_user(seed), **own) for seed in (0, 1)]
     paths += [record("b", full(0.2), seed=seed, name=f"b{seed}", per_user=per_user(9), **own) for seed in seeds]
     table = only(paths, **NDCG)
-    assert table.comparisons == () and "their splits, are others: a" in " ".join(table.notes)
+    assert table.comparisons == () and "their splits, differ: a" in " ".join(table.notes)
 
 
 def test_different_users_are_refused(record: Any) -> None:
@@ -239,14 +237,12 @@ def test_different_users_are_refused(record: Any) -> None:
         ({"protocol": {"ties": "optimistic"}}, 'ties differs, "pessimistic" .*optimistic'),
     ],
 )
-def test_numbers_measured_in_different_ways_are_refused_naming_the_difference(
-    record: Any, change: dict[str, Any], named: str
-) -> None:
+def test_different_protocols_are_refused(record: Any, change: dict[str, Any], named: str) -> None:
     with pytest.raises(UserError, match=named):
         made([record("a"), record("b", **change)])
 
 
-def test_sampled_protocols_must_agree_only_where_sampled_numbers_are_compared(record: Any) -> None:
+def test_sampled_protocols_only_affect_sampled_candidates(record: Any) -> None:
     values = {"full": {"NDCG@10": 0.1}, "popular": {"NDCG@10": 0.4}}
     paths = [record("a", values), record("b", values, options={"test_negative_sample_size": 50})]
     with pytest.raises(UserError, match=r"candidates 'popular'.* test_negative_sample_size differs, 100 in .* and 50"):
@@ -260,28 +256,28 @@ def test_sampled_protocols_must_agree_only_where_sampled_numbers_are_compared(re
         made(told, **NDCG)
 
 
-def test_runs_of_one_label_must_be_repetitions(record: Any) -> None:
+def test_runs_of_one_label_differ_only_in_seed(record: Any) -> None:
     with pytest.raises(UserError, match=r"option lr differs, 0\.1 in .* and 0\.2 in"):
         made([record("a"), record("a", seed=1, options={"lr": 0.2})])
-    with pytest.raises(UserError, match="two runs are labelled 'b' and have seed 0"):
+    with pytest.raises(UserError, match="two runs have the label 'b' and seed 0"):
         made([record("b"), record("b", name="again")])
     other = {"name": "ml-1m", "hash": "f" * 20, "users": 3, "items": 5, "interactions": 9}
-    with pytest.raises(UserError, match="'d' on data called 'ml-1m', but the data differs"):
+    with pytest.raises(UserError, match="'d' on a dataset 'ml-1m', but the hashes of the data differ"):
         made([record("d"), record("d", name="elsewhere", data=other)])
     made([record("c", options={"device": "cpu"}), record("c", seed=1, options={"device": "cuda"})])
 
 
-def test_what_no_run_has_is_named(record: Any) -> None:
+def test_names_that_no_run_has_are_errors(record: Any) -> None:
     path = record("a")
     with pytest.raises(UserError, match=r"no run has the metric 'NDGC@10' .*did you mean `NDCG@10`"):
         made([path], metrics=("NDGC@10",))
-    with pytest.raises(UserError, match=r"no run is labelled 'A', the baseline; did you mean `a`\? There are: a"):
+    with pytest.raises(UserError, match=r"no run has the label 'A' of the baseline; did you mean `a`\? Available: a"):
         made([path], baseline="A")
-    with pytest.raises(UserError, match="candidates 'random'; they have full"):
+    with pytest.raises(UserError, match="candidates 'random'; available: full"):
         made([path], candidates=("random",))
 
 
-def test_pilot_runs_are_left_out_and_named(record: Any) -> None:
+def test_pilot_runs_are_left_out_with_a_note(record: Any) -> None:
     pilot = record("pilot", options={"pilot": True})
     table = only([pilot, record("a")])
     assert [row.label for row in table.rows] == ["a"]
@@ -290,7 +286,7 @@ def test_pilot_runs_are_left_out_and_named(record: Any) -> None:
         made([pilot])
 
 
-def test_published_figures_stand_beside_runs_of_their_protocol_alone(record: Any) -> None:
+def test_published_values_match_the_protocol(record: Any) -> None:
     values = {"full": {"NDCG@10": 0.13}, "popular": {"NDCG@10": 0.4284 * 1.03}}
     table = only([record("VAE_tw", values)], **NDCG)
     by_candidates = dict(zip([column.candidates for column in table.columns], table.rows[0].cells, strict=True))
@@ -302,10 +298,10 @@ def test_published_figures_stand_beside_runs_of_their_protocol_alone(record: Any
     assert all(cell.published == () for cell in other.rows[0].cells)
 
 
-def test_the_published_file_is_in_order() -> None:
+def test_the_published_file_is_valid() -> None:
     known = read_published()
-    assert {entry.source for entry in known.figures} == set(known.sources)
-    for entry in known.figures:
+    assert {entry.source for entry in known.results} == set(known.sources)
+    for entry in known.results:
         assert (entry.negatives is None) == (entry.candidates in ("full", None))
         for name in ("NDCG", "Recall"):
             curve = sorted(
@@ -314,9 +310,9 @@ def test_the_published_file_is_in_order() -> None:
             assert [value for _, value in curve] == sorted(value for _, value in curve), entry
         if "RMSE" not in entry.metrics:
             assert all(0 < value < 1 for value in entry.metrics.values())
-    keys = [(tuple(e.labels), tuple(e.datasets), e.split, e.candidates, e.source) for e in known.figures]
+    keys = [(tuple(e.labels), tuple(e.datasets), e.split, e.candidates, e.source) for e in known.results]
     assert len(set(keys)) == len(keys)
-    found = figures_for("BERT4Rec", "ml-1m", "leave_one_out", "full", None, "Recall@10")
+    found = published_values("BERT4Rec", "ml-1m", "leave_one_out", "full", None, "Recall@10")
     assert [(figure.value, figure.source) for figure in found] == [
         (0.2843, "klenitskiy"),
         (0.2821, "petrov2022"),
@@ -324,7 +320,7 @@ def test_the_published_file_is_in_order() -> None:
     ]
 
 
-def test_intervals_hold_the_mean_over_users_and_are_for_those_who_ask(record: Any) -> None:
+def test_intervals_contain_the_mean_over_users(record: Any) -> None:
     paths = [record(label, full(0.5 - n), per_user=per_user(n)) for n, label in enumerate("ab")]
     assert {row.cells[0].interval for row in only(paths, **NDCG).rows} == {None}
     report = made(paths, **NDCG, intervals=0.9)

@@ -395,7 +395,7 @@ def test_weights_are_not_tested_on_the_ratings_they_were_trained_on(place: Place
     assert "of epoch 1: ratings RMSE 0." in trained.err + trained.out or "ratings RMSE 1." in trained.err + trained.out
     test = {**own, "mode": "test", "experiment_name": "tested", "pretrained_weights": place.run_folder}
     refused = place.launcher.run(place.folder, *flags(**test))
-    assert refused.code == 1 and "give --split_seed 3" in refused.err
+    assert refused.code == 1 and "use --split_seed 3" in refused.err
     place.launcher.run(place.folder, *flags(**test, split_seed=3)).ok()
 
 
