@@ -17,9 +17,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
-from runs.build import load_data, make_evaluator, make_loader, make_model, make_split, model_class, prepare_machine
 
-import options
+from runs.api import configure
+from runs.experiment import Experiment
 from trainers import TRAINERS, Parts
 from trainers.device import describe_device, peak_memory_mib
 from trainers.optimization import make_optimizer
@@ -29,15 +29,14 @@ from trainers.trainer import Trainer
 
 def main() -> None:
     """Train, time and print."""
-    request = options.parse(sys.argv[1:])
-    device = prepare_machine(request)
-    loader = make_loader(request, make_split(request, load_data(request)))
-    evaluator = make_evaluator(request, loader)
-    model, generators = make_model(request, loader, device)
+    config = configure(sys.argv[1:])
+    experiment = Experiment.build(config)
+    device, loader, model = experiment.device, experiment.loader, experiment.model
+    evaluator, generators = experiment.evaluator, experiment.generators
     with tempfile.TemporaryDirectory() as folder:
         parts = Parts(model, loader, evaluator, RunFolder(Path(folder)), generators, device)
-        trainer_options: Any = request.sections["trainer"]
-        trainer = TRAINERS[model_class(request).trainer_code](trainer_options, parts)
+        trainer_class: Any = TRAINERS[str(config.run.trainer_code)]
+        trainer = trainer_class(config.trainer, parts)
         if not isinstance(trainer, Trainer):
             sys.exit(f"model {model.code} isn't trained in epochs")
         trainer.optimizer = make_optimizer(model.parameters(), trainer.options)

@@ -44,16 +44,17 @@ class Clock:
 
 def measure(runs: int) -> list[tuple[float, float, float]]:
     """Return (wall seconds, seconds in training and evaluation, CPU seconds of the rest) for each run."""
-    import options  # noqa: PLC0415
     from evaluation.evaluator import Evaluator  # noqa: PLC0415
-    from runs import compare  # noqa: PLC0415
+    from runs.api import resolve_words  # noqa: PLC0415
+    from runs.comparison import cells  # noqa: PLC0415
+    from runs.comparison.config import CompareConfig  # noqa: PLC0415
     from runs.logs import log_to_screen  # noqa: PLC0415
     from trainers.fit import FitTrainer  # noqa: PLC0415
 
     log_to_screen(False)
     seeds = [str(seed) for seed in range(runs)]
     words = ["--mode", "compare", "--runs", "train_pop", "--datasets", "synthetic", "--seeds", *seeds]
-    request = options.parse(words)
+    config = CompareConfig.of(resolve_words(words))
     whole, inner = Clock(), Clock()
     evaluate, train = Evaluator.evaluate, FitTrainer.train
     found: list[tuple[float, float, float]] = []
@@ -72,10 +73,10 @@ def measure(runs: int) -> list[tuple[float, float, float]]:
         finally:
             Evaluator.evaluate = timed_evaluate  # type: ignore[method-assign, assignment]
 
-    timed_cell, timed_train, timed_evaluate = whole.timed(compare.train_cell), inner.timed(train), inner.timed(evaluate)
-    compare.train_cell = note
+    timed_cell, timed_train, timed_evaluate = whole.timed(cells.train_cell), inner.timed(train), inner.timed(evaluate)
+    cells.train_cell = note
     FitTrainer.train = train_once  # type: ignore[method-assign]
-    compare.run_cells(request)
+    cells.run_cells(config)
     return found
 
 

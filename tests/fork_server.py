@@ -103,6 +103,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
     import torch
 
+    import runs.commands
     import runs.tuning.search  # noqa: F401  (imports everything that a run needs)
 
     torch.set_num_threads(1)

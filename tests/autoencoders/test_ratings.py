@@ -6,7 +6,6 @@ import torch
 from helpers import leave_one_out, random_histories, sequence_data
 from torch import Tensor
 
-import options
 from common.errors import OptionsError, UserError
 from dataloaders import DATALOADERS, Batch
 from datasets import SPLITS, SequenceData, Split
@@ -14,7 +13,7 @@ from evaluation.evaluator import Evaluator
 from evaluation.metrics import rating_metrics, rating_metrics_by_user
 from evaluation.options import EvaluationOptions
 from models import MODELS, Dimensions
-from runs.build import make_split
+from runs.api import configure
 from runs.results import protocol
 
 CPU = torch.device("cpu")
@@ -206,7 +205,7 @@ def test_a_deciding_metric_of_another_protocol_is_refused(kind: str, metric: str
 )
 def test_protocols_that_can_not_be_are_faults_of_the_options(line: str, message: str) -> None:
     with pytest.raises(OptionsError, match=message):
-        options.parse(line.split())
+        configure(line.split())
 
 
 def test_the_protocol_of_ratings_ranks_nothing() -> None:
@@ -224,8 +223,8 @@ def test_a_run_draws_its_split_by_its_seed_unless_told_which() -> None:
     data = rated()
 
     def tested(seed: int, *more: str) -> list[int]:
-        request = options.parse(["--templates", "train_bias", "--seed", str(seed), *more])
-        return make_split(request, data).test.targets.tolist()
+        config = configure(["--templates", "train_bias", "--seed", str(seed), *more])
+        return SPLITS[config.run.split]().make(data, config.split_options).test.targets.tolist()
 
     assert tested(1) == tested(1) != tested(2)
     assert tested(1, "--split_seed", "7") == tested(2, "--split_seed", "7")

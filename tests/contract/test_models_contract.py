@@ -15,12 +15,12 @@ import torch
 from helpers import random_histories, sequence_data
 from torch import Tensor
 
-import options
 from common.errors import UserError
 from dataloaders import DATALOADERS, Batch, Dataloader
 from datasets import SPLITS, SequenceData
 from models import MODELS, Dimensions, FittedModel, Model
-from runs.build import check_needs
+from runs.api import configure
+from runs.experiment import check_needs
 from trainers import TRAINERS
 from trainers.checkpoint import load_model, model_tensors, read_tensors, write_tensors
 
@@ -268,17 +268,17 @@ def chosen(code: str) -> list[str]:
 
 
 def test_what_the_data_lacks_is_refused_by_name(code: str) -> None:
-    request = options.parse(chosen(code))
-    required = MODELS[code].required(request.sections["model"])
+    config = configure(chosen(code))
+    required = MODELS[code].required(config.model)
     assert required <= {"timestamps", "ratings"}
-    check_needs(request, small_data())
+    check_needs(config, small_data())
     for need in ("timestamps", "ratings"):
         lacking = dataclasses.replace(small_data(), **{need: None})
         if need in required:
             with pytest.raises(UserError, match=f"model {code} needs {need}"):
-                check_needs(request, lacking)
+                check_needs(config, lacking)
         else:
-            check_needs(request, lacking)
+            check_needs(config, lacking)
 
 
 def test_trainers_that_a_model_has_no_use_for_are_refused(code: str) -> None:
@@ -288,10 +288,10 @@ def test_trainers_that_a_model_has_no_use_for_are_refused(code: str) -> None:
     for trainer in TRAINERS:
         given = [*chosen(code), "--trainer_code", trainer]
         if trainer in accepted:
-            options.parse(given)
+            configure(given)
         else:
             with pytest.raises(UserError, match=f"model .?{code}.? (can't use|is the same in every stage)"):
-                options.parse(given)
+                configure(given)
 
 
 def test_a_model_has_parameters_or_is_fitted_without_a_loss(code: str) -> None:

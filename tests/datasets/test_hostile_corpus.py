@@ -10,9 +10,10 @@ from helpers import flags
 from hostile_corpus import REFUSED, RIGHT, WRONG_OPTIONS, Refused, Right
 from plain_forms import histories
 
+import datasets
 import main
-import options
-from runs.build import load_data
+from datasets.base import DatasetOptions
+from runs.api import resolve_words
 
 STATS = ["--mode", "stats"]
 Capture = pytest.CaptureFixture[str]
@@ -71,7 +72,8 @@ def test_is_read_right(tmp_path: Path, case: Right) -> None:
     path = write(tmp_path, case.name, case.content)
     given = arguments(tmp_path, path, case.options)
     for _ in range(2):  # read, then found prepared
-        data = load_data(options.parse(given))
+        resolved = resolve_words(given)
+        data = datasets.load(str(resolved.values["dataset_code"]), resolved.section("dataset", DatasetOptions))
         assert histories(data) == case.histories
         assert data.timestamps is None or case.times is None or data.timestamps.tolist() == case.times
     prepared = [entry for entry in (tmp_path / "Data" / "prepared").iterdir() if entry.name != "hashes"]

@@ -7,7 +7,11 @@ from pydantic import Field
 
 from common.schema import Options
 from evaluation.options import EvaluationOptions
-from options.registries import Registries
+from options import Registries
+from runs.command import Command
+from runs.comparison.options import CompareOptions
+from runs.comparison.resolve import resolve_compare
+from runs.run_options import RunOptions
 
 
 class DataOptions(Options):
@@ -58,18 +62,6 @@ class TransferOptions(GenericOptions):
     train_transfer: bool = Field(True, description="train in stages")
 
 
-class Entry(Options):
-    template: str | tuple[str, ...] = Field(description="template")
-    label: str | None = Field(None, description="name")
-    overrides: dict[str, Any] = Field(default_factory=dict, description="what differs")
-
-
-class CompareOptions(Options):
-    runs: tuple[str | Entry, ...] = Field(min_length=1, description="templates to compare")
-    seeds: list[int] = Field([], description="one run each")
-    datasets: list[str | dict[str, Any]] = Field([], description="one run each")
-
-
 def component(options: type[Options], *bases: type, **more: Any) -> type:
     return type("Component", bases, {"Options": options, **more})
 
@@ -99,25 +91,31 @@ def listed(options: StatsOptions, dataset_code: str) -> list[str]:
     return list(options.datasets)
 
 
-def mode(*sections: str, own: type[Options] | None = None, listed: Any = None) -> type:
-    return type("Mode", (), {"sections": sections, "Options": own, "listed": staticmethod(listed) if listed else None})
+def nothing(resolved: Any) -> int:
+    return 0
 
 
 def fake_registries(templates: Path) -> Registries:
     return Registries(
-        datasets={"ml-1m": component(DataOptions), "ml-20m": component(DataOptions), "file": component(FileOptions)},
-        splits={"leave_one_out": component(SplitOptions, rates=False)},
-        dataloaders={"vae": loader("vae", WindowOptions), "none": loader("none", SplitOptions)},
-        models={
-            "vae": model(VaeOptions, "vae", "vae"),
-            "pop": model(PopOptions, "none", "generic"),
+        run=RunOptions,
+        components={
+            "dataset": {
+                "ml-1m": component(DataOptions),
+                "ml-20m": component(DataOptions),
+                "file": component(FileOptions),
+            },
+            "split": {"leave_one_out": component(SplitOptions, rates=False)},
+            "dataloader": {"vae": loader("vae", WindowOptions), "none": loader("none", SplitOptions)},
+            "model": {"vae": model(VaeOptions, "vae", "vae"), "pop": model(PopOptions, "none", "generic")},
+            "trainer": {"vae": component(TransferOptions, GENERIC), "generic": GENERIC},
         },
-        trainers={"vae": component(TransferOptions, GENERIC), "generic": GENERIC},
-        modes={
-            "train": mode(*TRAIN),
-            "stats": mode("run", "dataset", "stats", own=StatsOptions, listed=listed),
-            "compare": mode("run", "compare", own=CompareOptions),
+        shared={"evaluation": EvaluationOptions},
+        commands={
+            "train": Command(TRAIN, nothing),
+            "stats": Command(("run", "dataset", "stats"), nothing, StatsOptions, listed=listed),
+            "compare": Command(
+                ("run", "compare"), nothing, CompareOptions, resolve=resolve_compare, overrides_runs=True
+            ),
         },
-        evaluation=EvaluationOptions,
         templates=templates,
     )

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import main
-import runs
+import runs.commands
 from common.errors import UserError
-from options import Request
+from options import Resolved
 from options.registries import ROOT
 
 GOOD = ["--mode", "stats", "--dataset_code", "synthetic"]
@@ -54,13 +54,13 @@ def test_version_needs_no_torch() -> None:
 
 
 def test_a_run_s_exit_code_is_the_process_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Request] = []
+    seen: list[Resolved] = []
 
-    def run(request: Request) -> int:
+    def run(request: Resolved) -> int:
         seen.append(request)
         return 7
 
-    monkeypatch.setattr(runs, "run", run)
+    monkeypatch.setattr(runs.commands, "run", run)
     assert main.run(GOOD) == 7
     assert seen[0].mode == "stats"
 
@@ -72,19 +72,19 @@ def test_a_run_s_exit_code_is_the_process_s(monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_a_run_raises(
     raised: BaseException, code: int, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def run(request: Request) -> int:
+    def run(request: Resolved) -> int:
         raise raised
 
-    monkeypatch.setattr(runs, "run", run)
+    monkeypatch.setattr(runs.commands, "run", run)
     assert main.run(GOOD) == code
     assert capsys.readouterr().err == told
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(request: Request) -> int:
+    def run(request: Resolved) -> int:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(runs, "run", run)
+    monkeypatch.setattr(runs.commands, "run", run)
     with pytest.raises(ZeroDivisionError):
         main.run(GOOD)
 

@@ -9,9 +9,11 @@ from common.schema import Options
 from evaluation.metrics import CUT_METRICS, per_user_metrics
 from evaluation.options import EvaluationOptions
 from options.help import help_text
-from options.registries import KINDS, load_registries
+from options.origin import Origin
+from options.registries import CHOOSERS
 from options.type_text import type_text
-from options.values import Given, check
+from options.values import RawOption, check
+from runs.commands import load_registries
 
 REGISTRIES = load_registries()
 SCHEMAS = list(REGISTRIES.everything())
@@ -39,7 +41,7 @@ def test_defaults_are_valid(section: str, code: str, schema: type[Options]) -> N
 def _meet(one: tuple[str, str], other: tuple[str, str]) -> bool:
     """Whether a mode uses both; a mode's own section has the mode's name."""
     names = [code if section == "mode" else section for section, code in (one, other)]
-    return any(set(names) <= set(mode.sections) for mode in REGISTRIES.modes.values())
+    return any(set(names) <= set(mode.sections) for mode in REGISTRIES.commands.values())
 
 
 def test_a_key_belongs_to_one_section_only() -> None:
@@ -50,23 +52,23 @@ def test_a_key_belongs_to_one_section_only() -> None:
 
 
 def test_a_model_s_own_dataloader_and_trainer_exist() -> None:
-    for model in REGISTRIES.models.values():
-        assert model.dataloader_code in REGISTRIES.dataloaders
-        assert model.trainer_code in REGISTRIES.trainers
+    for model in REGISTRIES.components["model"].values():
+        assert model.dataloader_code in REGISTRIES.components["dataloader"]
+        assert model.trainer_code in REGISTRIES.components["trainer"]
 
 
-@pytest.mark.parametrize("name", REGISTRIES.modes)
+@pytest.mark.parametrize("name", REGISTRIES.commands)
 def test_a_mode_s_sections_can_be_filled(name: str) -> None:
-    mode = REGISTRIES.modes[name]
-    own = [section for section in mode.sections if section not in {"run", "evaluation", *KINDS}]
-    assert [REGISTRIES.modes[section].Options for section in own] == ([] if mode.Options is None else [mode.Options])
+    mode = REGISTRIES.commands[name]
+    own = [section for section in mode.sections if section not in {"run", "evaluation", *CHOOSERS}]
+    assert len(own) == (0 if mode.Options is None else 1)
     assert "run" in mode.sections
 
 
-@pytest.mark.parametrize("code", REGISTRIES.models)
+@pytest.mark.parametrize("code", REGISTRIES.components["model"])
 def test_help_names_every_option_of_a_model(code: str) -> None:
-    text = help_text([Given("model_code", code, "test", 1)], REGISTRIES)
-    for key in REGISTRIES.models[code].Options.model_fields:
+    text = help_text([RawOption("model_code", code, Origin.flag("model_code"))], REGISTRIES)
+    for key in REGISTRIES.components["model"][code].Options.model_fields:
         assert f"  --{key}  " in text
 
 

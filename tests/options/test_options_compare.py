@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from fake_registries import fake_registries
 
-from options import OptionsError, Registries, Request, parse
+from options import OptionsError, Registries, Resolved, parse
 
 QUICK = """\
 # a comparison
@@ -31,11 +31,11 @@ def registries(tmp_path: Path) -> Registries:
     return fake_registries(folder)
 
 
-def ask(registries: Registries, line: str) -> Request:
+def ask(registries: Registries, line: str) -> Resolved:
     return parse(line.split(), registries)
 
 
-def column(request: Request, key: str) -> list[object]:
+def column(request: Resolved, key: str) -> list[object]:
     return [cell.values.get(key) for cell in request.cells]
 
 
@@ -78,7 +78,7 @@ def test_one_dataset_or_seed_of_the_command_line_replaces_a_template_s_list(regi
     request = ask(registries, "--templates quick --dataset_code ml-1m --seed 7")
     assert column(request, "dataset_code") == ["ml-1m"] * 2
     assert column(request, "seed") == [7] * 2
-    assert request.values["datasets"] == ["ml-1m"] and request.origins["seeds"] == "--seed"
+    assert request.values["datasets"] == ["ml-1m"] and str(request.origins["seeds"]) == "--seed"
 
 
 def test_without_lists_a_run_keeps_its_own_dataset_and_seed(registries: Registries) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from options import OptionsError, Registries, parse
-from options.registries import load_registries
-from options.search import KINDS_OF_SPACE, Space, read_space
-from options.tune import spaces_of
+from runs.commands import load_registries
+from runs.tuning.config import TuneConfig
+from runs.tuning.space import KINDS_OF_SPACE, Space, read_space
 
 BASE = ["--mode", "tune", "--model_code", "sas", "--num_heads", "1"]
 
@@ -98,7 +98,7 @@ def test_a_template_says_where_and_rests_in_training(registries: Registries, tmp
     path = tmp_path / "mine.yaml"
     path.write_text("extends: train_sas\nmode: tune\nsearch: {lr: {uniform: [0.1, 0.2]}}\n")
     request = parse(["--templates", str(path)], registries)
-    assert request.mode == "tune" and spaces_of(request) == {"lr": Space("uniform", (0.1, 0.2))}
+    assert request.mode == "tune" and TuneConfig.of(request).spaces == {"lr": Space("uniform", (0.1, 0.2))}
     assert "search" not in parse(["--templates", str(path), "--mode", "train"], registries).values
     path.write_text("extends: train_sas\nmode: tune\nsearch: {lr: {uniform: [-1, 0.2]}}\n")
     with pytest.raises(OptionsError, match=r"mine.yaml:3: search.lr: {uniform: \[-1, 0.2\]}: lr should be float > 0"):

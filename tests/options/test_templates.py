@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from options import Registries, check_templates, parse
-from options.registries import TEMPLATES, load_registries
+from options import Registries, parse
+from options.registries import TEMPLATES
 from options.templates import first_comment
+from runs import check_templates
+from runs.commands import load_registries
 
 SHIPPED = sorted(TEMPLATES.glob("*.yaml"))
 MISSION = (

@@ -11,11 +11,11 @@ import torch
 from helpers import flags
 
 import main
-import options
+from dataloaders import DATALOADERS
 from datasets import SequenceData
 from models import MODELS, FittedModel
-from options.registries import load_registries
-from runs.build import load_data, make_loader, make_model, make_split
+from runs.api import configure
+from runs.experiment import Experiment, load_split
 from trainers.checkpoint import model_tensors, write_tensors
 
 USERS, ITEMS = 30, 25
@@ -63,9 +63,8 @@ def make_run(folder: Path, code: str, **more: Any) -> Path:
     path = folder / "purchases.csv"
     if not path.exists():
         purchases().to_csv(path, index=False)
-    registries = load_registries()
     kind = MODELS[code]
-    keys = {*kind.Options.model_fields, *registries.dataloaders[kind.dataloader_code].Options.model_fields}
+    keys = {*kind.Options.model_fields, *DATALOADERS[kind.dataloader_code].Options.model_fields}
     small = {key: value for key, value in SMALL.items() if key in keys}
     data = {"dataset_code": "file", "dataset_path": path, "local_data_folder": folder / "Data"}
     rest = {"min_uc": 0, "min_sc": 0, "num_threads": 1, "device": "cpu", "model_code": code}
@@ -77,14 +76,14 @@ def make_run(folder: Path, code: str, **more: Any) -> Path:
     if issubclass(kind, FittedModel):
         assert main.run(argv) == 0
         return run
-    request = options.parse(argv)
-    loader = make_loader(request, make_split(request, load_data(request)))
-    model, _ = make_model(request, loader, torch.device("cpu"))
+    config = configure(argv)
+    experiment = Experiment.build(config)
+    loader, model = experiment.loader, experiment.model
     generator = torch.Generator().manual_seed(5)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, 0.0, 0.3, generator)
     run.mkdir(parents=True)
-    (run / "config.yaml").write_text(request.to_yaml())
+    (run / "config.yaml").write_text(config.to_yaml())
     write_tensors(run / "models" / "best.safetensors", model_tensors(model), {"data_hash": loader.data.hash})
     return run
 
@@ -98,4 +97,4 @@ def data_of(folder: Path, code: str = "vae") -> SequenceData:
         "min_uc": 0,
         "min_sc": 0,
     }
-    return load_data(options.parse(flags(**given, local_data_folder=folder / "Data")))
+    return load_split(configure(flags(**given, local_data_folder=folder / "Data"))).data

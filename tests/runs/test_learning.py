@@ -8,14 +8,13 @@ import pytest
 import torch
 from small_runs import Place
 
-import options
 from dataloaders import DATALOADERS
 from dataloaders.sequences import RecentItemsDataloader
 from evaluation import per_user_metrics, target_ranks
 from models import MODELS, FittedModel
 from models.layers.padding import align_left
 from models.losses import LOSSES
-from runs.trained import TrainedRun, load_trained
+from runs.trained import TrainedRun, load_run
 
 DATA: dict[str, Any] = {
     "dataset_code": "synthetic",
@@ -136,19 +135,17 @@ def rmse(place: Place, code: str, **changes: Any) -> float:
 
 def trained(place: Place) -> TrainedRun:
     """The place's run, loaded into this process."""
-    config, weights = place.run_folder / "config.yaml", place.run_folder
-    request = options.parse(["--templates", str(config), "--mode", "test", "--pretrained_weights", str(weights)])
-    return load_trained(request, local_data_folder=place.folder / "Data")
+    return load_run(place.run_folder, local_data_folder=place.folder / "Data")
 
 
 def reloaded_ndcg(run: TrainedRun, backwards: bool) -> float:
     """Test NDCG@10 of the reloaded run, with histories as they are or reversed."""
-    (batch,) = run.loader.evaluation(run.loader.split.test, 10_000)
+    (batch,) = run.experiment.loader.evaluation(run.experiment.loader.split.test, 10_000)
     inputs = batch.inputs
     if backwards:
         inputs = replace(inputs, items=inputs.items.gather(1, align_left(inputs.items)[0]).flip(1))
     with torch.inference_mode():
-        ranks = target_ranks(run.model.scores(inputs), batch.targets, None, run.model.code)
+        ranks = target_ranks(run.experiment.model.scores(inputs), batch.targets, None, run.experiment.model.code)
     return float(per_user_metrics(ranks, (10,))["NDCG@10"].mean())
 
 

@@ -216,16 +216,13 @@ def test_only_models_that_say_so_know_users(runs: Path) -> None:
     """A model whose scores depend on who asks declares a new_user_refusal."""
     import dataclasses  # noqa: PLC0415
 
-    import options  # noqa: PLC0415
-    from runs.trained import load_trained  # noqa: PLC0415
+    from runs.trained import load_run  # noqa: PLC0415
 
     for code in CODES:
         run = runs / "runs" / code
         if code == "autorec" or not run.exists():
             continue
-        trained = load_trained(
-            options.parse(["--mode", "recommend", "--pretrained_weights", str(run), "--users", "all"])
-        )
+        trained = load_run(run).experiment
         users = np.arange(6)
         offsets = trained.loader.data.offsets
         batch = trained.loader.inputs(users, offsets[:-1][users], offsets[1:][users])

@@ -16,9 +16,9 @@ import yaml
 from helpers import ROOT, flags
 from small_runs import TINY_VAE, Place, hashes, outcome
 
-import options
-from options.run_options import RunOptions
-from runs.folders import is_held, label_of, locked, run_folder
+from runs.api import configure
+from runs.folders import is_held, locked, run_folder
+from runs.run_options import RunOptions
 from trainers.checkpoint import read_tensors, write_tensors
 from trainers.run_folder import RunFolder
 
@@ -187,7 +187,7 @@ def test_the_log_begins_with_what_was_said_of_the_data(place: Place) -> None:
 )
 def test_a_run_has_the_papers_name_of_what_it_is(changes: dict[str, Any], label: str) -> None:
     given = [f"--{key}={str(value).lower()}" for key, value in changes.items()]
-    assert label_of(options.parse(["--templates", "train_vae", *given])) == label
+    assert configure(["--templates", "train_vae", *given]).label == label
 
 
 def test_two_processes_on_one_folder(finished: Place, place: Place) -> None:
@@ -235,7 +235,7 @@ def test_derived_folders_are_apart(place: Place) -> None:
 
 def test_a_derived_name_outlives_new_options_and_says_which_file() -> None:
     def name(*given: str) -> str:
-        return run_folder(options.parse(["--templates", "train_vae", *given])).path.name
+        return run_folder(configure(["--templates", "train_vae", *given])).path.name
 
     def of_file(*given: str) -> str:
         return name("--dataset_code", "file", "--experiment_group", "g", *given)
@@ -250,14 +250,10 @@ def test_a_derived_name_outlives_new_options_and_says_which_file() -> None:
     class WithNew(RunOptions):
         new_option: int = 3
 
-    run = options.parse(["--templates", "train_vae"])
-    later = replace(
-        run,
-        sections={**run.sections, "run": WithNew(**run.sections["run"].model_dump())},
-        values={**run.values, "new_option": 3},
-    )
+    config = configure(["--templates", "train_vae"])
+    later = replace(config, run=WithNew(**config.run.model_dump()))
     assert run_folder(later).path.name == known
-    changed = replace(later, values={**run.values, "new_option": 4})
+    changed = replace(config, run=WithNew(**config.run.model_dump(), new_option=4))
     assert run_folder(changed).path.name != known
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import main
 import options
-from options.registries import load_registries
+from runs.commands import load_registries
 
 SMALL = ["--synthetic_users", "60", "--synthetic_items", "30", "--synthetic_length", "12"]
 PICTURES = {"overview", "popularity", "lengths", "repeats", "activity", "gaps", "future"}

@@ -10,7 +10,8 @@ import yaml
 from small_runs import Place, hashes
 from test_tune_mode import SPACE, TUNE
 
-from options import OptionsError, Request, parse
+from options import OptionsError, Resolved
+from runs.api import resolve_words
 
 SHARED = {key: value for key, value in TUNE.items() if key.startswith(("synthetic", "test_negative_sample_size"))}
 SAS = {
@@ -37,8 +38,8 @@ def write_plan(folder: Path, **changes: Any) -> Path:
     return path
 
 
-def cells(path: Path, *more: str) -> tuple[Request, ...]:
-    return parse(["--templates", str(path), *more]).cells
+def cells(path: Path, *more: str) -> tuple[Resolved, ...]:
+    return resolve_words(["--templates", str(path), *more]).cells
 
 
 def test_runs_are_tuned_once_for_all_seeds_and_say_how(place: Place) -> None:

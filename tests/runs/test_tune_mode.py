@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,17 @@ from small_runs import TINY, Place, hashes
 
 import runs.tuning.winner as winner_module
 from common.errors import UserError
+from datasets import Split
 from evaluation.evaluator import Evaluator
-from options import Request, parse
+from options import Origin
 from options.registries import TEMPLATES
-from options.tune import run_of
+from runs.api import configure, resolve_words
+from runs.config import ExperimentConfig
 from runs.launchers import LaunchOptions
 from runs.tuning import search as search_module
 from runs.tuning import trial as trial_module
 from runs.tuning.cells import found_before, tune_cells
+from runs.tuning.config import TuneConfig
 from runs.tuning.folder import TuningFolder
 from runs.tuning.search import search
 from runs.tuning.winner import Tuned
@@ -75,9 +79,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory, launcher: Any) -> Place:
     return place
 
 
-def in_process(**changes: Any) -> Request:
-    """The request of a search in the current folder."""
-    return parse(flags(**{**TUNE, "num_trials": 3, **changes}))
+def config_of(**options: Any) -> TuneConfig:
+    return TuneConfig.of(resolve_words(flags(**options)))
+
+
+def in_process(**changes: Any) -> TuneConfig:
+    """The configuration of a search in the current folder."""
+    return config_of(**{**TUNE, "num_trials": 3, **changes})
 
 
 def found(**changes: Any) -> Tuned:
@@ -108,9 +116,9 @@ def test_the_winner_is_a_template_of_the_same_run(whole: Place, monkeypatch: pyt
     monkeypatch.chdir(whole.folder)
     best = json.loads((folder_of(whole) / "tuning.json").read_text())["best_trial"]
     trial = yaml.safe_load((folder_of(whole) / f"trial-{best:04d}" / "config.yaml").read_text())
-    run = parse(["--templates", str(folder_of(whole) / "best.yaml")])
-    different = {key for key, value in run.values.items() if trial[key] != value}
-    assert run.mode == "train"
+    run = configure(["--templates", str(folder_of(whole) / "best.yaml")])
+    different = {key for key, value in run.values().items() if trial[key] != value}
+    assert run.run.mode == "train"
     assert different <= {
         *(
             "experiment_group",
@@ -158,7 +166,7 @@ def test_nobody_asks_for_the_test_set(here: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(Evaluator, "heldout", refuse)
     base = {key: value for key, value in TUNE.items() if not model or key in TINY or key in ("mode", "num_trials")}
-    done = search(parse(flags(**{**base, "num_trials": 3, **model})))
+    done = search(config_of(**{**base, "num_trials": 3, **model}))
     assert done.best is not None and len(done.table) == 4
 
 
@@ -176,7 +184,7 @@ def test_other_test_items_change_nothing(here: Path) -> None:
     tables = []
     for shift in range(2):
         write(shift)
-        done = search(parse(flags(**{**base, **data, "experiment_name": f"run{shift}", "num_trials": 3})))
+        done = search(config_of(**{**base, **data, "experiment_name": f"run{shift}", "num_trials": 3}))
         folder = here.parent / f"tune-run{shift}"
         logs = [(folder / f"trial-000{n}" / "tables" / "val_log.csv").read_text() for n in range(3)]
         tables.append(([row[:4] + row[5:] for row in done.table], logs))
@@ -223,7 +231,8 @@ def test_a_search_belongs_to_its_options_and_data(here: Path, monkeypatch: pytes
     found(num_trials=1)
     with pytest.raises(UserError, match=r"hidden_units: 8 then, 16 now.*--overwrite true"):
         found(num_trials=1, hidden_units=16)
-    monkeypatch.setattr(search_module, "make_split", lambda request, data: type("S", (), {"data": OtherData}))
+    load_split = search_module.load_split
+    monkeypatch.setattr(search_module, "load_split", lambda config: with_other_data(load_split(config)))
     with pytest.raises(UserError, match="the data has changed"):
         found(num_trials=1)
     monkeypatch.undo()
@@ -232,15 +241,15 @@ def test_a_search_belongs_to_its_options_and_data(here: Path, monkeypatch: pytes
     assert len(again.table) == 3 and again.table[1][6] == "16"
 
 
-class OtherData:
-    hash = "other"
+def with_other_data(split: Split) -> Split:
+    return replace(split, data=replace(split.data, hash="other"))
 
 
 def test_failed_trials_are_told_and_others_take_their_place(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train = trial_module.train
 
-    def fail_sometimes(run: Request, rules: Any) -> Any:
-        if run.values["experiment_name"] in ("trial-0001", "trial-0002"):
+    def fail_sometimes(run: ExperimentConfig, rules: Any) -> Any:
+        if run.run.experiment_name in ("trial-0001", "trial-0002"):
             raise UserError("the loss became nan")
         return train(run, rules)
 
@@ -251,7 +260,7 @@ def test_failed_trials_are_told_and_others_take_their_place(here: Path, monkeypa
 
 
 def test_a_search_whose_trials_all_fail_ends(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(run: Request, rules: Any) -> Any:
+    def fail(run: ExperimentConfig, rules: Any) -> Any:
         raise UserError("no memory")
 
     monkeypatch.setattr(trial_module, "train", fail)
@@ -291,8 +300,8 @@ def test_the_winner_may_become_a_template_but_replaces_no_other(here: Path, monk
     for _ in range(2):  # its own it may replace
         done = found(num_trials=1, write_template="sas_tuned")
     assert done.files[-1] == templates / "sas_tuned.yaml"
-    assert parse(["--templates", str(done.files[-1])]).values["lr"] == done.values["lr"]
-    with pytest.raises(UserError, match="template sas_tuned is there already"):
+    assert configure(["--templates", str(done.files[-1])]).values()["lr"] == done.values["lr"]
+    with pytest.raises(UserError, match="template sas_tuned exists already"):
         found(num_trials=1, write_template="sas_tuned", experiment_name="another")
 
 
@@ -301,9 +310,9 @@ def test_tuned_is_the_winner_with_any_seed(here: Path) -> None:
     assert found_before(cells[0]) is None
     (one, other), failed = tune_cells(cells, LaunchOptions())
     assert not failed and found_before(cells[1]) == other
-    assert (one.values["seed"], other.values["seed"], one.mode) == (0, 3, "train")
-    assert one.values["tuned_by"] == other.values["tuned_by"] == "experiments/g/tune-run"
-    assert all(one.values[key] == other.values[key] for key in ("lr", "hidden_units", "num_blocks"))
+    assert (one.run.seed, other.run.seed, one.run.mode) == (0, 3, "train")
+    assert one.run.tuned_by == other.run.tuned_by == "experiments/g/tune-run"
+    assert all(one.values()[key] == other.values()[key] for key in ("lr", "hidden_units", "num_blocks"))
     trial = yaml.safe_load((here / "trial-0000" / "config.yaml").read_text())
     assert trial["seed"] == 5 and "search" not in trial
 
@@ -317,7 +326,6 @@ def test_the_folder_s_name_is_that_of_what_is_searched() -> None:
 
 
 def test_a_run_of_a_search_has_the_search_s_options() -> None:
-    request = in_process()
-    run = run_of(request, {"lr": 0.5}, "here")
-    assert run.mode == "train" and run.values["lr"] == 0.5 and run.origins["lr"] == "here"
-    assert run.origins["max_len"] == "--max_len" and "search" not in run.values
+    run = in_process().run_with(Origin.program("here"), lr=0.5)
+    assert run.run.mode == "train" and run.values()["lr"] == 0.5 and str(run.origins["lr"]) == "here"
+    assert str(run.origins["max_len"]) == "--max_len" and "search" not in run.values()

@@ -12,8 +12,6 @@ from helpers import random_histories
 from helpers_sequential import CAUSAL, CLOZE, NUM_ITEMS, first_batch, make_loader, make_model, timed_split
 from torch import Tensor
 
-import options
-import runs.build
 from common.errors import UserError
 from common.sizes import round_up
 from dataloaders import DATALOADERS, Batch
@@ -21,6 +19,8 @@ from models import MODELS
 from models.layers.padding import align_left, pick_rows
 from models.losses.sampled import gbce_beta
 from models.next_item import NextItemModel
+from runs.api import configure, resolve_words
+from runs.experiment import make_loader as loader_of_run
 from trainers.optimization import add_gradients
 
 ALL = [*CAUSAL, *CLOZE, ("marank", {})]
@@ -313,9 +313,9 @@ def test_a_loss_that_is_over_or_still_searched_for_needs_no_negatives() -> None:
     given = ["--model_code", "sas", "--dataset_code", "synthetic", "--loss", "bce"]
     search = ["--search", "{train_negative_sample_size: {int: [1, 9]}}"]
     for mode, more in (("test", []), ("validate", []), ("tune", search)):
-        assert options.parse([*given, "--mode", mode, *more]).mode == mode
+        assert resolve_words([*given, "--mode", mode, *more]).mode == mode
     with pytest.raises(UserError, match="needs negatives"):
-        options.parse(given)
+        configure(given)
 
 
 @pytest.mark.parametrize("loss", ["bce", "gbce"])
@@ -342,5 +342,5 @@ def test_kernel_types_may_be_none_at_all(kinds: str | None) -> None:
 @pytest.mark.parametrize("code", ["sas", "tisas"])
 def test_times_are_handed_on_where_the_model_asks(code: str) -> None:
     argv = ["--model_code", code, "--dataset_code", "synthetic"]
-    loader = runs.build.make_loader(options.parse(argv), timed_split())
+    loader = loader_of_run(configure(argv), timed_split())
     assert (first_batch(loader).timestamps is None) == (code == "sas")
