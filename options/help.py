@@ -107,7 +107,7 @@ def _section(section: Section, choice: Choice, latest: dict[str, RawOption], reg
 def _here(key: str, default: str, section: Section, choice: Choice, latest: dict[str, RawOption]) -> str:
     """What an option is with the templates and flags beside --help, or "" where that is its default."""
     if key not in latest:
-        return f"here {choice.own[key][0]}, the {choice.own[key][1]}" if key in choice.own else ""
+        return f"here {choice.own[key][0]}, {choice.own[key][1]}" if key in choice.own else ""
     item = latest[key]
     value = coerce(section.schema, item)
     wrong = check(section.schema, {key: value})[1].get(key)

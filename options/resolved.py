@@ -55,8 +55,19 @@ class Resolved:
 
     @property
     def values(self) -> dict[str, Any]:
-        """All options, flat, as plain values."""
-        return {**flat(self.sections.values()), **self.more}
+        """All options, flat, as plain values.
+
+        A comparison's options of the section "run" override those of its runs, so only those that were given count.
+        """
+        values = {**flat(self.sections.values()), **self.more}
+        if not self.cells:
+            return values
+        own = {key for name, options in self.sections.items() if name != "run" for key in type(options).model_fields}
+        return {
+            key: value
+            for key, value in values.items()
+            if key == "mode" or key in own or not self.origins[key].is_default
+        }
 
     def to_yaml(self) -> str:
         """The options as YAML that can be given back as a template."""

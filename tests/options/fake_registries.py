@@ -1,5 +1,6 @@
 """Small registries to read options against, without torch."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,6 +92,14 @@ def listed(options: StatsOptions, dataset_code: str) -> list[str]:
     return list(options.datasets)
 
 
+def protocol_conflict(sections: Mapping[str, Options]) -> str | None:
+    """What the evaluation says of the split and the dataloader."""
+    run, evaluation = sections["run"], sections.get("evaluation")
+    if not isinstance(run, RunOptions) or not isinstance(evaluation, EvaluationOptions):
+        return None
+    return evaluation.conflict(run.split, False, loader(str(run.dataloader_code), SplitOptions))
+
+
 def nothing(resolved: Any) -> int:
     return 0
 
@@ -117,5 +126,6 @@ def fake_registries(templates: Path) -> Registries:
                 ("run", "compare"), nothing, CompareOptions, resolve=resolve_compare, overrides_runs=True
             ),
         },
+        conflicts=(protocol_conflict,),
         templates=templates,
     )

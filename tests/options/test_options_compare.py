@@ -63,7 +63,7 @@ def test_an_override_reaches_the_runs_that_have_it_and_gives_way_to_a_run_s_own(
     request = ask(registries, "--templates quick")
     assert column(request, "dropout") == [0.1] * 4 + [None] * 4
     assert column(request, "clip") == [6.0] * 4 + [7.0] * 4
-    assert request.cells[0].origins["dropout"] == "templates/quick.yaml:6"
+    assert str(request.cells[0].origins["dropout"]) == "templates/quick.yaml:6"
 
 
 def test_the_command_line_overrides_all(registries: Registries) -> None:
@@ -129,11 +129,11 @@ def test_the_resolved_options_are_a_template(registries: Registries, tmp_path: P
         ("--templates small --dataset_code ml-2m", "dataset_code ml-2m: there is no dataset `ml-2m`"),
         ("--templates small --runs pup", "run `pup`: there is no template `pup`; did you mean `pop`?"),
         ("--templates small --runs bad", "templates/bad.yaml:2: dropot: 0.4: run `bad`: there is no such option"),
-        ("--templates small --runs quick", "run `quick`: a comparison's runs are trained"),
+        ("--templates small --runs quick", "run `quick`: is not allowed"),
         ("--templates small --runs", "--runs: should be list of"),
         ("--mode compare", "--runs: must be given"),
-        ("--templates two", "templates/two.yaml:4: seed: 2: stands beside `seeds`; give only one of them"),
-        ("--templates small --seeds 1 --seed 2", "--seed 2: stands beside `seeds`"),
+        ("--templates two", "templates/two.yaml:4: seed: 2: is given together with `seeds`; give only one of them"),
+        ("--templates small --seeds 1 --seed 2", "--seed 2: is given together with `seeds`"),
     ],
 )
 def test_faults(registries: Registries, line: str, message: str) -> None:

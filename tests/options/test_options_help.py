@@ -53,7 +53,7 @@ def test_help_without_a_model_says_how_to_choose_one(registries: Registries) -> 
 
 def test_help_of_a_comparison(registries: Registries) -> None:
     text = asked(registries, "--templates all --help")
-    assert "--seeds  list of int  (default [])" in text and "overrides theirs" in text
+    assert "--seeds  list of int  (default [])" in text and "they override those of the runs" in text
 
 
 def test_print_config_has_the_origin_of_each_value(registries: Registries) -> None:

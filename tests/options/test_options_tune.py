@@ -76,7 +76,7 @@ def test_all_faults_are_told_at_once(registries: Registries) -> None:
 def test_values_that_can_t_be_together(registries: Registries) -> None:
     line = ["--mode", "tune", "--model_code", "sas"]
     line += ["--search", "{num_heads: {choice: [2, 3]}, hidden_units: {choice: [32, 48]}}"]
-    with pytest.raises(OptionsError, match=r"num_heads 3, hidden_units 32 can't be together: num_heads \(3\) must"):
+    with pytest.raises(OptionsError, match=r"num_heads 3, hidden_units 32 can't be combined: num_heads \(3\) must"):
         parse(line, registries)
     parse([word.replace("[32, 48]", "[36, 48]") for word in line], registries)
 
@@ -85,7 +85,7 @@ def test_the_command_line_sets_where_its_own_search_starts_but_not_what_a_templa
     registries: Registries,
 ) -> None:
     assert parse([*BASE, "--search", "{lr: {uniform: [0.1, 1]}}", "--lr", "0.2"], registries).values["lr"] == 0.2
-    with pytest.raises(OptionsError, match=r"search.lr: .*: is searched, and given by --lr"):
+    with pytest.raises(OptionsError, match=r"search.lr: .*: is searched, and also given by --lr"):
         parse(["--templates", "tune_sas", "--lr", "0.2"], registries)
 
 
