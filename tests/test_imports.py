@@ -1,6 +1,8 @@
 """Who may import whom, and what no file may do. The folders are the architecture; this keeps it so."""
 
 import ast
+import graphlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,20 +10,22 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ["common", "datasets", "dataloaders", "models", "trainers", "evaluation", "options", "runs", "reports"]
-# What each may import besides itself; a name with a dot is that module and what is in it, and nothing else.
-ALLOWED = {
-    "common": [],
-    "datasets": ["common"],
-    "dataloaders": ["common", "datasets"],
-    "models": ["common"],
-    "evaluation": ["common", "dataloaders", "datasets", "models.base"],
-    "trainers": ["common", "dataloaders", "datasets", "evaluation", "models.base"],
-    "reports": ["common", "evaluation"],
-    "options": ["common", "dataloaders", "datasets", "evaluation", "models", "runs.MODES", "trainers"],
-    "runs": PACKAGES,
-    "main": ["common", "options", "runs"],
-}
-FOR_TYPES_ALONE = {"models": ["dataloaders.batch"]}
+PAGE = ROOT / "docs" / "architecture.md"
+
+
+def table() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """(imports, imports for type checkers alone) that the page allows; a dotted name allows that module."""
+    allowed, for_types = {}, {}
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        row = re.fullmatch(r"\| `([\w.]+?)(?:\.py|/)` \|.*\|(.*)\|", line)
+        if row and (row[1] in PACKAGES or row[1] == "main"):
+            imports, _, types_only = row[2].partition("; as a type:")
+            allowed[row[1]] = re.findall(r"`([\w.]+)`", imports)
+            for_types[row[1]] = re.findall(r"`([\w.]+)`", types_only)
+    return allowed, for_types
+
+
+ALLOWED, FOR_TYPES_ALONE = table()
 UNSAFE_CALLS = {"eval", "exec", "compile", "__import__"}
 UNSAFE_ATTRIBUTES = {
     ("torch", "load"),
@@ -98,6 +102,30 @@ def test_who_imports_whom(package: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_no_module_imports_itself_in_a_circle() -> None:
+    """Also through imports inside functions; those for type checkers alone don't count."""
+    modules = {}
+    for path in sources():
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    graph = {
+        module: {
+            found
+            for name, for_types, _ in imports(tree_of(path))
+            if not for_types
+            for found in [name if name in modules else name.rpartition(".")[0]]
+            if found in modules and found != module
+        }
+        for module, path in modules.items()
+    }
+    with_circle: list[str] = []
+    try:
+        tuple(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        with_circle = error.args[1]
+    assert not with_circle, " -> ".join(with_circle)
+
+
 def test_the_rules_can_be_broken() -> None:
     """The check finds what it is for."""
     tree = ast.parse(
@@ -163,7 +191,3 @@ def test_nothing_that_is_read_can_run() -> None:
     """No pickle, no eval, no shell, no `import *`; numpy files only without pickles."""
     wrong = [f"{path.relative_to(ROOT)}:{what}" for path in sources() for what in unsafe(tree_of(path))]
     assert not wrong, "\n".join(wrong)
-
-
-def test_main_is_short() -> None:
-    assert len((ROOT / "main.py").read_text().splitlines()) < 80
