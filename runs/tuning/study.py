@@ -89,7 +89,7 @@ class StudyPlan:
 class SeededSampler(BaseSampler):
     """TPE whose draws for a trial depend on the seed, the trial's number and the trials before, and on nothing else.
 
-    So a search that was killed and goes on suggests what it would have suggested.
+    A search that is killed and resumed therefore suggests the same trials.
     """
 
     def __init__(self, seed: int, startup_trials: int) -> None:

@@ -78,7 +78,7 @@ def test_it_trains_all_and_shows_their_table(whole: Place) -> None:
     first: Ended = whole.first  # type: ignore[attr-defined]
     assert outcomes(first) == ["trained"] * 4
     assert "ESAPR" in first.out and "Pop" in first.out and "NDCG@10" in first.out
-    assert "a new one begins" not in first.err  # nobody asked to go on with anything
+    assert "starting a new one" not in first.err  # nobody asked to resume
     assert report_files(whole)
 
 

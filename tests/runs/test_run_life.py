@@ -267,9 +267,9 @@ def test_a_run_is_resumed_by_another_spelling_of_its_files_path(place: Place) ->
     (begun,) = place.folder.glob("experiments/buys/*")
     path = place.folder.resolve() / "buys.txt"
     other = place.run(base, dataset_path=path, max_len=6, resume_training=True).ok()
-    assert f"have other options: {begun.relative_to(place.folder)}. " in other.err and "a new one begins" in other.err
+    assert f"have other options: {begun.relative_to(place.folder)}. " in other.err and "starting a new one" in other.err
     resumed = place.run(base, dataset_path=path, resume_training=True).ok()
-    assert "a new one begins" not in resumed.err and (begun / "results.json").is_file()
+    assert "starting a new one" not in resumed.err and (begun / "results.json").is_file()
     (place.folder / "other").mkdir()
     (place.folder / "other" / "buys.txt").write_text("".join(rows[::-1]))
     refused = place.run(base, dataset_path="other/buys.txt")
@@ -306,7 +306,7 @@ def test_other_measurements_of_a_run_lie_beside_each_other(finished: Place, plac
 
 def test_weights_are_not_measured_on_other_data(finished: Place, place: Place) -> None:
     refused = place.run(mode="test", pretrained_weights=finished.run_folder, synthetic_seed=9)
-    assert refused.code == 1 and "was trained on other data than synthetic is here" in refused.err
+    assert refused.code == 1 and "was not trained on synthetic as it is here" in refused.err
     assert not (place.run_folder / "evaluation").exists()
 
 

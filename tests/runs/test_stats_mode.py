@@ -36,7 +36,7 @@ def test_one_dataset(capsys: pytest.CaptureFixture[str]) -> None:
     given = ["--dataset_code", "synthetic", *SMALL, "--stats_json", "out/s.json", "--stats_pictures", "out/pictures"]
     assert stats(*given) == 0
     shown = capsys.readouterr().out
-    for word in ("users", "interactions", "ties", "older than the newest training"):
+    for word in ("users", "interactions", "tie order", "older than the newest training"):
         assert word in shown
     (found,) = read("out/s.json")
     assert found["users"] == 60
