@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from common.errors import UserError
+from common.ragged import concatenated_ranges, offsets_of
 from dataloaders.base import Dataloader, DataloaderOptions, as_int64
 from dataloaders.batch import Batch
 from dataloaders.windows import Int, Windows, gather_padded, sliding_windows
@@ -115,7 +116,7 @@ class ItemRatingsDataloader(RatingDataloader):
     def __init__(self, options: DataloaderOptions, split: Split) -> None:
         if not isinstance(split, RatingSplit):
             raise TypeError(f"dataloader item_ratings makes no lists for users, as split {split.code} asks for")
-        self._training = _by_item(split, _places(split.train_start, split.train_end))
+        self._training = _by_item(split, concatenated_ranges(split.train_start, split.train_end))
         super().__init__(options, split)
 
     def training_windows(self) -> Windows:
@@ -133,7 +134,7 @@ class ItemRatingsDataloader(RatingDataloader):
         wanted = _by_item(self.split, heldout.targets)
         end = self.split.train_end.copy()
         end[heldout.users] = heldout.input_end
-        known = _by_item(self.split, _places(self.split.train_start, end))
+        known = _by_item(self.split, concatenated_ranges(self.split.train_start, end))
         items = np.flatnonzero(np.diff(wanted.offsets) > 0)
         order = items[np.argsort(np.diff(known.offsets)[items], kind="stable")]
         for first in range(0, len(order), batch_size):
@@ -148,14 +149,6 @@ class ItemRatingsDataloader(RatingDataloader):
             )
 
 
-def _places(start: Int, end: Int) -> Int:
-    """All of `start:end`, one after another."""
-    counts = end - start
-    offsets = np.cumsum(counts) - counts
-    places: Int = np.arange(counts.sum(), dtype=np.int64) + np.repeat(start - offsets, counts)
-    return places
-
-
 def _by_item(split: Split, positions: Int) -> _Columns:
     """The interactions at `positions`, item by item; `places` says which of `positions` each is."""
     data = split.data
@@ -164,5 +157,4 @@ def _by_item(split: Split, positions: Int) -> _Columns:
     order = np.argsort(items, kind="stable")
     users = np.searchsorted(data.offsets, positions, side="right").astype(np.int32)  # from 1
     counts = np.bincount(items, minlength=data.num_items + 1)[1:]
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return _Columns(users[order], np.asarray(data.ratings)[positions][order], order, offsets)
+    return _Columns(users[order], np.asarray(data.ratings)[positions][order], order, offsets_of(counts))

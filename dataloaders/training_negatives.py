@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from common.ragged import concatenated_ranges, rows_of
 from dataloaders.windows import Int
 from datasets import Split
 
@@ -65,10 +66,8 @@ def sampling_weights(sampler: NegativeSampler, training_counts: Int) -> Int:
 
 def _distinct_training_pairs(split: Split) -> tuple[Int, Int]:
     """(users, items) of the training interactions, each pair once, by user and item."""
-    lengths = split.train_end - split.train_start
-    users = np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)
-    starts = np.cumsum(lengths) - lengths
-    positions = np.arange(len(users), dtype=np.int64) - np.repeat(starts - split.train_start, lengths)
+    users = rows_of(split.train_end - split.train_start)
+    positions = concatenated_ranges(split.train_start, split.train_end)
     columns = split.data.num_items + 1
     keys = np.sort(users * columns + split.data.items[positions])
     keys = keys[np.diff(keys, prepend=-1) != 0]

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from common.ragged import rows_of
 from dataloaders.base import Dataloader, DataloaderOptions, as_int64
 from dataloaders.batch import Batch
 from dataloaders.windows import Int, Windows, gather_padded, sliding_windows
@@ -157,7 +158,7 @@ class VAEDataloader(Dataloader):
 
 def has_repeats(items: NDArray[np.int32], offsets: Int) -> bool:
     """Whether any user consumed an item twice."""
-    user = np.repeat(np.arange(len(offsets) - 1, dtype=np.int64), np.diff(offsets))
+    user = rows_of(np.diff(offsets))
     pairs = np.sort(user * (int(items.max(initial=0)) + 1) + items)
     return bool((pairs[1:] == pairs[:-1]).any())
 

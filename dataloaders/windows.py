@@ -7,6 +7,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from common.ragged import concatenated_ranges, rows_of
+
 Int = NDArray[np.int64]
 Numbers = TypeVar("Numbers", bound=np.generic)
 
@@ -44,8 +46,8 @@ def sliding_windows(starts: Int, ends: Int, max_len: int, step: int | None) -> W
     if step:
         counts += np.maximum(lengths - max_len, 0) // step
     counts[lengths <= 0] = 0
-    user = np.repeat(np.arange(len(starts), dtype=np.int64), counts)
-    nth = np.arange(len(user), dtype=np.int64) - np.repeat(np.cumsum(counts) - counts, counts)
+    user = rows_of(counts)
+    nth = concatenated_ranges(np.zeros_like(counts), counts)
     end = ends[user] - nth * (step or 0)
     return Windows(user, np.maximum(starts[user], end - max_len), end)
 
@@ -58,9 +60,7 @@ def gather_padded(flat: NDArray[Numbers], start: Int, end: Int, length: int) -> 
     if whole.any():  # one copy a row
         padded[whole] = sliding_window_view(flat, length)[end[whole] - length]
     if short.any():
-        counts = lengths[short]
-        places = np.cumsum(counts)  # where each row's values end among all that are taken
         filled = np.zeros(padded.shape, dtype=bool)
-        filled[short] = np.arange(length) >= (length - counts)[:, None]
-        padded[filled] = flat[np.arange(counts.sum()) + np.repeat(end[short] - places, counts)]
+        filled[short] = np.arange(length) >= (length - lengths[short])[:, None]
+        padded[filled] = flat[concatenated_ranges(start[short], end[short])]
     return padded

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from common.ragged import concatenated_ranges
 from datasets.sequence_data import IntArray, SequenceData
 from datasets.splits.leakage import future_shares
 from datasets.splits.select import previous_in_user
@@ -68,7 +69,7 @@ def _lengths(data: SequenceData) -> Curve:
 
 def _repeats(data: SequenceData) -> Curve:
     """Places in the history are put together in bins 1, 2, 3-4, 5-8, ...; a bin's x is its geometric middle."""
-    place = np.arange(1, data.num_interactions + 1) - np.repeat(np.asarray(data.offsets[:-1]), data.lengths)
+    place = concatenated_ranges(np.ones_like(data.lengths), data.lengths + 1)
     bins = np.ceil(np.log2(place)).astype(np.int64)
     repeated = np.bincount(bins, weights=previous_in_user(data) >= 0)
     upper = 2.0 ** np.arange(len(repeated))

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from common.ragged import offsets_of
 from datasets.sequence_data import SequenceData
 from datasets.splits.select import select_interactions, users_of
 
@@ -27,7 +28,7 @@ def only_known_items(data: SequenceData, trained: npt.NDArray[np.bool_]) -> tupl
     smaller = replace(
         select_interactions(data, kept),
         items=np.cumsum(known, dtype=np.int32)[items[kept]],
-        offsets=np.concatenate(([0], np.cumsum(lengths[left]))).astype(np.int64),
+        offsets=offsets_of(lengths[left]),
         user_ids=data.user_ids[left],
         item_ids=data.item_ids[known[1:]],
     )

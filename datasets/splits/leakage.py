@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from common.ragged import rows_of
 from datasets.sequence_data import Heldout, IntArray, Split
 
 BoolArray = npt.NDArray[np.bool_]
@@ -71,7 +72,7 @@ def _heldout_shapes(heldout: Heldout, low: IntArray, high: IntArray) -> list[str
     outside = (start < low) | (end > high) | (start > end)
     if outside.any():
         problems.append(f"the input of {_many(heldout.users[outside], 'user')} is not within the user's history")
-    row = np.repeat(np.arange(n), np.diff(offsets))
+    row = rows_of(np.diff(offsets))
     outside = (heldout.targets < low[row]) | (heldout.targets >= high[row])
     if outside.any():
         problems.append(f"{_many(heldout.targets[outside], 'target')} not within the user's history")
@@ -85,7 +86,7 @@ def _case_problems(split: Split, heldout: Heldout, training: BoolArray) -> list[
     if len(heldout.users) == 0:
         return []
     problems = []
-    row = np.repeat(np.arange(len(heldout.users)), np.diff(heldout.target_offsets))
+    row = rows_of(np.diff(heldout.target_offsets))
     targets, users = heldout.targets, heldout.users
     in_input = (targets >= heldout.input_start[row]) & (targets < heldout.input_end[row])
     if in_input.any():

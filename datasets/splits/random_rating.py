@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from common.errors import UserError
+from common.ragged import concatenated_ranges, offsets_of
 from common.schema import Options
 from datasets.sequence_data import Heldout, IntArray, SequenceData, Split
 from datasets.splits.base import SplitMaker
@@ -98,7 +99,5 @@ def _roles(ratings: int, options: RandomRatingOptions, seed: int) -> IntArray:
 def _heldout(input_start: IntArray, start: IntArray, end: IntArray) -> Heldout:
     """The users that have targets: `start` to `end`, each."""
     users = np.flatnonzero(end > start)
-    counts = (end - start)[users]
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    targets = np.arange(offsets[-1]) + np.repeat(start[users] - offsets[:-1], counts)
-    return Heldout(users, input_start[users], start[users], targets, offsets)
+    input_start, start, end = input_start[users], start[users], end[users]
+    return Heldout(users, input_start, start, concatenated_ranges(start, end), offsets_of(end - start))

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from common.ragged import offsets_of, rows_of
 from datasets.sequence_data import IntArray, SequenceData
 
 
 def users_of(data: SequenceData) -> IntArray:
     """int64 [nnz]: whose each interaction is; ascending."""
-    return np.repeat(np.arange(data.num_users, dtype=np.int64), data.lengths)
+    return rows_of(data.lengths)
 
 
 def select_interactions(data: SequenceData, places: IntArray) -> SequenceData:
@@ -18,7 +19,7 @@ def select_interactions(data: SequenceData, places: IntArray) -> SequenceData:
     return replace(
         data,
         items=np.asarray(data.items)[places],
-        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        offsets=offsets_of(counts),
         timestamps=None if data.timestamps is None else np.asarray(data.timestamps)[places],
         ratings=None if data.ratings is None else np.asarray(data.ratings)[places],
     )

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from pydantic import Field, field_validator
 
 from common.errors import UserError
+from common.ragged import concatenated_ranges, offsets_of
 from common.schema import Options
 from datasets.sequence_data import Heldout, IntArray, SequenceData, Split
 from datasets.splits.base import SplitMaker
@@ -126,12 +127,10 @@ def _heldout(
             "min_heldout_items"
         )
     counts, end = counts[users], np.asarray(data.offsets[1:])[users]
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
     return Heldout(
         users=users,
         input_start=np.asarray(data.offsets)[users],
         input_end=end - counts,
-        targets=np.repeat(end - counts, counts) + within,
-        target_offsets=offsets,
+        targets=concatenated_ranges(end - counts, end),
+        target_offsets=offsets_of(counts),
     )

@@ -4,6 +4,7 @@ from typing import Literal
 
 import numpy as np
 
+from common.ragged import concatenated_ranges, offsets_of, rows_of
 from datasets.sequence_data import Heldout, IntArray, SequenceData
 
 Targets = Literal["last", "all", "next"]
@@ -29,15 +30,14 @@ def hold_out(data: SequenceData, users: IntArray, begin: IntArray, end: IntArray
         input_start=start,
         input_end=input_end,
         targets=positions,
-        target_offsets=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
+        target_offsets=offsets_of(counts),
     )
 
 
 def _distinct(data: SequenceData, begin: IntArray, end: IntArray) -> tuple[IntArray, IntArray]:
     """Positions of the first occurrence of each item in each period, ascending, and their number per period [n]."""
-    lengths = end - begin
-    row = np.repeat(np.arange(len(begin), dtype=np.int64), lengths)
-    positions = np.arange(len(row), dtype=np.int64) + np.repeat(begin - (np.cumsum(lengths) - lengths), lengths)
+    row = rows_of(end - begin)
+    positions = concatenated_ranges(begin, end)
     pair = row * (data.num_items + 1) + np.asarray(data.items)[positions]
     _, first = np.unique(pair, return_index=True)
     first.sort()
