@@ -36,7 +36,7 @@ class Dataloader(ABC):
     """
 
     code: ClassVar[str]
-    rates: ClassVar[bool] = False  # whether it asks for ratings
+    predicts_ratings: ClassVar[bool] = False  # whether its models predict ratings
     ranks: ClassVar[bool] = True  # whether its rows are users, for whom items can be ranked
     Options: ClassVar[type[DataloaderOptions]]
 

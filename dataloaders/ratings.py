@@ -39,7 +39,7 @@ class RatingBatch:
 class RatingDataloader(Dataloader):
     """Training rows are [B, L] columns with their ratings, as input and as labels."""
 
-    rates = True
+    predicts_ratings = True
     Options = DataloaderOptions
 
     def __init__(self, options: DataloaderOptions, split: Split) -> None:

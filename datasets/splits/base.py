@@ -13,7 +13,7 @@ class SplitMaker(ABC, Generic[AnySplitOptions]):
     """One evaluation protocol: which interactions are trained on, which are validation and test targets."""
 
     code: ClassVar[str]
-    rates: ClassVar[bool] = False  # whether ratings are predicted under it, and not what comes next
+    predicts_ratings: ClassVar[bool] = False  # whether its targets are ratings rather than items
     Options: ClassVar[type[Options]]
     description: ClassVar[str]
 

@@ -45,7 +45,7 @@ class RandomRating(SplitMaker[RandomRatingOptions]):
     """Each user's ratings are put in the order training, validation, test; the input of test includes validation."""
 
     code = "random_rating"
-    rates = True
+    predicts_ratings = True
     Options = RandomRatingOptions
     description = "ratings drawn at random are predicted: RMSE and MAE"
 
