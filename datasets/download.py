@@ -78,7 +78,9 @@ def download(sources: Sequence[Source], folder: Path, use: Callable[[Path], Path
             failures.append(f"{source.url}: not tried, it needs {source.needs}: fetch it there yourself")
             continue
         try:
-            return use(_try_source(source, folder))
+            raw_file = use(_try_source(source, folder))
+            logger.info("downloaded from %s", source.url)
+            return raw_file
         except (_NotThere, ArchiveError) as error:
             reason = str(error).replace(str(folder / FILE), "what it gave").replace(f"{folder}{os.sep}", "")
             logger.warning("%s: %s", source.url, reason)

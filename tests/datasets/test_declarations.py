@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -141,8 +142,11 @@ def test_sources_are_plausible(code: str) -> None:
         assert wanted.sources
         assert wanted.folder.parts[0] == code
         for source in wanted.sources:
-            assert source.url.startswith("https://")
             assert source.checksum is None or source.checksum.startswith(("md5:", "sha256:"))
+            if source.url.startswith("gdrive:"):
+                assert re.fullmatch(r"gdrive:[\w-]{25,}", source.url)
+                continue
+            assert source.url.startswith("https://")
             name = PurePosixPath(urlsplit(source.url).path).name
             if not source.needs:
                 assert name.endswith((".zip", ".xlsx")) or name.removesuffix(".gz") in wanted.names

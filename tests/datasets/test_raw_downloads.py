@@ -11,12 +11,15 @@ from typing import Any
 
 import gdown
 import pytest
+from plain_forms import histories
 from raw_server import GOOD, RATINGS, Server, zipped
+from samples import SAMPLES
 
 import datasets
 from common.errors import UserError
 from datasets import download as module
 from datasets.download import Source
+from datasets.ecommerce import Ecommerce
 from datasets.movielens import MovieLens1M
 from datasets.raw_files import RawFileOptions
 
@@ -176,6 +179,27 @@ def test_endless_files_are_stopped(server: Server, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(module, "LARGEST_BYTES", 100)
     with pytest.raises(UserError, match="more than any dataset has"):
         load(tmp_path, server.url("plain"))
+
+
+def test_online_retail_falls_back_on_google_drive(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When UCI's copies are gone, gdown fetches the zip; here from the local server in place of Google's."""
+    sample = next(sample for sample in SAMPLES if sample.code == "ecommerce" and sample.name.endswith(".zip"))
+    fetch = gdown.download
+
+    def from_server(*, id: str, output: str, **given: Any) -> object:
+        return fetch(server.url(id), output, **given)
+
+    monkeypatch.setattr(gdown, "download", from_server)
+    drive = [source for source in Ecommerce.sources if source.url.startswith("gdrive:")]
+    path = drive[0].url.removeprefix("gdrive:")
+    server.files[path] = sample.content
+    gone = [Source(server.url("missing")) for source in Ecommerce.sources if "archive.ics.uci.edu" in source.url]
+    monkeypatch.setattr(Ecommerce, "sources", (*gone, *drive))
+    options = Ecommerce.Options(local_data_folder=tmp_path, min_uc=0, min_sc=0)
+    assert histories(datasets.load("ecommerce", options)) == sample.histories
+    assert server.asked == {"missing": 2, path: 1}
 
 
 def test_gdrive_sources_go_through_gdown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
