@@ -1,4 +1,4 @@
-"""Windows over users' histories and the gathers that turn them into padded arrays: index arithmetic, no loop."""
+"""Windows over users' histories, and how they become padded arrays: index arithmetic without loops."""
 
 from dataclasses import dataclass
 from typing import TypeVar
@@ -25,21 +25,21 @@ class Windows:
         return len(self.user)
 
     def take(self, rows: Int) -> "Windows":
-        """The windows at `rows`, in that order."""
+        """Select the windows at `rows`, in that order."""
         return Windows(self.user[rows], self.start[rows], self.end[rows])
 
 
 def sliding_windows(starts: Int, ends: Int, max_len: int, step: int | None) -> Windows:
-    """The windows of at most `max_len` items that end at each user's last training item and every `step` before it.
+    """Windows of at most `max_len` items, ending at each user's last training item and every `step` items before it.
 
-    A user's windows end at `end`, `end - step`, ... as long as `max_len` items are left; there is at least one a user,
-    however short, and none for a user without items. `step` of 0 or None gives just the last window.
+    A user's windows end at `end`, `end - step`, ... as long as `max_len` items are left. Every user with items has at
+    least one window, however short.
 
     Parameters
     ----------
-    starts, ends : int64 [users], a user's training interactions in the flat arrays, end exclusive
+    starts, ends : int64 [users], bounds of each user's training interactions in the flat arrays, end exclusive
     max_len : items in a window
-    step : distance of consecutive windows' ends, in items (`train_window`)
+    step : distance between the ends of consecutive windows (`train_window`); 0 or None = only the last window
     """
     lengths = ends - starts
     counts = np.ones_like(lengths)
@@ -57,7 +57,7 @@ def gather_padded(flat: NDArray[Numbers], start: Int, end: Int, length: int) -> 
     padded = np.zeros((len(start), length), dtype=flat.dtype)
     lengths = end - start
     whole, short = lengths >= length, (lengths > 0) & (lengths < length)
-    if whole.any():  # one copy a row
+    if whole.any():  # one copy per row
         padded[whole] = sliding_window_view(flat, length)[end[whole] - length]
     if short.any():
         filled = np.zeros(padded.shape, dtype=bool)

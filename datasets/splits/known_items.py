@@ -1,4 +1,4 @@
-"""Data with the items only that training knows."""
+"""Removing items that have no training interactions."""
 
 from dataclasses import replace
 
@@ -11,11 +11,16 @@ from datasets.splits.select import select_interactions, users_of
 
 
 def only_known_items(data: SequenceData, trained: npt.NDArray[np.bool_]) -> tuple[SequenceData, npt.NDArray[np.bool_]]:
-    """Drop the interactions with items of which none is trained on; trained: bool [nnz].
+    """Remove items without training interactions, and users without interactions.
 
-    The items left get new ids in the same order; users with nothing left are gone.
+    Parameters
+    ----------
+    data : the data
+    trained : bool [nnz], which interactions are for training
 
-    Returns the data, and which users are left: bool [users].
+    Returns
+    -------
+    The remaining data, with items renumbered in the same order, and which users remain: bool [users].
     """
     items = np.asarray(data.items)
     known = np.zeros(data.num_items + 1, dtype=bool)

@@ -1,4 +1,4 @@
-"""Choosing and reordering interactions: what splits that don't cut by position have in common."""
+"""Selecting and reordering interactions, for splits that don't cut by position."""
 
 from dataclasses import replace
 
@@ -9,12 +9,12 @@ from datasets.sequence_data import IntArray, SequenceData
 
 
 def users_of(data: SequenceData) -> IntArray:
-    """int64 [nnz]: whose each interaction is; ascending."""
+    """int64 [nnz]: user of each interaction, ascending."""
     return rows_of(data.lengths)
 
 
 def select_interactions(data: SequenceData, places: IntArray) -> SequenceData:
-    """The interactions at `places` in that order, which must keep each user's together and users in order."""
+    """Select the interactions at `places`, in that order; it must keep the users in order."""
     counts = np.bincount(users_of(data)[places], minlength=data.num_users)
     return replace(
         data,
@@ -26,7 +26,7 @@ def select_interactions(data: SequenceData, places: IntArray) -> SequenceData:
 
 
 def previous_in_user(data: SequenceData) -> IntArray:
-    """int64 [nnz]: where the same user had the same item before; -1 the first time."""
+    """int64 [nnz]: position of the user's previous interaction with the same item; -1 if there is none."""
     pair = users_of(data) * (data.num_items + 1) + np.asarray(data.items)
     order = np.argsort(pair, kind="stable")
     again = pair[order[1:]] == pair[order[:-1]]
