@@ -119,7 +119,7 @@ def test_half_an_archive_is_no_data(server: Server, serve: Serve, tmp_path: Path
     """A server that cuts the file but says that it is whole; the next source is tried."""
     server.files["half"] = sample.content[: len(sample.content) * 2 // 3]
     serve(sample, [Source(server.url("half"))])
-    with pytest.raises(UserError, match="what it gave is a damaged archive"):
+    with pytest.raises(UserError, match="the downloaded file is a damaged archive"):
         load(sample, tmp_path)
     assert list(tmp_path.iterdir()) == []
     serve(sample, [Source(server.url("half")), Source(server.url(sample.name))])

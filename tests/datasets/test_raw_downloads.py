@@ -55,7 +55,7 @@ def test_the_second_time_nothing_is_asked_for(server: Server, tmp_path: Path) ->
         ("broken", "HTTP 503 Service Unavailable, 3 times", 3),
         ("page", "web page", 1),
         ("nothing", "empty file", 1),
-        ("malformed", "its answer is malformed", 1),
+        ("malformed", "its response is malformed", 1),
         ("short", "the connection failed .*IncompleteRead|the connection failed .*broken", 3),
         ("stall", "the connection failed .*timed out", 3),
     ],
@@ -81,18 +81,18 @@ def test_failures_in_a_relative_data_folder_name_no_place_on_disk(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     server.files["half"] = GOOD[: len(GOOD) // 2]
-    with pytest.raises(UserError, match=": what it gave is a damaged archive") as caught:
+    with pytest.raises(UserError, match=": the downloaded file is a damaged archive") as caught:
         load(Path("Data"), server.url("half"))
     assert str(tmp_path) not in str(caught.value)
 
 
 WRONG = {
-    "json": (b'{"error": "rate limited"}', "what it gave holds JSON"),
-    "7z": (b"7z\xbc\xaf\x27" + bytes(100), "what it gave is an archive"),
-    "no entries": (b"PK\x05\x06" + bytes(18), "what it gave holds none of ratings.dat"),
-    "half a row": (RATINGS[:-33].encode(), "what it gave, row 35: 2 fields where 4 are expected"),
-    "another table": (b"1,2,3,4\n", "what it gave, line 1: 1 fields separated by '::' where 4 are expected"),
-    "names": (b"user::item::rating::timestamp\n", "what it gave, row 1: the item id 'item' is not an integer"),
+    "json": (b'{"error": "rate limited"}', "the downloaded file holds JSON"),
+    "7z": (b"7z\xbc\xaf\x27" + bytes(100), "the downloaded file is an archive"),
+    "no entries": (b"PK\x05\x06" + bytes(18), "the downloaded file holds none of ratings.dat"),
+    "half a row": (RATINGS[:-33].encode(), "the downloaded file, row 35: 2 fields where 4 are expected"),
+    "another table": (b"1,2,3,4\n", "the downloaded file, line 1: 1 fields separated by '::' where 4 are expected"),
+    "names": (b"user::item::rating::timestamp\n", "the downloaded file, row 1: the item id 'item' is not an integer"),
     "zipped": (zipped(content="not found\n"), ": ratings.dat, line 1: 1 fields"),
     "gzipped": (gzip.compress(b"1::2::3::yesterday\n"), ": ratings.dat, row 1: .*yesterday"),
 }
@@ -171,13 +171,13 @@ def test_nobody_listening_is_one_error(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("url", ["ftp://host/file", "/etc/passwd", "file:///etc/passwd"])
 def test_other_kinds_of_urls_are_refused(tmp_path: Path, url: str) -> None:
-    with pytest.raises(UserError, match="a source is http"):
+    with pytest.raises(UserError, match="a source must be http"):
         load(tmp_path, url)
 
 
 def test_endless_files_are_stopped(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LARGEST_BYTES", 100)
-    with pytest.raises(UserError, match="more than any dataset has"):
+    with pytest.raises(UserError, match="larger than any dataset"):
         load(tmp_path, server.url("plain"))
 
 
