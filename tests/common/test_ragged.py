@@ -1,4 +1,4 @@
-"""Ragged index arithmetic against the slow, obvious loop."""
+"""Ragged index arithmetic, compared with plain loops."""
 
 import numpy as np
 from hypothesis import given
