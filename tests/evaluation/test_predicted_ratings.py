@@ -183,7 +183,7 @@ def test_models_that_rank_are_refused_where_ratings_are_measured() -> None:
 
 
 def test_item_autorec_refuses_to_rank_by_name() -> None:
-    with pytest.raises(TypeError, match="as split leave_one_out asks for"):
+    with pytest.raises(TypeError, match="which split leave_one_out needs"):
         DATALOADERS["item_ratings"](DATALOADERS["item_ratings"].Options(), leave_one_out(rated()))
 
 
