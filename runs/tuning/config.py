@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from common.schema import current_names
 from options import Origin, Resolved
 from options.resolved import flat
 from runs.config import ExperimentConfig
@@ -27,7 +28,7 @@ class TuneConfig:
     @property
     def spaces(self) -> dict[str, Space]:
         """The search space, by option."""
-        spaces = {key: read_space(raw) for key, raw in self.tune.search.items()}
+        spaces = {key: read_space(raw) for key, raw in current_names(self.tune.search).items()}
         return {key: space for key, space in spaces.items() if isinstance(space, Space)}
 
     def values(self) -> dict[str, Any]:

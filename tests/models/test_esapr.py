@@ -27,7 +27,7 @@ def loader(repeats: bool = True, **options: Any) -> Dataloader:
 
 def vae(pad_counts: bool = False, **options: Any) -> VAE:
     torch.manual_seed(3)
-    given = {"encoder_hidden_layer": (10, 6), "encode_len": 4, "total_anneal_steps": 100, **options}
+    given = {"hidden_layers": (10, 6), "latent_size": 4, "total_anneal_steps": 100, **options}
     model = VAE(VAE.Options.model_validate(given), Dimensions(ITEMS, 12, LENGTH, pad_counts))
     with torch.no_grad():
         for parameter in model.parameters():
@@ -66,9 +66,9 @@ class Plain:
 
     def encode(self, x: Array) -> tuple[Array, Array]:
         h = x @ self.p["input_table"] + self.p["input_bias"]
-        for layer in range(len(self.options.encoder_hidden_layer)):
+        for layer in range(len(self.options.hidden_layers)):
             h = np.maximum(h, 0) @ self.p[f"encoder.{layer}.weight"].T + self.p[f"encoder.{layer}.bias"]
-        half = self.options.encode_len
+        half = self.options.latent_size
         return h[:, :half], h[:, half:]
 
     def log_softmax(self, z: Array, mask_pad: bool = True) -> Array:
@@ -79,7 +79,7 @@ class Plain:
         return logits - np.log(np.exp(logits).sum(1, keepdims=True))
 
     def logits(self, z: Array) -> Array:
-        for layer in range(len(self.options.encoder_hidden_layer)):
+        for layer in range(len(self.options.hidden_layers)):
             z = z @ self.p[f"decoder.{layer}.weight"].T + self.p[f"decoder.{layer}.bias"]
             if self.options.decoder_activation == "relu":
                 z = np.maximum(z, 0)
@@ -236,7 +236,7 @@ def test_the_released_codes_padding_is_an_item() -> None:
 
 def test_parameters_start_as_glorot_has_it() -> None:
     torch.manual_seed(0)
-    model = VAE(VAE.Options(encoder_hidden_layer=(300,), encode_len=100), Dimensions(799, 10, 8))
+    model = VAE(VAE.Options(hidden_layers=(300,), latent_size=100), Dimensions(799, 10, 8))
     for parameter in (model.input_table, model.output.weight):
         assert parameter.std().item() == pytest.approx((2 / sum(parameter.shape)) ** 0.5, rel=0.02)
     assert 0 < model.output.bias.abs().max() < 0.01
