@@ -82,9 +82,14 @@ def options_with_role(*roles: Role) -> frozenset[str]:
     return frozenset(key for key, role in _roles.items() if role in roles)
 
 
+def current_name(key: str) -> str:
+    """The current name of an option, of all schemas imported so far."""
+    return _renamed.get(key, key)
+
+
 def current_names(recorded: dict[str, Any]) -> dict[str, Any]:
     """The options of a recorded run, with the current names of those that were renamed since."""
-    return {_renamed.get(key, key): value for key, value in recorded.items()}
+    return {current_name(key): value for key, value in recorded.items()}
 
 
 def result_options(values: dict[str, Any], *more: Role) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from common.errors import nearest
@@ -84,7 +85,8 @@ def rename(given: list[RawOption], choice: Choice, problems: Problems) -> list[R
 
     A problem is noted where one template, or the command line, gives an option under two names.
     """
-    renamed, names = [], {}
+    renamed: list[RawOption] = []
+    names: dict[tuple[str, str, Path | None], str] = {}  # an option in one place -> the name it has there
     for item in given:
         current = choice.current_name(item.key)
         place = (current, item.origin.kind, item.origin.file)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from common.errors import UserError
-from common.schema import current_names
 from options import Origin
 from runs.config import ExperimentConfig
 from runs.launchers import LaunchOptions
@@ -82,7 +81,7 @@ def found_before(cell: TuneConfig) -> ExperimentConfig | None:
     summary = json.loads(folder.summary.read_text(encoding="utf-8"))
     if not summary["ended"] or summary["budget"]["trials"] != cell.tune.num_trials:
         return None
-    return _with_values(cell, folder, current_names(summary["values"]))
+    return _with_values(cell, folder, summary["values"])
 
 
 def _with_values(cell: TuneConfig, folder: TuningFolder, values: dict[str, Any]) -> ExperimentConfig:

@@ -27,8 +27,8 @@ class TuneConfig:
 
     @property
     def spaces(self) -> dict[str, Space]:
-        """The search space, by option."""
-        spaces = {key: read_space(raw) for key, raw in current_names(self.tune.search).items()}
+        """The search space, by option; under the names that `search` has, former ones included."""
+        spaces = {key: read_space(raw) for key, raw in self.tune.search.items()}
         return {key: space for key, space in spaces.items() if isinstance(space, Space)}
 
     def values(self) -> dict[str, Any]:
@@ -48,4 +48,4 @@ class TuneConfig:
 
         Raises OptionsError if they are not allowed together.
         """
-        return self.experiment.changed(origin, mode="train", **values)
+        return self.experiment.changed(origin, mode="train", **current_names(values))

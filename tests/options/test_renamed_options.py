@@ -8,7 +8,7 @@ import pytest
 from pydantic import Field
 
 from common.schema import Options, current_names
-from options import HelpRequested, OptionsError, Registries, Resolved, parse
+from options import HelpRequested, OptionsError, Origin, Registries, Resolved, parse
 from reports.collect import read_run
 from runs.commands import load_registries
 from runs.config import ExperimentConfig
@@ -91,7 +91,9 @@ def test_a_comparison_gives_it_to_the_models_that_had_it(registries: Registries)
 def test_a_search_space_may_have_it(registries: Registries) -> None:
     words = ["--mode", "tune", "--model_code", "recvae", "--search"]
     searched = TuneConfig.of(ask(registries, *words, "{hidden_size: {choice: [8, 16]}}"))
-    assert list(searched.spaces) == ["hidden_units"]
+    assert list(searched.spaces) == ["hidden_size"]  # as the study of an earlier search has it
+    run = searched.run_with(Origin.program("trial"), hidden_size=16)
+    assert run.values()["hidden_units"] == 16
     both = "{hidden_size: {choice: [8, 16]}, hidden_units: {choice: [8, 16]}}"
     assert "is searched together with `hidden_units`" in refused(registries, *words, both)
 
