@@ -149,7 +149,7 @@ def test_unknown_users_are_one_error(vae: Path, capsys: pytest.CaptureFixture[st
         (["--users", "all", "--output", "x.txt"], ".parquet or .csv"),
         (["--histories", "nowhere.csv"], "no such file"),
         (["--users", "all", "--dataset_path", "nowhere.csv"], "no such file"),
-        (["--users", "all", "--encode_len", "3"], "does not use"),
+        (["--users", "all", "--latent_size", "3"], "does not use"),
     ],
 )
 def test_what_is_wrong_is_told(vae: Path, argv: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
