@@ -1,4 +1,4 @@
-"""Rating prediction: the split, RMSE, clipping, what is predicted for the unseen, AutoRec."""
+"""Rating prediction: the split, RMSE, clipping, defaults for unseen users and items, AutoRec."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def evaluator(split: Split, code: str = "user_ratings", **options: object) -> Ev
 
 
 class Constant(torch.nn.Module):
-    """Predicts the same for everything."""
+    """Predicts the same rating for all items."""
 
     code = "constant"
 
@@ -50,7 +50,7 @@ class Constant(torch.nn.Module):
         return torch.full(candidates.shape, self.value)
 
 
-def test_errors_on_a_case_worked_by_hand() -> None:
+def test_errors_on_a_hand_computed_case() -> None:
     predicted, actual = np.array([3.0, 4.0, 1.0]), np.array([5.0, 4.0, 2.0])
     assert rating_metrics(predicted, actual) == {"RMSE": pytest.approx(np.sqrt(5 / 3)), "MAE": 1.0}
     of_users = rating_metrics_by_user(predicted, actual, np.array([0, 0, 1]), 2)
@@ -93,7 +93,7 @@ def test_predictions_are_clipped_to_the_scale() -> None:
         assert len(measured.per_user["ratings/RMSE"]) == len(split.test.users)
 
 
-def test_the_unseen_get_the_default() -> None:
+def test_unseen_users_and_items_get_the_default() -> None:
     # item 2 is rated once, by a user whose other ratings train: wherever it is a target, it is unseen in training
     histories = [[1, 3, 4, 5, 6, 7]] * 30
     histories[0] = [1, 2, 3, 4, 5, 6]
@@ -111,7 +111,7 @@ def test_the_unseen_get_the_default() -> None:
 
 
 @pytest.mark.parametrize("code", ["item_ratings", "user_ratings"])
-def test_rows_of_items_and_of_users_ask_for_the_same_ratings(code: str) -> None:
+def test_rows_of_items_and_of_users_have_the_same_ratings(code: str) -> None:
     split = random_rating(rated())
     loader = DATALOADERS[code](DATALOADERS[code].Options(), split)
     for heldout in (split.validation, split.test):
@@ -129,7 +129,7 @@ def test_rows_of_items_and_of_users_ask_for_the_same_ratings(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["item_ratings", "user_ratings"])
-def test_the_input_of_a_target_never_holds_it(code: str) -> None:
+def test_the_input_never_contains_its_target(code: str) -> None:
     split = random_rating(rated())
     loader = DATALOADERS[code](DATALOADERS[code].Options(), split)
     for batch in loader.rating_batches(split.test, 16):
@@ -177,7 +177,7 @@ def test_autorec_counts_observed_ratings_only() -> None:
     assert float(loss) == pytest.approx(expected / 2, rel=1e-5)
 
 
-def test_models_that_rank_are_refused_where_ratings_are_measured() -> None:
+def test_ranking_models_are_refused_for_rating_splits() -> None:
     with pytest.raises(UserError, match=r"dataloader bag.*autorec"):
         evaluator(random_rating(rated()), "bag")
 
@@ -203,7 +203,7 @@ def test_a_deciding_metric_of_another_protocol_is_refused(kind: str, metric: str
         ("--templates train_bias --best_metric NDCG@10", "NDCG@10 is not computed under split random_rating"),
     ],
 )
-def test_protocols_that_can_not_be_are_faults_of_the_options(line: str, message: str) -> None:
+def test_impossible_protocols_are_option_errors(line: str, message: str) -> None:
     with pytest.raises(OptionsError, match=message):
         configure(line.split())
 
@@ -219,7 +219,7 @@ def test_random_rating_needs_ratings() -> None:
         random_rating(sequence_data(random_histories(0, 20, 10, 8), 10))
 
 
-def test_a_run_draws_its_split_by_its_seed_unless_told_which() -> None:
+def test_the_split_follows_the_seed_unless_split_seed_is_set() -> None:
     data = rated()
 
     def tested(seed: int, *more: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""EASE, item-kNN, ALS and the bias baseline against what their formulas say."""
+"""EASE, item-kNN, ALS and the bias baseline against their formulas."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def fitted(code: str, **options: object) -> tuple[Model, np.ndarray]:
 
 
 def batch_of(dense: np.ndarray) -> Batch:
-    """Rows as bags; padded on the right, which means nothing to a bag."""
+    """Rows as bags, padded on the right: a bag has no order."""
     ids = torch.arange(dense.shape[1]).expand(len(dense), -1)
     weights = torch.from_numpy(dense).float()
     return Batch(torch.arange(len(dense)), torch.where(weights > 0, ids, 0), weights)
@@ -51,7 +51,7 @@ def test_ease_is_a_ridge_regression_of_each_item_on_the_others() -> None:
     np.testing.assert_allclose(model.scores(batch_of(dense))[:, 1:].numpy(), x @ expected, atol=1e-5)
 
 
-def test_ease_refuses_a_catalogue_that_is_too_large_with_the_size_it_needs() -> None:
+def test_ease_names_the_memory_that_a_large_catalogue_needs() -> None:
     kind = MODELS["ease"]
     with pytest.raises(UserError, match=r"200,001 x 200,001, about 745\.1 GiB.*max_matrix_gib"):
         kind(kind.Options(), Dimensions(200_000, 10, 0))
@@ -72,7 +72,7 @@ def test_itemknn_sums_the_cosines_of_each_items_nearest() -> None:
     np.testing.assert_allclose(scores[users], (x @ kept)[users], atol=1e-5)
 
 
-def test_als_folds_a_user_in_by_its_own_normal_equations() -> None:
+def test_als_folds_a_user_in_by_the_normal_equations() -> None:
     pytest.importorskip("implicit")
     torch.manual_seed(0)
     model, dense = fitted("als", hidden_units=5, l2=0.3, alpha=7.0, iterations=30)
@@ -84,7 +84,7 @@ def test_als_folds_a_user_in_by_its_own_normal_equations() -> None:
         np.testing.assert_allclose(scores[user], y @ vector, atol=1e-4)
 
 
-def test_als_prefers_what_users_have() -> None:
+def test_als_prefers_the_items_that_users_have() -> None:
     pytest.importorskip("implicit")
     torch.manual_seed(0)
     model, dense = fitted("als", hidden_units=8, alpha=20.0)
@@ -93,7 +93,7 @@ def test_als_prefers_what_users_have() -> None:
     assert scores[x].mean() > scores[~x].mean() + 0.3
 
 
-def test_without_the_library_als_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_als_names_the_library_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys  # noqa: PLC0415
 
     monkeypatch.setitem(sys.modules, "implicit.als", None)

@@ -55,7 +55,7 @@ def model_of(code: str, options: dict[str, Any] | None = None) -> Model:
 
 
 def states(model: Any, padding: int = 1) -> Tensor:
-    """The model's own states of ITEMS, [T, H]; with padding behind them, where a batch would have it."""
+    """The model's states of ITEMS, [T, H], computed with padding after them, as in a batch."""
     items = torch.tensor([ITEMS + [0] * padding])
     times = torch.tensor([TIMES[:-1] + [0] * padding]) + 10**9
     following = torch.tensor([TIMES[1:] + [0] * padding]) + 10**9
@@ -69,7 +69,7 @@ def places_of(embedding: Any, origin: str) -> Tensor:
 
 
 @pytest.mark.parametrize("origin", ["end", "start"])
-def test_sas_is_its_formula(origin: str) -> None:
+def test_sas_equals_its_formula(origin: str) -> None:
     model: Any = model_of("sas", {"positions_from": origin})
     places = places_of(model.positions, origin)
     x = model.items.weight[ITEMS] * math.sqrt(WIDTH) + places
@@ -83,7 +83,7 @@ def test_sas_is_its_formula(origin: str) -> None:
     torch.testing.assert_close(last[0], model.body.norm(x)[-1])
 
 
-def test_bert_is_its_formula() -> None:
+def test_bert_equals_its_formula() -> None:
     model: Any = model_of("bert")
     x = torch.cat([model.items.weight[ITEMS], model.hidden_item[None]])
     x = x + model.positions.table.weight[-len(x) :]
@@ -96,7 +96,7 @@ def test_bert_is_its_formula() -> None:
     torch.testing.assert_close(model.scores(Batch(users=torch.zeros(1).long(), items=items))[0], expected)
 
 
-def test_gru4rec_is_its_formula() -> None:
+def test_gru4rec_equals_its_formula() -> None:
     model: Any = model_of("gru4rec", {"gru_units": 5})
     gru = model.gru
     h = torch.zeros(5, dtype=torch.float64)
@@ -112,7 +112,7 @@ def test_gru4rec_is_its_formula() -> None:
 
 
 @pytest.mark.parametrize("use_time, origin", [(False, "end"), (True, "start")])
-def test_hstu_is_its_formula(use_time: bool, origin: str) -> None:
+def test_hstu_equals_its_formula(use_time: bool, origin: str) -> None:
     model: Any = model_of("hstu", {"use_time": use_time, "positions_from": origin})
     x = model.items.weight[ITEMS] * math.sqrt(WIDTH) + places_of(model.positions, origin)
     for block in model.blocks:
@@ -136,7 +136,7 @@ def test_hstu_is_its_formula(use_time: bool, origin: str) -> None:
 
 
 @pytest.mark.parametrize("origin", ["end", "start"])
-def test_tisas_is_its_formula(origin: str) -> None:
+def test_tisas_equals_its_formula(origin: str) -> None:
     model: Any = model_of("tisas", {"tisas_max_time_intervals": 50, "positions_from": origin})
     count = len(ITEMS)
     x = model.items.weight[ITEMS] * math.sqrt(WIDTH)
@@ -164,7 +164,7 @@ def test_tisas_is_its_formula(origin: str) -> None:
 
 
 def kernel(kind: str, seconds: float, width: int, unit: float, freq: float) -> Tensor:
-    """r(t_i - t_j) of the paper, as the authors' code has it: [width]."""
+    """r(t_i - t_j) of the paper, as in the authors' code: [width]."""
     if kind == "s":
         phase = seconds / unit / freq ** (torch.arange(0, width, 2, dtype=torch.float64) / width)
         return torch.cat([phase.sin(), phase.cos()])
@@ -173,7 +173,7 @@ def kernel(kind: str, seconds: float, width: int, unit: float, freq: float) -> T
 
 
 @pytest.mark.parametrize("absolute, relative", [("p-d", "s-l"), ("c", "e"), ("", "s"), ("d", "")])
-def test_meantime_is_its_formula(absolute: str, relative: str) -> None:
+def test_meantime_equals_its_formula(absolute: str, relative: str) -> None:
     options = {"absolute_kernel_types": absolute, "relative_kernel_types": relative, "time_unit_divide": 60.0}
     model: Any = model_of("meantime", {**options, "freq": 100.0})
     times = [1_000_000_000 + t for t in TIMES[:-1]]
@@ -245,7 +245,7 @@ def test_work_by_rows_has_the_same_values_gradients_and_draws() -> None:
     assert torch.equal(gradient != 0, dropped != 0)  # the same draws again
 
 
-def test_marank_is_its_formula() -> None:
+def test_marank_equals_its_formula() -> None:
     model: Any = make_model("marank", make_loader("pairwise", timed_split()), {})
     user, x = model.users.weight[2], model.context.weight[ITEMS]
 
@@ -273,7 +273,7 @@ TIMED = [("tisas", {}), ("hstu", {"use_time": True}), ("meantime", {"relative_ke
 
 
 @pytest.mark.parametrize(("code", "options"), TIMED)
-def test_attention_by_rows_holds_few_rows_and_has_the_values_and_gradients_of_the_whole(
+def test_attention_by_rows_has_the_same_values_in_less_memory(
     code: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loader = make_loader({"meantime": "bert"}.get(code, "sas"), timed_split())
@@ -309,7 +309,7 @@ def test_no_vector_exists_for_each_pair_of_items(code: str, options: dict[str, A
 
 
 class Attended(TorchDispatchMode):
-    """Rows of the largest attention weights [B, (heads,) T, T] among all that is computed within."""
+    """The rows of the largest attention weights [B, (heads,) T, T] that are computed in the block."""
 
     rows = 0
 

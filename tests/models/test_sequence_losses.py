@@ -21,7 +21,7 @@ def logits(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, dtype=DOUBLE, generator=torch.Generator().manual_seed(0)) * 3
 
 
-def test_binary_cross_entropy_is_its_formula() -> None:
+def test_binary_cross_entropy_equals_its_formula() -> None:
     positive, negatives = logits(5), logits(5, 4)
     plain = -(torch.log(positive.sigmoid()) + torch.log(1 - negatives.sigmoid()).sum(1)) / 5
     torch.testing.assert_close(binary_cross_entropy(positive, negatives), plain)
@@ -34,7 +34,7 @@ def test_gbce_raises_the_positive_probability_to_beta() -> None:
 
 
 @pytest.mark.parametrize("negatives, items, t", [(256, 3416, 0.75), (1, 100, 0.5), (99, 100, 0.9)])
-def test_gbce_beta_is_the_formula_of_the_paper(negatives: int, items: int, t: float) -> None:
+def test_gbce_beta_equals_the_papers_formula(negatives: int, items: int, t: float) -> None:
     alpha = negatives / (items - 1)
     assert gbce_beta(negatives, items, t) == pytest.approx(alpha * (t * (1 - 1 / alpha) + 1 / alpha))
     assert gbce_beta(negatives, items, 0.0) == pytest.approx(1)
@@ -48,7 +48,7 @@ def test_sampled_softmax_of_every_item_is_the_full_softmax() -> None:
     torch.testing.assert_close(sampled_softmax(positive, negatives, even), full)
 
 
-def test_sampled_softmax_estimates_the_sum_over_items_without_bias() -> None:
+def test_sampled_softmax_is_an_unbiased_estimate_of_the_sum() -> None:
     scores, chance = logits(6), torch.tensor([0.05, 0.1, 0.15, 0.2, 0.25, 0.25], dtype=DOUBLE)
     drawn = torch.multinomial(chance, 200_000, True, generator=torch.Generator().manual_seed(1))[None]
     loss = sampled_softmax(torch.zeros(1, dtype=DOUBLE), scores[drawn], chance.log()[drawn])
@@ -56,7 +56,7 @@ def test_sampled_softmax_estimates_the_sum_over_items_without_bias() -> None:
     assert loss.item() == pytest.approx(expected.item(), abs=0.02)
 
 
-def test_bpr_is_its_formula() -> None:
+def test_bpr_equals_its_formula() -> None:
     positive, negatives = logits(5), logits(5, 3)
     plain = -torch.log((positive[:, None] - negatives).sigmoid()).mean(1)
     torch.testing.assert_close(bayesian_personalized_ranking(positive, negatives), plain)

@@ -1,4 +1,4 @@
-"""What holds for every sequential model: no look into the future, no effect of padding, no harm from odd data."""
+"""Properties of every sequential model: causality, no effect of padding, finite values on unusual data."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_causal_models_do_not_see_later_items(code: str, options: dict[str, Any]
 
 @pytest.mark.parametrize("code", ["sas", "hstu", "tisas"])
 @pytest.mark.parametrize("origin", ["start", "end"])
-def test_positions_from_the_start_do_not_tell_how_many_items_follow(code: str, origin: str) -> None:
+def test_positions_from_the_start_leak_no_sequence_length(code: str, origin: str) -> None:
     model = make_model(code, make_loader("sas", timed_split()), {"positions_from": origin})
     assert isinstance(model, NextItemModel)
     torch.manual_seed(1)
@@ -98,7 +98,7 @@ def test_a_user_alone_scores_as_in_a_batch(code: str, options: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("code, options", ALL)
-def test_odd_data_gives_finite_losses_and_gradients(code: str, options: dict[str, Any]) -> None:
+def test_unusual_data_gives_finite_losses_and_gradients(code: str, options: dict[str, Any]) -> None:
     histories = [[1, 2, 3], [4, 5], [6, 7, 8, 9], [3, 3, 3, 3, 3], [9]]  # users of 1 to 5 items
     loader = make_loader(MODELS[code].dataloader_code, timed_split(histories, same_time=True), train_batch_size=1)
     model = make_model(code, loader, options).train()
@@ -115,7 +115,7 @@ def test_odd_data_gives_finite_losses_and_gradients(code: str, options: dict[str
 
 
 @pytest.mark.parametrize("code, options", ALL)
-def test_an_empty_history_gives_finite_scores_and_harms_nobody(code: str, options: dict[str, Any]) -> None:
+def test_an_empty_history_gives_finite_scores(code: str, options: dict[str, Any]) -> None:
     loader, inputs = evaluation_inputs(code)
     model = make_model(code, loader, options)
     items = inputs.items.clone()
@@ -134,7 +134,7 @@ def test_candidates_score_as_among_all_items(code: str, options: dict[str, Any])
 
 
 @pytest.mark.parametrize("code", ["sas", "bert", "gru4rec", "hstu", "tisas", "meantime", "marank"])
-def test_the_padding_row_stays_zero_and_new_parameters_are_small(code: str) -> None:
+def test_the_padding_row_stays_0_and_parameters_start_small(code: str) -> None:
     loader = make_loader(MODELS[code].dataloader_code, timed_split())
     kind = MODELS[code]
     torch.manual_seed(0)
@@ -160,7 +160,7 @@ def test_the_padding_row_stays_zero_and_new_parameters_are_small(code: str) -> N
         ("meantime", {"absolute_kernel_types": "p", "relative_kernel_types": "s"}, {"timestamps"}),
     ],
 )
-def test_only_models_that_use_time_ask_for_it(code: str, options: dict[str, Any], needs: set[str]) -> None:
+def test_only_models_that_use_time_require_it(code: str, options: dict[str, Any], needs: set[str]) -> None:
     kind = MODELS[code]
     assert kind.required(kind.Options(**options)) == needs
 
@@ -196,7 +196,7 @@ def test_sizes_are_rounded_up_by_less_than_a_sixteenth() -> None:
 
 
 @pytest.mark.parametrize("code, options", [("sas", {}), ("bert", {})])
-def test_rows_that_only_fill_up_a_size_do_not_count(code: str, options: dict[str, Any]) -> None:
+def test_padding_rows_do_not_count(code: str, options: dict[str, Any]) -> None:
     histories = random_histories(3, 12, NUM_ITEMS, 40)
     loader = (
         make_loader(MODELS[code].dataloader_code, timed_split(histories), max_len=37, mask_prob=0.5)
@@ -249,7 +249,7 @@ def test_scores_in_parts_are_those_of_the_whole(
 
 
 @pytest.mark.parametrize("loss", ["bce", "gbce"])
-def test_the_offset_is_in_every_logit_of_a_binary_loss_and_in_no_score(loss: str) -> None:
+def test_the_logit_offset_changes_losses_and_no_scores(loss: str) -> None:
     loader = make_loader("sas", timed_split(), train_negative_sample_size=3)
     plain = make_model("sas", loader, {"loss": loss})
     shifted = make_model("sas", loader, {"loss": loss, "logit_offset": -2.5})
@@ -297,7 +297,7 @@ def test_the_offset_is_in_every_logit_of_a_binary_loss_and_in_no_score(loss: str
         ),
     ],
 )
-def test_options_that_have_no_effect_are_refused(
+def test_options_without_effect_are_refused(
     code: str, model: dict[str, Any], dataloader: dict[str, Any], said: str | None
 ) -> None:
     kind = MODELS[code]
@@ -309,7 +309,7 @@ def test_options_that_have_no_effect_are_refused(
     assert said is None or said in str(conflict)
 
 
-def test_a_loss_that_is_over_or_still_searched_for_needs_no_negatives() -> None:
+def test_negatives_are_required_in_training_only() -> None:
     given = ["--model_code", "sas", "--dataset_code", "synthetic", "--loss", "bce"]
     search = ["--search", "{train_negative_sample_size: {int: [1, 9]}}"]
     for mode, more in (("test", []), ("validate", []), ("tune", search)):
@@ -332,7 +332,7 @@ def test_the_automatic_offset_is_that_of_the_rarest_positive(loss: str) -> None:
 
 
 @pytest.mark.parametrize("kinds", [None, "", "c-p"])
-def test_kernel_types_may_be_none_at_all(kinds: str | None) -> None:
+def test_kernel_types_may_be_empty(kinds: str | None) -> None:
     given = MODELS["meantime"].Options(absolute_kernel_types=kinds, relative_kernel_types="s-s")
     assert given.kinds[0] == [k for k in (kinds or "").split("-") if k]
     with pytest.raises(ValueError, match=r"letters joined by -, each one of p \(position\)"):
@@ -340,7 +340,7 @@ def test_kernel_types_may_be_none_at_all(kinds: str | None) -> None:
 
 
 @pytest.mark.parametrize("code", ["sas", "tisas"])
-def test_times_are_handed_on_where_the_model_asks(code: str) -> None:
+def test_times_reach_models_that_require_them(code: str) -> None:
     argv = ["--model_code", code, "--dataset_code", "synthetic"]
     loader = loader_of_run(configure(argv), timed_split())
     assert (first_batch(loader).timestamps is None) == (code == "sas")

@@ -55,7 +55,7 @@ def test_hvamps_warm_up_counts_epochs() -> None:
 
 @settings(max_examples=50)
 @given(*[st.floats(-3, 3)] * 4)
-def test_divergences_are_not_negative_and_vanish_for_equals(a: float, b: float, c: float, d: float) -> None:
+def test_divergences_are_not_negative_and_0_for_equals(a: float, b: float, c: float, d: float) -> None:
     mu, log_variance, other_mu, other = (torch.tensor([[x]], dtype=torch.float64) for x in (a, b, c, d))
     kl = kl_between_normals(mu, log_variance, other_mu, other)
     assert float(kl) >= -1e-12
@@ -66,7 +66,7 @@ def test_divergences_are_not_negative_and_vanish_for_equals(a: float, b: float, 
     )
 
 
-def test_kl_of_a_mixture_prior_agrees_with_numerical_integration() -> None:
+def test_kl_of_a_mixture_prior_equals_its_integral() -> None:
     means, log_variances = np.array([-1.5, 0.3, 2.0]), np.array([-0.5, 0.4, -1.2])
     mu, log_variance = 0.4, -0.8
     prior = torch.tensor(means)[:, None], torch.tensor(log_variances)[:, None]
@@ -91,7 +91,7 @@ def test_kl_of_a_mixture_prior_agrees_with_numerical_integration() -> None:
     assert float(drawn) == pytest.approx(expected, abs=0.01)
 
 
-def test_log_mixture_is_the_plain_formula_even_far_away() -> None:
+def test_log_mixture_equals_the_plain_formula() -> None:
     random = torch.Generator().manual_seed(1)
     z, mu = (torch.randn(n, 6, generator=random, dtype=torch.float64) for n in (5, 7))
     log_variance = torch.randn(7, 6, generator=random, dtype=torch.float64)
@@ -110,7 +110,7 @@ def test_the_priors_gradient_reaches_the_pseudo_inputs() -> None:
     assert (model.pseudo.grad.abs().sum(1) > 0).all()
 
 
-def test_a_pseudo_input_is_encoded_as_a_user_with_its_items_is() -> None:
+def test_a_pseudo_input_is_encoded_like_a_users_items() -> None:
     model, _ = small("hvamp", pseudo_inputs=2, hidden_units=8, latent_size=4)
     with torch.no_grad():
         model.pseudo.fill_(-1.0)  # below 0 counts as 0
@@ -150,8 +150,8 @@ def test_hvamp_learns_with_every_switch(switches: dict[str, object]) -> None:
     assert hasattr(model, "pseudo") == (switches["prior"] == "vamp")
 
 
-def test_not_hierarchical_standard_hvamp_is_a_mult_vae() -> None:
-    """Same widths, same parameters but for the bound on log variances."""
+def test_a_flat_hvamp_with_standard_prior_is_a_mult_vae() -> None:
+    """With the same widths and parameters, but for the bound on log variances."""
     plain, batch = small("hvamp", prior="standard", hierarchical=False, gated=False, hidden_units=16, latent_size=6)
     mult, _ = small("mult_vae", hidden_layers=(16,), latent_size=6)
     names = {
@@ -170,7 +170,7 @@ def test_not_hierarchical_standard_hvamp_is_a_mult_vae() -> None:
     torch.testing.assert_close(plain.scores(batch), mult.scores(batch))
 
 
-def test_recvae_takes_turns_and_keeps_the_posterior_before() -> None:
+def test_recvae_alternates_and_keeps_the_earlier_posterior() -> None:
     model, batch = small("recvae", steps_per_epoch=2, hidden_units=8, latent_size=4)
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
     generator = torch.Generator().manual_seed(0)
@@ -202,7 +202,7 @@ def test_input_dropout_keeps_the_mean_and_the_norm_is_one() -> None:
     assert (corrupted(torch.zeros(2, 3), 0.5, torch.Generator()) == 0).all()
 
 
-def test_bernoulli_loss_is_binary_cross_entropy_over_the_catalogue() -> None:
+def test_bernoulli_loss_is_binary_cross_entropy() -> None:
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(3, 8, generator=generator)
     items = torch.tensor([[0, 2, 5], [1, 7, 3], [0, 0, 4]])
@@ -231,7 +231,7 @@ def test_cdae_folds_unknown_users_in_with_the_prior_mean() -> None:
     assert (model.user[others] == 0).all()
 
 
-def test_cdae_draws_about_as_many_negatives_as_asked_for() -> None:
+def test_cdae_draws_about_the_requested_negatives() -> None:
     model, batch = small("cdae", negatives_per_item=2.0)
     generator = torch.Generator().manual_seed(0)
     taken = float((batch.weights > 0).sum())

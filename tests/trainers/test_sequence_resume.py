@@ -1,4 +1,4 @@
-"""A run of each sequential model that is cut in two is, bit for bit, the run in one."""
+"""A resumed run of each sequential model equals an uninterrupted one, bit for bit."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def make_trainer(folder: Path, run: tuple[str, dict[str, Any], dict[str, Any]], 
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run[0])
-def test_resuming_a_sequential_model_goes_on_with_the_same_bits(
+def test_a_resumed_sequential_model_ends_in_the_same_bits(
     tmp_path: Path, run: tuple[str, dict[str, Any], dict[str, Any]]
 ) -> None:
     whole = make_trainer(tmp_path / "whole", run, 4)
