@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import logging
 import re
 import shutil
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic_core import to_jsonable_python
@@ -20,23 +18,16 @@ from pydantic_core import to_jsonable_python
 import datasets
 from common.errors import UserError
 from common.files import expanded, write_text
+from common.locks import locked, wait_until_free
 from common.schema import Options, result_options
 from options.resolved import flat
 from runs.config import ExperimentConfig
 from trainers.run_folder import RunFolder
 
-try:
-    import fcntl
-except ImportError:
-    fcntl = None  # type: ignore[assignment]
-
 log = logging.getLogger(__name__)
 
 FOLDER_OPTIONS = ("experiment_root", "experiment_group", "experiment_name")
 State = Literal["new", "resumed"]
-LOCK = ".lock"
-NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})  # of some network file systems
-LOCK_SECONDS = 1.0  # a process that was just killed, or that only checks, holds a lock for less
 
 
 def run_folder(config: ExperimentConfig) -> RunFolder:
@@ -141,7 +132,7 @@ def check_usable(config: ExperimentConfig, folder: RunFolder) -> State | None:
 
     Raises UserError if it holds a run that the options don't say to resume or overwrite, or that another process runs.
     """
-    _wait_for(folder.path, lambda: not is_held(folder))
+    wait_until_free(folder.path)
     use = _use(config, folder)
     asked = config.origins["resume_training"]  # comparisons and searches resume without being asked
     if use == "new" and config.run.resume_training and asked.is_given and not config.run.pilot:
@@ -271,54 +262,3 @@ def _clear(folder: RunFolder) -> None:
         shutil.rmtree(part, ignore_errors=True)
     for file in (folder.results, folder.per_user, folder.log, folder.status_file, folder.config):
         file.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Keep other processes out of the folder while the block runs; the system frees it if this process dies."""
-    if fcntl is None:  # not a POSIX system
-        yield
-        return
-    with open(path / LOCK, "a", encoding="ascii") as file:
-        _wait_for(path, lambda: _flock(file, fcntl.LOCK_EX) is not False)
-        if _flock(file, fcntl.LOCK_EX) is None:  # asking again changes nothing
-            log.warning(
-                "the file system of %s has no locks: make sure that no second process uses the folder at the same time",
-                path,
-            )
-        yield
-
-
-def _wait_for(path: Path, free: Callable[[], bool]) -> None:
-    """Wait a moment until the folder is free. Raises UserError if it isn't then."""
-    deadline = time.monotonic() + LOCK_SECONDS
-    while not free():
-        if time.monotonic() > deadline:
-            raise UserError(f"{path} is in use by another process: wait for it, or give another --experiment_name")
-        time.sleep(LOCK_SECONDS / 20)
-
-
-def is_held(folder: RunFolder) -> bool | None:
-    """Whether a process, here or on another machine, uses this folder; None if the system can't tell."""
-    if fcntl is None:
-        return None
-    try:
-        with open(folder.path / LOCK, encoding="ascii") as file:
-            locked_now = _flock(file, fcntl.LOCK_SH)
-    except FileNotFoundError:
-        return False
-    return None if locked_now is None else not locked_now
-
-
-def _flock(file: IO[str], kind: int) -> bool | None:
-    """Lock an open file without waiting; False if another process holds a conflicting lock, None if the file system
-    has no locks."""
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno in NO_LOCKS:
-            return None
-        raise
-    return True

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import sys
 
 import torch
 
 from common import rounding
 from common.errors import UserError
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 KERNELS_KEPT = 32  # by shape, over a megabyte each; torch's libraries keep 1,024 of each kind by themselves
 FP32_ERROR = 1e-5  # largest relative error of a matrix product that still counts as float32
@@ -69,13 +73,15 @@ def describe_device(device: torch.device) -> str:
 
 
 def peak_memory_mib(device: torch.device) -> float:
-    """The most memory that was in use, MiB: on CUDA what torch allocated there, else the process's resident set."""
+    """Peak memory use in MiB: on CUDA what torch allocated there, else the process's resident set; 0 if unknown."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as status:  # since this exec
         for line in status:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 2**10
+    if resource is None:
+        return 0.0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 

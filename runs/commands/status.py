@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.errors import UserError
+from common.locks import is_locked
 from options import Resolved
 from runs.command import Command
 from runs.comparison.cells import run_name
@@ -18,7 +19,7 @@ from runs.comparison.config import CompareConfig
 from runs.comparison.options import CompareOptions
 from runs.comparison.resolve import resolve_compare
 from runs.config import ExperimentConfig
-from runs.folders import is_held, run_folder
+from runs.folders import run_folder
 from runs.tuning.cells import found_before, tuning_folder
 from runs.tuning.config import TuneConfig
 from trainers.options import GenericTrainerOptions, TransferTrainerOptions
@@ -105,7 +106,7 @@ def look(cell: ExperimentConfig | TuneConfig) -> Cell:
         counters = folder.status()
     except UserError as error:
         return Cell(cell, name, "failed", {"error": str(error)})
-    held = is_held(folder)
+    held = is_locked(folder.path)
     state = str(counters.get("state", "missing"))
     if held:
         state = "running"

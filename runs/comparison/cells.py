@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Literal
 
 from common.errors import UserError, is_user_facing
+from common.locks import is_locked
 from options import Origin
 from runs.comparison.config import CompareConfig
 from runs.config import ExperimentConfig
 from runs.experiment import load_split
-from runs.folders import is_held, run_folder
+from runs.folders import run_folder
 from runs.launchers import Task, launch
 from runs.train import train
 from runs.tuning.cells import tune_cells
@@ -133,7 +134,7 @@ def _record_failure(folder: RunFolder, error: str) -> None:
     # a damaged status, or a folder that can't be written, is reported as an error of its own
     with contextlib.suppress(UserError, OSError):
         status = folder.status()
-        if status.get("state") not in ("finished", "failed") and not is_held(folder):
+        if status.get("state") not in ("finished", "failed") and not is_locked(folder.path):
             folder.write_status(**{**status, "state": "failed", "error": error})
 
 

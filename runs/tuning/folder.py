@@ -11,9 +11,10 @@ from typing import Any
 
 from common.errors import UserError
 from common.files import write_text
+from common.locks import locked
 from common.schema import result_options
 from options.yaml_text import dump_mapping
-from runs.folders import locked, read_config, search_folder
+from runs.folders import read_config, search_folder
 from runs.results import TUNING
 from runs.tuning.config import TuneConfig
 from trainers.run_folder import RunFolder

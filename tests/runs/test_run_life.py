@@ -1,6 +1,5 @@
 """What a run leaves, and what a second command may do to it."""
 
-import errno
 import json
 import shutil
 import subprocess
@@ -16,11 +15,11 @@ import yaml
 from helpers import ROOT, flags
 from small_runs import TINY_VAE, Place, hashes, outcome
 
+from common.locks import locked
 from runs.api import configure
-from runs.folders import is_held, locked, run_folder
+from runs.folders import run_folder
 from runs.run_options import RunOptions
 from trainers.checkpoint import read_tensors, write_tensors
-from trainers.run_folder import RunFolder
 
 PROMISED = [
     "config.yaml",
@@ -208,19 +207,6 @@ def test_a_folder_that_another_process_uses_is_told_as_that(place: Place) -> Non
             assert refused.code == 1 and "in use by another process" in refused.err
             assert "--resume_training" not in refused.err and "--overwrite" not in refused.err
     assert hashes(place.folder) == before
-
-
-@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
-def test_a_file_system_without_locks_is_warned_of(
-    tmp_path: Path, code: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def refuse(file: object, kind: int) -> None:
-        raise OSError(code, "No locks available")
-
-    monkeypatch.setattr("fcntl.flock", refuse)
-    with locked(tmp_path):
-        assert is_held(RunFolder(tmp_path)) is None
-    assert f"the file system of {tmp_path} has no locks" in caplog.text
 
 
 def test_derived_folders_are_apart(place: Place) -> None:
