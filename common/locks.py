@@ -1,8 +1,8 @@
 """Locks on folders, which the system frees when the process that holds one dies.
 
-The `filelock` library is not used: it can only tell whether a lock is held by taking it, which needs write access to the
-folder and may stop a process that is just starting, and the file that it falls back on where a file system has no locks
-outlives a killed process.
+The `filelock` library is not used. It can tell whether a lock is held only by taking it, which needs write access to
+the folder and may get in the way of a process that is just starting. Where a file system has no locks, it falls back
+on a file that outlives a killed process.
 """
 
 from __future__ import annotations
