@@ -98,8 +98,8 @@ def _open_study(config: TuneConfig, plan: StudyPlan, folder: TuningFolder, data_
         )
     if folder.trials() and not study.get_trials(deepcopy=False):
         raise UserError(
-            f"{folder.path} holds trials of a study that {hide_password(plan.storage)} doesn't have: give the --storage "
-            "that it was started with, or restart from scratch with --overwrite true"
+            f"{folder.path} holds trials of a study that {hide_password(plan.storage)} doesn't have: give "
+            "the --storage that it was started with, or restart from scratch with --overwrite true"
         )
     study.set_user_attr("data_hash", data_hash)
     folder.write_config(config)

@@ -50,7 +50,7 @@ def test_killed_while_results_are_written(finished: Place, place: Place, before_
 
 
 @pytest.mark.parametrize("change", [1, 2, 5, 9, 14, 20])
-def test_killed_while_it_begins(finished: Place, place: Place, change: int) -> None:
+def test_killed_while_starting(finished: Place, place: Place, change: int) -> None:
     """In the middle of preparing the data, of making the folder, of the first epoch: resume works, or just starts."""
     assert place.run(die_at=change).code == -signal.SIGKILL
     place.run(resume_training=True).ok()
@@ -110,7 +110,7 @@ def wait_for_temporary(folder: Path, name: str, ended: Callable[[], bool]) -> No
 
 
 @pytest.mark.parametrize(("checkpoint_seconds", "change"), [(0, 150), (0, 223), (1000, 90), (1000, 131)])
-def test_interrupted_by_the_keyboard(finished: Place, place: Place, checkpoint_seconds: int, change: int) -> None:
+def test_interrupted_by_ctrl_c(finished: Place, place: Place, checkpoint_seconds: int, change: int) -> None:
     ended = place.start(checkpoint_seconds=checkpoint_seconds, die_at=change, die_of=signal.SIGINT).wait()
     assert ended.code == 130
     assert "--resume_training true" in ended.err
@@ -131,7 +131,7 @@ def test_interrupted_by_the_keyboard(finished: Place, place: Place, checkpoint_s
     assert place.status()["state"] == "finished"
 
 
-def test_interrupted_before_the_first_epoch_is_over(finished: Place, place: Place) -> None:
+def test_interrupted_during_the_first_epoch(finished: Place, place: Place) -> None:
     running = place.start(train_batch_size=1, synthetic_users=1500)
     deadline = time.monotonic() + 60
     while not (place.run_folder / "log.txt").exists() and time.monotonic() < deadline:

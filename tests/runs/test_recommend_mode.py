@@ -62,7 +62,7 @@ def test_every_user_gets_its_best_items(vae: Path, capsys: pytest.CaptureFixture
     assert f"{4 * USERS} rows for {USERS} of {USERS} users" in shown and "users per second" in shown
 
 
-def test_csv_says_the_same(vae: Path) -> None:
+def test_csv_holds_the_same_rows(vae: Path) -> None:
     found = read(vae, "--users", "all")
     assert recommend(vae, "--users", "all", "--output", "lists.csv") == 0
     other = pd.read_csv("lists.csv")
@@ -75,7 +75,7 @@ def test_batches_change_nothing(vae: Path) -> None:
     assert whole[["user", "item", "rank"]].equals(few[["user", "item", "rank"]])
 
 
-def test_the_lists_are_those_that_were_measured(runs: Path) -> None:
+def test_lists_agree_with_the_evaluation(runs: Path) -> None:
     """With the input of the test, the last item of each user is in its list where the run's results say so."""
     run = make_run(runs, "itemknn", experiment_name="measured")
     found = read(run, "--users", "all", "--topk", 10, "--history", "test")
@@ -98,7 +98,7 @@ def data_items() -> list[str]:
     return sorted(set(purchases()["item"]))
 
 
-def test_repeats_are_left_in_where_people_repeat(vae: Path) -> None:
+def test_seen_items_stay_with_repeat_consumption(vae: Path) -> None:
     found = read(vae, "--users", "all", "--topk", 99)
     assert (found.groupby("user").size() == len(data_items())).all()
 
@@ -123,7 +123,7 @@ def test_users_come_from_a_file_in_its_order(vae: Path, name: str, content: str)
     assert found[found["user"] == "u02"]["item"].tolist() == everyone[everyone["user"] == "u02"]["item"].tolist()
 
 
-def test_numbers_are_found_as_texts() -> None:
+def test_numeric_ids_are_found_as_text() -> None:
     from runs.histories import places_of  # noqa: PLC0415
 
     numbers, texts = np.array([5, 10, 20]), np.array(["10", "x", "5"])
@@ -152,19 +152,19 @@ def test_unknown_users_are_one_error(vae: Path, capsys: pytest.CaptureFixture[st
         (["--users", "all", "--encode_len", "3"], "does not use"),
     ],
 )
-def test_what_is_wrong_is_told(vae: Path, argv: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_options_are_reported(vae: Path, argv: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert recommend(vae, *argv) in (1, 2)
     assert told in capsys.readouterr().err
 
 
-def test_an_output_is_not_overwritten_unasked(vae: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_output_is_not_overwritten_by_default(vae: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("recommendations.parquet").write_text("mine")
     assert recommend(vae, "--users", "all") == 1
     assert "--overwrite true" in capsys.readouterr().err
     assert Path("recommendations.parquet").read_text() == "mine"
 
 
-def test_what_is_no_run_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_a_run_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["--mode", "recommend", "--users", "all"]) == 1
     assert "--pretrained_weights" in capsys.readouterr().err
     assert recommend(Path("nowhere"), "--users", "all") == 1
@@ -212,7 +212,7 @@ def test_every_model_serves_users_and_their_copies_alike(
         assert of_copies["item"].tolist() == of_users["item"].tolist()
 
 
-def test_only_models_that_say_so_know_users(runs: Path) -> None:
+def test_models_with_user_parameters_refuse_new_users(runs: Path) -> None:
     """A model whose scores depend on who asks declares a new_user_refusal."""
     import dataclasses  # noqa: PLC0415
 
@@ -232,7 +232,7 @@ def test_only_models_that_say_so_know_users(runs: Path) -> None:
         assert alike == (MODELS[code].new_user_refusal is None), code
 
 
-def test_unknown_items_are_dropped_and_people_without_others_told(
+def test_unknown_items_are_dropped_with_a_warning(
     vae: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     Path("new.txt").write_text("user,item\na,item 03\na,weird\na,item 05\nb,weird\nb,odd\nc,item 07\n")
@@ -249,7 +249,7 @@ def test_unknown_items_are_dropped_and_people_without_others_told(
     assert again[again["user"] == "b"]["score"].tolist() == popular["score"][:3].tolist()
 
 
-def test_nobody_may_be_left(vae: Path) -> None:
+def test_no_user_has_a_known_item(vae: Path) -> None:
     """A file in another form, no item of which is known: an empty table."""
     Path("lists.txt").write_text("x odd1 odd2 odd3 odd1\ny odd4\n")
     assert len(read(vae, "--histories", "lists.txt", "--file_format", "lists")) == 0
@@ -278,7 +278,7 @@ NEW = {  # a file of new histories, what is said of it, and the item that it is 
 
 
 @pytest.mark.parametrize(("content", "said", "item"), NEW.values(), ids=NEW.keys())
-def test_a_column_that_histories_lack_changes_no_other(
+def test_a_missing_column_changes_no_other(
     place: Path,
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
