@@ -1,4 +1,4 @@
-"""The folder of a run, and whether it may be used: no run destroys another."""
+"""The folder of a run, and whether it may be used. No run destroys another."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ State = Literal["new", "resumed"]
 
 
 def run_folder(config: ExperimentConfig) -> RunFolder:
-    """`<root>/<group>/<name>`; group and name are derived from the dataset and the options where they are not given.
+    """`<root>/<group>/<name>`; group and name are derived from the dataset and the options unless they are given.
 
-    With a run's own `config.yaml` as the template, that run is evaluated or resumed in the folder where the file lies.
+    With a run's own `config.yaml` as the template, that run is evaluated or resumed in the folder of the file.
     """
     own = _folder_of_template(config)
     if own is not None:
         return RunFolder(own)
     options = config.run
     name = options.experiment_name or f"{_name_prefix(config)}{_digest(config, [])}"
-    if options.pilot:  # a pilot's folder is cleared without asking: it must never be a real run's
+    if options.pilot:  # a pilot clears its folder without asking, so it must never be a real run's
         name = f"pilot-{name}"
     return RunFolder(_group_folder(config) / name)
 
@@ -57,19 +57,19 @@ def _group_folder(config: ExperimentConfig) -> Path:
 
 
 def _dataset_name(config: ExperimentConfig) -> str:
-    """What the dataset is called in results."""
+    """The name of the dataset in results."""
     return datasets.name(config.run.dataset_code, config.dataset)
 
 
 def _name_prefix(config: ExperimentConfig) -> str:
-    """What the derived names of a run and of its variants with other options have in common."""
+    """The common prefix of derived names: the same for runs that differ in other options only."""
     return _as_name(f"{config.label}-seed{config.run.seed}-")
 
 
 def _digest(config: ExperimentConfig, more: Sequence[Options]) -> str:
-    """A hash of the options that decide the results, those of a search (`more`) included.
+    """A hash of the options that decide results, including those of a search (`more`).
 
-    Defaults are left out, so that options which a later version adds change no name.
+    Defaults are left out, so that options added by a later version don't change names.
     """
     sections = [*config.sections.values(), *more]
     values = result_options(flat(sections))
@@ -84,15 +84,15 @@ def _digest(config: ExperimentConfig, more: Sequence[Options]) -> str:
 
 
 def is_config_of_run(template: Path) -> bool:
-    """Whether a template is the `config.yaml` of a run that has left weights."""
+    """Whether a template is the `config.yaml` of a run that has weights."""
     return template.name == "config.yaml" and (template.parent / "models").is_dir()
 
 
 def _folder_of_template(config: ExperimentConfig) -> Path | None:
     """The folder of the run whose own `config.yaml` is the template, if that run is to be evaluated or resumed.
 
-    None if another folder is given, or other weights are to be evaluated. Pilots and the runs of comparisons and
-    searches always have their own folders.
+    None if another folder or other weights are given. Pilots and the runs of comparisons and searches always have
+    their own folders.
     """
     options = config.run
     evaluated = options.mode in ("validate", "test")
@@ -118,9 +118,9 @@ def _as_name(text: str) -> str:
 
 @contextlib.contextmanager
 def claimed(config: ExperimentConfig, folder: RunFolder) -> Iterator[State]:
-    """Hold the run's folder for this process, prepared for a new run or to resume an interrupted one.
+    """Lock the run's folder for this process, and prepare it for a new run or to resume an interrupted one.
 
-    Raises UserError if it holds a run that the options don't say to resume or overwrite, or that another process runs.
+    Raises UserError if it holds a run that the options don't ask to resume or overwrite, or is in use.
     """
     folder.path.mkdir(parents=True, exist_ok=True)
     with locked(folder.path):
@@ -128,9 +128,9 @@ def claimed(config: ExperimentConfig, folder: RunFolder) -> Iterator[State]:
 
 
 def check_usable(config: ExperimentConfig, folder: RunFolder) -> State | None:
-    """What the folder will be used for: a "new" run or a "resumed" one; None = the run in it will be replaced.
+    """How the folder will be used: for a "new" run or a "resumed" one; None = the run in it will be replaced.
 
-    Raises UserError if it holds a run that the options don't say to resume or overwrite, or that another process runs.
+    Raises UserError if it holds a run that the options don't ask to resume or overwrite, or is in use.
     """
     wait_until_free(folder.path)
     use = _use(config, folder)
@@ -141,7 +141,7 @@ def check_usable(config: ExperimentConfig, folder: RunFolder) -> State | None:
 
 
 def _report_nothing_to_resume(config: ExperimentConfig, folder: RunFolder) -> None:
-    """Log that there is nothing to resume; as a warning if the user may have meant another run."""
+    """Log that there is nothing to resume, as a warning if the user may have meant another run."""
     asked = config.origins["resume_training"]
     others = _unfinished_beside(config, folder) if asked.kind == "command_line" else []
     if others:
@@ -166,7 +166,7 @@ def _unfinished_beside(config: ExperimentConfig, folder: RunFolder) -> list[str]
 
 
 def _use(config: ExperimentConfig, folder: RunFolder) -> State | None:
-    """As `check_usable`, for a folder that no other process uses."""
+    """`check_usable` for a folder that isn't in use."""
     options = config.run
     try:
         finished = folder.status().get("state") == "finished"
@@ -178,7 +178,7 @@ def _use(config: ExperimentConfig, folder: RunFolder) -> State | None:
         return "new"
     if options.pilot:
         return None
-    if options.resume_training and not finished:  # asked for together with overwrite, it is the harmless one
+    if options.resume_training and not finished:  # with both options, resuming is the harmless one
         _check_same(config, folder)
         return "resumed"
     if options.overwrite:
@@ -204,7 +204,7 @@ def _use(config: ExperimentConfig, folder: RunFolder) -> State | None:
 
 
 def _data_elsewhere(config: ExperimentConfig, folder: RunFolder) -> str:
-    """Where the data of the run in the folder lies, if the options name another file: it may be other data."""
+    """The data file of the run in the folder, if the options name another one: it may be other data."""
     there, here = read_config(folder.config).get("dataset_path"), config.values().get("dataset_path")
     if there in (None, here):
         return ""
@@ -219,7 +219,7 @@ def _prepare(config: ExperimentConfig, folder: RunFolder) -> State:
     for half_written in folder.path.rglob(".*.tmp"):  # left by a killed process
         half_written.unlink(missing_ok=True)
     if state == "new":
-        write_text(folder.config, config.asked_once().to_yaml())
+        write_text(folder.config, config.without_start_options().to_yaml())
         folder.write_status(state="running", epoch=0)
     return state
 
@@ -235,7 +235,7 @@ def _check_same(config: ExperimentConfig, folder: RunFolder) -> None:
 
 
 def _changed_options(config: ExperimentConfig, folder: RunFolder) -> list[str]:
-    """In words, the options that decide the results otherwise than in the run in the folder."""
+    """The options that decide results and differ from those of the run in the folder, in words."""
     old, new = result_options(read_config(folder.config)), result_options(config.values())
     for key in new.keys() - old.keys():  # an option that didn't exist when the run was started
         if config.origins[key].is_default:

@@ -1,4 +1,4 @@
-"""What a run leaves for tables: results.json and per_user.parquet."""
+"""The results of a run: the content of results.json and per_user.parquet."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _now() -> str:
 
 
 def protocol(evaluator: Evaluator) -> dict[str, Any]:
-    """How the numbers were computed."""
+    """How the metrics were computed."""
     options = evaluator.options
     selected_by = f"{evaluator.deciding_candidates}/{options.best_metric}"
     if evaluator.predicts_ratings:
@@ -50,7 +50,7 @@ def protocol(evaluator: Evaluator) -> dict[str, Any]:
 
 
 def tuning_of(folder: str | None) -> dict[str, Any] | None:
-    """How the options were found: the folder of their search, with its summary if it still exists."""
+    """How the options were found: the folder of their search, with its summary if that still exists."""
     if folder is None:
         return None
     summary = Path(folder) / TUNING
@@ -59,8 +59,8 @@ def tuning_of(folder: str | None) -> dict[str, Any] | None:
 
 
 def describe(experiment: Experiment) -> dict[str, Any]:
-    """Everything that is needed to understand and to repeat an experiment's numbers."""
-    config, evaluator = experiment.config.asked_once(), experiment.evaluator
+    """Everything that is needed to understand and reproduce the results of an experiment."""
+    config, evaluator = experiment.config.without_start_options(), experiment.evaluator
     options, data = config.run, experiment.loader.data
     return {
         "schema": SCHEMA,
@@ -101,7 +101,7 @@ def results(
     device: torch.device,
     measured: Mapping[Phase, Evaluation],
 ) -> dict[str, Any]:
-    """The content of results.json, with the phases that were evaluated."""
+    """The content of results.json."""
     return {
         **description,
         "device": " then ".join(state.machines) or description["device"],

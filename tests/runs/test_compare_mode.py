@@ -108,7 +108,7 @@ def test_finished_runs_with_random_splits_are_reused(place: Place) -> None:
 def test_pilots_report_that_all_runs_work(place: Place) -> None:
     write_plan(place, ESAPR={})
     ended = compare(place, "--pilot", True).ok()
-    assert outcomes(ended) == ["trained"] * 4 and "All of the runs work." in ended.out
+    assert outcomes(ended) == ["trained"] * 4 and "All runs work." in ended.out
     assert not (place.folder / "experiments" / "report").exists()
 
 

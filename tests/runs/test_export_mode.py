@@ -194,7 +194,7 @@ def test_an_export_with_other_scores_writes_nothing(
     make_run(runs, "pop")
     before = set(runs.iterdir())
     assert export(runs, "pop", "torch_export", output=runs / "wrong") == 1
-    assert "has other scores than the trained one" in capsys.readouterr().err
+    assert "gives other scores than the trained one" in capsys.readouterr().err
     assert set(runs.iterdir()) == before
 
 
