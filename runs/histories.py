@@ -17,7 +17,7 @@ from dataloaders.windows import Int
 from datasets import SequenceData
 from datasets.base import DatasetOptions, RawInteractions
 from datasets.file import File, FileFormat, FileOptions
-from datasets.prepare import prepare, read_rows
+from datasets.prepare import encode_rows, prepare
 from datasets.readers.columns import USUAL_NAMES, ColumnError, plain
 from runs.experiment import make_loader
 from runs.trained import TrainedRun
@@ -167,7 +167,7 @@ def _read_histories(
     if not path.is_file():
         raise UserError(f"histories {path}: there is no such file")
     raw = _read_file(path, file_format, options)
-    rows = read_rows(raw.frame, raw.ticks_per_second)
+    rows = encode_rows(raw.frame, raw.ticks_per_second)
     ids, rules = rows.user_ids, options.rules()
     rules = replace(
         rules,

@@ -99,7 +99,7 @@ def results(
     description: dict[str, Any],
     state: TrainingState,
     device: torch.device,
-    measured: Mapping[Phase, Evaluation],
+    evaluations: Mapping[Phase, Evaluation],
 ) -> dict[str, Any]:
     """The content of results.json."""
     return {
@@ -112,11 +112,11 @@ def results(
         "stopped_by": state.stopped_by or "interrupted",
         "minutes": round(state.seconds / 60, 3),
         "peak_memory_mib": max(state.peak_memory_mib, round(peak_memory_mib(device), 1)),
-        **{phase: evaluation.metrics for phase, evaluation in measured.items()},
+        **{phase: evaluation.metrics for phase, evaluation in evaluations.items()},
     }
 
 
-def write_users(path: Path, evaluator: Evaluator, phase: Phase, measured: Evaluation) -> None:
+def write_users(path: Path, evaluator: Evaluator, phase: Phase, evaluation: Evaluation) -> None:
     """Write each user's metrics and attributes."""
     users = evaluator.loader.data.user_ids[evaluator.heldout(phase).users]
-    write_per_user(path, users, {**evaluator.user_attributes(phase), **measured.per_user})
+    write_per_user(path, users, {**evaluator.user_attributes(phase), **evaluation.per_user})

@@ -33,9 +33,7 @@ class GraphInput:
 ITEMS = GraphInput("items", "int64", "numbers of items, oldest first")
 RATINGS = GraphInput("ratings", "float32", "their ratings", is_value=True)
 TIMESTAMPS = GraphInput("timestamps", "int64", "their times, seconds UTC", is_value=True)
-REQUEST_TIMES = GraphInput(
-    "request_times", "int64", "when the recommendation is asked for, seconds UTC", per_item=False
-)
+REQUEST_TIMES = GraphInput("request_times", "int64", "time of the request, seconds UTC", per_item=False)
 
 
 class Served(nn.Module):

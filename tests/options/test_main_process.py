@@ -1,4 +1,4 @@
-"""The process: exit codes, one message without a traceback, nothing written."""
+"""The process: exit codes, one message without a traceback, and nothing written."""
 
 import subprocess
 import sys

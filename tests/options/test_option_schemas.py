@@ -1,4 +1,4 @@
-"""What options ask of every schema in the real registries."""
+"""Requirements on every schema in the real registries."""
 
 from itertools import combinations
 

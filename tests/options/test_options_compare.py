@@ -1,4 +1,4 @@
-"""A comparison is one resolved request per run, dataset and seed."""
+"""A comparison resolves to one experiment per run, dataset and seed."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Every fault is told, all at once, with key, value, origin and the nearest right name."""
+"""All errors are reported together, with key, value, origin and the nearest valid name."""
 
 from pathlib import Path
 

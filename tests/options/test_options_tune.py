@@ -1,4 +1,4 @@
-"""A search space is checked as strictly as the options it searches, all at once, before anything is written."""
+"""A search space is checked as strictly as the options themselves, before anything is written."""
 
 from pathlib import Path
 

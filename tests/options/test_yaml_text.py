@@ -1,4 +1,4 @@
-"""YAML without YAML 1.1's surprises, there and back."""
+"""Reading and writing YAML without the surprises of YAML 1.1."""
 
 import math
 from typing import Any

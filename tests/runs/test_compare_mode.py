@@ -1,4 +1,4 @@
-"""Mode compare: what is finished is reused, what fails doesn't stop the others, what was killed goes on."""
+"""Mode compare: finished runs are reused, failed runs don't stop the others, killed runs are resumed."""
 
 import json
 import os
@@ -29,7 +29,7 @@ VAE = {
 
 
 def write_plan(place: Place, **vaes: dict[str, Any]) -> None:
-    """A template of a comparison of popularity with ESAPR under some options each."""
+    """A template that compares popularity with ESAPR, with these options."""
     runs = [{"template": "train_pop"}]
     for label, changes in vaes.items():
         runs.append({"template": "train_vae", "label": label, "overrides": {**VAE, **changes}})
@@ -46,7 +46,7 @@ def compare(place: Place, *options: object) -> Ended:
 
 
 def outcomes(ended: Ended) -> list[str]:
-    """What became of each run, as it is printed."""
+    """The printed outcome of each run."""
     return re.findall(r"^  experiments/\S+ \((\w+)\)$", ended.out, flags=re.MULTILINE)
 
 
@@ -61,7 +61,7 @@ def numbers(place: Place) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, launcher: Any) -> Place:
-    """A comparison that nobody interrupted."""
+    """An uninterrupted comparison."""
     place = Place(tmp_path_factory.mktemp("compared") / "here", launcher)
     write_plan(place, ESAPR={})
     place.first = compare(place).ok()  # type: ignore[attr-defined]
@@ -146,14 +146,14 @@ def test_a_killed_comparison_resumes(whole: Place, place: Place) -> None:
 
 
 def wait_for_runs(place: Place, count: int, running: Running) -> None:
-    """Wait until so many runs have begun, and one of them has been training for a moment."""
+    """Wait until so many runs have started, and one has trained for a moment."""
     while not running.ended() and len(list(place.folder.glob("experiments/synthetic/*/log.txt"))) < count:
         time.sleep(0.002)
     time.sleep(0.15)
 
 
 def without_costs(text: str) -> list[list[str]]:
-    """The cells of a Markdown table but for the last two columns: minutes and memory."""
+    """The cells of a Markdown table except the last two columns, minutes and memory."""
     assert "Minutes | Memory MiB |" in text
     return [line.split("|")[:-3] if line.startswith("|") else [line] for line in text.splitlines()]
 
@@ -194,7 +194,7 @@ def test_overwrite_restarts_a_run_that_can_not_resume(place: Place, damage: str)
 
 
 def write_file_plan(place: Place, interactions: int, **changes: Any) -> None:
-    """A comparison of popularity with itself on a file of that many interactions a user."""
+    """A comparison of popularity with itself, on a file with this many interactions per user."""
     rows = [f"{user} {1 + (user * 7 + step) % 40}" for user in range(60) for step in range(interactions)]
     (place.folder / "mine.txt").write_text("\n".join(rows) + "\n")
     plan = {
@@ -257,7 +257,7 @@ def write_grid(place: Place) -> None:
 
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory: pytest.TempPathFactory, launcher: Any) -> Place:
-    """A grid that nobody killed."""
+    """An uninterrupted grid."""
     place = Place(tmp_path_factory.mktemp("grid") / "here", launcher)
     write_grid(place)
     assert outcomes(compare(place).ok()) == ["trained"] * 12
@@ -266,7 +266,7 @@ def grid(tmp_path_factory: pytest.TempPathFactory, launcher: Any) -> Place:
 
 @pytest.mark.parametrize("max_parallel", [1, 2])
 def test_a_killed_grid_ends_in_the_same_table(grid: Place, place: Place, max_parallel: int) -> None:
-    """Kill -9 to all its processes in the middle of some run: twice, or once where they start slowly."""
+    """Kill all its processes (kill -9) during a run: twice, or once if they start slowly."""
     write_grid(place)
     moments = random.Random(max_parallel)
     for run in (moments.randrange(2, 6), moments.randrange(6, 9))[max_parallel - 1 :]:

@@ -1,4 +1,4 @@
-"""Mode export: every model in both formats, what lies beside it, and the script that serves it by itself."""
+"""Mode export: every model in both formats, the other files, and the serving script."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def export(runs: Path, code: str, kind: str, *argv: object, output: Path | None 
 
 
 def exported(runs: Path, code: str, kind: str) -> Path:
-    """What it wrote, made when it is first asked for."""
+    """An export, made on first use."""
     folder = runs / f"{code}-{kind}"
     if not folder.exists():
         assert export(runs, code, kind) == 0
@@ -68,7 +68,7 @@ def test_every_model_is_exported_or_refused_by_name(runs: Path, code: str, capsy
 
 
 def example(manifest: dict[str, Any], rows: int) -> dict[str, torch.Tensor]:
-    """Inputs by what the manifest says of them."""
+    """Inputs as the manifest describes them."""
     made = {}
     for number, given in enumerate(manifest["inputs"]):
         shape = [{"batch": rows, "length": 3}.get(size, size) for size in given["shape"]]
@@ -136,7 +136,7 @@ def test_items_are_given_with_their_times(runs: Path) -> None:
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_items_before_the_window_are_left_out_too(runs: Path, kind: str) -> None:
-    """A history longer than the model looks at: its first items are no recommendations either."""
+    """In a history longer than the model's window, the first items are not recommended either."""
     if kind == "onnx":
         pytest.importorskip("onnxscript")
         pytest.importorskip("onnxruntime")
@@ -199,7 +199,7 @@ def test_an_export_with_other_scores_writes_nothing(
 
 
 def test_weighted_padding_and_bags_of_counts(runs: Path) -> None:
-    """Options that change what a dataloader makes of a history are in the graph."""
+    """Options that change a dataloader's inputs are part of the graph."""
     changes: list[tuple[str, dict[str, Any]]] = [
         ("vae", {"count_padding": True, "repeat_weights": "last"}),
         ("vae", {"normalize_type": "batch", "weight_type": "linear"}),

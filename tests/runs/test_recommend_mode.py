@@ -1,4 +1,4 @@
-"""Mode recommend: who gets which items, by which names, and what is refused."""
+"""Mode recommend: which items each user gets, with original ids, and errors."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_batches_change_nothing(vae: Path) -> None:
 
 
 def test_lists_agree_with_the_evaluation(runs: Path) -> None:
-    """With the input of the test, the last item of each user is in its list where the run's results say so."""
+    """With the input of the test set, a user's last item is in the list if it is a hit in the run's results."""
     run = make_run(runs, "itemknn", experiment_name="measured")
     found = read(run, "--users", "all", "--topk", 10, "--history", "test")
     lists = found.groupby("user")["item"].agg(set)
@@ -135,13 +135,18 @@ def test_numeric_ids_are_found_as_text() -> None:
 def test_unknown_users_are_one_error(vae: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("some.txt").write_text("u01\n" + "".join(f"stranger{n}\n" for n in range(9)))
     assert recommend(vae, "--users", "some.txt") == 1
-    told = capsys.readouterr().err
-    assert "9 users" in told and "stranger0, stranger1" in told and "and 4 more" in told and "stranger7" not in told
+    message = capsys.readouterr().err
+    assert (
+        "9 users" in message
+        and "stranger0, stranger1" in message
+        and "and 4 more" in message
+        and "stranger7" not in message
+    )
     assert {path.name for path in Path().iterdir()} == {"some.txt"}
 
 
 @pytest.mark.parametrize(
-    ("argv", "told"),
+    ("argv", "message"),
     [
         (["--users", "nowhere.txt"], "no such file"),
         ([], "either --users"),
@@ -152,9 +157,11 @@ def test_unknown_users_are_one_error(vae: Path, capsys: pytest.CaptureFixture[st
         (["--users", "all", "--encode_len", "3"], "does not use"),
     ],
 )
-def test_wrong_options_are_reported(vae: Path, argv: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_options_are_reported(
+    vae: Path, argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert recommend(vae, *argv) in (1, 2)
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_an_output_is_not_overwritten_by_default(vae: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,7 +185,7 @@ def test_other_data_is_refused(runs: Path, vae: Path, capsys: pytest.CaptureFixt
 
 
 def histories_file() -> None:
-    """Known people under new names."""
+    """Users in the data, with new ids."""
     frame = purchases()
     frame["user"] = "new " + frame["user"]
     frame.to_csv("new.csv", index=False)
@@ -188,7 +195,7 @@ def histories_file() -> None:
 def test_every_model_serves_users_and_their_copies_alike(
     runs: Path, code: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The same command for each model; a new user with a known one's history gets what that one gets."""
+    """The same command for each model; a new user with the history of a user in the data gets the same items."""
     if code == "als":
         pytest.importorskip("implicit")
     run = runs / "runs" / code
@@ -213,7 +220,7 @@ def test_every_model_serves_users_and_their_copies_alike(
 
 
 def test_models_with_user_parameters_refuse_new_users(runs: Path) -> None:
-    """A model whose scores depend on who asks declares a new_user_refusal."""
+    """A model whose scores depend on the user's index declares a new_user_refusal."""
     import dataclasses  # noqa: PLC0415
 
     from runs.trained import load_run  # noqa: PLC0415
@@ -250,14 +257,14 @@ def test_unknown_items_are_dropped_with_a_warning(
 
 
 def test_no_user_has_a_known_item(vae: Path) -> None:
-    """A file in another form, no item of which is known: an empty table."""
+    """A file in another format without any known item gives an empty table."""
     Path("lists.txt").write_text("x odd1 odd2 odd3 odd1\ny odd4\n")
     assert len(read(vae, "--histories", "lists.txt", "--file_format", "lists")) == 0
 
 
 @pytest.mark.parametrize("names", ["Kunde;Artikel;Datum", "user_id;item_id;date"])
 def test_histories_are_read_by_the_columns_of_the_runs_own_file(place: Path, names: str) -> None:
-    """Or by usual names, if they have those."""
+    """Usual column names work as well."""
     rows = [f"k{user};p{(user * step) % 40};2020-01-{step + 1:02d}" for user in range(60) for step in range(12)]
     Path("own.csv").write_text("\n".join(["Kunde;Artikel;Datum", *rows]) + "\n", encoding="utf-8")
     columns = ["--user_column", "Kunde", "--item_column", "Artikel", "--timestamp_column", "Datum"]
@@ -268,7 +275,7 @@ def test_histories_are_read_by_the_columns_of_the_runs_own_file(place: Path, nam
     assert found["user"].tolist() == ["n1"] * 3 and not set(found["item"]) & {"p1", "p2"}
 
 
-NEW = {  # a file of new histories, what is said of it, and the item that it is of, or None where it is refused
+NEW = {  # a file of new histories, a part of its message, and its item (None if it is refused)
     "as the run's own": ("user;item;sku;when\nn;p9;p1;2020-02-01\n", "", "p1"),
     "no time": ("user;item;sku\nn;p9;p1\n", "no column when", "p1"),
     "another name": ("user;item;when\nn;p1;2020-02-01\n", "no column sku", "p1"),
@@ -277,13 +284,13 @@ NEW = {  # a file of new histories, what is said of it, and the item that it is 
 }
 
 
-@pytest.mark.parametrize(("content", "said", "item"), NEW.values(), ids=NEW.keys())
+@pytest.mark.parametrize(("content", "message", "item"), NEW.values(), ids=NEW.keys())
 def test_a_missing_column_changes_no_other(
     place: Path,
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
     content: str,
-    said: str,
+    message: str,
     item: str | None,
 ) -> None:
     rows = [f"k{user};x{user};p{(user + step) % 40};2020-01-{step + 1:02d}" for user in range(60) for step in range(12)]
@@ -295,7 +302,7 @@ def test_a_missing_column_changes_no_other(
     caplog.clear()
     code = recommend(Path("experiments/own/own"), "--histories", "new.csv", "--topk", 40)
     assert code == (item is None)
-    assert said in caplog.text + capsys.readouterr().err
+    assert message in caplog.text + capsys.readouterr().err
     if item is not None:
         found = set(pd.read_parquet("recommendations.parquet")["item"])
         assert item not in found and "p9" in found

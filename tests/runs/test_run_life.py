@@ -1,4 +1,4 @@
-"""What a run leaves, and what a second command may do to it."""
+"""The files of a run, and what a second command may do to them."""
 
 import json
 import shutil
@@ -250,12 +250,15 @@ def test_a_run_resumes_with_another_path_to_its_file(place: Place) -> None:
     base = {key: value for key, value in TINY_VAE.items() if not key.startswith(left_out)}
     base |= {"dataset_code": "file", "num_epochs": 2, "test_negative_sample_size": 1}
     assert place.run(base, dataset_path="buys.txt", die_at=70).code == -9
-    (begun,) = place.folder.glob("experiments/buys/*")
+    (unfinished,) = place.folder.glob("experiments/buys/*")
     path = place.folder.resolve() / "buys.txt"
     other = place.run(base, dataset_path=path, max_len=6, resume_training=True).ok()
-    assert f"have other options: {begun.relative_to(place.folder)}. " in other.err and "starting a new one" in other.err
+    assert (
+        f"have other options: {unfinished.relative_to(place.folder)}. " in other.err
+        and "starting a new one" in other.err
+    )
     resumed = place.run(base, dataset_path=path, resume_training=True).ok()
-    assert "starting a new one" not in resumed.err and (begun / "results.json").is_file()
+    assert "starting a new one" not in resumed.err and (unfinished / "results.json").is_file()
     (place.folder / "other").mkdir()
     (place.folder / "other" / "buys.txt").write_text("".join(rows[::-1]))
     refused = place.run(base, dataset_path="other/buys.txt")
@@ -382,7 +385,7 @@ def test_weights_are_not_tested_on_their_training_ratings(place: Place) -> None:
 
 
 def test_weights_are_refused_under_another_split(finished: Place, place: Place) -> None:
-    """The ratio split tests what leave-one-out trains on; weights from before the splits were noted are accepted."""
+    """The ratio split tests on interactions that leave-one-out trains on; weights without a split are accepted."""
     ratio = {"split": "ratio", "test_share": 0.4, "targets": "next", "num_epochs": 1}
     for changes in ({"mode": "test"}, {}):
         refused = place.run(**changes, **ratio, pretrained_weights=finished.run_folder)
@@ -452,7 +455,7 @@ def test_statistics_are_printed(place: Place) -> None:
 
 
 def test_a_real_command_line(place: Place) -> None:
-    """All other runs start from a process that has imported everything; this one is `python main.py`."""
+    """Other tests fork a process that has imported everything; this one runs `python main.py`."""
     command = [sys.executable, str(ROOT / "main.py"), *flags(**TINY_VAE, num_epochs=1)]
     done = subprocess.run(command, cwd=place.folder, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr

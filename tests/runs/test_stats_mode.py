@@ -1,4 +1,4 @@
-"""Mode stats from the command line: the table, the JSON file, the pictures, several datasets, what is refused."""
+"""Mode stats from the command line: the table, the JSON file, the plots, several datasets, and errors."""
 
 import json
 from pathlib import Path
@@ -77,10 +77,10 @@ def test_several_datasets(capsys: pytest.CaptureFixture[str]) -> None:
 def test_errors_in_datasets_are_reported_together(capsys: pytest.CaptureFixture[str]) -> None:
     wrong = "{dataset_code: ml-1m, min_ux: 3, min_sc: many}"
     assert stats("--datasets", "ml-2m", wrong, "nowhere.txt", "file") == 2
-    told = capsys.readouterr().err
-    assert "4 options" in told or "5 options" in told
+    message = capsys.readouterr().err
+    assert "4 options" in message or "5 options" in message
     for part in ("ml-2m", "ml-1m", "min_ux", "min_sc", "nowhere.txt", "dataset_path"):
-        assert part in told
+        assert part in message
     assert not Path("Data").exists()
 
 
@@ -102,8 +102,8 @@ def test_a_tab_is_typed_as_backslash_and_t(separator: str) -> None:
 @pytest.mark.parametrize("separator", [", ", "ab", "  ", "", r"\n", "\n", "é"])
 def test_an_unknown_separator_is_refused(separator: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert stats("--dataset_code", "file", "--dataset_path", "plain.txt", "--separator", separator) == 2
-    told = capsys.readouterr().err
-    assert "separator" in told and "character" in told
+    message = capsys.readouterr().err
+    assert "separator" in message and "character" in message
 
 
 @pytest.mark.parametrize("name", ["sales [final]", "p[q]", "p[red]q", "a :car: b"])

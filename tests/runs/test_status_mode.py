@@ -1,4 +1,4 @@
-"""Mode status: the state of a comparison's runs at any moment, which it doesn't change."""
+"""Mode status: shows the state of a comparison's runs and changes nothing."""
 
 import json
 import re
@@ -28,7 +28,7 @@ def start(place: Place, *options: object) -> Running:
 
 
 def ask(place: Place) -> tuple[list[list[str]], str]:
-    """The table's rows, and what stands below it; asking has changed nothing."""
+    """The rows of the table and the text below it; checks that nothing has changed."""
     before = hashes(place.folder)
     out = start(place, "--mode", "status").wait().ok().out
     assert hashes(place.folder) == before
@@ -41,7 +41,7 @@ def column(rows: list[list[str]], number: int) -> list[str]:
 
 
 def tell(place: Place, **statuses: dict[str, Any] | str) -> None:
-    """Leave a status in the folders of runs that have never been, by the beginning of their names."""
+    """Write a status into the folders of runs that were never started, by the prefix of their names."""
     for name in column(ask(place)[0], 0):
         for begin, status in statuses.items():
             if name.startswith("synthetic/" + begin.replace("_", "-")):
@@ -65,7 +65,7 @@ def test_status_from_missing_to_finished(place: Place) -> None:
 
 
 def wait_for_rows(place: Place, run: str, running: Running) -> None:
-    """Wait until a run has had two epochs."""
+    """Wait until a run has finished two epochs."""
     pattern = f"experiments/synthetic/{run}-*/tables/val_log.csv"
     while not any(path.read_text().count("\n") > 2 for path in place.folder.glob(pattern)):
         assert not running.ended(), running.wait()

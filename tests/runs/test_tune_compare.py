@@ -1,4 +1,4 @@
-"""A comparison gives each model the same number of trials, and its runs say so."""
+"""A comparison gives each model the same number of trials, and its results record that."""
 
 import json
 import re
@@ -87,5 +87,5 @@ def test_errors_in_a_run_s_search_are_reported(tmp_path: Path) -> None:
     runs = [{"template": "train_sas", "search": {"dropot": {"uniform": [0, 0.5]}, "lr": {"uniform": [1, 0]}}}]
     with pytest.raises(OptionsError) as caught:
         cells(write_plan(tmp_path, runs=runs))
-    told = str(caught.value)
-    assert "did you mean `dropout`" in told and "search.lr" in told and "run `train_sas`" in told
+    message = str(caught.value)
+    assert "did you mean `dropout`" in message and "search.lr" in message and "run `train_sas`" in message

@@ -1,4 +1,4 @@
-"""Mode tune: what is searched is found, what was killed goes on, and the test set is never looked at."""
+"""Mode tune: it finds the best options, resumes after a kill, and never uses the test set."""
 
 import csv
 import json
@@ -53,18 +53,18 @@ TUNE: dict[str, Any] = {
 
 
 def folder_of(place: Place) -> Path:
-    """Where the search of TUNE is."""
+    """The folder of the search of TUNE."""
     return place.folder / "experiments" / "g" / "tune-run"
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
-    """The table of trials, without what a clock says."""
+    """The table of trials, without the minutes."""
     with open(folder / "trials.csv", encoding="utf-8") as file:
         return [{key: value for key, value in row.items() if key != "minutes"} for row in csv.DictReader(file)]
 
 
 def left(folder: Path) -> dict[str, Any]:
-    """What must be the same however often a search was interrupted."""
+    """What must not depend on interruptions of a search."""
     trials = [folder / f"trial-{row['trial']:0>4}" for row in rows(folder)]
     files = [folder / "best.yaml", *(trial / "tables" / "val_log.csv" for trial in trials)]
     weights = {trial.name: checksum(load_file(trial / "models" / "best.safetensors")) for trial in trials}
@@ -73,7 +73,7 @@ def left(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, launcher: Any) -> Place:
-    """A search that nobody interrupted."""
+    """An uninterrupted search."""
     place = Place(tmp_path_factory.mktemp("tuned") / "here", launcher)
     place.first = place.run(TUNE).ok()  # type: ignore[attr-defined]
     return place
@@ -94,7 +94,7 @@ def found(**changes: Any) -> Tuned:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the search of TUNE is in a fresh folder, made the current one."""
+    """The folder of the search of TUNE, in a new current folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path / "experiments" / "g" / "tune-run"
 
