@@ -1,7 +1,7 @@
 """The base of every component's option schema."""
 
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -26,6 +26,7 @@ RECORD: dict[str, Any] = {"role": "record"}
 SEARCH_BUDGET: dict[str, Any] = {"role": "search_budget"}
 
 _roles: dict[str, str] = {}  # option -> role, of every schema that declares one
+_renamed: dict[str, str] = {}  # former name -> current name, of every schema that declares one
 
 
 class Options(BaseModel):
@@ -33,7 +34,14 @@ class Options(BaseModel):
 
     Unknown keys are refused. Declare fields with `pydantic.Field(default, description=...)`; an option that does not
     decide a run's results says so by `json_schema_extra` (see `Role`). A leading `~` in a path is the home folder.
+
+    Attributes
+    ----------
+    renamed : former name -> current name of each renamed option. Former names are still read from templates, command
+        lines and recorded runs, but `--help` doesn't show them.
     """
+
+    renamed: ClassVar[dict[str, str]] = {}
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, protected_namespaces=(), allow_inf_nan=False
@@ -49,6 +57,11 @@ class Options(BaseModel):
                 raise TypeError(f"option {key} of {cls.__name__} has the unknown role {role!r}")
             if role != "result":
                 _roles[key] = str(role)
+        for former, current in cls.renamed.items():
+            if former in cls.model_fields or current not in cls.model_fields:
+                raise TypeError(f"{cls.__name__} renames {former} to {current}: only the second may be its option")
+            if _renamed.setdefault(former, current) != current:
+                raise TypeError(f"{former} was renamed to {_renamed[former]} before, so not to {current}")
 
     @field_validator("*")
     @classmethod
@@ -67,6 +80,16 @@ class Options(BaseModel):
 def options_with_role(*roles: Role) -> frozenset[str]:
     """The options of all schemas imported so far that have one of these roles."""
     return frozenset(key for key, role in _roles.items() if role in roles)
+
+
+def current_name(key: str) -> str:
+    """The current name of an option, of all schemas imported so far."""
+    return _renamed.get(key, key)
+
+
+def current_names(recorded: dict[str, Any]) -> dict[str, Any]:
+    """The options of a recorded run, with the current names of those that were renamed since."""
+    return {current_name(key): value for key, value in recorded.items()}
 
 
 def result_options(values: dict[str, Any], *more: Role) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How interactions become batches."""
+"""Dataloaders: how interactions become training and evaluation batches."""
 
 from dataloaders.bag import BagDataloader
 from dataloaders.base import Dataloader, DataloaderOptions

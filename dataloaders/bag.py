@@ -1,4 +1,4 @@
-"""Bags: all that a user has consumed, as sparse rows; the input of autoencoders and of neighbourhood models."""
+"""Bags of items: each user's history as a sparse row, the input of autoencoders and neighbourhood models."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class BagDataloaderOptions(DataloaderOptions):
     """Options of dataloader `bag`."""
 
     max_input_items: int | None = Field(
-        None, ge=1, description="only the most recent so many interactions of a user count; null = all"
+        None, ge=1, description="use only this many of a user's most recent interactions; null = all"
     )
     bag_weights: Literal["binary", "count"] = Field(
-        "binary", description="weight of an item that a user had n times: binary = 1, count = n"
+        "binary", description="weight of an item that a user consumed n times: binary = 1, count = n"
     )
 
 
 class BagDataloader(Dataloader):
-    """One row a user: distinct items [B, L] with their weights, L = the longest of the batch. Its labels are its input.
+    """One row per user: distinct items [B, L] with their weights, L = the longest row. The labels equal the input.
 
-    Evaluation inputs are the interactions before the targets, whatever the split.
+    In evaluation the input is all interactions before the targets, under every split.
     """
 
     code = "bag"
@@ -61,7 +61,7 @@ class BagDataloader(Dataloader):
         return Batch(torch.from_numpy(user), items, weights)
 
     def bags(self, start: Int, end: Int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Items int64 [B, L] and weights float32 [B, L]; 0 for PAD and for all but one place of a repeated item."""
+        """Items int64 [B, L] and weights float32 [B, L]; 0 at PAD and at all but one position of a repeated item."""
         length = int((end - start).max(initial=1))
         items = gather_padded(self.data.items, start, end, length)
         weights = (items > 0).astype(np.float32)
@@ -69,5 +69,5 @@ class BagDataloader(Dataloader):
             weights = combine_repeats(items, weights, "sum")
         elif self.previous is not None:
             before = gather_padded(self.previous, start, end, length)
-            weights[before >= start[:, None]] = 0  # it is in the row already
+            weights[before >= start[:, None]] = 0  # the item is in the row already
         return as_int64(items), torch.from_numpy(weights)

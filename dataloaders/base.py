@@ -1,4 +1,4 @@
-"""What every dataloader is: epochs of training batches, and evaluation batches for a held-out set."""
+"""The base class of dataloaders: training batches of an epoch, and evaluation batches of a held-out set."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from datasets.splits.leakage import training_mask
 
 
 class DataloaderOptions(Options):
-    """Options that every dataloader has."""
+    """Options of every dataloader."""
 
-    train_batch_size: int = Field(512, ge=1, description="windows in a training batch")
+    train_batch_size: int = Field(512, ge=1, description="training windows per batch")
 
     def model_conflict(self, model_code: str, knows_request_time: bool) -> str | None:
         """Why a model can't use these options; None if it can. See `Model.knows_request_time`."""
@@ -30,14 +30,14 @@ class DataloaderOptions(Options):
 
 
 class Dataloader(ABC):
-    """Turns a split into batches. Draws come from the generator that is handed in, never from global state.
+    """Turns a split into batches. Random draws use the generator passed in, never global state.
 
-    `gives_times` may be set to False where the model has no use for the times that the data has.
+    Set `gives_times` to False if the model doesn't use timestamps: batches are then made without them.
     """
 
     code: ClassVar[str]
-    rates: ClassVar[bool] = False  # whether it asks for ratings
-    ranks: ClassVar[bool] = True  # whether its rows are users, for whom items can be ranked
+    predicts_ratings: ClassVar[bool] = False  # whether its models predict ratings
+    ranks: ClassVar[bool] = True  # whether its rows are users, so that items can be ranked for them
     Options: ClassVar[type[DataloaderOptions]]
 
     def __init__(self, options: DataloaderOptions, split: Split) -> None:
@@ -49,7 +49,7 @@ class Dataloader(ABC):
 
     @abstractmethod
     def training_windows(self) -> Windows:
-        """The windows that one epoch visits."""
+        """The training windows of one epoch."""
 
     @abstractmethod
     def training_batch(self, windows: Windows, generator: torch.Generator) -> Batch:
@@ -61,17 +61,17 @@ class Dataloader(ABC):
 
     @property
     def max_len(self) -> int:
-        """The longest sequence that a model will see, in items."""
+        """Maximum length of the model's input, in items; 0 if there is no limit."""
         return 0
 
     @property
     def max_history(self) -> int | None:
-        """How many of a history's last items the model's input holds; None = all."""
+        """Maximum number of a history's last items in the model's input; None = all."""
         return self.max_len or None
 
     @property
     def pad_counts(self) -> bool:
-        """Whether PAD is used as if it were an item."""
+        """Whether PAD counts as an item."""
         return False
 
     def batches_per_epoch(self) -> int:
@@ -79,18 +79,18 @@ class Dataloader(ABC):
         return -(-len(self.windows) // self.options.train_batch_size)
 
     def epoch_batches(self, generator: torch.Generator) -> list[Int]:
-        """The rows of `windows` in each batch of an epoch, in an order drawn from `generator`."""
+        """Indices into `windows` for each batch of an epoch, in random order."""
         order = torch.randperm(len(self.windows), generator=generator).numpy()
         size = self.options.train_batch_size
         return [order[first : first + size] for first in range(0, len(order), size)]
 
     def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
-        """One pass over the windows."""
+        """One pass over the training windows."""
         for rows in self.epoch_batches(generator):
             yield self.training_batch(self.windows.take(rows), generator)
 
     def evaluation(self, heldout: Heldout, batch_size: int) -> Iterator[EvalBatch]:
-        """The held-out users, those with histories of similar length together: less padding, same result."""
+        """Batches of held-out users. Histories of similar length share a batch, which reduces padding."""
         rows = np.argsort(heldout.input_end - heldout.input_start, kind="stable")
         for first in range(0, len(rows), batch_size):
             yield self._evaluation_batch(heldout, rows[first : first + batch_size])
@@ -112,7 +112,10 @@ class Dataloader(ABC):
         return np.bincount(items, minlength=self.data.num_items + 1)
 
     def training_days(self) -> tuple[int, int]:
-        """(first, number) of the UTC days from the first training interaction to the last; (0, 0) without times."""
+        """First UTC day of the training interactions (days since 1970), and the number of days up to the last one.
+
+        (0, 0) without timestamps.
+        """
         if self.data.timestamps is None:
             return 0, 0
         times = np.asarray(self.data.timestamps)[training_mask(self.split)]
@@ -123,5 +126,5 @@ class Dataloader(ABC):
 
 
 def as_int64(array: NDArray[np.integer]) -> torch.Tensor:
-    """A tensor of int64 with the array's values."""
+    """Convert an integer array to an int64 tensor."""
     return torch.from_numpy(np.ascontiguousarray(array, dtype=np.int64))

@@ -1,4 +1,4 @@
-"""What a dataloader hands to a model: one batch of arrays."""
+"""The batches that dataloaders give to models."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Batch:
     targets : int64 [B, T], the items to predict; PAD where there is none (None in evaluation)
     target_weights : float32 [B, T], weight of each target in the loss
     position_weights : float32 [T], weights of the targets' positions in a window without padding
-    timestamps : int64 [B, L], seconds UTC of each input item, where the data has them
-    next_timestamps : int64 [B, L], seconds UTC of what follows each input item; in evaluation, of the request
-    request_times : int64 [B], seconds UTC at which a recommendation is asked for
-    negatives : int64 [B, L, K], or [B, 1, K] in common for a window; items to tell targets from, PAD where none is left
-    negative_log_q : float32, of negatives' shape: log of the chance of drawing it
+    timestamps : int64 [B, L], seconds UTC of each input item; 0 at padding
+    next_timestamps : int64 [B, L], seconds UTC of the item after each input item; the last is the request in evaluation
+    request_times : int64 [B], seconds UTC at which a recommendation is requested
+    negatives : int64 [B, L, K], or [B, 1, K] if shared within a window; PAD for a user who has every item
+    negative_log_q : float32, the shape of `negatives`; log probability of drawing each
     """
 
     users: Tensor
@@ -43,11 +43,11 @@ class Batch:
     negative_log_q: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
-        """The same batch on `device` (itself, if it is there already)."""
+        """The batch on `device`; itself if it is there already."""
         return _moved(self, device)
 
     def split(self, positions: int) -> list[Batch]:
-        """Parts of at most about `positions` input positions, each only as long as its own windows need."""
+        """Split into parts of at most about `positions` input positions, each trimmed to its longest window."""
         count, length = self.items.shape
         most = max(1, positions // max(1, length))  # rows in a part
         if most >= count:
@@ -66,7 +66,7 @@ class Batch:
         taken: dict[str, Tensor] = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if value is not None and field.name != "position_weights":  # the only ones that aren't rows'
+            if value is not None and field.name != "position_weights":  # the only field without a row per window
                 along_length = value.ndim > 1 and value.shape[1] == length
                 taken[field.name] = value[rows, skipped:] if along_length else value[rows]
         return dataclasses.replace(self, **taken)
@@ -74,7 +74,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class EvalBatch:
-    """B held-out users: what the model sees, what it must find, and what it must not be credited for.
+    """B held-out users: the model's input, the targets, and the items seen before them.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class EvalBatch:
     seen: Tensor
 
     def to(self, device: torch.device) -> EvalBatch:
-        """The same batch on `device`."""
+        """The batch on `device`."""
         return EvalBatch(self.rows.to(device), self.inputs.to(device), self.targets.to(device), self.seen.to(device))
 
 

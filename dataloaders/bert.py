@@ -1,4 +1,4 @@
-"""Cloze: some items of a window are hidden, and predicted from what stands on both sides of them."""
+"""Cloze task: some items of a window are masked and predicted from the items on both sides."""
 
 from __future__ import annotations
 
@@ -15,18 +15,16 @@ from dataloaders.windows import Int, Windows, gather_padded, sliding_windows
 class BertDataloaderOptions(SequenceDataloaderOptions):
     """Options of dataloader `bert`."""
 
-    max_len: int = Field(200, ge=2, description="items that a model sees, the one to predict included")
-    mask_prob: float = Field(0.2, gt=0, le=1, description="share of a window's items that are hidden")
-    last_mask_prob: float = Field(
-        0.0, ge=0, le=1, description="share of the windows in which the last item, and only that, is hidden"
-    )
+    max_len: int = Field(200, ge=2, description="maximum sequence length, the item to predict included")
+    mask_prob: float = Field(0.2, gt=0, le=1, description="probability of masking each item of a window")
+    last_mask_prob: float = Field(0.0, ge=0, le=1, description="share of windows in which only the last item is masked")
 
 
 class BertDataloader(SequenceDataloader):
-    """`items` are whole windows; `targets` [B, L] repeat them where they are hidden, and are PAD elsewhere.
+    """`items` are whole windows; `targets` [B, L] are the masked items, PAD elsewhere.
 
-    The masks are drawn anew in each epoch, at least one a window and none on PAD. In evaluation the input is the last
-    `max_len - 1` items: the model puts the hidden one behind them.
+    Each epoch draws new masks, at least one per window and none on PAD. In evaluation the input is the last
+    `max_len - 1` items, and the model appends the mask.
     """
 
     code = "bert"
@@ -35,7 +33,7 @@ class BertDataloader(SequenceDataloader):
 
     @property
     def max_history(self) -> int:
-        return self.options.max_len - 1  # the last position is the hidden item's
+        return self.options.max_len - 1  # the last position is the mask
 
     def training_windows(self) -> Windows:
         options, split = self.options, self.split
@@ -63,12 +61,21 @@ class BertDataloader(SequenceDataloader):
 
 
 def cloze_mask(real: torch.Tensor, mask_prob: float, last_mask_prob: float, generator: torch.Generator) -> torch.Tensor:
-    """Which positions are hidden: bool [B, L], each of `real` (bool [B, L]) with `mask_prob`, at least one a row.
+    """Draw which positions are masked.
 
-    With `last_mask_prob` it is a row's last position alone. A row without real positions has nothing to hide.
+    Parameters
+    ----------
+    real : bool [B, L], False at padding
+    mask_prob : probability of masking a position
+    last_mask_prob : probability that a row's last position alone is masked
+    generator : source of the draws
+
+    Returns
+    -------
+    bool [B, L], at least one True in each row that isn't all padding
     """
     draw = torch.rand(real.shape, generator=generator).masked_fill_(~real, 2.0)  # [B, L]
-    hidden = (draw < mask_prob) | ((draw == draw.amin(1, keepdim=True)) & real)  # the smallest draw is always hidden
+    hidden = (draw < mask_prob) | ((draw == draw.amin(1, keepdim=True)) & real)  # the smallest draw is always masked
     if last_mask_prob > 0:
         last_only = torch.rand(len(real), generator=generator) < last_mask_prob  # [B]
         is_last = torch.from_numpy(np.arange(real.shape[1]) == real.shape[1] - 1) & real

@@ -1,4 +1,4 @@
-"""Pairs of the next item and a negative after a few recent items: the batches of MARank."""
+"""A few recent items, a next item and a negative: the batches of MARank."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from datasets import Split
 class PairwiseDataloaderOptions(RecentItemsOptions):
     """Options of dataloader `pairwise`."""
 
-    train_batch_size: int = Field(256, ge=1, description="predictions in a training batch")
-    max_len: int = Field(6, ge=1, description="the most recent items that a model sees")
+    train_batch_size: int = Field(256, ge=1, description="predictions per training batch")
+    max_len: int = Field(6, ge=1, description="maximum sequence length: older items are cut off")
     train_window: int | None = Field(
-        10, ge=0, description="a user has a prediction an epoch for every so many training items; 0 or null = one"
+        10, ge=0, description="a user's training items per prediction in an epoch; 0 or null = one prediction per user"
     )
     train_negative_sampler_code: NegativeSampler = Field(
-        "random", description="how negatives are drawn: uniformly, or in proportion to training interactions"
+        "random", description="how training negatives are drawn: uniformly, or in proportion to training interactions"
     )
 
 
 class PairwiseDataloader(RecentItemsDataloader):
-    """In each epoch a window ends at another of its user's training items, drawn uniformly: the target, [B, 1]."""
+    """Each epoch draws a window's target [B, 1] uniformly from the user's training items, but never the first one."""
 
     code = "pairwise"
     Options = PairwiseDataloaderOptions
     options: PairwiseDataloaderOptions
-    least_items = 2
+    min_window_items = 2
 
     def __init__(self, options: PairwiseDataloaderOptions, split: Split) -> None:
         super().__init__(options, split)

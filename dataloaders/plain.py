@@ -1,4 +1,4 @@
-"""Users and their histories as they are, for models without windows (popularity)."""
+"""Users with their most recent items, for models that don't train on windows (popularity)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from dataloaders.windows import Int, Windows, gather_padded, sliding_windows
 class PlainDataloaderOptions(DataloaderOptions):
     """Options of dataloader `plain`."""
 
-    max_len: int = Field(50, ge=1, description="the most recent items of a user that a batch holds")
+    max_len: int = Field(50, ge=1, description="maximum number of recent items per user in a batch")
 
 
 class PlainDataloader(Dataloader):
-    """One window a user, of its most recent items."""
+    """One window per user: the most recent items."""
 
     code = "plain"
     Options = PlainDataloaderOptions

@@ -1,4 +1,4 @@
-"""Rows of ratings: a user's, or an item's; for models that predict ratings."""
+"""Rows of ratings, one per user or per item, for models that predict ratings."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from common.errors import UserError
+from common.ragged import concatenated_ranges, offsets_of
 from dataloaders.base import Dataloader, DataloaderOptions, as_int64
 from dataloaders.batch import Batch
 from dataloaders.windows import Int, Windows, gather_padded, sliding_windows
@@ -23,10 +24,12 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class RatingBatch:
-    """B rows of known ratings, and those that are to be predicted.
+    """B rows of known ratings, and the ratings to predict.
 
+    Attributes
+    ----------
     inputs : the rows; `items` are their columns (from 1), `weights` the known ratings
-    columns : int64 [B, T], whose ratings to predict; PAD where a row has fewer
+    columns : int64 [B, T], columns of the ratings to predict; PAD where a row has fewer
     places : int64 [B, T], index of each into the held-out set's `targets`
     """
 
@@ -36,23 +39,23 @@ class RatingBatch:
 
 
 class RatingDataloader(Dataloader):
-    """Training rows are [B, L] columns with their ratings, as input and as labels."""
+    """Training rows are columns [B, L] with their ratings, as both input and labels."""
 
-    rates = True
+    predicts_ratings = True
     Options = DataloaderOptions
 
     def __init__(self, options: DataloaderOptions, split: Split) -> None:
         if split.data.ratings is None:
-            raise UserError(f"dataloader {self.code} needs ratings, and dataset {split.data.name} has none")
+            raise UserError(f"dataloader {self.code} needs ratings, but dataset {split.data.name} has none")
         super().__init__(options, split)
 
     @abstractmethod
     def rating_batches(self, heldout: Heldout, batch_size: int) -> Iterator[RatingBatch]:
-        """The held-out ratings, row by row."""
+        """The held-out ratings, in batches of rows."""
 
 
 def rating_rows(columns: NDArray[np.int32], ratings: Floats, start: Int, end: Int) -> tuple[Tensor, Tensor]:
-    """Columns int64 [B, L] and ratings float32 [B, L] of the rows `start:end`, L = the longest."""
+    """Columns int64 [B, L] and ratings float32 [B, L] of the rows `start:end`, L = the longest row."""
     length = int((end - start).max(initial=1))
     return (
         as_int64(gather_padded(columns, start, end, length)),
@@ -65,7 +68,7 @@ def _labelled(rows: Tensor, columns: Tensor, ratings: Tensor) -> Batch:
 
 
 class UserRatingsDataloader(RatingDataloader):
-    """A row is a user, its columns are items."""
+    """Rows are users, columns are items."""
 
     code = "user_ratings"
 
@@ -98,7 +101,7 @@ class UserRatingsDataloader(RatingDataloader):
 
 @dataclass(frozen=True)
 class _Columns:
-    """Ratings item by item: users from 1 int32 [n], ratings float32 [n], places int64 [n]; offsets [items + 1]."""
+    """Ratings grouped by item: users int32 [n] from 1, ratings float32 [n], places int64 [n]; offsets [items + 1]."""
 
     users: NDArray[np.int32]
     ratings: Floats
@@ -107,15 +110,15 @@ class _Columns:
 
 
 class ItemRatingsDataloader(RatingDataloader):
-    """A row is an item (0-based in `users`), its columns are users (from 1)."""
+    """Rows are items (0-based, in `users`), columns are users (from 1)."""
 
     code = "item_ratings"
     ranks = False
 
     def __init__(self, options: DataloaderOptions, split: Split) -> None:
         if not isinstance(split, RatingSplit):
-            raise TypeError(f"dataloader item_ratings makes no lists for users, as split {split.code} asks for")
-        self._training = _by_item(split, _places(split.train_start, split.train_end))
+            raise TypeError(f"dataloader item_ratings can't rank items for users, which split {split.code} needs")
+        self._training = _by_item(split, concatenated_ranges(split.train_start, split.train_end))
         super().__init__(options, split)
 
     def training_windows(self) -> Windows:
@@ -127,13 +130,13 @@ class ItemRatingsDataloader(RatingDataloader):
         return _labelled(torch.from_numpy(windows.user), *rows)
 
     def inputs(self, user: Int, start: Int, end: Int) -> Batch:
-        raise TypeError("rows of items have no users' histories")
+        raise TypeError("dataloader item_ratings has rows of items, not of users")
 
     def rating_batches(self, heldout: Heldout, batch_size: int) -> Iterator[RatingBatch]:
         wanted = _by_item(self.split, heldout.targets)
         end = self.split.train_end.copy()
         end[heldout.users] = heldout.input_end
-        known = _by_item(self.split, _places(self.split.train_start, end))
+        known = _by_item(self.split, concatenated_ranges(self.split.train_start, end))
         items = np.flatnonzero(np.diff(wanted.offsets) > 0)
         order = items[np.argsort(np.diff(known.offsets)[items], kind="stable")]
         for first in range(0, len(order), batch_size):
@@ -148,21 +151,12 @@ class ItemRatingsDataloader(RatingDataloader):
             )
 
 
-def _places(start: Int, end: Int) -> Int:
-    """All of `start:end`, one after another."""
-    counts = end - start
-    offsets = np.cumsum(counts) - counts
-    places: Int = np.arange(counts.sum(), dtype=np.int64) + np.repeat(start - offsets, counts)
-    return places
-
-
 def _by_item(split: Split, positions: Int) -> _Columns:
-    """The interactions at `positions`, item by item; `places` says which of `positions` each is."""
+    """The interactions at `positions`, grouped by item; `places` are their indices into `positions`."""
     data = split.data
     assert data.ratings is not None
     items = np.asarray(data.items)[positions]
     order = np.argsort(items, kind="stable")
     users = np.searchsorted(data.offsets, positions, side="right").astype(np.int32)  # from 1
     counts = np.bincount(items, minlength=data.num_items + 1)[1:]
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return _Columns(users[order], np.asarray(data.ratings)[positions][order], order, offsets)
+    return _Columns(users[order], np.asarray(data.ratings)[positions][order], order, offsets_of(counts))

@@ -1,4 +1,4 @@
-"""Next item at every position: the batches of SASRec, GRU4Rec, TiSASRec and HSTU."""
+"""Next-item prediction at every position: the batches of SASRec, GRU4Rec, TiSASRec and HSTU."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class SASDataloaderOptions(SequenceDataloaderOptions):
     """Options of dataloader `sas`."""
 
     train_negative_sample_size: int = Field(
-        0, ge=0, description="negatives drawn for each prediction, afresh for each batch, from all but the user's items"
+        0, ge=0, description="negatives per prediction, drawn from the items outside the user's training history"
     )
     train_negative_sampler_code: NegativeSampler = Field(
         "random", description="how training negatives are drawn: uniformly, or in proportion to training interactions"
     )
     share_negatives: bool = Field(
-        False, description="the predictions of a window have their negatives in common (fast where there are many)"
+        False, description="share the negatives between all predictions of a window (faster if there are many)"
     )
 
 
@@ -34,7 +34,7 @@ class SASDataloader(SequenceDataloader):
     code = "sas"
     Options = SASDataloaderOptions
     options: SASDataloaderOptions
-    least_items = 2
+    min_window_items = 2
 
     def __init__(self, options: SASDataloaderOptions, split: Split) -> None:
         super().__init__(options, split)
@@ -51,7 +51,7 @@ class SASDataloader(SequenceDataloader):
         user, start, end = windows.user, windows.start, windows.end
         length = self.longest(start, end - 1)
         negatives, log_q = self._draw_negatives(user, length, generator)
-        whole = as_int64(gather_padded(self.data.items, start, end, length + 1))  # input and targets, one step apart
+        whole = as_int64(gather_padded(self.data.items, start, end, length + 1))  # input and targets, shifted by one
         items = whole[:, :-1]
         times = self.item_times(start, end, length + 1)
         return Batch(
@@ -80,7 +80,7 @@ class SASDataloader(SequenceDataloader):
     def _draw_negatives(
         self, user: Int, length: int, generator: torch.Generator
     ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """Negatives [B, length or 1, K] and their log probabilities, or nothing where none are asked for."""
+        """Negatives [B, length or 1, K] and their log probabilities; (None, None) without sampling."""
         if self.negatives is None:
             return None, None
         positions = 1 if self.options.share_negatives else length

@@ -1,4 +1,4 @@
-"""What the dataloaders of sequential models share: windows of recent items, and batches of similar length."""
+"""Shared by the dataloaders of sequential models: windows of recent items, and batches of similar length."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from datasets import Split
 class RecentItemsOptions(DataloaderOptions):
     """Options of all dataloaders of recent items."""
 
-    max_len: int = Field(200, ge=1, description="the most recent items that a model sees")
+    max_len: int = Field(200, ge=1, description="maximum sequence length: older items are cut off")
 
 
 class RecentItemsDataloader(Dataloader):
-    """Batches of users' most recent items, from windows with as many items as there is something to learn from."""
+    """Batches of users' most recent items. Training windows with fewer than `min_window_items` items are dropped."""
 
     options: RecentItemsOptions
-    least_items = 1  # of a training window
+    min_window_items = 1
 
     def __init__(self, options: RecentItemsOptions, split: Split) -> None:
         super().__init__(options, split)
-        enough = self.windows.end - self.windows.start >= self.least_items
+        enough = self.windows.end - self.windows.start >= self.min_window_items
         self.windows = self.windows.take(np.flatnonzero(enough))
         if not len(self.windows):
             raise UserError(
-                f"dataset {self.data.name} has no user with {self.least_items} training items, and so nothing to "
-                "learn sequences from: bring more data, or lower min_uc and min_sc"
+                f"dataset {self.data.name} has no user with at least {self.min_window_items} training items, so "
+                "there are no sequences to learn from: use more data, or lower min_uc and min_sc"
             )
 
     @property
@@ -45,56 +45,59 @@ class RecentItemsDataloader(Dataloader):
 class SequenceDataloaderOptions(RecentItemsOptions):
     """Options of all dataloaders of sequences."""
 
-    train_batch_size: int = Field(128, ge=1, description="windows in a training batch")
+    train_batch_size: int = Field(128, ge=1, description="training windows per batch")
     train_window: int | None = Field(
-        None, ge=0, description="items between the ends of a user's training windows; 0 or null = only the last window"
+        None, ge=0, description="step between a user's training windows, in items; 0 or null = only the last window"
     )
     bucket_batches: int = Field(
-        16, ge=1, description="so many batches' windows are dealt to batches by length, for less padding; 1 = none are"
+        16, ge=1, description="the windows of this many batches are sorted by length, to reduce padding; 1 = no sorting"
     )
     request_time: Literal["target", "last"] = Field(
         "target",
-        description="when a recommendation is asked for, for models that know time: when the target was consumed "
-        "(as published), or right after the last item of the input",
+        description="when a recommendation is requested, for time-aware models: at the target's timestamp (as "
+        "published), or at that of the last input item",
     )
 
     def model_conflict(self, model_code: str, knows_request_time: bool) -> str | None:
         if self.request_time == "target" or knows_request_time:
             return None
         return (
-            f"the scores of model {model_code} with these options don't depend on when a recommendation is asked for: "
+            f"the scores of model {model_code} with these options don't depend on the time of the request: "
             f"request_time {self.request_time} has no effect"
         )
 
 
 class SequenceDataloader(RecentItemsDataloader):
-    """Left-padded batches that are about as long as their longest window, not as `max_len`."""
+    """Left-padded batches, about as long as their longest window instead of `max_len`."""
 
     options: SequenceDataloaderOptions
 
     def epoch_batches(self, generator: torch.Generator) -> list[Int]:
-        """The rows of `windows` in each batch: a random order, in which runs of `bucket_batches` batches are sorted
-        by length; then the batches in a random order."""
+        """Indices into `windows` for each batch of an epoch.
+
+        The windows are shuffled, sorted by length within each run of `bucket_batches` batches, and cut into batches;
+        then the batches are shuffled.
+        """
         order = torch.randperm(len(self.windows), generator=generator).numpy()
         size = self.options.train_batch_size
         lengths = self.windows.end - self.windows.start
         run = np.arange(len(order)) // (size * self.options.bucket_batches)
-        order = order[np.lexsort((lengths[order], run))]  # lexsort is stable: equal lengths stay in random order
+        order = order[np.lexsort((lengths[order], run))]  # lexsort is stable: windows of equal length stay shuffled
         batches = [order[first : first + size] for first in range(0, len(order), size)]
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
     def longest(self, start: Int, end: Int) -> int:
-        """The length of a batch's arrays: that of its longest window, rounded up, but at most max_len."""
+        """Length of a batch's arrays: its longest window, rounded up, at most `max_len`."""
         return min(self.options.max_len, round_up(max(1, int((end - start).max(initial=1)))))
 
     def item_times(self, start: Int, end: Int, length: int) -> torch.Tensor | None:
-        """When each item was consumed: int64 [B, length] seconds, 0 at padding; None if batches have no times."""
+        """Timestamps of the items: int64 [B, length] seconds UTC, 0 at padding; None if batches have no times."""
         if self.data.timestamps is None or not self.gives_times:
             return None
         return as_int64(gather_padded(self.data.timestamps, start, end, length))
 
     def request_times(self, user: Int, start: Int, end: Int) -> torch.Tensor | None:
-        """When the recommendation after `items[start:end]` is asked for: int64 [B]; None if batches have no times."""
+        """Time of the request after `items[start:end]`: int64 [B] seconds UTC; None if batches have no times."""
         times = self.data.timestamps
         if times is None or not self.gives_times:
             return None

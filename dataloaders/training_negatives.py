@@ -1,8 +1,8 @@
-"""Negatives for training: items that the user's training history lacks, drawn for a whole batch at once.
+"""Training negatives: items outside the user's training history, drawn for a whole batch at once.
 
-Each draw is exact and takes no second try. In the order of items, a user's own ones cut the cumulative weight of the
-catalogue into pieces; a number below the weight that is left is moved up by the weight of the own items that lie below
-it, and then falls on an item that isn't the user's.
+Each draw is exact and needs no rejection. A uniform number below the total weight of the items that the user doesn't
+have is raised by the weight of the user's own items below it. Looked up in the cumulative weights of the catalogue, the
+result always falls on an item that the user doesn't have.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from common.ragged import concatenated_ranges, rows_of
 from dataloaders.windows import Int
 from datasets import Split
 
@@ -21,10 +22,16 @@ NegativeSampler = Literal["random", "popular"]
 
 
 class TrainingNegatives:
-    """Draws negatives by whole-number weights; it knows users' training items and nothing else."""
+    """Draws negatives in proportion to integer weights. Validation and test items may be drawn."""
 
     def __init__(self, split: Split, weights: Int) -> None:
-        """weights int64 [num_items + 1], 0 for PAD: an item's chance is in proportion to its weight."""
+        """Prepare the draws.
+
+        Parameters
+        ----------
+        split : its training items are excluded, user by user
+        weights : int64 [num_items + 1], 0 for PAD; an item is drawn in proportion to its weight
+        """
         self.weights = weights
         self.cumulative = np.cumsum(weights)
         self.total = int(self.cumulative[-1])
@@ -33,7 +40,7 @@ class TrainingNegatives:
         self.first = np.searchsorted(users, np.arange(split.data.num_users + 1))  # user u owns first[u]:first[u + 1]
         self.own = np.diff(self.taken[self.first])  # int64 [users], the weight of a user's own items
         own_before = self.taken[:-1] - self.taken[self.first[users]]
-        # The weight that is left to the user below each own item, users apart by more than the total weight.
+        # Weight of the user's possible negatives below each own item; `stride` separates the users.
         self.stride = self.total + 1
         self.free_below = self.cumulative[items] - weights[items] - own_before + users * self.stride
 
@@ -49,7 +56,7 @@ class TrainingNegatives:
         return np.where(left > 0, items, PAD)
 
     def log_probabilities(self, users: Int, items: Int) -> NDArray[np.float32]:
-        """log of the chance of each item [B, ...] in one draw for its row's user; 0 for PAD."""
+        """Log probability of each item [B, ...] in one draw for its row's user: float32 [B, ...]; 0 for PAD."""
         weight = self.weights[items]
         left = (self.total - self.own[users]).reshape(-1, *(1 for _ in items.shape[1:]))
         logs = np.log(np.maximum(weight, 1)) - np.log(np.maximum(left, 1))
@@ -57,18 +64,16 @@ class TrainingNegatives:
 
 
 def sampling_weights(sampler: NegativeSampler, training_counts: Int) -> Int:
-    """Weights of items, int64 [num_items + 1]: `random` 1 each; `popular` their training interactions."""
+    """Weights of the items, int64 [num_items + 1]: 1 each (`random`) or their training interactions (`popular`)."""
     weights: Int = np.ones_like(training_counts) if sampler == "random" else training_counts.copy()
     weights[PAD] = 0
     return weights
 
 
 def _distinct_training_pairs(split: Split) -> tuple[Int, Int]:
-    """(users, items) of the training interactions, each pair once, by user and item."""
-    lengths = split.train_end - split.train_start
-    users = np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)
-    starts = np.cumsum(lengths) - lengths
-    positions = np.arange(len(users), dtype=np.int64) - np.repeat(starts - split.train_start, lengths)
+    """(users, items) of the training interactions, each pair once, sorted by user and item."""
+    users = rows_of(split.train_end - split.train_start)
+    positions = concatenated_ranges(split.train_start, split.train_end)
     columns = split.data.num_items + 1
     keys = np.sort(users * columns + split.data.items[positions])
     keys = keys[np.diff(keys, prepend=-1) != 0]

@@ -1,4 +1,4 @@
-"""Weighted bags of recent items: the windows of ESAPR."""
+"""Weighted bags of recent items: the batches of ESAPR."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from common.ragged import rows_of
 from dataloaders.base import Dataloader, DataloaderOptions, as_int64
 from dataloaders.batch import Batch
 from dataloaders.windows import Int, Windows, gather_padded, sliding_windows
@@ -22,20 +23,20 @@ class VAEDataloaderOptions(DataloaderOptions):
 
     max_len: int = Field(128, ge=2, description="items in a window: the last one is the target, the others the input")
     train_window: int | None = Field(
-        4, ge=0, description="items between the ends of a user's training windows; 0 or null = only the last window"
+        4, ge=0, description="step between a user's training windows, in items; 0 or null = only the last window"
     )
     weight_type: WeightType = Field(
-        "exp_stair", description="how an item's weight falls with its distance from the target"
+        "exp_stair", description="how an item's weight decreases with its distance from the target"
     )
     weight_constant: float = Field(
-        2.0, gt=0, description="the constant c of the weights: the target's weight, and the base"
+        2.0, gt=0, description="constant c of the weights: the target's weight, and the base of exp and exp_stair"
     )
     repeat_weights: Literal["sum", "last"] = Field(
         "sum",
-        description="weight of an item that is several times in a window: the sum, or (as released) its latest one",
+        description="weight of an item that occurs several times in a window: the sum, or the last one (as released)",
     )
     count_padding: bool = Field(
-        False, description="as released: PAD is an item of the input and of the loss where a window is short"
+        False, description="as released: in short windows, PAD counts as an item in the input and in the loss"
     )
     aug_prob: float = Field(0.0, ge=0, le=1, description="share of input weights that are halved or doubled at random")
 
@@ -43,11 +44,12 @@ class VAEDataloaderOptions(DataloaderOptions):
     def _weights_are_numbers(self) -> VAEDataloaderOptions:
         with np.errstate(over="ignore"):
             weights = position_weights(self.weight_type, self.weight_constant, self.max_len)
-            squared = np.square(weights).sum()  # of which the input's norm is made
+            squared = np.square(weights).sum()  # the input's norm is computed from it
         if not 0 < squared < np.inf:
             raise ValueError(
                 f"weight_constant ({self.weight_constant:g}) with weight_type {self.weight_type} and max_len "
-                f"({self.max_len}) gives weights from {weights.min():g} to {weights.max():g}, beyond what float32 holds"
+                f"({self.max_len}) gives weights from {weights.min():g} to {weights.max():g}: too large or small for "
+                "float32"
             )
         return self
 
@@ -68,9 +70,17 @@ def position_weights(weight_type: WeightType, constant: float, length: int) -> N
 
 
 def combine_repeats(items: NDArray[np.int32], weights: NDArray[np.float32], how: str) -> NDArray[np.float32]:
-    """Weights with which each distinct item of a row counts once: [B, L], 0 for all but one of its positions.
+    """Reduce each row to one nonzero weight per distinct item.
 
-    `sum` gives that position the sum of the item's weights, `last` the weight of its latest position.
+    Parameters
+    ----------
+    items : int32 [B, L]
+    weights : float32 [B, L]
+    how : `sum` adds up the weights of an item's positions, `last` keeps the weight of its last position
+
+    Returns
+    -------
+    float32 [B, L], 0 at all but the last position of each distinct item
     """
     order = np.argsort(items, axis=1, kind="stable")  # within an item, by position
     sorted_items = np.take_along_axis(items, order, axis=1)
@@ -82,7 +92,7 @@ def combine_repeats(items: NDArray[np.int32], weights: NDArray[np.float32], how:
         ends = np.flatnonzero(is_last.ravel())
         totals = np.diff(running[ends], prepend=0.0)
         row_first = np.r_[True, np.diff(ends // items.shape[1]) > 0]
-        totals[row_first] = running[ends[row_first]]  # the running sum starts anew in each row
+        totals[row_first] = running[ends[row_first]]  # each row's sum starts at 0
         sorted_weights = np.zeros(items.shape, dtype=np.float32)
         sorted_weights.ravel()[ends] = totals
     combined = np.zeros_like(weights)
@@ -91,10 +101,10 @@ def combine_repeats(items: NDArray[np.int32], weights: NDArray[np.float32], how:
 
 
 class VAEDataloader(Dataloader):
-    """Windows as padded ids [B, L] with their weights; the model never needs a dense [B, items] row.
+    """Windows as padded ids [B, L] with their weights; there is never a dense [B, items] row.
 
-    In training a window is (input: all but its last item, targets: all of them); in evaluation the input is the
-    `max_len - 1` items before the target, so that an item has the same weight at the same distance in both.
+    In training the input is all items of a window but the last, and the targets are all of them. In evaluation the
+    input is the last `max_len - 1` items. An item at the same distance from the target has the same weight in both.
     """
 
     code = "vae"
@@ -157,7 +167,7 @@ class VAEDataloader(Dataloader):
 
 def has_repeats(items: NDArray[np.int32], offsets: Int) -> bool:
     """Whether any user consumed an item twice."""
-    user = np.repeat(np.arange(len(offsets) - 1, dtype=np.int64), np.diff(offsets))
+    user = rows_of(np.diff(offsets))
     pairs = np.sort(user * (int(items.max(initial=0)) + 1) + items)
     return bool((pairs[1:] == pairs[:-1]).any())
 

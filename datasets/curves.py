@@ -1,10 +1,11 @@
-"""A dataset in curves: what pictures of it draw."""
+"""Curves that describe a dataset, for plots."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from common.ragged import concatenated_ranges
 from datasets.sequence_data import IntArray, SequenceData
 from datasets.splits.leakage import future_shares
 from datasets.splits.select import previous_in_user
@@ -12,7 +13,7 @@ from datasets.stats import latest_split
 
 FloatArray = npt.NDArray[np.float64]
 
-POINTS = 200  # of a curve
+POINTS = 200  # per curve
 PERIODS = 60  # of equal length, from the first interaction to the last
 LONGEST_GAP = 20 * 365 * 86_400
 
@@ -25,18 +26,19 @@ class Curve:
     y: FloatArray
 
     def as_lists(self) -> dict[str, list[float]]:
-        """As JSON has it, with six digits."""
+        """As lists for JSON, with six significant digits."""
         return {"x": [float(f"{v:.6g}") for v in self.x], "y": [float(f"{v:.6g}") for v in self.y]}
 
 
 def curves(data: SequenceData) -> dict[str, Curve | None]:
-    """Every curve by its name; None where the data lacks what it needs.
+    """Compute all curves of a dataset, by name; None if the data lacks what a curve needs.
 
-    popularity: interactions of an item against its rank. lengths: share of users with at least so many interactions.
-    repeats: share of interactions with an item that the user had before, against their place in the history.
-    activity: interactions per day against time (seconds UTC, the middle of each period). gaps: share of consecutive
-    interactions of a user at most so many seconds apart. future: share of leave-one-out test targets of which at most
-    such a share of the training interactions is newer than they are.
+    - popularity: interactions of an item (y) by its popularity rank (x).
+    - lengths: share of users (y) with at least x interactions.
+    - repeats: share of interactions that repeat an item of the user (y) by position in the history (x).
+    - activity: interactions per day (y) by time (x, seconds UTC, the middle of each period).
+    - gaps: share of a user's consecutive interactions (y) that are at most x seconds apart.
+    - future: share of leave-one-out test targets (y) for which at most a share x of the training interactions is newer.
     """
     return {
         "popularity": _popularity(data),
@@ -49,7 +51,7 @@ def curves(data: SequenceData) -> dict[str, Curve | None]:
 
 
 def _spread(highest: int) -> IntArray:
-    """Whole numbers 1..highest, all of the small ones and ever fewer of the large ones."""
+    """Integers from 1 to `highest`: all small ones, and fewer and fewer of the large ones."""
     return np.unique(np.round(np.geomspace(1, max(highest, 1), POINTS)).astype(np.int64))
 
 
@@ -67,8 +69,8 @@ def _lengths(data: SequenceData) -> Curve:
 
 
 def _repeats(data: SequenceData) -> Curve:
-    """Places in the history are put together in bins 1, 2, 3-4, 5-8, ...; a bin's x is its geometric middle."""
-    place = np.arange(1, data.num_interactions + 1) - np.repeat(np.asarray(data.offsets[:-1]), data.lengths)
+    """Positions in the history are binned as 1, 2, 3-4, 5-8, ...; x is the geometric mean of a bin's bounds."""
+    place = concatenated_ranges(np.ones_like(data.lengths), data.lengths + 1)
     bins = np.ceil(np.log2(place)).astype(np.int64)
     repeated = np.bincount(bins, weights=previous_in_user(data) >= 0)
     upper = 2.0 ** np.arange(len(repeated))
@@ -90,7 +92,7 @@ def _gaps(data: SequenceData) -> Curve | None:
         return None
     gaps = np.diff(np.asarray(data.timestamps))
     within = np.ones(len(gaps), dtype=bool)
-    within[np.asarray(data.offsets[1:-1]) - 1] = False  # from one user to the next
+    within[np.asarray(data.offsets[1:-1]) - 1] = False  # between two users
     gaps = np.sort(gaps[within])
     if len(gaps) == 0:
         return None

@@ -1,4 +1,4 @@
-"""Raw files from their sources: with a progress bar, checksum and retries; what arrives is whole or not there."""
+"""Downloading raw files, with progress bar, checksum and retries. A file arrives complete or not at all."""
 
 import logging
 import os
@@ -16,11 +16,11 @@ from common.errors import UserError
 from datasets.archives import ArchiveError
 
 logger = logging.getLogger(__name__)
-pooch.get_logger().setLevel(logging.WARNING)  # it would name temporary files
+pooch.get_logger().setLevel(logging.WARNING)  # its messages name temporary files
 
 ATTEMPTS = 3
 PAUSE_SECONDS = 1.0  # before the second attempt; doubled before each further one
-TIMEOUT_SECONDS = 30.0  # without a byte
+TIMEOUT_SECONDS = 30.0  # without receiving a byte
 LARGEST_BYTES = 32 << 30
 GDRIVE = "gdrive:"
 FILE = "file"
@@ -29,11 +29,13 @@ WEB_PAGE = (b"<!doctype", b"<html", b"<head", b"<?xml")
 
 @dataclass(frozen=True)
 class Source:
-    """Where a raw file or the archive that holds it can be had.
+    """A source of a raw file, or of an archive that contains it.
 
-    url: http(s)://..., or gdrive:<file id>.
-    checksum: "md5:..." or "sha256:..." of what the url gives; None if nobody has published it.
-    needs: what it asks of the user, e.g. an account; such a source is only named, not tried.
+    Attributes
+    ----------
+    url : http(s)://..., or gdrive:<file id>
+    checksum : "md5:..." or "sha256:..." of the download; None if none is published
+    needs : what users need to download from it, e.g. an account; such a source is named in the error, but not tried
     """
 
     url: str
@@ -42,45 +44,59 @@ class Source:
 
 
 class _NotThere(Exception):
-    """A source can't give the file, and asking again won't help."""
+    """A source can't provide the file, and trying again won't help."""
 
 
 class _Bounded:
-    """A file that refuses to grow beyond a bound; pooch writes to it."""
+    """A file for pooch to write to that refuses to grow beyond a bound."""
 
     def __init__(self, file: IO[bytes], bound: int) -> None:
         self._file = file
         self._left = bound
 
     def write(self, content: bytes) -> int:
-        """Write, unless it is too much."""
+        """Write `content`. Raises _NotThere if the file gets too large."""
         self._left -= len(content)
         if self._left < 0:
-            raise _NotThere("it sends more than any dataset has")
+            raise _NotThere("the file is larger than any dataset")
         return self._file.write(content)
 
     def flush(self) -> None:
-        """Flush the file beneath."""
+        """Flush the underlying file."""
         self._file.flush()
 
 
 def download(sources: Sequence[Source], folder: Path, use: Callable[[Path], Path], what: str) -> Path:
-    """Fetch from the first source that gives a file which can be used; returns what `use` makes of it.
+    """Download from the first source that provides a usable file.
 
-    folder: the caller's own, where files are kept while they are fetched.
-    use: from the path of a whole file to that of the raw file; an ArchiveError from it counts as the source's fault.
-    what: said in the error if no source gives the file: what to put where, and what works offline.
-    Raises UserError naming each source and what went wrong there.
+    Parameters
+    ----------
+    sources : tried in this order
+    folder : a temporary folder of the caller, for files that are being downloaded
+    use : makes the raw file from the downloaded file, and returns its path; after an ArchiveError the next source is
+        tried
+    what : the end of the error message: where to put which file, and what works offline
+
+    Returns
+    -------
+    The path of the raw file.
+
+    Raises
+    ------
+    UserError
+        If no source provides the file. Names each source with its problem.
     """
     failures = []
     for source in sources:
         if source.needs:
-            failures.append(f"{source.url}: not tried, it needs {source.needs}: fetch it there yourself")
+            failures.append(f"{source.url}: not tried because it needs {source.needs}: download the file yourself")
             continue
         try:
-            return use(_try_source(source, folder))
+            raw_file = use(_try_source(source, folder))
+            logger.info("downloaded from %s", source.url)
+            return raw_file
         except (_NotThere, ArchiveError) as error:
-            reason = str(error).replace(str(folder / FILE), "what it gave").replace(f"{folder}{os.sep}", "")
+            reason = str(error).replace(str(folder / FILE), "the downloaded file").replace(f"{folder}{os.sep}", "")
             logger.warning("%s: %s", source.url, reason)
             failures.append(f"{source.url}: {reason}")
     tried = "".join(f"\n  {failure}" for failure in failures)
@@ -88,7 +104,7 @@ def download(sources: Sequence[Source], folder: Path, use: Callable[[Path], Path
 
 
 def _try_source(source: Source, folder: Path) -> Path:
-    """Ask a source a few times. Raises _NotThere if it doesn't give the whole, right file."""
+    """Try a source a few times. Raises _NotThere if it doesn't provide the complete, correct file."""
     problem = "no attempt"
     for attempt in range(ATTEMPTS):
         if attempt:
@@ -105,41 +121,41 @@ def _try_source(source: Source, folder: Path) -> Path:
         except requests.RequestException as error:
             problem = f"the connection failed ({_innermost(error)})"
         except ValueError as error:
-            if source.checksum is None:  # only pooch's complaint about a checksum is expected
+            if source.checksum is None:  # pooch raises ValueError for a wrong checksum
                 raise
-            problem = f"it is not the published file: {error}"
+            problem = f"the downloaded file is not the published file: {error}"
         logger.info("%s: %s (attempt %d of %d)", source.url, problem, attempt + 1, ATTEMPTS)
     raise _NotThere(f"{problem}, {ATTEMPTS} times")
 
 
 def _fetch(source: Source, folder: Path) -> Path:
-    """One attempt. Raises what requests, pooch and gdown raise; what they leave then is not under the final name."""
+    """Make one attempt. Errors of requests and pooch pass through, and no partial file has the final name then."""
     (folder / FILE).unlink(missing_ok=True)
     if source.url.startswith(("http://", "https://")):
         downloader = _download_http
     elif source.url.startswith(GDRIVE):
         downloader = _download_gdrive
     else:
-        raise _NotThere(f"a source is http://..., https://... or {GDRIVE}<file id>")
+        raise _NotThere(f"a source must be http://..., https://... or {GDRIVE}<file id>")
     pooch.retrieve(source.url, source.checksum, fname=FILE, path=folder.absolute(), downloader=downloader)
     return folder / FILE
 
 
 def _download_http(url: str, output_file: str, caller: Any) -> None:
-    """pooch's own downloader, bounded in time and size."""
+    """Download by HTTP, limited in time and size."""
     fetch = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 16, timeout=TIMEOUT_SECONDS)
     with open(output_file, "wb") as file:
         try:
             fetch(url, _Bounded(file, LARGEST_BYTES), caller)
         except requests.RequestException:
             raise
-        except ValueError as error:  # of a header
-            raise _NotThere(f"its answer is malformed ({error})") from error
+        except ValueError as error:  # from a malformed header
+            raise _NotThere(f"its response is malformed ({error})") from error
 
 
 def _download_gdrive(url: str, output_file: str, caller: Any) -> None:
-    """A file of Google Drive by its id."""
-    import gdown  # noqa: PLC0415 (slow to import, seldom needed)
+    """Download a file from Google Drive by its id."""
+    import gdown  # noqa: PLC0415 (slow to import, rarely needed)
 
     quiet = not sys.stderr.isatty()
     try:
@@ -149,17 +165,17 @@ def _download_gdrive(url: str, output_file: str, caller: Any) -> None:
 
 
 def _refuse_web_page(file: Path) -> None:
-    """Raise _NotThere if a web page came in place of data."""
+    """Raise _NotThere if the file is empty or a web page."""
     with open(file, "rb") as content:
         start = content.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not start:
-        raise _NotThere("it gave an empty file")
+        raise _NotThere("it sent an empty file")
     if start.startswith(WEB_PAGE):
-        raise _NotThere("it gave a web page in place of the file")
+        raise _NotThere("it sent a web page instead of the file")
 
 
 def _innermost(error: BaseException) -> str:
-    """What is at the bottom of a network error, in one line."""
+    """The root cause of a network error, in one line."""
     while isinstance(error, Exception) and error.args and isinstance(error.args[0], BaseException):
         error = error.args[0]
     reason = getattr(error, "reason", None) or (error.args[-1] if error.args else error)

@@ -44,6 +44,7 @@ class Ecommerce(RawFileDataset[EcommerceOptions]):
     sources = (
         Source("https://archive.ics.uci.edu/static/public/352/online+retail.zip"),
         Source("https://archive.ics.uci.edu/ml/machine-learning-databases/00352/Online%20Retail.xlsx"),
+        Source("gdrive:1jYJwxEaj99QQJioS70zN0KgEAYLfyhYb"),  # a copy of UCI's zip, which its licence permits
         Source("https://www.kaggle.com/datasets/carrie1/ecommerce-data", needs="a Kaggle account"),
     )
     table = CSV

@@ -1,4 +1,4 @@
-"""A dataset in figures."""
+"""Statistics of a dataset."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from datasets.sequence_data import SECONDS_OF_DAY, IntArray, SequenceData, Split
 from datasets.splits.leakage import future_shares
 from datasets.splits.leave_one_out import LeaveOneOut, LeaveOneOutOptions
 
-TIME_FIGURES = (
+TIME_STATISTICS = (
     *("first_time", "last_time", "span_days", "tied_timestamps", "tied_test_targets", "tied_validation_targets"),
     *("future_leak", "future_training"),
 )
@@ -18,13 +18,17 @@ TIME_FIGURES = (
 def statistics(data: SequenceData) -> dict[str, Any]:
     """Size, density, history lengths, time span, ties and repeats of a prepared dataset.
 
-    density: share of all pairs of a user and an item that occur; lengths in interactions; repeat_rate: share of
-    interactions with an item that the user had before; first_time, last_time: ISO 8601 UTC, span_days: days between
-    them; tied_timestamps: share of interactions at the same second as a neighbour in the user's history.
-    Of leave-one-out, None where it can't be made: tied_test_targets, tied_validation_targets: how many targets could be
-    another item if ties in time were in another order; future_leak: share of test targets older than the newest
-    training interaction; future_training: share of the training interactions newer than a test target, on average.
-    Without timestamps, the figures about time are None.
+    - density: share of all user-item pairs that occur.
+    - length_...: interactions per user.
+    - repeat_rate: share of interactions with an item that the user had before.
+    - first_time, last_time: ISO 8601, UTC; span_days: days between them.
+    - tied_timestamps: share of interactions that share a timestamp with a neighbour in the user's history.
+    - tied_test_targets, tied_validation_targets: number of leave-one-out targets that depend on the order of tied
+      interactions.
+    - future_leak: share of leave-one-out test targets older than the newest training interaction.
+    - future_training: share of training interactions newer than a leave-one-out test target, on average.
+
+    The statistics about time are None without timestamps; those of leave-one-out also if no history is long enough.
     """
     lengths, repeats = data.lengths, repeat_rate(data)
     return {
@@ -45,8 +49,8 @@ def statistics(data: SequenceData) -> dict[str, Any]:
 
 
 def _time_statistics(data: SequenceData) -> dict[str, Any]:
-    """What is known of time."""
-    figures: dict[str, Any] = dict.fromkeys(TIME_FIGURES)
+    """The statistics about time."""
+    figures: dict[str, Any] = dict.fromkeys(TIME_STATISTICS)
     if data.timestamps is None:
         return figures
     first, last = int(data.timestamps.min()), int(data.timestamps.max())
@@ -71,7 +75,7 @@ def latest_split(data: SequenceData) -> Split | None:
 
 
 def undecided_places(data: SequenceData, timestamps: IntArray) -> "np.ndarray[Any, np.dtype[np.bool_]]":
-    """bool [nnz]: where another item could stand, were the user's interactions at that second in another order."""
+    """bool [nnz]: positions whose item depends on the order of the user's tied interactions."""
     items = np.asarray(data.items)
     begins = np.ones(len(items), dtype=bool)
     begins[1:] = timestamps[1:] != timestamps[:-1]
@@ -82,7 +86,7 @@ def undecided_places(data: SequenceData, timestamps: IntArray) -> "np.ndarray[An
 
 
 def tied_share(timestamps: IntArray, offsets: IntArray) -> float:
-    """Share of interactions whose time is that of the one before or after in the same history."""
+    """Share of interactions that share a timestamp with the one before or after in the same history."""
     same_as_next = np.zeros(len(timestamps), dtype=bool)
     same_as_next[:-1] = timestamps[1:] == timestamps[:-1]
     same_as_next[offsets[1:] - 1] = False  # a user's last and the next user's first
@@ -92,7 +96,7 @@ def tied_share(timestamps: IntArray, offsets: IntArray) -> float:
 
 
 def repeat_rate(data: SequenceData) -> float:
-    """Share of interactions with an item that occurs earlier in the same history."""
+    """Share of interactions with an item that the user had before."""
     pairs = np.repeat(np.arange(data.num_users, dtype=np.int64) * (data.num_items + 1), data.lengths)
     pairs += data.items
     pairs.sort()

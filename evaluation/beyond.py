@@ -1,7 +1,7 @@
-"""What accuracy doesn't say about top-k lists: how much of the catalogue they use and how much they follow the crowd.
+"""Beyond-accuracy metrics of top-k lists: catalogue coverage, novelty and popularity bias.
 
-All take `lists`, int64 [U, K] of items 1..V (0 = PAD where a list is shorter), and `counts` [V + 1], the number of
-training interactions of each item (counts[0] is ignored).
+`lists` are int64 [U, K], items 1..V, with PAD (0) at the end of shorter lists. `counts` are [V + 1], the number of
+training interactions of each item; counts[0] is ignored. A metric raises ValueError if all lists are empty.
 """
 
 import torch
@@ -11,18 +11,24 @@ PAD = 0
 
 
 def top_items(scores: Tensor, k: int, seen: Tensor | None = None) -> Tensor:
-    """The k best items of each user, best first: int64 [B, k], PAD where fewer than k candidates are left.
+    """The k items with the highest scores, best first. Of equal scores, the item with the lower number comes first.
 
-    Of equal scores the item with the lower number comes first.
+    Parameters
+    ----------
+    scores : float [B, V + 1], finite; column 0 belongs to PAD and is ignored
+    seen : int64 [B, S], items to leave out, 0 = PAD; None = none
 
-    scores: float [B, V + 1], finite, column 0 ignored; seen: int64 [B, S] items to leave out, 0 = PAD, or None.
+    Returns
+    -------
+    Tensor
+        int64 [B, k], with PAD at the end of a row if fewer than k items are left.
     """
     masked = scores.clone()
     masked[:, PAD] = float("-inf")
     if seen is not None:
         masked.scatter_(1, seen, float("-inf"))
     k_there = min(k, masked.shape[1])
-    lowest = masked.topk(k_there, dim=1).values[:, -1:]  # topk takes any of several that tie for the last place
+    lowest = masked.topk(k_there, dim=1).values[:, -1:]  # topk takes any of the items that tie for the last place
     better = (masked > lowest).sum(1, keepdim=True)
     tied = masked == lowest
     masked.masked_fill_(tied & (tied.cumsum(1) > k_there - better), float("-inf"))
@@ -34,22 +40,22 @@ def top_items(scores: Tensor, k: int, seen: Tensor | None = None) -> Tensor:
 
 
 def _listed(lists: Tensor) -> Tensor:
-    """The items of all lists in one row, without PAD; raises ValueError if there is none."""
+    """The items of all lists in one row, without PAD. Raises ValueError if there is none."""
     items = lists[lists != PAD]
     if items.numel() == 0:
-        raise ValueError("top-k lists without any item have no coverage, novelty or popularity")
+        raise ValueError("coverage, novelty and popularity are not defined: all top-k lists are empty")
     return items
 
 
 def catalogue_coverage(lists: Tensor, num_items: int) -> float:
-    """The share of the V items that stand in at least one list, 0..1."""
+    """The share of the catalogue's V items that are in at least one list, 0..1."""
     return int((torch.bincount(_listed(lists)) > 0).sum()) / num_items
 
 
 def novelty(lists: Tensor, counts: Tensor) -> float:
-    """Mean self-information of the listed items in bits: -log2(count / all training interactions).
+    """Mean self-information of the listed items, in bits: -log2(count / number of training interactions).
 
-    An item without training interactions counts as one with a single interaction.
+    The count of an item without training interactions is taken as 1.
     """
     counts = counts.to(torch.float64).clone()
     counts[PAD] = 0
@@ -58,9 +64,10 @@ def novelty(lists: Tensor, counts: Tensor) -> float:
 
 
 def average_popularity_lift(lists: Tensor, counts: Tensor) -> float:
-    """Popularity bias: mean training count of the listed items over that of the catalogue's items.
+    """Popularity bias: the mean training count of the listed items divided by the mean count of all items.
 
-    1 = as popular as items drawn uniformly; V x the largest share of interactions is the most that a list can have.
+    1 = as popular as items that are drawn uniformly. The maximum is V times the most popular item's share of the
+    interactions.
     """
     counts = counts.to(torch.float64)
     return float(counts[_listed(lists)].mean() / counts[1:].mean())

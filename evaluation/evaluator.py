@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from common.errors import UserError
+from common.ragged import concatenated_ranges, offsets_of, rows_of
 from dataloaders import Dataloader, EvalBatch
 from datasets import Heldout
 from datasets.splits.random_rating import RatingSplit
@@ -216,12 +217,10 @@ def _inputs_and_targets(items: NDArray[np.int32], heldout: Heldout) -> tuple[NDA
     input_lengths = heldout.input_end - heldout.input_start
     target_lengths = np.diff(heldout.target_offsets)
     lengths = input_lengths + target_lengths
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    within = np.arange(offsets[-1], dtype=np.int64) - np.repeat(offsets[:-1], lengths)
-    is_input = within < np.repeat(input_lengths, lengths)
-    positions = within + np.repeat(heldout.input_start, lengths)
-    positions[~is_input] = heldout.targets  # these are ordered by user, too
-    return items[positions].astype(np.int64), offsets
+    positions = concatenated_ranges(heldout.input_start, heldout.input_start + lengths)
+    is_target = positions >= heldout.input_end[rows_of(lengths)]
+    positions[is_target] = heldout.targets  # these are ordered by user, too
+    return items[positions].astype(np.int64), offsets_of(lengths)
 
 
 def _store(

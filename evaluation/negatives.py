@@ -1,9 +1,9 @@
-"""Sampled negatives for the published tables: without replacement, for all users at once.
+"""Sampled negatives without replacement, for all users at once.
 
-The distribution is that of successive sampling: each next negative is drawn with probability proportional to its
-weight among those that remain. Independent draws from the weights, of which the excluded and the repeated are passed
-over, follow exactly this distribution; so do the items with the smallest exponential keys E / weight, which finish
-the few users for whom passing over would take long.
+The distribution is that of successive sampling: each negative is drawn with probability proportional to its weight
+among the items that remain. Two methods follow it exactly. Rejection sampling draws independently from the weights and
+skips excluded and repeated items. The few users for whom that would take long get the items with the smallest
+exponential keys E / weight (Efraimidis & Spirakis 2006).
 """
 
 from collections.abc import Iterator
@@ -14,30 +14,29 @@ from numpy.typing import NDArray
 from common.errors import UserError
 
 PAD = 0
-# Users of a round are taken together up to this many draws, so that memory doesn't grow with their number.
-DRAWS_AT_ONCE = 2_000_000
-# Users whose draws were passed over this many rounds long get exponential keys for what is missing.
-ROUNDS = 4
-KEYS_AT_ONCE = 4_000_000
+DRAWS_AT_ONCE = 2_000_000  # draws for one block of users, which bounds memory
+ROUNDS = 4  # of rejection sampling; what is missing then is drawn by exponential keys
+KEYS_AT_ONCE = 4_000_000  # exponential keys in memory at once
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
 class TooFewItemsError(UserError):
-    """More negatives were asked for than a user has items left to draw from.
+    """More negatives were requested than a user has items to draw from.
 
-    Args:
-        size: the negatives asked for.
-        user: what the user with the fewest items left is called.
-        left: how many these are.
+    Parameters
+    ----------
+    size : negatives requested
+    user : the id of the user with the fewest items to draw from
+    left : the number of these items
     """
 
     def __init__(self, size: int, user: object, left: int) -> None:
         fewer = f"set the number of negatives (test_negative_sample_size) to {left} or less, or " if left else ""
         super().__init__(
-            f"{size} negatives were asked for, but user {user} has only {left} items left to draw from after the items "
-            f"that are excluded for it or have no weight: {fewer}use the full ranking alone "
+            f"{size} negatives were requested, but only {left} items can be drawn for user {user} (the others are "
+            f"excluded or have no weight): {fewer}use the full ranking alone "
             "(--test_negative_sampler_code [] --validation_candidates full)"
         )
         self.left = left
@@ -51,22 +50,28 @@ def sample_negatives(
     generator: np.random.Generator,
     user_ids: NDArray[np.generic] | None = None,
 ) -> Ints:
-    """Draw `size` different items for every user, none of them excluded.
+    """Draw `size` distinct items for each user, none of them excluded.
 
-    Args:
-        weights: float64 [V + 1], not negative; 0 for PAD and for what is never to be drawn.
-        exclude: int64 [m] items of all users, one user after another, in any order, repeats allowed.
-        exclude_offsets: int64 [U + 1]; user u excludes exclude[exclude_offsets[u]:exclude_offsets[u + 1]].
-        size: negatives per user.
-        generator: the source of randomness.
-        user_ids: [U] what errors call the users; None = their numbers, from 0.
+    Parameters
+    ----------
+    weights : float64 [V + 1], not negative; 0 for PAD and for items that are never drawn
+    exclude : int64 [m], the excluded items of all users, one user after another; in any order, repeats allowed
+    exclude_offsets : int64 [U + 1]; user u excludes exclude[exclude_offsets[u]:exclude_offsets[u + 1]]
+    size : negatives per user
+    generator : the source of randomness
+    user_ids : [U] ids for error messages; None = user numbers, from 0
 
-    Returns:
-        int64 [U, size], in the order of drawing.
+    Returns
+    -------
+    NDArray[np.int64]
+        [U, size], in the order of drawing.
 
-    Raises:
-        TooFewItemsError: a user has fewer than `size` items left.
-        ValueError: weights that are no weights.
+    Raises
+    ------
+    TooFewItemsError
+        A user has fewer than `size` items to draw from.
+    ValueError
+        The weights are not a row of finite numbers >= 0, or PAD has a weight.
     """
     weights = np.asarray(weights, dtype=np.float64)
     if weights.ndim != 1 or weights.size == 0 or not np.isfinite(weights).all() or (weights < 0).any():
@@ -77,10 +82,10 @@ def sample_negatives(
     negatives = np.zeros((num_users, size), dtype=np.int64)
     if size == 0:
         return negatives
-    few: dict[int, int] = {}  # user: items left to draw from, of those with the fewest in their block
+    few: dict[int, int] = {}  # user -> items to draw from, of the user with the fewest in each block
     for start, stop, taken in _blocks(weights, exclude, exclude_offsets, _draws_per_round(size)):
         left = _items_left(weights, taken, stop - start)
-        if few or left.min() < size:  # then only the user with the fewest items is looked for
+        if few or left.min() < size:  # an error is certain: only find the user with the fewest items
             few[start + int(left.argmin())] = int(left.min())
         else:
             _fill(weights, taken, negatives[start:stop], generator)
@@ -91,8 +96,10 @@ def sample_negatives(
 
 
 def _blocks(weights: Floats, exclude: Ints, offsets: Ints, draws: int) -> Iterator[tuple[int, int, Ints]]:
-    """Users start:stop that are taken together, and the keys of their excluded items: (user - start) * (V + 1) + item,
-    each once."""
+    """Blocks of users: (start, stop, distinct keys of their excluded items).
+
+    The key of an item is (user - start) * (V + 1) + item.
+    """
     users_at_once, num_users = max(1, DRAWS_AT_ONCE // draws), len(offsets) - 1
     for start in range(0, num_users, users_at_once):
         stop = min(start + users_at_once, num_users)
@@ -101,19 +108,19 @@ def _blocks(weights: Floats, exclude: Ints, offsets: Ints, draws: int) -> Iterat
 
 
 def _once(keys: Ints) -> Ints:
-    """The distinct keys, ascending (numpy's own `unique` hashes integers, which takes several times as long here)."""
+    """The distinct keys, ascending. (numpy's `unique` hashes integers, which takes several times as long here.)"""
     ordered = np.sort(keys)
     once: Ints = ordered[np.diff(ordered, prepend=-1) != 0]
     return once
 
 
 def _draws_per_round(size: int) -> int:
-    """A bit more draws than are missing, so that the users of whom little is passed over are done in one round."""
+    """Draws per user and round: some more than are needed, so that one round is enough for most users."""
     return size + size // 2 + 8
 
 
 def _items_left(weights: Floats, taken: Ints, num_users: int) -> Ints:
-    """How many items there are to draw from for each user whose excluded items' keys are `taken`: int64 [users]."""
+    """The number of items that each user can draw from, int64 [users]; `taken` holds the keys of excluded items."""
     drawable = weights > 0
     lost = np.bincount(taken[drawable[taken % len(weights)]] // len(weights), minlength=num_users)
     left: Ints = int(drawable.sum()) - lost
@@ -121,7 +128,7 @@ def _items_left(weights: Floats, taken: Ints, num_users: int) -> Ints:
 
 
 def _fill(weights: Floats, taken: Ints, negatives: Ints, generator: np.random.Generator) -> None:
-    """Fill the rows of `negatives` [users, size] in place; `taken` holds keys user * (V + 1) + item, each once."""
+    """Fill `negatives` [users, size] in place; `taken` holds the distinct keys of excluded items."""
     num_users, size = negatives.shape
     columns = len(weights)
     filled = np.zeros(num_users, dtype=np.int64)
@@ -130,10 +137,10 @@ def _fill(weights: Floats, taken: Ints, negatives: Ints, generator: np.random.Ge
     cumulative /= cumulative[-1]
     for _ in range(ROUNDS):
         draws = _draws_per_round(int((size - filled[active]).max()))
-        # u in [0, 1) belongs to the first item whose cumulative weight exceeds it: never one without weight.
+        # u in [0, 1) draws the first item whose cumulative weight exceeds it, which is never one without weight.
         items = np.searchsorted(cumulative, generator.random((len(active), draws)), side="right")  # [active, draws]
         fresh_users, fresh_items = _first_draws(active[:, None] * columns + items, taken, columns)
-        # The place of each fresh item among those of its user; users are in ascending order.
+        # The position of each fresh item among those of its user; users are in ascending order.
         place = np.arange(len(fresh_users)) - np.searchsorted(fresh_users, fresh_users)
         wanted = place < (size - filled)[fresh_users]
         fresh_users, fresh_items, place = fresh_users[wanted], fresh_items[wanted], place[wanted]
@@ -150,12 +157,20 @@ def _fill(weights: Floats, taken: Ints, negatives: Ints, generator: np.random.Ge
 
 
 def _first_draws(drawn: Ints, taken: Ints, columns: int) -> tuple[Ints, Ints]:
-    """The draws that are neither taken nor repeat an earlier draw: (users, items), by user, in the order of drawing.
+    """The draws that are neither taken nor repeat an earlier draw.
 
-    drawn: keys user * columns + item [active, draws]; taken: keys, each once.
+    Parameters
+    ----------
+    drawn : int64 [active, draws], keys user * columns + item
+    taken : int64 [m], distinct keys
+
+    Returns
+    -------
+    tuple[NDArray[np.int64], NDArray[np.int64]]
+        (users, items), by user, then in the order of drawing.
     """
     places = drawn.shape[1] + 1
-    # Sorted by key, then by place, with what is taken at place 0: the first of each key decides about the key.
+    # Sort by key, then by place, where taken keys have place 0: the first entry of each key decides.
     order = np.arange(1, places, dtype=np.int64)
     packed = np.concatenate([taken * places, (drawn * places + order).ravel()])
     packed.sort()
@@ -175,12 +190,12 @@ def _first_draws(drawn: Ints, taken: Ints, columns: int) -> tuple[Ints, Ints]:
 def _fill_by_keys(
     weights: Floats, taken: Ints, negatives: Ints, filled: Ints, users: Ints, generator: np.random.Generator
 ) -> None:
-    """Finish the rows of these users with the items that are left, by ascending exponential key."""
+    """Fill what is missing in the rows of these users with items by ascending exponential key."""
     size = negatives.shape[1]
     columns = len(weights)
     rows = np.full(len(negatives), -1, dtype=np.int64)
     rows[users] = np.arange(len(users))
-    # In logarithms, so that no ratio of weights overflows: [users, V + 1], infinite for what is not to be drawn.
+    # Logarithms of the keys, because ratios of weights may overflow: [users, V + 1], infinite = never drawn.
     keys = np.full((len(users), columns), np.inf)
     drawable = np.flatnonzero(weights)
     exponentials = generator.standard_exponential((len(users), len(drawable)))

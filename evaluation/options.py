@@ -15,7 +15,7 @@ class Loader(Protocol):
     """A dataloader's abilities: predicting ratings, ranking items, or both."""
 
     code: ClassVar[str]
-    rates: ClassVar[bool]
+    predicts_ratings: ClassVar[bool]
     ranks: ClassVar[bool]
 
 
@@ -75,7 +75,7 @@ class EvaluationOptions(Options):
         predicts_ratings : whether the split evaluates predicted ratings instead of rankings
         loader : the dataloader
         """
-        if predicts_ratings and not loader.rates:
+        if predicts_ratings and not loader.predicts_ratings:
             return (
                 f"split {split} evaluates predicted ratings, but a model with dataloader {loader.code} predicts none: "
                 "use autorec, autorec_user or bias, or another split"

@@ -1,7 +1,7 @@
 """Ranks of held-out targets, from the scores of a batch of users.
 
-The tie rule is pessimistic: a target's rank is the number of candidates whose score is at least its own, itself
-included, so that a model which scores everything alike puts every target last.
+Ties count against the target: its rank is the number of candidates that score at least as high, itself included. A
+model that gives all items the same score ranks every target last.
 """
 
 import torch
@@ -10,23 +10,30 @@ from torch import Tensor
 from common.errors import DivergedError
 
 PAD = 0
-# Up to this many targets per user, one compare-and-count pass per target costs less than sorting every row.
-COUNTED_TARGETS = 8
+COUNTED_TARGETS = 8  # up to so many targets per user, a counting pass for each is faster than sorting the rows
 
 
 class ScoreError(DivergedError):
-    """A model produced a score that has no rank: NaN or infinite."""
+    """A model gave a score that can't be ranked: NaN or infinite."""
 
 
 def check_scores(scores: Tensor, model_name: str) -> None:
-    """Raise `ScoreError` naming the model if a score is NaN or infinite.
+    """Raise an error if a score is NaN or infinite.
 
-    scores: float [B, V + 1]; the PAD column (0) is not looked at.
+    Parameters
+    ----------
+    scores : float [B, V + 1]; column 0 belongs to PAD and is ignored
+    model_name : for the error message
+
+    Raises
+    ------
+    ScoreError
+        A score is NaN or infinite.
     """
     items = scores[:, 1:]
     if items.numel() == 0:
         return
-    # The sum is the cheapest pass over all; it is finite only if every score is, but may overflow though they are.
+    # The sum is the cheapest pass: if it is finite, all scores are; if not, it may also have overflowed.
     if bool(torch.isfinite(items.sum(dtype=torch.float32 if items.dtype != torch.float64 else None))):
         return
     bad = ~torch.isfinite(items)
@@ -35,23 +42,31 @@ def check_scores(scores: Tensor, model_name: str) -> None:
     row, column = (int(index) for index in bad.nonzero()[0])
     value = float(items[row, column])
     raise ScoreError(
-        f"model {model_name!r} gave {int(bad.sum())} of {items.numel()} scores that are NaN or infinite (the first: "
-        f"{value} for item {column + 1} in row {row} of the batch), and such scores have no rank; the training has "
-        "probably diverged: try a lower learning rate, gradient clipping or precision fp32"
+        f"model {model_name!r} gave scores that can't be ranked: {int(bad.sum())} of {items.numel()} are NaN or "
+        f"infinite (the first: {value} for item {column + 1} in row {row} of the batch). Training has probably "
+        "diverged: try a lower learning rate, gradient clipping or precision fp32"
     )
 
 
 def count_at_least(values: Tensor, thresholds: Tensor) -> Tensor:
     """For each threshold, the number of values in its row that are greater or equal.
 
-    values: float [B, N], thresholds: float [B, T] of the same dtype -> int64 [B, T].
+    Parameters
+    ----------
+    values : float [B, N]
+    thresholds : [B, T], of the same dtype
+
+    Returns
+    -------
+    Tensor
+        int64 [B, T]
     """
     if thresholds.shape[1] <= COUNTED_TARGETS:
-        # Ones and zeros in float32 add up fastest, and exactly up to 2^24 of them.
+        # Summing ones in float32 is fastest, and exact up to 2^24.
         ones = torch.empty(values.shape, dtype=torch.float32, device=values.device)
         columns = [torch.ge(values, thresholds[:, i : i + 1], out=ones).sum(dim=1) for i in range(thresholds.shape[1])]
         return torch.stack(columns, dim=1).to(torch.int64)
-    # float32 holds every half-precision value exactly, and sorting and searching are not made for those everywhere.
+    # Not every device can sort and search half precision. float32 holds the same values exactly.
     if values.dtype in (torch.bfloat16, torch.float16):
         values, thresholds = values.float(), thresholds.float()
     ordered = values.sort(dim=1).values
@@ -60,7 +75,7 @@ def count_at_least(values: Tensor, thresholds: Tensor) -> Tensor:
 
 
 def _once(targets: Tensor) -> Tensor:
-    """`targets` with repeated items of a row replaced by PAD after their first place (int64 [B, T])."""
+    """`targets` int64 [B, T], in which PAD replaces each repetition of an item in its row."""
     if targets.shape[1] == 1:
         return targets
     ordered, order = targets.sort(dim=1, stable=True)
@@ -70,13 +85,22 @@ def _once(targets: Tensor) -> Tensor:
 
 
 def _seen_scores(scores: Tensor, targets: Tensor, seen: Tensor) -> Tensor:
-    """Scores of what a user has seen: each item once, and -inf in the other places and where targets stand.
+    """The scores of the items that each user has seen, each item once.
 
-    scores: float [B, V + 1]; targets: int64 [B, T]; seen: int64 [B, S] -> float [B, S].
+    Histories differ much in length, so only entries that are not PAD are processed. To find repetitions without
+    sorting, each entry writes its number to the cell of its item and reads it back: of the entries of one item, exactly
+    one finds its own number. Cells that were not written are not read, so the table is not initialised.
 
-    Histories differ much in length, so the work is done on the filled places alone. Each of them writes its number
-    to its item's cell and reads the cell back: of the places that share an item, one has won. Cells that nobody
-    wrote are not read, so the table needs no clearing, and nothing needs sorting.
+    Parameters
+    ----------
+    scores : float [B, V + 1]
+    targets : int64 [B, T]
+    seen : int64 [B, S], 0 = PAD
+
+    Returns
+    -------
+    Tensor
+        float [B, S]; -inf for PAD, repetitions and targets.
     """
     columns = scores.shape[1]
     places = (seen.reshape(-1) != PAD).nonzero().squeeze(1)  # [n] into [B * S]
@@ -95,21 +119,26 @@ def _seen_scores(scores: Tensor, targets: Tensor, seen: Tensor) -> Tensor:
 
 @torch.no_grad()
 def target_ranks(scores: Tensor, targets: Tensor, seen: Tensor | None = None, model_name: str = "unnamed") -> Tensor:
-    """Rank of each target among all items but those that the user has seen.
+    """The rank of each target among all items that the user hasn't seen.
 
-    Args:
-        scores: float [B, V + 1]; column 0 belongs to PAD and is ignored.
-        targets: int64 [B, T], 0 = PAD. An item that is repeated in a row is one target.
-        seen: int64 [B, S] items that are no candidates, 0 = PAD, in any order, repeats allowed; or None. A target
-            stays a candidate though it is among them.
-        model_name: for the error message.
+    Parameters
+    ----------
+    scores : float [B, V + 1]; column 0 belongs to PAD and is ignored
+    targets : int64 [B, T], 0 = PAD; an item that is repeated in a row is one target
+    seen : int64 [B, S], items that are no candidates unless they are targets; 0 = PAD, in any order, repeats allowed.
+        None = all items are candidates
+    model_name : for the error message
 
-    Returns:
-        int64 [B, T]: the number of candidates with a score at least the target's own (1 = best, itself included);
-        0 where `targets` is PAD, or repeats an earlier target of its row.
+    Returns
+    -------
+    Tensor
+        int64 [B, T], the number of candidates that score at least as high as the target, itself included (1 = best);
+        0 if the target is PAD or repeats an earlier one of its row.
 
-    Raises:
-        ScoreError: a score is NaN or infinite.
+    Raises
+    ------
+    ScoreError
+        A score is NaN or infinite.
     """
     check_scores(scores, model_name)
     targets = _once(targets)
@@ -122,13 +151,24 @@ def target_ranks(scores: Tensor, targets: Tensor, seen: Tensor | None = None, mo
 
 @torch.no_grad()
 def sampled_ranks(scores: Tensor, targets: Tensor, negatives: Tensor, model_name: str = "unnamed") -> Tensor:
-    """Rank of each target among its user's targets and sampled negatives, with the same tie rule.
+    """The rank of each target among its user's targets and sampled negatives; ties as in `target_ranks`.
 
-    scores: float [B, V + 1]; targets: int64 [B, T], 0 = PAD; negatives: int64 [B, N], 0 = PAD, without targets or
-    repeats -> int64 [B, T], 0 as in `target_ranks`. With one target: 1 + the negatives that score at least as high.
+    Parameters
+    ----------
+    scores : float [B, V + 1]
+    targets : int64 [B, T], 0 = PAD
+    negatives : int64 [B, N], 0 = PAD; distinct, and no targets
+    model_name : for the error message
 
-    Raises:
-        ScoreError: a candidate's score is NaN or infinite.
+    Returns
+    -------
+    Tensor
+        int64 [B, T], as in `target_ranks`. With one target: 1 + the negatives that score at least as high.
+
+    Raises
+    ------
+    ScoreError
+        A candidate's score is NaN or infinite.
     """
     targets = _once(targets)
     items = torch.cat([targets, negatives], dim=1)  # [B, T + N]

@@ -1,6 +1,6 @@
-"""Whether two runs differ: paired tests over users, a correction for many tests, and intervals.
+"""Significance: paired tests over users, correction for multiple tests, confidence intervals.
 
-scipy.stats is imported where it is used: loading it takes a second, and every command imports this module.
+scipy.stats is imported inside the functions: it takes a second to load, and every command imports this module.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,20 +10,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
-# Resamples are drawn in blocks of at most this many counts, to bound the memory.
-COUNTS_AT_ONCE = 8_000_000
+COUNTS_AT_ONCE = 8_000_000  # multinomial counts in memory at once
 
 
 @dataclass(frozen=True)
 class PairedTest:
-    """The outcome of a two-sided paired test: mean of (first - second), and its p-value."""
+    """The result of a two-sided paired test.
+
+    Attributes
+    ----------
+    difference : the mean of first - second
+    p_value : the test's p-value
+    """
 
     difference: float
     p_value: float
 
 
 def _differences(first: ArrayLike, second: ArrayLike) -> Floats:
-    """first - second, float64 [users]; raises ValueError where they are no pairs."""
+    """first - second, float64 [users]. Raises ValueError if they can't be paired or aren't finite."""
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.ndim != 1 or a.shape != b.shape:
         raise ValueError(f"paired tests need two rows of equal length, not shapes {a.shape} and {b.shape}")
@@ -36,7 +41,7 @@ def _differences(first: ArrayLike, second: ArrayLike) -> Floats:
 
 
 def paired_t(first: ArrayLike, second: ArrayLike) -> PairedTest:
-    """Student's paired t-test; where all differences are one constant, p is 1 if it is 0, else 0."""
+    """Student's paired t-test. If all differences are the same, p is 1 if that is 0, else 0."""
     differences = _differences(first, second)
     mean = float(differences.mean())
     if np.ptp(differences) == 0:
@@ -47,9 +52,9 @@ def paired_t(first: ArrayLike, second: ArrayLike) -> PairedTest:
 
 
 def wilcoxon(first: ArrayLike, second: ArrayLike) -> PairedTest:
-    """Wilcoxon's signed-rank test (zero differences dropped, ties averaged); p is 1 where no pair differs.
+    """Wilcoxon's signed-rank test, with zero differences dropped and ties averaged. If all are zero, p is 1.
 
-    The difference that is returned is the mean, as with the other tests, though the test is one of ranks.
+    Although the test compares ranks, the difference is the mean, as in the other tests.
     """
     differences = _differences(first, second)
     mean = float(differences.mean())
@@ -61,9 +66,20 @@ def wilcoxon(first: ArrayLike, second: ArrayLike) -> PairedTest:
 
 
 def resampled_means(values: Floats, samples: int, generator: np.random.Generator) -> Floats:
-    """Means of `samples` bootstrap resamples of `values` [n], float64 [samples].
+    """Means of bootstrap resamples.
 
-    How often each distinct value falls into a resample is multinomial; ranking metrics have few distinct values.
+    The counts of distinct values in a resample are multinomial. Drawing these is fast, because ranking metrics have few
+    distinct values.
+
+    Parameters
+    ----------
+    values : float64 [n]
+    samples : number of resamples
+
+    Returns
+    -------
+    NDArray[np.float64]
+        [samples]
     """
     distinct, counts = np.unique(values, return_counts=True)
     block = max(1, COUNTS_AT_ONCE // len(distinct))
@@ -75,16 +91,17 @@ def resampled_means(values: Floats, samples: int, generator: np.random.Generator
 
 
 def bootstrap(first: ArrayLike, second: ArrayLike, samples: int = 10_000, seed: int = 0) -> PairedTest:
-    """Paired bootstrap test of the mean difference, resampling users under the hypothesis of no difference.
+    """Paired bootstrap test of the mean difference: users are resampled under the null hypothesis of no difference.
 
-    p = (1 + resamples of the centred differences whose mean is at least as far from 0) / (1 + samples).
+    p = (1 + number of resamples of the centred differences whose mean is at least as far from 0 as the observed
+    difference) / (1 + samples).
     """
     differences = _differences(first, second)
     mean = float(differences.mean())
     if not differences.any():
         return PairedTest(mean, 1.0)
     means = resampled_means(differences - mean, samples, np.random.default_rng(seed))
-    # Rounding must not part a resample's mean from an equal observed one.
+    # The tolerance is for means that are equal up to rounding.
     extreme = int((np.abs(means) >= abs(mean) * (1 - 1e-12)).sum())
     return PairedTest(mean, (1 + extreme) / (1 + samples))
 
@@ -97,9 +114,9 @@ TESTS: dict[str, Callable[[ArrayLike, ArrayLike], PairedTest]] = {
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for their number by Holm's step-down method, in the order given.
+    """p-values corrected for multiple tests by Holm's step-down method, in the given order.
 
-    With m values sorted ascending, the i-th (from 0) becomes max over j <= i of min(1, (m - j) * p_j).
+    Of m values sorted ascending, the i-th (from 0) becomes the maximum over j <= i of min(1, (m - j) * p_j).
     """
     values = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(values, kind="stable")
@@ -112,7 +129,19 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def confidence_interval(
     values: ArrayLike, level: float = 0.95, samples: int = 10_000, seed: int = 0
 ) -> tuple[float, float]:
-    """Bootstrap percentile interval of the mean of per-user `values` [n], n >= 1: (low, high)."""
+    """Bootstrap percentile interval of the mean.
+
+    Parameters
+    ----------
+    values : [n] per-user values, n >= 1
+    level : the interval's coverage
+    samples : number of resamples
+
+    Returns
+    -------
+    tuple[float, float]
+        (low, high)
+    """
     row = np.asarray(values, dtype=np.float64)
     if row.ndim != 1 or len(row) == 0 or not np.isfinite(row).all():
         raise ValueError("an interval needs one row of at least one finite value")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
 from pydantic import Field
@@ -24,7 +24,9 @@ CHUNK_CELLS = 32_000_000  # entries of the gathered factors in memory at once, a
 class ALSOptions(Options):
     """Options of model `als`."""
 
-    factors: int = Field(64, ge=1, description="width of the user and item vectors")
+    renamed: ClassVar[dict[str, str]] = {"factors": "hidden_units"}
+
+    hidden_units: int = Field(64, ge=1, description="width of the user and item vectors")
     l2: float = Field(0.01, gt=0, description="the L2 penalty on the vectors")
     alpha: float = Field(1.0, gt=0, description="confidence in an interaction; a missing one has confidence 1")
     iterations: int = Field(15, ge=1, description="alternations between users and items")
@@ -46,7 +48,7 @@ class ALS(FittedModel):
 
     def __init__(self, options: ALSOptions, dimensions: Dimensions) -> None:
         super().__init__(options, dimensions)
-        self.register_buffer("item_factors", torch.zeros(dimensions.num_items + 1, options.factors))
+        self.register_buffer("item_factors", torch.zeros(dimensions.num_items + 1, options.hidden_units))
 
     def fit(self, items: Tensor, offsets: Tensor) -> None:
         options = self.options
@@ -54,7 +56,7 @@ class ALS(FittedModel):
         library = _library()
         with threadpool_limits(1, "blas"):  # implicit has its own threads, which BLAS threads slow down
             model = library.AlternatingLeastSquares(
-                factors=options.factors,
+                factors=options.hidden_units,
                 regularization=options.l2,
                 alpha=options.alpha,
                 iterations=options.iterations,
@@ -68,8 +70,8 @@ class ALS(FittedModel):
     def fold_in(self, items: Tensor, weights: Tensor) -> Tensor:
         """The vectors of users with these items: [B, L], [B, L] -> [B, K]."""
         y, options = self.item_factors, self.options
-        common = y.T @ y + options.l2 * torch.eye(options.factors, device=y.device)
-        rows = max(1, CHUNK_CELLS // (items.shape[1] * options.factors))
+        common = y.T @ y + options.l2 * torch.eye(options.hidden_units, device=y.device)
+        rows = max(1, CHUNK_CELLS // (items.shape[1] * options.hidden_units))
         vectors = []
         for first in range(0, len(items), rows):
             own = y[items[first : first + rows]]  # [n, L, K]

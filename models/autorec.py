@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 class AutoRecOptions(Options):
     """Options of the models `autorec` and `autorec_user`."""
 
-    hidden_size: int = Field(500, ge=1, description="width of the hidden layer")
+    renamed: ClassVar[dict[str, str]] = {"hidden_size": "hidden_units"}
+
+    hidden_units: int = Field(500, ge=1, description="width of the hidden layer")
     hidden_activation: Literal["sigmoid", "identity"] = Field("sigmoid", description="activation g of the hidden layer")
     output_activation: Literal["identity", "sigmoid"] = Field(
         "identity", description="activation f of the output; sigmoid is scaled to ratings from 0 to rating_scale"
@@ -46,8 +48,8 @@ class AutoRec(Model):
         super().__init__(options, dimensions)
         rows, columns = self.shape(dimensions)
         self.rows = rows
-        self.input = BagInput(columns + 1, options.hidden_size)
-        self.output = nn.Linear(options.hidden_size, columns + 1)
+        self.input = BagInput(columns + 1, options.hidden_units)
+        self.output = nn.Linear(options.hidden_units, columns + 1)
         nn.init.xavier_normal_(self.output.weight)
         nn.init.zeros_(self.output.bias)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 import torch
 from pydantic import Field
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 class CDAEOptions(Options):
     """Options of model `cdae`."""
 
-    hidden_size: int = Field(50, ge=1, description="width of the hidden layer")
+    renamed: ClassVar[dict[str, str]] = {"hidden_size": "hidden_units"}
+
+    hidden_units: int = Field(50, ge=1, description="width of the hidden layer")
     dropout: float = Field(0.2, ge=0, lt=1, description="share of the input's items dropped in training")
     likelihood: Literal["binary", "multinomial"] = Field("binary", description="likelihood of a user's items")
     negatives_per_item: float | None = Field(
@@ -45,9 +47,9 @@ class CDAE(Model):
     def __init__(self, options: CDAEOptions, dimensions: Dimensions) -> None:
         super().__init__(options, dimensions)
         size = dimensions.num_items + 1
-        self.input = BagInput(size, options.hidden_size)
-        self.user = nn.Parameter(torch.zeros(dimensions.num_users, options.hidden_size))
-        self.output = nn.Linear(options.hidden_size, size)
+        self.input = BagInput(size, options.hidden_units)
+        self.user = nn.Parameter(torch.zeros(dimensions.num_users, options.hidden_units))
+        self.output = nn.Linear(options.hidden_units, size)
         glorot(self)
 
     def encode(self, batch: Batch, generator: torch.Generator | None) -> Tensor:

@@ -14,7 +14,7 @@ from models.next_item import NextItemModel, NextItemOptions
 class GRU4RecOptions(NextItemOptions):
     """Options of model `gru4rec`."""
 
-    gru_units: int = Field(256, ge=1, description="width of the GRU's state")
+    gru_units: int = Field(256, ge=1, description="width of the GRU's state; hidden_units is that of the embeddings")
     num_layers: int = Field(1, ge=1, description="stacked GRU layers")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout of the embeddings and of each layer's output")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +34,8 @@ LOG_VARIANCE_RANGE = (-12.0, 4.0)
 class HVampOptions(Options):
     """Options of model `hvamp`."""
 
+    renamed: ClassVar[dict[str, str]] = {"hidden_size": "hidden_units"}
+
     prior: Literal["standard", "vamp"] = Field(
         "vamp",
         description="prior of the (upper) latent code: N(0, I), or the mixture of the posteriors of pseudo-inputs",
@@ -42,7 +44,7 @@ class HVampOptions(Options):
     gated: bool = Field(True, description="gated linear units in place of tanh")
     num_layers: int = Field(1, ge=1, description="hidden layers of each encoder and decoder")
     likelihood: Literal["multinomial", "binary"] = Field("multinomial", description="likelihood of a user's items")
-    hidden_size: int = Field(600, ge=1, description="width of the hidden layers")
+    hidden_units: int = Field(600, ge=1, description="width of the hidden layers")
     latent_size: int = Field(200, ge=1, description="width of each latent code")
     pseudo_inputs: int = Field(1000, ge=1, description="components K of the VampPrior")
     dropout: float = Field(0.5, ge=0, lt=1, description="share of the input's items dropped in training")
@@ -92,7 +94,7 @@ class HVamp(Model):
 
     def __init__(self, options: HVampOptions, dimensions: Dimensions) -> None:
         super().__init__(options, dimensions)
-        size, width, latent, gated = dimensions.num_items + 1, options.hidden_size, options.latent_size, options.gated
+        size, width, latent, gated = dimensions.num_items + 1, options.hidden_units, options.latent_size, options.gated
         first = 2 * width if gated else width
         more = options.num_layers - 1
         self.input2 = BagInput(size, first)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +29,9 @@ LAYERS = 5
 class RecVAEOptions(Options):
     """Options of model `recvae`."""
 
-    hidden_size: int = Field(600, ge=1, description="width of the encoder's layers")
+    renamed: ClassVar[dict[str, str]] = {"hidden_size": "hidden_units"}
+
+    hidden_units: int = Field(600, ge=1, description="width of the encoder's layers")
     latent_size: int = Field(200, ge=1, description="width of the latent code z")
     dropout: float = Field(
         0.5, ge=0, lt=1, description="share of the input's items dropped while the encoder is trained"
@@ -75,7 +77,7 @@ class RecVAE(Model):
     def __init__(self, options: RecVAEOptions, dimensions: Dimensions) -> None:
         super().__init__(options, dimensions)
         size = dimensions.num_items + 1
-        self.encoder = DenseEncoder(size, options.hidden_size, options.latent_size)
+        self.encoder = DenseEncoder(size, options.hidden_units, options.latent_size)
         self.before = copy.deepcopy(self.encoder).requires_grad_(False)
         self.output = nn.Linear(options.latent_size, size)
 

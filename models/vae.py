@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -31,10 +31,12 @@ if TYPE_CHECKING:
 class VAEOptions(Options):
     """Options of model `vae`."""
 
-    encoder_hidden_layer: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+    renamed: ClassVar[dict[str, str]] = {"encoder_hidden_layer": "hidden_layers", "encode_len": "latent_size"}
+
+    hidden_layers: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (512,), description="widths of the encoder's hidden layers; the decoder has them in reverse"
     )
-    encode_len: int = Field(128, ge=1, description="width of the latent code z")
+    latent_size: int = Field(128, ge=1, description="width of the latent code z")
     dropout: float = Field(0.5, ge=0, le=1, description="share of the input's entries dropped in training")
     normalize_type: Literal["f", "batch"] = Field(
         "f", description="input normalisation: f = to L2 norm 1, batch = batch normalisation (dense, slower)"
@@ -75,11 +77,11 @@ class VAE(Model):
     def __init__(self, options: VAEOptions, dimensions: Dimensions) -> None:
         super().__init__(options, dimensions)
         size = dimensions.num_items + 1
-        widths = (size, *options.encoder_hidden_layer, 2 * options.encode_len)
+        widths = (size, *options.hidden_layers, 2 * options.latent_size)
         self.input_table = nn.Parameter(torch.empty(size, widths[1]))
         self.input_bias = nn.Parameter(torch.empty(widths[1]))
         self.encoder = nn.ModuleList(nn.Linear(*pair) for pair in itertools.pairwise(widths[1:]))
-        widths = (options.encode_len, *reversed(options.encoder_hidden_layer))
+        widths = (options.latent_size, *reversed(options.hidden_layers))
         self.decoder = nn.ModuleList(nn.Linear(*pair) for pair in itertools.pairwise(widths))
         self.output = nn.Linear(widths[-1], size)
         self.batch_norm = BatchNorm(size) if options.normalize_type == "batch" else None

@@ -10,7 +10,7 @@ from pydantic_core import to_jsonable_python
 
 from options.problems import Problems
 from options.registries import CHOOSERS, ROOT, TEMPLATES, Registries
-from options.resolve import Choice, Section, choose, last_wins
+from options.resolve import Choice, Section, choose, last_wins, rename
 from options.templates import first_comment, template_names
 from options.type_text import type_text
 from options.values import RawOption, check, coerce
@@ -72,6 +72,7 @@ def help_text(given: list[RawOption], registries: Registries) -> str:
     choice = choose(latest, registries, problems)
     if "model_code" in latest or "model" not in choice.unsettled:
         problems.raise_if_any()
+    latest = last_wins(rename(given, choice, Problems()))
     width = max(60, min(120, shutil.get_terminal_size((110, 24)).columns))
     parts = [_HEAD, _entries("General", [(flag, "", text) for flag, text in _GENERAL], width)]
     parts += [_section(section, choice, latest, registries, width) for section in choice.sections.values()]

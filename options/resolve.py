@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from common.errors import nearest
@@ -60,6 +61,10 @@ class Choice:
         value = getattr(self.run, option)
         return None if value is None else str(value)
 
+    def current_name(self, key: str) -> str:
+        """The name that the chosen components have today for the option `key`."""
+        return next((s.schema.renamed[key] for s in self.sections.values() if key in s.schema.renamed), key)
+
     def schema_of(self, key: str) -> type[Options] | None:
         """The schema that the option `key` belongs to, or None."""
         return next((s.schema for s in self.sections.values() if key in s.schema.model_fields), None)
@@ -73,6 +78,23 @@ class Choice:
 def last_wins(given: list[RawOption]) -> dict[str, RawOption]:
     """The last value of each key; `given` is in order of priority, lowest first."""
     return {item.key: item for item in given}
+
+
+def rename(given: list[RawOption], choice: Choice, problems: Problems) -> list[RawOption]:
+    """The same values under the current names of their options.
+
+    A problem is noted where one template, or the command line, gives an option under two names.
+    """
+    renamed: list[RawOption] = []
+    names: dict[tuple[str, str, Path | None], str] = {}  # an option in one place -> the name it has there
+    for item in given:
+        current = choice.current_name(item.key)
+        place = (current, item.origin.kind, item.origin.file)
+        if names.setdefault(place, item.key) != item.key:
+            message = f"is given together with `{names[place]}`, another name of the same option; give only `{current}`"
+            problems.add(message, item.origin, item.key, item.text)
+        renamed.append(replace(item, key=current))
+    return renamed
 
 
 def command_of(given: list[RawOption], registries: Registries) -> str:
@@ -189,7 +211,11 @@ def _unknown_code(given: dict[str, RawOption], option: str, what: str, code: str
 
 def owners_of(key: str, registries: Registries) -> list[tuple[str, str]]:
     """(section, code) of everything that has the option `key`."""
-    return [(section, code) for section, code, schema in registries.everything() if key in schema.model_fields]
+    return [
+        (section, code)
+        for section, code, schema in registries.everything()
+        if key in schema.model_fields or key in schema.renamed
+    ]
 
 
 def judge_key(item: RawOption, choice: Choice, registries: Registries, strict: bool = False) -> str | None:
@@ -312,9 +338,9 @@ def resolve(
     given: list[RawOption], registries: Registries, problems: Problems, templates: tuple[str, ...] = ()
 ) -> Resolved | None:
     """Resolve values in order of priority (lowest first); None if problems were noted."""
-    latest = last_wins(given)
     before = len(problems.found)
-    choice = choose(latest, registries, problems)
+    choice = choose(last_wins(given), registries, problems)
+    latest = last_wins(rename(given, choice, problems))
     for item in latest.values():
         message = _judge_chooser(item, choice)
         if choice.schema_of(item.key) is None:

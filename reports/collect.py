@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import pandas as pd
 from pyarrow import parquet
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from common.errors import UserError
+from common.schema import current_names
 
 RESULTS = "results.json"
 PER_USER = "per_user.parquet"
@@ -61,6 +62,11 @@ class RunRecord(_Recorded):
     test: dict[str, dict[str, float]] = {}
     stopped_by: str | None = None
     finished: str | None = None
+
+    @field_validator("options")
+    @classmethod
+    def _current_names(cls, options: dict[str, Any]) -> dict[str, Any]:
+        return current_names(options)
 
     def metrics(self, phase: Phase) -> dict[str, dict[str, float]]:
         """Return the metrics of a phase: `metrics[candidates][metric]`."""

@@ -143,7 +143,7 @@ def protocol_conflict(sections: Mapping[str, Options]) -> str | None:
     if not isinstance(run, RunOptions) or not isinstance(evaluation, EvaluationOptions) or "split" not in sections:
         return None
     loader = DATALOADERS[str(run.dataloader_code)]
-    return evaluation.conflict(run.split, SPLITS[run.split].rates, loader)
+    return evaluation.conflict(run.split, SPLITS[run.split].predicts_ratings, loader)
 
 
 def model_conflict(sections: Mapping[str, Options]) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from common.files import write_text
-from common.schema import result_options
+from common.schema import current_names, result_options
 from evaluation.evaluator import Phase
 from runs.config import ExperimentConfig
 from runs.experiment import Experiment
@@ -76,7 +76,7 @@ def _is_same_evaluation(path: Path, measured: dict[str, Any]) -> bool:
     """Whether a file holds an evaluation with the same options, data and weights."""
     try:
         there = json.loads(path.read_text(encoding="utf-8"))
-        before, now = result_options(there["options"]), result_options(measured["options"])
+        before, now = result_options(current_names(there["options"])), result_options(measured["options"])
         of_this_data = there["data"]["hash"] == measured["data"]["hash"]
         of_these_weights = Path(there["weights"]).resolve() == Path(measured["weights"]).resolve()
     except (ValueError, KeyError, TypeError):  # damaged: left as it is

@@ -19,7 +19,7 @@ import datasets
 from common.errors import UserError
 from common.files import expanded, write_text
 from common.locks import locked, wait_until_free
-from common.schema import Options, result_options
+from common.schema import Options, current_names, result_options
 from options.resolved import flat
 from runs.config import ExperimentConfig
 from trainers.run_folder import RunFolder
@@ -80,6 +80,10 @@ def _digest(config: ExperimentConfig, more: Sequence[Options]) -> str:
         field = fields[key]
         if not field.is_required() and values[key] == to_jsonable_python(field.get_default(call_default_factory=True)):
             del values[key]
+    for section in sections:  # the first name of a renamed option: runs from before have their folders by it
+        for former, current in type(section).renamed.items():
+            if current in values:
+                values[former] = values.pop(current)
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -253,7 +257,7 @@ def read_config(config: Path) -> dict[str, Any]:
         raise UserError(f"{config} is damaged ({error}): restart from scratch with --overwrite true") from error
     if not isinstance(values, dict):
         raise UserError(f"{config} is damaged (it holds no options): restart from scratch with --overwrite true")
-    return values
+    return current_names(values)
 
 
 def _clear(folder: RunFolder) -> None:

@@ -16,12 +16,12 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-KERNELS_KEPT = 32  # by shape, over a megabyte each; torch's libraries keep 1,024 of each kind by themselves
-FP32_ERROR = 1e-5  # largest relative error of a matrix product that still counts as float32
+KERNELS_KEPT = 32  # cached kernels, one per shape, over 1 MB each; by default torch's libraries keep 1,024 of a kind
+FP32_ERROR = 1e-5  # largest relative error of a matmul that still counts as float32
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is CUDA if there is one, else the CPU. Raises UserError for `cuda` without one."""
+    """The device `cpu`, `cuda` or `auto` (CUDA if available, else the CPU). Raises UserError if there is no CUDA."""
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("no CUDA device is available to torch: use --device cpu or auto")
     if name == "auto":
@@ -30,11 +30,12 @@ def choose_device(name: str) -> torch.device:
 
 
 def set_precision(precision: str, device: torch.device) -> None:
-    """Let matrix products run in `fp32` or `bf16`; all that is stored is float32 in both.
+    """Compute matmuls in `fp32` or `bf16`. What is stored is float32 in both.
 
-    torch's "medium" lets the CPU use its fastest kernel for float32 products: on some processors that is one as exact
-    as the default, on others it rounds factors to bfloat16. A trial shows which: `fp32` takes it only where it is
-    exact, and where it is, `bf16` rounds by hand for the largest products, if the processor multiplies bfloat16.
+    With torch's precision "medium", the CPU uses its fastest kernel for float32 matmuls: on some processors it is as
+    exact as the default, on others it rounds the inputs to bfloat16. A small matmul shows which. `fp32` uses "medium"
+    only if it is exact. In that case `bf16` rounds the inputs of the largest matmuls itself, if the processor has
+    instructions for bfloat16.
     """
     torch.set_float32_matmul_precision("medium")
     exact = device.type == "cpu" and _product_error() <= FP32_ERROR
@@ -44,7 +45,7 @@ def set_precision(precision: str, device: torch.device) -> None:
 
 
 def _product_error() -> float:
-    """Relative error of a float32 matrix product with this process's settings, against float64."""
+    """The relative error of a float32 matmul under the current settings, compared with float64."""
     generator = torch.Generator().manual_seed(0)
     left, right = torch.randn(64, 512, generator=generator), torch.randn(512, 512, generator=generator)
     exact = left.double() @ right.double()
@@ -52,11 +53,11 @@ def _product_error() -> float:
 
 
 def prepare_cpu(count: int | None) -> None:
-    """Use `count` CPU threads (None: as many as torch thinks right), and what makes them fast.
+    """Set the number of CPU threads (None = torch's default), and settings that speed them up.
 
-    Numbers below 1e-38 become 0: weights that decay towards 0 would else spend hundreds of epochs in a range where the
-    CPU computes many times slower. Call it before the first computation: that is when torch's worker threads inherit
-    the setting, and its libraries look how many kernels to keep.
+    Numbers below 1e-38 are flushed to 0. Otherwise weights that decay towards 0 spend hundreds of epochs in a range in
+    which the CPU is many times slower. Call this before the first computation, when torch's worker threads inherit the
+    setting and its libraries read how many kernels to cache.
     """
     for cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
         os.environ.setdefault(cache, str(KERNELS_KEPT))
@@ -66,19 +67,19 @@ def prepare_cpu(count: int | None) -> None:
 
 
 def describe_device(device: torch.device) -> str:
-    """The device for the results, e.g. "cpu, 2 threads"."""
+    """The device as it is recorded in results, e.g. "cpu, 2 threads"."""
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
     return f"cpu, {torch.get_num_threads()} threads"
 
 
 def peak_memory_mib(device: torch.device) -> float:
-    """Peak memory use in MiB: on CUDA what torch allocated there, else the process's resident set; 0 if unknown."""
+    """Peak memory in MiB: on CUDA of torch's allocations there, on the CPU of the process's resident set; 0 if unknown."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
-    with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as status:  # since this exec
+    with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as status:
         for line in status:
-            if line.startswith("VmHWM:"):
+            if line.startswith("VmHWM:"):  # unlike ru_maxrss, not inherited through exec
                 return int(line.split()[1]) / 2**10
     if resource is None:
         return 0.0
@@ -87,7 +88,7 @@ def peak_memory_mib(device: torch.device) -> float:
 
 
 def reset_peak_memory() -> None:
-    """Reset the peak memory use, where the system supports it."""
+    """Start a new measurement of peak memory use, if the system supports it."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w", encoding="ascii") as file:

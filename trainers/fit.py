@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from common.errors import UserError
+from common.ragged import concatenated_ranges, offsets_of
 from models.base import FittedModel
 from trainers.checkpoint import BEST, model_tensors, origin, write_tensors
 from trainers.options import TrainerOptions
@@ -36,9 +37,8 @@ class FitTrainer:
             raise UserError(f"trainer fit is for models without gradient training; {model.code} isn't one: use generic")
         began = time.perf_counter()
         split = self.parts.loader.split
-        lengths = split.train_end - split.train_start
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        positions = np.arange(offsets[-1]) + np.repeat(split.train_start - offsets[:-1], lengths)
+        offsets = offsets_of(split.train_end - split.train_start)
+        positions = concatenated_ranges(split.train_start, split.train_end)
         device = self.parts.device
         items = torch.from_numpy(split.data.items[positions].astype(np.int64)).to(device)
         needed = {name: torch.from_numpy(getattr(split.data, name)[positions]).to(device) for name in model.needs}

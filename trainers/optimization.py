@@ -1,4 +1,4 @@
-"""Gradients, their clipping, the optimizer and its learning rate."""
+"""Optimizer, learning rate, gradient accumulation and clipping."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainers.options import GenericTrainerOptions
 
 
 def make_optimizer(parameters: Iterable[nn.Parameter], options: GenericTrainerOptions) -> torch.optim.Optimizer:
-    """The optimizer that the options name, in its fused form (one pass over the parameters)."""
+    """The optimizer that the options choose, in its fused version (one pass over the parameters)."""
     parameters = list(parameters)
     if options.optimizer == "sgd":
         return torch.optim.SGD(
@@ -26,7 +26,7 @@ def make_optimizer(parameters: Iterable[nn.Parameter], options: GenericTrainerOp
 
 
 def learning_rate(options: GenericTrainerOptions, epoch: int) -> float:
-    """The rate of epoch `epoch` (0 = the first): lr * gamma ** (epoch // decay_step)."""
+    """The learning rate of an epoch (from 0): lr * gamma ** (epoch // decay_step)."""
     if options.decay_step is None:
         return options.lr
     return options.lr * options.gamma ** (epoch // options.decay_step)
@@ -35,10 +35,21 @@ def learning_rate(options: GenericTrainerOptions, epoch: int) -> float:
 def add_gradients(
     model: Model, batch: Batch, step: int, generator: torch.Generator, positions: int | None
 ) -> dict[str, Tensor]:
-    """Add the gradient of the model's loss on a batch to its parameters' gradients; gives back the loss and its parts.
+    """Add the gradient of the model's loss on a batch to the gradients of its parameters.
 
-    Where the model's loss is a mean over predictions, the batch is taken in parts of about `positions` input positions
-    (None = whole): the same gradient up to rounding, in less memory.
+    If the loss is a mean over predictions, the batch may be processed in parts: the gradient is the same up to
+    rounding, and less memory is needed.
+
+    Parameters
+    ----------
+    step : optimizer steps taken before this one
+    generator : for the model's random draws
+    positions : input positions of a part, about; None = the whole batch at once
+
+    Returns
+    -------
+    dict[str, Tensor]
+        The loss ("loss") and its named terms, scalars.
     """
     parts, shares = [batch], [1.0]
     total = None if positions is None else model.num_predictions(batch)
@@ -55,14 +66,14 @@ def add_gradients(
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> Tensor:
-    """Scale all gradients so that their joint L2 norm is at most `max_norm`; returns the norm before.
+    """Scale all gradients so that their joint L2 norm is at most `max_norm`. Returns the norm before clipping.
 
-    On the CPU nothing is touched where nothing is to be clipped: a pass over the gradients costs as much as a step.
+    On the CPU, gradients within the norm are not multiplied by 1: that pass would cost as much as an optimizer step.
     """
     parameters = [p for p in parameters if p.grad is not None]
     gradients = [p.grad for p in parameters if p.grad is not None]
     if all(g.device.type == "cpu" for g in gradients):
-        # one sum over a large tensor is neither shared out among a CPU's threads nor as exact as by rows
+        # by rows: a single sum over a large tensor is less exact, and runs in one thread
         gradients = [torch.linalg.vector_norm(g, dim=-1) for g in gradients]
     norm = torch.nn.utils.get_total_norm(gradients)
     if norm.device.type != "cpu" or norm.item() > max_norm:

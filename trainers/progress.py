@@ -14,13 +14,13 @@ T = TypeVar("T")
 
 
 class Progress:
-    """Shows the progress of a pass over batches, if standard error is a terminal."""
+    """Progress bars over batches; silent if standard error is no terminal."""
 
     def __init__(self) -> None:
         self.on_terminal = sys.stderr.isatty()
 
     def bar(self, batches: Iterable[T], total: int, title: str) -> tqdm[T]:
-        """Iterate over `batches` with a progress bar, which is cleared at the end."""
+        """A progress bar to iterate over `batches` with; it is cleared at the end."""
         return tqdm(
             batches,
             total=total,
@@ -32,12 +32,12 @@ class Progress:
         )
 
     def shown(self, batches: Iterable[T], total: int, title: str) -> Iterator[T]:
-        """`bar` as a plain iterator."""
+        """The same as a plain iterator."""
         yield from self.bar(batches, total, title)
 
 
 def format_seconds(seconds: float) -> str:
-    """1:02:03, or 2:03 under an hour."""
+    """Format a duration as 1:02:03, or as 2:03 below an hour."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,4 +1,4 @@
-"""Every random draw of a run comes from a named generator, seeded from the run's seed; their states are saved."""
+"""The random generators of a run. Each is seeded from the run's seed and its name; checkpoints hold their states."""
 
 import hashlib
 
@@ -7,16 +7,17 @@ from torch import Tensor
 
 
 def derived_seed(seed: int, name: str) -> int:
-    """A 63-bit seed for the draws called `name`, the same on every machine."""
+    """A 63-bit seed for the generator `name`, the same on every machine."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "little") >> 1
 
 
 class Generators:
-    """The generators of a run.
+    """The generators of a run. Layers that take no generator use torch's global ones, which are seeded as well.
 
-    loader : CPU; the order of batches, masks, negatives
-    model : the model's device; dropout of inputs, latent noise
-    and torch's global ones, for layers that can't take a generator.
+    Attributes
+    ----------
+    loader : on the CPU; order of batches, masks, negatives
+    model : on the model's device; input dropout, latent noise
     """
 
     def __init__(self, seed: int, device: torch.device) -> None:
@@ -26,14 +27,14 @@ class Generators:
         torch.manual_seed(derived_seed(seed, "global"))
 
     def state(self) -> dict[str, Tensor]:
-        """uint8 states by name."""
+        """The states of all generators, uint8, by name."""
         state = {"loader": self.loader.get_state(), "model": self.model.get_state(), "global": torch.get_rng_state()}
         if self.device.type == "cuda":
             state["global_cuda"] = torch.cuda.get_rng_state(self.device)
         return state
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Continue from `state`. A state of another kind of device is left out: its draws can't be continued here."""
+        """Restore what `state` returned. States from another kind of device are skipped: they don't fit this one."""
         self.loader.set_state(state["loader"])
         torch.set_rng_state(state["global"])
         if self.device.type == "cuda" and "global_cuda" in state:

@@ -1,4 +1,4 @@
-"""A run's folder: its options, state, tables, weights and results."""
+"""A run's folder: options, status, tables, weights and results."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ Row = Mapping[str, str | int | float]
 
 
 class Table:
-    """A CSV that grows by a row at a time; a half-written last line is dropped when it is read back.
+    """A CSV file to which rows are appended. Its columns are those of the first row.
 
-    The columns are those of the first row. Floats are written so that they read back as the same value.
+    Floats are written with as many digits as it takes to read back the same value.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def append(self, row: Row) -> None:
-        """Add a row; writes the header first if the table is new."""
+        """Append a row, after a header if the file is new."""
         line = io.StringIO()
         writer = csv.DictWriter(line, list(row), lineterminator="\n")
         if not self.path.exists():
@@ -42,9 +42,12 @@ class Table:
             file.write(line.getvalue())
 
     def keep_through(self, epoch: int) -> None:
-        """Drop rows of epochs after `epoch`, which a resumed run will write again, and a half-written last line.
+        """Drop the rows of epochs after `epoch`, which a resumed run will write again, and an incomplete last line.
 
-        Raises UserError if a line doesn't begin with its epoch.
+        Raises
+        ------
+        UserError
+            A line doesn't start with its epoch.
         """
         if not self.path.exists():
             return
@@ -74,7 +77,7 @@ class RunFolder:
         return Table(self.tables / f"{name}_log.csv")
 
     def status(self) -> dict[str, Any]:
-        """The content of status.json; empty if there is none."""
+        """The content of status.json; empty if there is no such file. Raises UserError if it is damaged."""
         if not self.status_file.is_file():
             return {}
         try:
@@ -95,7 +98,13 @@ class RunFolder:
 
 
 def write_per_user(path: Path, users: NDArray[np.generic], columns: Mapping[str, NDArray[np.float32]]) -> None:
-    """Replace a table of users: column `user` (original id as text), float32 `columns` of facts and metrics."""
+    """Write per-user values as Parquet, in place of an earlier file.
+
+    Parameters
+    ----------
+    users : [U] original ids; written as text, in column `user`
+    columns : column -> float32 [U], the users' attributes and metrics
+    """
     table = pa.table(
         {"user": pa.array([str(user) for user in users.tolist()]), **{k: pa.array(v) for k, v in columns.items()}}
     )

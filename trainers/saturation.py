@@ -1,4 +1,4 @@
-"""The state of a training run: its counters, its best validation value, and early stopping."""
+"""The state of a training run: counters, best validation value and early stopping."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 
 @dataclass
 class TrainingState:
-    """All of a run's past that its future depends on, except tensors. Checkpoints hold all of it.
+    """Everything but tensors that decides how a run continues. Checkpoints hold all of it.
 
     Attributes
     ----------
     epoch : epochs completed
     step : optimizer steps taken, over all stages
     stage : index of the current stage
-    waiting_since : the epoch of the last improvement, or the stage's first if that is later
-    best_epoch, best_value : the epoch with the best validation value of the whole run, and that value
+    waiting_since : the epoch of the last improvement or, if that is later, the last epoch before the current stage
+    best_epoch, best_value : the epoch with the best validation value of the run, over all stages, and that value
     higher_is_better : the direction of the validation metric
     seconds : time spent in training and validation
     peak_memory_mib : peak memory use, over all processes of the run
     stopped_by : what ended the run; None while it continues
-    codes : the code versions that the run was trained with, in order
-    machines : the devices and thread counts that it was trained with, in order
+    codes : the versions of the code that trained the run, in order
+    machines : the devices and thread counts that it was trained on, in order
     """
 
     epoch: int = 0
@@ -49,16 +49,16 @@ class TrainingState:
         return True
 
     def saturated(self, wait_epochs: int | None) -> bool:
-        """Whether this stage has gone `wait_epochs` epochs without an improvement."""
+        """Whether the last `wait_epochs` epochs of this stage brought no improvement."""
         return wait_epochs is not None and self.epoch - self.waiting_since >= wait_epochs
 
     def next_stage(self) -> None:
-        """Enter the next stage: the wait restarts, the best value is kept."""
+        """Start the next stage: patience restarts, the best value is kept."""
         self.stage += 1
         self.waiting_since = self.epoch
 
     def record_environment(self, code: str, machine: str) -> list[str]:
-        """Record the code version and the machine that the run continues with; return those that they replace."""
+        """Record the version of the code and the machine that continue the run. Returns those that they replace."""
         before = []
         for past, now in ((self.codes, code), (self.machines, machine)):
             if not past or past[-1] != now:
@@ -67,19 +67,19 @@ class TrainingState:
         return before
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for the checkpoint and status.json."""
+        """The state as plain values, for checkpoints and status.json."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], higher_is_better: bool) -> TrainingState:
-        """The state that `as_dict` returned, in this or an earlier version."""
+        """The state from what `as_dict` returned, in this version of the code or an earlier one."""
         return cls(**{**with_plain_best_value(values), "higher_is_better": higher_is_better})
 
 
 def with_plain_best_value(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A recorded state with the best value as it was measured.
+    """A recorded state whose best value has the metric's own sign.
 
-    Earlier versions recorded no `higher_is_better`, and recorded errors (RMSE, MAE) as negative numbers.
+    Earlier versions recorded errors (RMSE, MAE) as negative numbers, and no `higher_is_better`.
     """
     best = values.get("best_value")
     if "higher_is_better" in values or best is None:

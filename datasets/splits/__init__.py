@@ -1,1 +1,1 @@
-"""How interactions are held out: one module a protocol, registered in `datasets.SPLITS`."""
+"""Evaluation protocols: one module per split, registered in `datasets.SPLITS`."""

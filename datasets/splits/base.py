@@ -1,4 +1,4 @@
-"""What every split is."""
+"""The base class of splits."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar, Generic, TypeVar
@@ -10,13 +10,13 @@ AnySplitOptions = TypeVar("AnySplitOptions", bound=Options)
 
 
 class SplitMaker(ABC, Generic[AnySplitOptions]):
-    """One evaluation protocol: which interactions are trained on, which are validation and test targets."""
+    """An evaluation protocol: which interactions are for training, and which are validation and test targets."""
 
     code: ClassVar[str]
-    rates: ClassVar[bool] = False  # whether ratings are predicted under it, and not what comes next
+    predicts_ratings: ClassVar[bool] = False  # whether its targets are ratings rather than items
     Options: ClassVar[type[Options]]
     description: ClassVar[str]
 
     @abstractmethod
     def make(self, data: SequenceData, options: AnySplitOptions) -> Split:
-        """Split `data`. Raises UserError if nothing can be held out of it."""
+        """Split `data`. Raises UserError if nothing can be held out."""

@@ -1,4 +1,4 @@
-"""Global time: one moment for all; what is before it trains, what is after it is predicted."""
+"""Global temporal split: the same cuts in time for all users."""
 
 import logging
 from typing import Literal
@@ -21,19 +21,21 @@ class GlobalTimeOptions(Options):
     """Options of split `global_time`."""
 
     validation_time: Moment | None = Field(
-        None, description="training ends before this (2003-02-28, or seconds), validation begins; null: by shares"
+        None, description="start of validation, end of training (2003-02-28, or seconds UTC); null = from the shares"
     )
-    test_time: Moment | None = Field(None, description="validation ends before this, test begins; null: by test_share")
-    validation_share: float = Field(0.1, gt=0, lt=1, description="share of all interactions, in time, that validate")
-    test_share: float = Field(0.1, gt=0, lt=1, description="share of all interactions, the newest ones, that test")
+    test_time: Moment | None = Field(None, description="start of test, end of validation; null = from test_share")
+    validation_share: float = Field(0.1, gt=0, lt=1, description="share of all interactions in the validation period")
+    test_share: float = Field(0.1, gt=0, lt=1, description="share of all interactions in the test period")
     targets: Targets = Field(
-        "last", description="of a user's interactions in a period: the last, all, or the next after the cut"
+        "last", description="targets among a user's interactions in a period: the last, all, or the first (next)"
     )
     cold_users: Literal["drop", "keep"] = Field(
-        "drop", description="users without training interactions: not measured, or measured if they have an input"
+        "drop",
+        description="users without training interactions: not evaluated (drop), or evaluated if they have an input",
     )
     cold_items: Literal["drop", "keep"] = Field(
-        "drop", description="items without training interactions: gone from the data, or candidates and targets"
+        "drop",
+        description="items without training interactions: removed (drop), or candidates and possible targets",
     )
 
     @model_validator(mode="after")
@@ -47,11 +49,11 @@ class GlobalTimeOptions(Options):
 
 
 class GlobalTime(SplitMaker[GlobalTimeOptions]):
-    """Train before one moment, validate from there to a second one, test after that: no future leaks into training."""
+    """Train before a first cut in time, validate up to a second one, test after it: training sees no future data."""
 
     code = "global_time"
     Options = GlobalTimeOptions
-    description = "everything before a date trains, the next period validates, the last one tests"
+    description = "train before a date, validate on the period after it, test on the last period"
 
     def make(self, data: SequenceData, options: GlobalTimeOptions) -> Split:
         """Split by time. Raises UserError without timestamps, or if a part is empty."""
@@ -73,8 +75,8 @@ class GlobalTime(SplitMaker[GlobalTimeOptions]):
         )
         _check_parts(split, first, second)
         logger.info(
-            "global_time: trained before %s, tested from %s on; %d training interactions, %d validation and %d test "
-            "users; %d interactions with items unknown in training are dropped",
+            "global_time: training ends at %s, test starts at %s; %d training interactions, %d validation and %d test "
+            "users; dropped %d interactions with items that have no training interactions",
             to_text(first), to_text(second), (begin - start).sum(), len(split.validation.users), len(split.test.users),
             before - data.num_interactions,
         )  # fmt: skip
@@ -83,14 +85,12 @@ class GlobalTime(SplitMaker[GlobalTimeOptions]):
 
 def _times(data: SequenceData) -> IntArray:
     if data.timestamps is None:
-        raise UserError(
-            f"global_time needs timestamps, and dataset {data.name} has none: choose another split, or data with times"
-        )
+        raise UserError(f"global_time needs timestamps, but dataset {data.name} has none: use another split or dataset")
     return np.asarray(data.timestamps)
 
 
 def _cuts(data: SequenceData, options: GlobalTimeOptions) -> tuple[int, int]:
-    """When validation and test begin: as given, or where the shares of interactions put it (all of a tie go after)."""
+    """Start of validation and of test: as given, or from the shares of interactions (ties all go after the cut)."""
     times = _times(data)
     shares = options.validation_share + options.test_share, options.test_share
     given = options.validation_time, options.test_time
@@ -100,14 +100,14 @@ def _cuts(data: SequenceData, options: GlobalTimeOptions) -> tuple[int, int]:
     )
     if first >= second:
         raise UserError(
-            f"global_time: validation would begin at {to_text(first)} and test at {to_text(second)}; give a "
+            f"global_time: validation would start at {to_text(first)} and test at {to_text(second)}; give a "
             "validation_time earlier than test_time, or larger shares"
         )
     return first, second
 
 
 def _time_at(times: IntArray, share: float) -> int:
-    """The time of the first interaction after a share of all of them."""
+    """Time of the first interaction after a share of all interactions."""
     place = min(round(share * len(times)), len(times) - 1)
     return int(np.partition(times, place)[place])
 
@@ -119,15 +119,15 @@ def _ends(data: SequenceData, cut: int) -> IntArray:
 
 
 def _check_parts(split: Split, first: int, second: int) -> None:
-    """Refuse a split with an empty part, saying why it is empty."""
+    """Raise UserError if training, validation or test is empty."""
     times = _times(split.data) if split.data.num_interactions else np.zeros(0, dtype=np.int64)
     where = f"{split.data.name}, cut at {to_text(first)} and {to_text(second)}"
     if not (split.train_end > split.train_start).any():
-        raise UserError(f"global_time leaves nothing to train on of {where}: choose a later validation_time")
+        raise UserError(f"global_time leaves nothing to train on in {where}: use a later validation_time")
     parts: tuple[tuple[str, Heldout], ...] = (("validation", split.validation), ("test", split.test))
     for name, heldout in parts:
         if len(heldout.users) == 0:
             raise UserError(
-                f"global_time leaves no {name} user of {where} (the newest interaction is of "
+                f"global_time leaves no {name} users in {where} (the newest interaction is at "
                 f"{to_text(int(times.max()))}): move the cuts, or keep cold users and items (cold_users, cold_items)"
             )

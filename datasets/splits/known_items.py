@@ -1,20 +1,26 @@
-"""Data with the items only that training knows."""
+"""Removing items that have no training interactions."""
 
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from common.ragged import offsets_of
 from datasets.sequence_data import SequenceData
 from datasets.splits.select import select_interactions, users_of
 
 
 def only_known_items(data: SequenceData, trained: npt.NDArray[np.bool_]) -> tuple[SequenceData, npt.NDArray[np.bool_]]:
-    """Drop the interactions with items of which none is trained on; trained: bool [nnz].
+    """Remove items without training interactions, and users without interactions.
 
-    The items left get new ids in the same order; users with nothing left are gone.
+    Parameters
+    ----------
+    data : the data
+    trained : bool [nnz], which interactions are for training
 
-    Returns the data, and which users are left: bool [users].
+    Returns
+    -------
+    The remaining data, with items renumbered in the same order, and which users remain: bool [users].
     """
     items = np.asarray(data.items)
     known = np.zeros(data.num_items + 1, dtype=bool)
@@ -27,7 +33,7 @@ def only_known_items(data: SequenceData, trained: npt.NDArray[np.bool_]) -> tupl
     smaller = replace(
         select_interactions(data, kept),
         items=np.cumsum(known, dtype=np.int32)[items[kept]],
-        offsets=np.concatenate(([0], np.cumsum(lengths[left]))).astype(np.int64),
+        offsets=offsets_of(lengths[left]),
         user_ids=data.user_ids[left],
         item_ids=data.item_ids[known[1:]],
     )

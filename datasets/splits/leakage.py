@@ -1,23 +1,29 @@
-"""Whether a split lets held-out interactions be known: one check for every protocol."""
+"""Leakage check of splits, the same for every protocol."""
 
 import numpy as np
 import numpy.typing as npt
 
+from common.ragged import rows_of
 from datasets.sequence_data import Heldout, IntArray, Split
 
 BoolArray = npt.NDArray[np.bool_]
 
 
 def check_leakage(split: Split) -> list[str]:
-    """What leaks or is inconsistent in a split, one sentence each; empty if nothing does.
+    """Find leaks and inconsistencies of a split.
 
-    Of every split: training, input and targets lie within their user's history; each held-out user stands once and has
-    targets; no position is both target and input of a case, target and training, or target of both phases. Of a split
-    in time: nobody's training or input is newer than that user's targets. Of a split with a cut: no training
-    interaction at the cut or later, no target before it, and no validation target newer than the oldest test target.
+    - Every split: training, input and targets lie within their user's history. Each held-out user occurs once and has
+      targets. No target is in the user's input, in training, or in both validation and test.
+    - Splits in time (`in_time`): no training or input interaction of a user is newer than the user's targets.
+    - Splits with a `cut`: training is before the cut, targets are not, and validation targets are older than test
+      targets.
+
+    Returns
+    -------
+    One sentence for each problem; empty if there is none.
     """
     problems = _shapes(split)
-    if problems:  # nothing else can be said of arrays that don't fit
+    if problems:  # the other checks need consistent arrays
         return problems
     training = training_mask(split)
     targeted = {}
@@ -31,7 +37,7 @@ def check_leakage(split: Split) -> list[str]:
 
 
 def training_mask(split: Split) -> BoolArray:
-    """bool [nnz]: which interactions are trained on."""
+    """bool [nnz]: which interactions are for training."""
     change = np.zeros(split.data.num_interactions + 1, dtype=np.int64)
     filled = split.train_end > split.train_start
     np.add.at(change, split.train_start[filled], 1)
@@ -40,7 +46,7 @@ def training_mask(split: Split) -> BoolArray:
 
 
 def _shapes(split: Split) -> list[str]:
-    """What is wrong with the arrays themselves."""
+    """Problems of the arrays themselves."""
     data, problems = split.data, []
     low, high = np.asarray(data.offsets[:-1]), np.asarray(data.offsets[1:])
     if len(split.train_start) != data.num_users or len(split.train_end) != data.num_users:
@@ -54,7 +60,7 @@ def _shapes(split: Split) -> list[str]:
 
 
 def _heldout_shapes(heldout: Heldout, low: IntArray, high: IntArray) -> list[str]:
-    """What is wrong with the arrays of one phase; low, high: bounds of each user's history [num_users]."""
+    """Problems of the arrays of one phase; low, high: int64 [num_users], bounds of each user's history."""
     n = len(heldout.users)
     offsets = heldout.target_offsets
     if {len(heldout.input_start), len(heldout.input_end), len(offsets) - 1} != {n}:
@@ -62,30 +68,30 @@ def _heldout_shapes(heldout: Heldout, low: IntArray, high: IntArray) -> list[str
     if offsets[0] != 0 or offsets[-1] != len(heldout.targets) or (np.diff(offsets) < 1).any():
         return ["not every user has targets"]
     if n and (heldout.users.min() < 0 or heldout.users.max() >= len(low)):
-        return ["there are users that the data doesn't have"]
+        return ["there are users that are not in the data"]
     problems = []
     if len(np.unique(heldout.users)) != n:
-        problems.append("a user stands twice")
+        problems.append("a user occurs twice")
     low, high = low[heldout.users], high[heldout.users]
     start, end = heldout.input_start, heldout.input_end
     outside = (start < low) | (end > high) | (start > end)
     if outside.any():
         problems.append(f"the input of {_many(heldout.users[outside], 'user')} is not within the user's history")
-    row = np.repeat(np.arange(n), np.diff(offsets))
+    row = rows_of(np.diff(offsets))
     outside = (heldout.targets < low[row]) | (heldout.targets >= high[row])
     if outside.any():
         problems.append(f"{_many(heldout.targets[outside], 'target')} not within the user's history")
     if len(np.unique(heldout.targets)) != len(heldout.targets):
-        problems.append("a target stands twice")
+        problems.append("a target occurs twice")
     return problems
 
 
 def _case_problems(split: Split, heldout: Heldout, training: BoolArray) -> list[str]:
-    """What one phase's users could know of their targets."""
+    """Leaks of one phase's targets into input or training."""
     if len(heldout.users) == 0:
         return []
     problems = []
-    row = np.repeat(np.arange(len(heldout.users)), np.diff(heldout.target_offsets))
+    row = rows_of(np.diff(heldout.target_offsets))
     targets, users = heldout.targets, heldout.users
     in_input = (targets >= heldout.input_start[row]) & (targets < heldout.input_end[row])
     if in_input.any():
@@ -104,13 +110,13 @@ def _case_problems(split: Split, heldout: Heldout, training: BoolArray) -> list[
 
 
 def _clock(split: Split) -> IntArray:
-    """int64 [nnz]: when each interaction was; its place where the data has no times."""
+    """int64 [nnz]: time of each interaction; its position if the data has no timestamps."""
     times = split.data.timestamps
     return np.arange(split.data.num_interactions, dtype=np.int64) if times is None else np.asarray(times)
 
 
 def _newest(split: Split, start: IntArray, end: IntArray) -> IntArray:
-    """int64 [n]: the latest time in each `[start, end)`, whatever their order; the least integer where it is empty."""
+    """int64 [n]: latest time in each `[start, end)`, which need not be sorted; the least integer if it is empty."""
     clock = np.append(_clock(split), np.iinfo(np.int64).min)  # a bound of reduceat may be the end
     newest = np.full(len(start), np.iinfo(np.int64).min)
     filled = np.flatnonzero(end > start)
@@ -121,11 +127,11 @@ def _newest(split: Split, start: IntArray, end: IntArray) -> IntArray:
 
 
 def _cut_problems(split: Split, training: BoolArray) -> list[str]:
-    """What breaks the promise of a global cut."""
+    """Violations of a global cut in time."""
     if split.cut is None:
         return []
     if split.data.timestamps is None:
-        return ["there is a cut in time, but the data has no times"]
+        return ["there is a cut in time, but the data has no timestamps"]
     clock, problems = _clock(split), []
     late = np.flatnonzero(training & (clock >= split.cut))
     if len(late):
@@ -141,7 +147,7 @@ def _cut_problems(split: Split, training: BoolArray) -> list[str]:
 
 
 def future_shares(split: Split) -> npt.NDArray[np.float64] | None:
-    """float64 [m]: of each test target, the share of all training interactions that are newer; None without times."""
+    """float64 [m]: share of all training interactions newer than each test target; None without timestamps."""
     if split.data.timestamps is None:
         return None
     clock = _clock(split)

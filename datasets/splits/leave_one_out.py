@@ -1,4 +1,4 @@
-"""Leave-one-out: the last interaction of a user tests, the one before validates, the rest train."""
+"""Leave-one-out: a user's last interaction is for test, the one before for validation, the rest for training."""
 
 import numpy as np
 
@@ -13,11 +13,11 @@ class LeaveOneOutOptions(Options):
 
 
 class LeaveOneOut(SplitMaker[LeaveOneOutOptions]):
-    """Users with fewer than 3 interactions only train; inputs are everything before the target."""
+    """Users with fewer than 3 interactions are only used for training. The input is everything before the target."""
 
     code = "leave_one_out"
     Options = LeaveOneOutOptions
-    description = "the last interaction tests, the one before it validates, the rest train"
+    description = "test on each user's last interaction, validate on the one before it, train on the rest"
 
     def make(self, data: SequenceData, options: LeaveOneOutOptions) -> Split:
         """Split by position. Raises UserError if no user has 3 interactions."""
@@ -25,8 +25,8 @@ class LeaveOneOut(SplitMaker[LeaveOneOutOptions]):
         users = np.flatnonzero(enough)
         if len(users) == 0:
             raise UserError(
-                f"leave_one_out needs users with at least 3 interactions; of the {data.num_users:,} users of "
-                f"{data.name} none has that many"
+                f"leave_one_out needs users with at least 3 interactions, but none of the "
+                f"{data.num_users:,} users of {data.name} has that many"
             )
         start = np.asarray(data.offsets[:-1])
         end = np.asarray(data.offsets[1:])
@@ -41,7 +41,7 @@ class LeaveOneOut(SplitMaker[LeaveOneOutOptions]):
 
 
 def _one_target(users: IntArray, start: IntArray, target: IntArray) -> Heldout:
-    """Each user's input ends where its one target is."""
+    """One target per user; the input is everything before it."""
     return Heldout(
         users=users,
         input_start=start,

@@ -1,4 +1,4 @@
-"""Random ratings are held out, to be predicted (Sedhain et al. 2015): the protocol of RMSE and MAE."""
+"""Random ratings are held out and predicted (Sedhain et al. 2015): the protocol of RMSE and MAE."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from common.errors import UserError
+from common.ragged import concatenated_ranges, offsets_of
 from common.schema import Options
 from datasets.sequence_data import Heldout, IntArray, SequenceData, Split
 from datasets.splits.base import SplitMaker
@@ -16,10 +17,12 @@ TRAIN, VALIDATION, TEST = 0, 1, 2
 
 @dataclass(frozen=True)
 class RatingSplit(Split):
-    """A split whose targets are ratings to be predicted.
+    """A split whose targets are ratings.
 
-    lowest, highest: the rating scale; predictions are clipped to it.
-    unseen: what is predicted where the user or the item has no training rating.
+    Attributes
+    ----------
+    lowest, highest : the rating scale; predictions are clipped to it
+    unseen : the prediction if the user or the item has no training rating
     """
 
     lowest: float
@@ -30,33 +33,33 @@ class RatingSplit(Split):
 class RandomRatingOptions(Options):
     """Options of split `random_rating`."""
 
-    test_share: float = Field(0.1, gt=0, lt=1, description="share of all ratings that test")
-    validation_share: float = Field(0.05, gt=0, lt=1, description="share of the other ratings that validate")
+    test_share: float = Field(0.1, gt=0, lt=1, description="share of all ratings for test")
+    validation_share: float = Field(0.05, gt=0, lt=1, description="share of the other ratings for validation")
     unseen_rating: float | None = Field(
-        3.0, description="predicted where the user or the item has no training rating; null = the mean rating"
+        3.0, description="prediction if the user or the item has no training rating; null = the mean training rating"
     )
     split_seed: int | None = Field(
-        None, ge=0, description="where the draw of the ratings starts; null = at the run's seed: each has its own draw"
+        None, ge=0, description="random seed of the split; null = the run's seed, so that each seed has its own split"
     )
 
 
 class RandomRating(SplitMaker[RandomRatingOptions]):
-    """Each user's ratings are put in the order training, validation, test; the input of test includes validation."""
+    """Each user's ratings are reordered: training, validation, test. The input of test includes validation ratings."""
 
     code = "random_rating"
-    rates = True
+    predicts_ratings = True
     Options = RandomRatingOptions
-    description = "ratings drawn at random are predicted: RMSE and MAE"
+    description = "hold out random ratings and predict them (RMSE, MAE)"
 
     def make(self, data: SequenceData, options: RandomRatingOptions) -> RatingSplit:
-        """Split by ratings; `runs.build.make_split` puts the run's seed where `split_seed` is null (else 0 is taken).
+        """Split by ratings. A `split_seed` of None counts as 0; runs put their own seed in its place.
 
         Raises UserError if the data has no ratings, or too few.
         """
         seed = options.split_seed or 0
         if data.ratings is None:
             raise UserError(
-                f"split random_rating needs ratings, and {data.name} has none: choose another split or dataset"
+                f"split random_rating needs ratings, but {data.name} has none: use another split or dataset"
             )
         roles = _roles(data.num_interactions, options, seed)
         if (np.bincount(roles, minlength=3) == 0).any():
@@ -96,9 +99,7 @@ def _roles(ratings: int, options: RandomRatingOptions, seed: int) -> IntArray:
 
 
 def _heldout(input_start: IntArray, start: IntArray, end: IntArray) -> Heldout:
-    """The users that have targets: `start` to `end`, each."""
+    """Users with targets; a user's targets are the positions `start:end`."""
     users = np.flatnonzero(end > start)
-    counts = (end - start)[users]
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    targets = np.arange(offsets[-1]) + np.repeat(start[users] - offsets[:-1], counts)
-    return Heldout(users, input_start[users], start[users], targets, offsets)
+    input_start, start, end = input_start[users], start[users], end[users]
+    return Heldout(users, input_start, start, concatenated_ranges(start, end), offsets_of(end - start))

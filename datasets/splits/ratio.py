@@ -1,4 +1,4 @@
-"""Ratio: of each user's history the first part trains, the next validates, the last tests."""
+"""Ratio: the first part of each history is for training, the next for validation, the last for test."""
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -14,13 +14,19 @@ class RatioOptions(Options):
     """Options of split `ratio`."""
 
     validation_share: float = Field(
-        0.1, gt=0, lt=1, description="share of each user's interactions that validate, rounded down, at least one"
+        0.1,
+        gt=0,
+        lt=1,
+        description="share of each user's interactions for validation, rounded down but at least one",
     )
     test_share: float = Field(
-        0.1, gt=0, lt=1, description="share of each user's interactions, the last, that test, likewise"
+        0.1,
+        gt=0,
+        lt=1,
+        description="share of each user's interactions for test, rounded down but at least one",
     )
     targets: Targets = Field(
-        "all", description="of a user's interactions in a part: the last, all, or the next after the cut"
+        "all", description="targets among a user's interactions in a part: the last, all, or the first (next)"
     )
 
     @model_validator(mode="after")
@@ -31,11 +37,11 @@ class RatioOptions(Options):
 
 
 class Ratio(SplitMaker[RatioOptions]):
-    """Users whose history is too short for three parts only train."""
+    """Users whose history is too short for three parts are only used for training."""
 
     code = "ratio"
     Options = RatioOptions
-    description = "each user's first interactions train, the next ones validate, the last ones test, by shares"
+    description = "cut each history by shares: train on the first part, validate on the next, test on the last"
 
     def make(self, data: SequenceData, options: RatioOptions) -> Split:
         """Split each history. Raises UserError if no user's is long enough."""
@@ -45,8 +51,8 @@ class Ratio(SplitMaker[RatioOptions]):
         users = np.flatnonzero(enough)
         if len(users) == 0:
             raise UserError(
-                f"ratio needs users with interactions for training, validation and test; of the {data.num_users:,} "
-                f"users of {data.name} none has that many"
+                f"ratio needs users with interactions for training, validation and test, but none of the "
+                f"{data.num_users:,} users of {data.name} has that many"
             )
         start, end = np.asarray(data.offsets[:-1]), np.asarray(data.offsets[1:])
         test_begin = (end - testing)[users]

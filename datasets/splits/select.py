@@ -1,31 +1,32 @@
-"""Choosing and reordering interactions: what splits that don't cut by position have in common."""
+"""Selecting and reordering interactions, for splits that don't cut by position."""
 
 from dataclasses import replace
 
 import numpy as np
 
+from common.ragged import offsets_of, rows_of
 from datasets.sequence_data import IntArray, SequenceData
 
 
 def users_of(data: SequenceData) -> IntArray:
-    """int64 [nnz]: whose each interaction is; ascending."""
-    return np.repeat(np.arange(data.num_users, dtype=np.int64), data.lengths)
+    """int64 [nnz]: user of each interaction, ascending."""
+    return rows_of(data.lengths)
 
 
 def select_interactions(data: SequenceData, places: IntArray) -> SequenceData:
-    """The interactions at `places` in that order, which must keep each user's together and users in order."""
+    """Select the interactions at `places`, in that order; it must keep the users in order."""
     counts = np.bincount(users_of(data)[places], minlength=data.num_users)
     return replace(
         data,
         items=np.asarray(data.items)[places],
-        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        offsets=offsets_of(counts),
         timestamps=None if data.timestamps is None else np.asarray(data.timestamps)[places],
         ratings=None if data.ratings is None else np.asarray(data.ratings)[places],
     )
 
 
 def previous_in_user(data: SequenceData) -> IntArray:
-    """int64 [nnz]: where the same user had the same item before; -1 the first time."""
+    """int64 [nnz]: position of the user's previous interaction with the same item; -1 if there is none."""
     pair = users_of(data) * (data.num_items + 1) + np.asarray(data.items)
     order = np.argsort(pair, kind="stable")
     again = pair[order[1:]] == pair[order[:-1]]

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from pydantic import Field, field_validator
 
 from common.errors import UserError
+from common.ragged import concatenated_ranges, offsets_of
 from common.schema import Options
 from datasets.sequence_data import Heldout, IntArray, SequenceData, Split
 from datasets.splits.base import SplitMaker
@@ -21,19 +22,19 @@ class StrongGeneralizationOptions(Options):
     """Options of split `strong_generalization`."""
 
     heldout_users: int | float = Field(
-        0.1, gt=0, description="users held out for validation, and as many again for test: a number, or a share below 1"
+        0.1, gt=0, description="number of validation users and of test users; below 1 = their share of all users"
     )
     fold_in: Literal["random", "temporal"] = Field(
-        "random", description="a held-out user's targets: drawn at random, or the last ones in time"
+        "random", description="a held-out user's targets: random items, or the last ones in time"
     )
     target_share: float = Field(0.2, gt=0, lt=1, description="share of a held-out user's items that are targets")
     min_heldout_items: int = Field(
-        5, ge=2, description="held-out users with fewer items (of those that are trained on) have no targets"
+        5,
+        ge=2,
+        description="fewest items of an evaluated user, counting only items with training interactions",
     )
-    distinct_items: bool = Field(
-        True, description="a user's repeated interactions with an item count as one, the first"
-    )
-    split_seed: int = Field(98765, ge=0, description="where the draws of users and of targets start")
+    distinct_items: bool = Field(True, description="keep only a user's first interaction with each item")
+    split_seed: int = Field(98765, ge=0, description="random seed of the split")
 
     @field_validator("heldout_users")
     @classmethod
@@ -44,14 +45,14 @@ class StrongGeneralizationOptions(Options):
 
 
 class StrongGeneralization(SplitMaker[StrongGeneralizationOptions]):
-    """Train on some users, measure on others: fold in 80 % of their items, find the other 20 %.
+    """Train on some users, evaluate on others: fold in 80 % of their items, predict the other 20 %.
 
-    The items are those of the training users. A held-out user's interactions are put in order fold-in, targets.
+    Only items of training users are kept. A held-out user's interactions are reordered: fold-in first, then targets.
     """
 
     code = "strong_generalization"
     Options = StrongGeneralizationOptions
-    description = "held-out users: most of their items are the input, the others are the targets"
+    description = "hold out users: most of their items are the input, the others are the targets"
 
     def make(self, data: SequenceData, options: StrongGeneralizationOptions) -> Split:
         """Split by users. Raises UserError if there are too few of them."""
@@ -82,8 +83,8 @@ def _roles(data: SequenceData, options: StrongGeneralizationOptions, random: np.
     count = round(asked * data.num_users) if asked < 1 else int(asked)
     if count < 1 or 2 * count >= data.num_users:
         raise UserError(
-            f"strong_generalization can't hold out twice {count:,} (heldout_users {asked}) of the {data.num_users:,} "
-            f"users of {data.name}: choose heldout_users so that there are some, and some are left to train on"
+            f"strong_generalization can't hold out {count:,} users each for validation and test (heldout_users "
+            f"{asked}) from the {data.num_users:,} users of {data.name}: each part and training need at least one user"
         )
     order = random.permutation(data.num_users)
     roles = np.full(data.num_users, TRAIN)
@@ -93,7 +94,7 @@ def _roles(data: SequenceData, options: StrongGeneralizationOptions, random: np.
 
 
 def _distinct(data: SequenceData) -> SequenceData:
-    """Each user's first interaction with each item; nothing is left that repeats."""
+    """Keep each user's first interaction with each item."""
     first = np.flatnonzero(previous_in_user(data) < 0)
     return replace(select_interactions(data, first), repeats=False)
 
@@ -117,21 +118,19 @@ def _targets(
 def _heldout(
     data: SequenceData, is_target: npt.NDArray[np.bool_], chosen: npt.NDArray[np.bool_], phase: str
 ) -> Heldout:
-    """The chosen users that have targets; these stand at the end of each one's interactions."""
+    """The chosen users with targets, which are the last of each user's interactions."""
     counts = np.bincount(users_of(data)[is_target], minlength=data.num_users)
     users = np.flatnonzero(chosen & (counts > 0))
     if len(users) == 0:
         raise UserError(
-            f"strong_generalization leaves no {phase} user of {data.name} with targets: raise heldout_users, or lower "
+            f"strong_generalization leaves no {phase} user with targets in {data.name}: raise heldout_users, or lower "
             "min_heldout_items"
         )
     counts, end = counts[users], np.asarray(data.offsets[1:])[users]
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
     return Heldout(
         users=users,
         input_start=np.asarray(data.offsets)[users],
         input_end=end - counts,
-        targets=np.repeat(end - counts, counts) + within,
-        target_offsets=offsets,
+        targets=concatenated_ranges(end - counts, end),
+        target_offsets=offsets_of(counts),
     )

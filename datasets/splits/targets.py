@@ -1,20 +1,27 @@
-"""From a user's held-out period to input and targets: what splits that cut by position have in common."""
+"""Inputs and targets from users' held-out periods, for splits that cut by position."""
 
 from typing import Literal
 
 import numpy as np
 
+from common.ragged import concatenated_ranges, offsets_of, rows_of
 from datasets.sequence_data import Heldout, IntArray, SequenceData
 
 Targets = Literal["last", "all", "next"]
 
 
 def hold_out(data: SequenceData, users: IntArray, begin: IntArray, end: IntArray, targets: Targets) -> Heldout:
-    """Inputs and targets of users with the held-out interactions `items[begin:end]` each (positions, int64 [n]).
+    """Make inputs and targets of users from their held-out periods.
 
-    next: the first one is the target. last: the last one is; those before it are input. all: each distinct item of the
-    period is a target, where it first occurs. The input is the user's history from its start. Users with an empty
-    period or an empty input are left out.
+    The input is the history from its start up to the period. Users without a period or an input are left out.
+
+    Parameters
+    ----------
+    data : the data
+    users : int64 [n]
+    begin, end : int64 [n], bounds of each user's held-out interactions in `data.items`
+    targets : `next`: the first interaction of the period. `last`: the last one; those before it belong to the input.
+        `all`: the first occurrence of each distinct item of the period
     """
     start = np.asarray(data.offsets)[users]
     input_end = end - 1 if targets == "last" else begin
@@ -29,15 +36,14 @@ def hold_out(data: SequenceData, users: IntArray, begin: IntArray, end: IntArray
         input_start=start,
         input_end=input_end,
         targets=positions,
-        target_offsets=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
+        target_offsets=offsets_of(counts),
     )
 
 
 def _distinct(data: SequenceData, begin: IntArray, end: IntArray) -> tuple[IntArray, IntArray]:
     """Positions of the first occurrence of each item in each period, ascending, and their number per period [n]."""
-    lengths = end - begin
-    row = np.repeat(np.arange(len(begin), dtype=np.int64), lengths)
-    positions = np.arange(len(row), dtype=np.int64) + np.repeat(begin - (np.cumsum(lengths) - lengths), lengths)
+    row = rows_of(end - begin)
+    positions = concatenated_ranges(begin, end)
     pair = row * (data.num_items + 1) + np.asarray(data.items)[positions]
     _, first = np.unique(pair, return_index=True)
     first.sort()

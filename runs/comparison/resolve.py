@@ -94,7 +94,11 @@ def _coerce_any(item: RawOption) -> Any:
 
 def _shared_value(item: RawOption, cells: list[Resolved]) -> Any:
     """The typed value of an override, as the first cell that uses it reads it."""
-    return next(values[item.key] for values in (cell.values for cell in cells) if item.key in values)
+    for cell in cells:
+        key = next((o.renamed[item.key] for o in cell.sections.values() if item.key in o.renamed), item.key)
+        if key in cell.values:
+            return cell.values[key]
+    raise RuntimeError(f"no run of the comparison has the option {item.key}")
 
 
 def _cells(plan: _Plan) -> list[Resolved]:
@@ -176,7 +180,7 @@ def _used(plan: _Plan, given: list[RawOption], mode: RawOption) -> list[RawOptio
     """The shared overrides that apply to this run's components."""
     choosers = [item for item in plan.shared if item.key in RunOptions.model_fields]
     choice = choose(last_wins([*given, *choosers, mode]), plan.registries, Problems())
-    used = [item for item in plan.shared if choice.schema_of(item.key) is not None]
+    used = [item for item in plan.shared if choice.schema_of(choice.current_name(item.key)) is not None]
     plan.used.update(item.key for item in used)
     plan.all_keys.update(key for section in choice.sections.values() for key in section.schema.model_fields)
     return used

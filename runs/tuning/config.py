@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from common.schema import current_names
 from options import Origin, Resolved
 from options.resolved import flat
 from runs.config import ExperimentConfig
@@ -26,7 +27,7 @@ class TuneConfig:
 
     @property
     def spaces(self) -> dict[str, Space]:
-        """The search space, by option."""
+        """The search space, by option; under the names that `search` has, former ones included."""
         spaces = {key: read_space(raw) for key, raw in self.tune.search.items()}
         return {key: space for key, space in spaces.items() if isinstance(space, Space)}
 
@@ -47,4 +48,4 @@ class TuneConfig:
 
         Raises OptionsError if they are not allowed together.
         """
-        return self.experiment.changed(origin, mode="train", **values)
+        return self.experiment.changed(origin, mode="train", **current_names(values))

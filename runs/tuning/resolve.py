@@ -6,7 +6,7 @@ from typing import Any
 
 from options.problems import Problems
 from options.registries import Registries
-from options.resolve import Choice, Section, choose, judge_key, last_wins, resolve
+from options.resolve import Choice, Section, choose, judge_key, last_wins, rename, resolve
 from options.resolved import Resolved
 from options.type_text import type_text
 from options.values import RawOption, check, coerce
@@ -25,25 +25,32 @@ def resolve_tune(
     """The resolved options of a search; None if problems were noted, in the search space or elsewhere."""
     before = len(problems.found)
     resolved = resolve(given, registries, problems, templates)
-    latest = last_wins(given)
+    choice = choose(last_wins(given), registries, Problems())
+    latest = last_wins(rename(given, choice, Problems()))
     item = latest.get("search")
     search = None if item is None else coerce(TuneOptions, item)
     if item is not None and isinstance(search, dict):
-        _check_search(search, item, latest, registries, problems)
+        _check_search(search, item, choice, latest, registries, problems)
     _check_pruner(latest, registries, problems)
     return resolved if len(problems.found) == before else None
 
 
 def _check_search(
-    search: dict[Any, Any], item: RawOption, latest: dict[str, RawOption], registries: Registries, problems: Problems
+    search: dict[Any, Any],
+    item: RawOption,
+    choice: Choice,
+    latest: dict[str, RawOption],
+    registries: Registries,
+    problems: Problems,
 ) -> None:
     """Note everything that is wrong with a search space."""
-    choice = choose(latest, registries, Problems())
     spaces: dict[str, Space] = {}
     for key, raw in search.items():
-        one = RawOption(str(key), raw, item.origin, item.layer)
+        one = RawOption(choice.current_name(str(key)), raw, item.origin, item.layer)
         found = read_space(raw)
         wrong = [*_wrong_key(one, choice, latest, registries)]
+        if one.key != key and one.key in search:
+            wrong.append(f"is searched together with `{one.key}`, another name of the same option; search only that")
         if isinstance(found, list):
             wrong += found
         elif not wrong:

@@ -10,6 +10,7 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from common.errors import UserError
+from common.schema import current_name
 from evaluation.metrics import higher_is_better
 from options.yaml_text import flow
 from runs.experiment import check_needs, load_split, prepare_device
@@ -104,7 +105,7 @@ def _open_study(config: TuneConfig, plan: StudyPlan, folder: TuningFolder, data_
     study.set_user_attr("data_hash", data_hash)
     folder.write_config(config)
     spaces, own = config.spaces, config.values()
-    values = {key: own[key] for key in spaces}
+    values = {key: own[current_name(key)] for key in spaces}
     if not study.get_trials(deepcopy=False) and all(space.contains(values[key]) for key, space in spaces.items()):
         study.enqueue_trial(as_parameters(values, spaces))  # the template's own values are tried first
     return study

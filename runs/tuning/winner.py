@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from common.errors import UserError
 from common.files import atomic_path, write_text
-from common.schema import result_options
+from common.schema import current_names, result_options
 from evaluation.metrics import RATING_METRICS
 from options import Origin, parse
 from options.registries import TEMPLATES
@@ -194,7 +194,7 @@ def _template(config: TuneConfig, values: dict[str, Any], folder: TuningFolder, 
     lines |= {"mode": "train"}
     if run.run.label is not None and run.run.label != known.get("label"):
         lines["label"] = run.run.label
-    return dump_mapping({**lines, **stated, **values, "tuned_by": str(folder.path)})
+    return dump_mapping({**lines, **stated, **current_names(values), "tuned_by": str(folder.path)})
 
 
 def _from(place: Path, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Batches of dataloader `vae`: weights, repeats, targets, and training against evaluation."""
+"""Batches of dataloader `vae`: weights, repeats, targets, and agreement of training and evaluation."""
 
 import math
 from typing import Any
@@ -18,7 +18,7 @@ TYPES = ("exp_stair", "exp", "linear", "constant")
 
 
 def plain_weight(kind: str, c: float, j: int, length: int) -> float:
-    """The table of the paper's code: j = 0 is the window's last item."""
+    """The formulas of the paper's code: j = 0 is the window's last item."""
     if kind == "exp_stair":
         return c ** -math.floor(math.log2(j + 0.5))
     if kind == "exp":
@@ -31,7 +31,7 @@ def loader(data: SequenceData, **options: Any) -> Dataloader:
     return kind(kind.Options.model_validate({"max_len": 6, "train_batch_size": 4, **options}), leave_one_out(data))
 
 
-def everything(made: Dataloader) -> Batch:
+def whole_epoch(made: Dataloader) -> Batch:
     """All training windows in one batch, in their order."""
     return made.training_batch(made.windows, torch.Generator().manual_seed(0))
 
@@ -47,14 +47,14 @@ def test_position_weights(kind: Any, c: float, length: int) -> None:
 @pytest.mark.parametrize(
     ("kind", "c"), [("exp_stair", 1e-7), ("exp", 1e-8), ("constant", 1e40), ("constant", 1e20), ("linear", 1e-40)]
 )
-def test_weights_that_float32_does_not_hold_are_refused(kind: str, c: float) -> None:
+def test_weights_outside_float32_are_refused(kind: str, c: float) -> None:
     with pytest.raises(ValueError, match=r"weight_constant .* gives weights from"):
         DATALOADERS["vae"].Options.model_validate({"weight_type": kind, "weight_constant": c})
     DATALOADERS["vae"].Options.model_validate({"weight_type": kind, "weight_constant": 1e3})
 
 
-def test_the_stair_is_the_published_one() -> None:
-    """c for the target, then 1, then 1/c for two items ... (rounded as the formula says)."""
+def test_exp_stair_is_as_published() -> None:
+    """c for the target, then 1, then 1/c for two items, then 1/c^2 for four."""
     assert position_weights("exp_stair", 2.0, 8)[::-1].tolist() == [2, 1, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25]
 
 
@@ -71,7 +71,7 @@ def test_combine_repeats(rows: int, length: int, seed: int, how: str) -> None:
         for item, weight in zip(items[row].tolist(), weights[row].tolist(), strict=True):
             total[item] = total.get(item, 0.0) + weight if how == "sum" else weight
         kept = {int(items[row, j]): float(got[row, j]) for j in range(length) if got[row, j] != 0}
-        assert (got[row] != 0).sum() == len(total)  # once each
+        assert (got[row] != 0).sum() == len(total)  # each item once
         assert kept == pytest.approx(total, rel=1e-6)
 
 
@@ -82,10 +82,10 @@ def test_has_repeats(histories: list[list[int]]) -> None:
 
 
 @pytest.mark.parametrize("kind", TYPES)
-def test_a_training_batch_is_what_the_paper_says(kind: str) -> None:
+def test_training_batch_is_as_in_the_paper(kind: str) -> None:
     histories = random_histories(1, 9, 30, 14)
     made = loader(sequence_data(histories, num_items=30), weight_type=kind, weight_constant=1.5, train_window=2)
-    batch = everything(made)
+    batch = whole_epoch(made)
     assert batch.targets is not None and batch.target_weights is not None and batch.weights is not None
     for row, (user, start, end) in enumerate(zip(made.windows.user, made.windows.start, made.windows.end, strict=True)):
         window = histories[user][: len(histories[user]) - 2]
@@ -102,11 +102,11 @@ def test_a_training_batch_is_what_the_paper_says(kind: str) -> None:
     assert batch.weights.dtype == batch.target_weights.dtype == torch.float32
 
 
-def test_the_target_is_not_in_the_input() -> None:
-    """Where nobody repeats, the last item of a window is nowhere in its input, nor is any held-out one."""
+def test_target_is_not_in_the_input() -> None:
+    """Without repeats, neither a window's last item nor a held-out one is in its input."""
     histories = random_histories(2, 12, 40, 15)
     made = loader(sequence_data(histories, num_items=40), train_window=1)
-    batch = everything(made)
+    batch = whole_epoch(made)
     assert batch.targets is not None
     last = batch.targets[:, -1:]
     assert (last > 0).all() and not (batch.items == last).any()
@@ -114,11 +114,11 @@ def test_the_target_is_not_in_the_input() -> None:
         assert not set(histories[user][-2:]) & set(row)
 
 
-def test_an_item_has_the_same_weight_at_the_same_distance_in_training_and_evaluation() -> None:
-    """Distance 1 from the target weighs the same, whether the target is trained on or to be predicted."""
+def test_weights_agree_between_training_and_evaluation() -> None:
+    """Items at the same distance from the target have the same weight."""
     histories = [list(range(1, 13))]
     made = loader(sequence_data(histories))
-    training = everything(made)
+    training = whole_epoch(made)
     (evaluated,) = made.evaluation(made.split.test, 10)
     assert training.weights is not None and evaluated.inputs.weights is not None
     assert training.items.shape[1] == evaluated.inputs.items.shape[1] == 5
@@ -130,18 +130,18 @@ def test_an_item_has_the_same_weight_at_the_same_distance_in_training_and_evalua
 @pytest.mark.parametrize("how", ["sum", "last"])
 def test_repeated_items_count_once_in_the_input(how: str) -> None:
     made = loader(sequence_data([[1, 2, 1, 3, 1, 4, 9, 9]], num_items=9), repeat_weights=how, weight_type="linear")
-    batch = everything(made)
+    batch = whole_epoch(made)
     assert batch.weights is not None and batch.target_weights is not None
     w = [2 * (6 - j) / 6 for j in (5, 4, 3, 2, 1)]
     one = w[0] + w[2] + w[4] if how == "sum" else w[4]
     np.testing.assert_allclose(batch.weights[0], [0, w[1], 0, w[3], one], rtol=1e-6)
-    np.testing.assert_allclose(batch.target_weights[0], [*w, 2], rtol=1e-6)  # each position is a target still
+    np.testing.assert_allclose(batch.target_weights[0], [*w, 2], rtol=1e-6)  # each position is still a target
 
 
 @pytest.mark.parametrize("count_padding", [False, True])
-def test_padding_counts_only_where_it_is_asked_for(count_padding: bool) -> None:
+def test_padding_counts_only_with_count_padding(count_padding: bool) -> None:
     made = loader(sequence_data([[1, 2, 3, 4, 5]], num_items=5), count_padding=count_padding, weight_type="constant")
-    batch = everything(made)
+    batch = whole_epoch(made)
     assert batch.weights is not None and batch.target_weights is not None
     assert made.pad_counts == count_padding
     assert batch.items[0].tolist() == [0, 0, 0, 1, 2]
@@ -152,9 +152,9 @@ def test_padding_counts_only_where_it_is_asked_for(count_padding: bool) -> None:
 
 def test_augmentation_halves_and_doubles() -> None:
     data = sequence_data(random_histories(3, 300, 60, 14), num_items=60)
-    plain = everything(loader(data))
+    plain = whole_epoch(loader(data))
     for share in (1.0, 0.4):
-        batch = everything(loader(data, aug_prob=share))
+        batch = whole_epoch(loader(data, aug_prob=share))
         assert batch.weights is not None and plain.weights is not None
         used = plain.weights > 0
         factor = batch.weights[used] / plain.weights[used]
@@ -170,10 +170,10 @@ def test_an_epoch_visits_every_window_once() -> None:
     assert len(batches) == made.batches_per_epoch()
     assert all(len(b.users) == 4 for b in batches[:-1])
     rows = sorted(tuple(row) for b in batches for row in b.targets.tolist())  # type: ignore[union-attr]
-    assert rows == sorted(tuple(row) for row in everything(made).targets.tolist())  # type: ignore[union-attr]
+    assert rows == sorted(tuple(row) for row in whole_epoch(made).targets.tolist())  # type: ignore[union-attr]
 
 
-def test_the_order_is_the_generators() -> None:
+def test_generator_decides_the_order() -> None:
     made = loader(sequence_data(random_histories(4, 10, 30, 20), num_items=30), train_window=1)
 
     def order(seed: int) -> list[Any]:
@@ -187,9 +187,9 @@ def test_the_order_is_the_generators() -> None:
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
 @pytest.mark.parametrize("phase", ["validation", "test"])
 def test_evaluation_batches(code: str, batch_size: int, phase: str) -> None:
-    """Targets, what was seen before, and the input, for each user by its own history; in any order."""
+    """Targets, seen items and input of each user come from the user's own history, in any order of users."""
     histories = random_histories(5, 11, 30, 14)
-    data = sequence_data([*histories, [1, 2]], num_items=30)  # one user is too short to be measured
+    data = sequence_data([*histories, [1, 2]], num_items=30)  # one history is too short for evaluation
     kind = DATALOADERS[code]
     made = kind(kind.Options.model_validate({"max_len": 6}), leave_one_out(data))
     width = 5 if code == "vae" else 6
@@ -208,7 +208,7 @@ def test_evaluation_batches(code: str, batch_size: int, phase: str) -> None:
     assert sorted(rows) == list(range(11))
 
 
-def test_training_counts() -> None:
+def test_training_item_counts() -> None:
     histories = random_histories(6, 20, 15, 10, repeats=True)
     made = loader(sequence_data(histories, num_items=15))
     counts = [0] * 16
@@ -218,9 +218,9 @@ def test_training_counts() -> None:
     assert made.training_item_counts().tolist() == counts
 
 
-def test_a_batch_moves_as_one() -> None:
+def test_all_tensors_of_a_batch_move() -> None:
     made = loader(sequence_data(random_histories(4, 5, 30, 9), num_items=30))
-    batch = everything(made)
+    batch = whole_epoch(made)
     assert batch.to(torch.device("cpu")) is batch
     moved = batch.to(torch.device("meta"))
     for name in ("users", "items", "weights", "targets", "target_weights"):

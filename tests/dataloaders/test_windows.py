@@ -1,4 +1,4 @@
-"""Windows and gathers against the slow, obvious loop."""
+"""Windows and padding, compared with plain loops."""
 
 import gzip
 
@@ -14,7 +14,7 @@ SPANS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 25)), max_size=8)  
 
 
 def bounds(spans: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and ends in a flat array of users with gaps between them."""
+    """Starts and ends of users in a flat array, with gaps between users."""
     starts, ends, at = [], [], 0
     for gap, length in spans:
         starts.append(at + gap)
@@ -24,7 +24,7 @@ def bounds(spans: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def plain_windows(starts: np.ndarray, ends: np.ndarray, max_len: int, step: int | None) -> list[tuple[int, int, int]]:
-    """The windows that the paper's code makes: ends go back by `step` as long as max_len items are left."""
+    """The windows of the paper's code: ends move back by `step` as long as max_len items are left."""
     windows = []
     for user, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
         if end <= start:
@@ -59,7 +59,7 @@ def test_gather_padded(spans: list[tuple[int, int]], length: int, random: object
         assert row == [0] * (length - len(tail)) + tail
 
 
-def test_gather_leaves_the_source_alone() -> None:
+def test_gather_does_not_change_the_source() -> None:
     flat = np.arange(1, 6, dtype=np.int32)
     flat.flags.writeable = False
     gathered = gather_padded(flat, np.array([0, 2]), np.array([2, 5]), 4)
@@ -67,7 +67,7 @@ def test_gather_leaves_the_source_alone() -> None:
     assert flat.tolist() == [1, 2, 3, 4, 5]
 
 
-def test_take_keeps_rows_together() -> None:
+def test_take_selects_whole_rows() -> None:
     windows = sliding_windows(np.array([0, 10]), np.array([10, 14]), 4, 3)
     taken = windows.take(np.array([2, 0]))
     assert [len(windows), len(taken)] == [4, 2]
@@ -75,12 +75,12 @@ def test_take_keeps_rows_together() -> None:
 
 
 @pytest.mark.real
-def test_the_windows_of_movielens() -> None:
-    """The released code's number of windows: 241 full batches of 512 and a rest."""
+def test_number_of_windows_of_movielens() -> None:
+    """As many windows as in the released code: 241 full batches of 512 and a smaller one."""
     path = REAL_DATA / "ml-1m-order.txt.gz"
     if not path.is_file():
         pytest.skip(f"no real data: {path} is missing (set REAL_DATA to its folder)")
-    with gzip.open(path, "rt") as file:  # a line is `user item`, users one after another
+    with gzip.open(path, "rt") as file:  # each line is `user item`, grouped by user
         rows = np.loadtxt(file, dtype=np.int64)
     parts = np.split(rows[:, 1], np.flatnonzero(np.diff(rows[:, 0])) + 1)
     lists = [part.tolist() for part in parts]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -118,7 +119,7 @@ def test_half_an_archive_is_no_data(server: Server, serve: Serve, tmp_path: Path
     """A server that cuts the file but says that it is whole; the next source is tried."""
     server.files["half"] = sample.content[: len(sample.content) * 2 // 3]
     serve(sample, [Source(server.url("half"))])
-    with pytest.raises(UserError, match="what it gave is a damaged archive"):
+    with pytest.raises(UserError, match="the downloaded file is a damaged archive"):
         load(sample, tmp_path)
     assert list(tmp_path.iterdir()) == []
     serve(sample, [Source(server.url("half")), Source(server.url(sample.name))])
@@ -141,8 +142,11 @@ def test_sources_are_plausible(code: str) -> None:
         assert wanted.sources
         assert wanted.folder.parts[0] == code
         for source in wanted.sources:
-            assert source.url.startswith("https://")
             assert source.checksum is None or source.checksum.startswith(("md5:", "sha256:"))
+            if source.url.startswith("gdrive:"):
+                assert re.fullmatch(r"gdrive:[\w-]{25,}", source.url)
+                continue
+            assert source.url.startswith("https://")
             name = PurePosixPath(urlsplit(source.url).path).name
             if not source.needs:
                 assert name.endswith((".zip", ".xlsx")) or name.removesuffix(".gz") in wanted.names

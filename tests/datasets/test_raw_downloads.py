@@ -11,12 +11,15 @@ from typing import Any
 
 import gdown
 import pytest
+from plain_forms import histories
 from raw_server import GOOD, RATINGS, Server, zipped
+from samples import SAMPLES
 
 import datasets
 from common.errors import UserError
 from datasets import download as module
 from datasets.download import Source
+from datasets.ecommerce import Ecommerce
 from datasets.movielens import MovieLens1M
 from datasets.raw_files import RawFileOptions
 
@@ -52,7 +55,7 @@ def test_the_second_time_nothing_is_asked_for(server: Server, tmp_path: Path) ->
         ("broken", "HTTP 503 Service Unavailable, 3 times", 3),
         ("page", "web page", 1),
         ("nothing", "empty file", 1),
-        ("malformed", "its answer is malformed", 1),
+        ("malformed", "its response is malformed", 1),
         ("short", "the connection failed .*IncompleteRead|the connection failed .*broken", 3),
         ("stall", "the connection failed .*timed out", 3),
     ],
@@ -78,18 +81,18 @@ def test_failures_in_a_relative_data_folder_name_no_place_on_disk(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     server.files["half"] = GOOD[: len(GOOD) // 2]
-    with pytest.raises(UserError, match=": what it gave is a damaged archive") as caught:
+    with pytest.raises(UserError, match=": the downloaded file is a damaged archive") as caught:
         load(Path("Data"), server.url("half"))
     assert str(tmp_path) not in str(caught.value)
 
 
 WRONG = {
-    "json": (b'{"error": "rate limited"}', "what it gave holds JSON"),
-    "7z": (b"7z\xbc\xaf\x27" + bytes(100), "what it gave is an archive"),
-    "no entries": (b"PK\x05\x06" + bytes(18), "what it gave holds none of ratings.dat"),
-    "half a row": (RATINGS[:-33].encode(), "what it gave, row 35: 2 fields where 4 are expected"),
-    "another table": (b"1,2,3,4\n", "what it gave, line 1: 1 fields separated by '::' where 4 are expected"),
-    "names": (b"user::item::rating::timestamp\n", "what it gave, row 1: the item id 'item' is not an integer"),
+    "json": (b'{"error": "rate limited"}', "the downloaded file holds JSON"),
+    "7z": (b"7z\xbc\xaf\x27" + bytes(100), "the downloaded file is an archive"),
+    "no entries": (b"PK\x05\x06" + bytes(18), "the downloaded file holds none of ratings.dat"),
+    "half a row": (RATINGS[:-33].encode(), "the downloaded file, row 35: 2 fields where 4 are expected"),
+    "another table": (b"1,2,3,4\n", "the downloaded file, line 1: 1 fields separated by '::' where 4 are expected"),
+    "names": (b"user::item::rating::timestamp\n", "the downloaded file, row 1: the item id 'item' is not an integer"),
     "zipped": (zipped(content="not found\n"), ": ratings.dat, line 1: 1 fields"),
     "gzipped": (gzip.compress(b"1::2::3::yesterday\n"), ": ratings.dat, row 1: .*yesterday"),
 }
@@ -168,14 +171,35 @@ def test_nobody_listening_is_one_error(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("url", ["ftp://host/file", "/etc/passwd", "file:///etc/passwd"])
 def test_other_kinds_of_urls_are_refused(tmp_path: Path, url: str) -> None:
-    with pytest.raises(UserError, match="a source is http"):
+    with pytest.raises(UserError, match="a source must be http"):
         load(tmp_path, url)
 
 
 def test_endless_files_are_stopped(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LARGEST_BYTES", 100)
-    with pytest.raises(UserError, match="more than any dataset has"):
+    with pytest.raises(UserError, match="larger than any dataset"):
         load(tmp_path, server.url("plain"))
+
+
+def test_online_retail_falls_back_on_google_drive(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When UCI's copies are gone, gdown fetches the zip; here from the local server in place of Google's."""
+    sample = next(sample for sample in SAMPLES if sample.code == "ecommerce" and sample.name.endswith(".zip"))
+    fetch = gdown.download
+
+    def from_server(*, id: str, output: str, **given: Any) -> object:
+        return fetch(server.url(id), output, **given)
+
+    monkeypatch.setattr(gdown, "download", from_server)
+    drive = [source for source in Ecommerce.sources if source.url.startswith("gdrive:")]
+    path = drive[0].url.removeprefix("gdrive:")
+    server.files[path] = sample.content
+    gone = [Source(server.url("missing")) for source in Ecommerce.sources if "archive.ics.uci.edu" in source.url]
+    monkeypatch.setattr(Ecommerce, "sources", (*gone, *drive))
+    options = Ecommerce.Options(local_data_folder=tmp_path, min_uc=0, min_sc=0)
+    assert histories(datasets.load("ecommerce", options)) == sample.histories
+    assert server.asked == {"missing": 2, path: 1}
 
 
 def test_gdrive_sources_go_through_gdown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

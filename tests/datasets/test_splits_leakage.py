@@ -150,11 +150,11 @@ PLANTED: dict[str, tuple[Callable[[Split], Split], str]] = {
     ),
     "user twice": (
         lambda s: replace(s, test=heldout(s, users=np.array([0, 1, 1]))),
-        "test: a user stands twice",
+        "test: a user occurs twice",
     ),
     "unknown user": (
         lambda s: replace(s, test=heldout(s, users=np.array([0, 1, 3]))),
-        "test: there are users that the data doesn't have",
+        "test: there are users that are not in the data",
     ),
     "no target": (
         lambda s: replace(s, test=heldout(s, target_offsets=np.array([0, 1, 1, 3]))),
@@ -162,7 +162,7 @@ PLANTED: dict[str, tuple[Callable[[Split], Split], str]] = {
     ),
     "target twice": (
         lambda s: replace(s, test=heldout(s, targets=np.array([9, 9, 29]), target_offsets=np.array([0, 1, 2, 3]))),
-        "test: a target stands twice",
+        "test: a target occurs twice",
     ),
     "arrays that differ": (
         lambda s: replace(s, test=heldout(s, users=np.array([0, 1]))),
@@ -180,7 +180,7 @@ PLANTED: dict[str, tuple[Callable[[Split], Split], str]] = {
     "validation as new as test": (lambda s: replace(s, cut=0), "a validation target is as new as a test target"),
     "a cut without times": (
         lambda s: replace(s, cut=0, data=replace(s.data, timestamps=None)),
-        "there is a cut in time, but the data has no times",
+        "there is a cut in time, but the data has no timestamps",
     ),
 }
 

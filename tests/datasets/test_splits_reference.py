@@ -128,7 +128,7 @@ def test_ratio(rows: Histories, targets: str, validating: float, testing: float)
             test[user] = slow_case(events[: n - t], events[n - t :], targets)
     options = {"validation_share": validating, "test_share": testing, "targets": targets}
     if not test:
-        with pytest.raises(UserError, match="none has that many"):
+        with pytest.raises(UserError, match="has that many"):
             make(rows, "ratio", **options)
         return
     split = make(rows, "ratio", **options)
@@ -193,7 +193,7 @@ def test_wrong_options_are_refused(code: str, options: dict[str, Any], message: 
     [
         ({"validation_time": 2, "test_time": 100}, "no test user"),
         ({"validation_time": 0, "test_time": 2}, "nothing to train on"),
-        ({"validation_time": 8}, "validation would begin at 1970-01-01T00:00:08"),
+        ({"validation_time": 8}, "validation would start at 1970-01-01T00:00:08"),
         ({"validation_time": 5, "test_time": 6}, "no validation user"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Top-k lists and what they say about coverage, novelty and popularity, on cases small enough to compute by hand."""
+"""Top-k lists, coverage, novelty and popularity lift, on cases that are computed by hand."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from evaluation import average_popularity_lift, catalogue_coverage, novelty, top
 COUNTS = torch.tensor([99, 8, 4, 4, 0])  # 16 interactions; the PAD column must not matter
 
 
-def test_top_items_are_those_of_a_sort_without_padding_and_seen() -> None:
+def test_top_items_equal_a_sort_without_padding_and_seen() -> None:
     scores = torch.randn(30, 41, generator=torch.Generator().manual_seed(0))
     scores[:, 0] = 100.0
     seen = torch.randint(0, 41, (30, 10), generator=torch.Generator().manual_seed(1))
@@ -17,7 +17,7 @@ def test_top_items_are_those_of_a_sort_without_padding_and_seen() -> None:
         assert found == sorted(candidates, key=lambda item: -scores[row, item].item())[:7]
 
 
-def test_of_equal_scores_the_lower_number_comes_first_at_any_length() -> None:
+def test_of_equal_scores_the_lower_item_number_comes_first() -> None:
     scores = torch.randint(0, 4, (20, 60), generator=torch.Generator().manual_seed(3)).double()
     longest = top_items(scores, 59)
     for k in (1, 5, 17, 40):
@@ -26,7 +26,7 @@ def test_of_equal_scores_the_lower_number_comes_first_at_any_length() -> None:
         assert found == sorted(range(1, 60), key=lambda item: (-scores[row, item].item(), item))
 
 
-def test_top_items_end_in_padding_where_candidates_do() -> None:
+def test_top_items_are_padded_if_candidates_run_out() -> None:
     scores = torch.tensor([[0.0, 1.0, 3.0, 2.0]])
     assert top_items(scores, 6, torch.tensor([[1, 1, 0]])).tolist() == [[2, 3, 0, 0, 0, 0]]
 
@@ -44,6 +44,6 @@ def test_popularity_lift_compares_with_the_catalogue() -> None:
     assert average_popularity_lift(torch.tensor([[1, 1]]), COUNTS) == pytest.approx(2.0)
 
 
-def test_lists_without_items_are_refused() -> None:
-    with pytest.raises(ValueError, match="without any item"):
+def test_empty_lists_are_refused() -> None:
+    with pytest.raises(ValueError, match="all top-k lists are empty"):
         novelty(torch.zeros(2, 3, dtype=torch.int64), COUNTS)

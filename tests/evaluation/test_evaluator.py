@@ -70,7 +70,7 @@ def plain_metrics(rank: int) -> dict[str, float]:
 @pytest.mark.parametrize("repeats", [False, True])
 @pytest.mark.parametrize("filter_seen", [False, True])
 @pytest.mark.parametrize("phase", PHASES)
-def test_it_is_the_plain_computation(repeats: bool, filter_seen: bool, phase: Phase) -> None:
+def test_the_evaluator_equals_the_plain_computation(repeats: bool, filter_seen: bool, phase: Phase) -> None:
     data, model = small_data(repeats), UserTable()
     measured = evaluator(data, filter_seen=filter_seen)
     got = measured.evaluate(model, CPU, phase, detailed=True)
@@ -93,7 +93,7 @@ def test_it_is_the_plain_computation(repeats: bool, filter_seen: bool, phase: Ph
 
 @pytest.mark.parametrize("sampler", ["popular", "random"])
 @pytest.mark.parametrize("repeats", [False, True])
-def test_negatives_are_new_to_the_user_and_know_no_future(sampler: str, repeats: bool) -> None:
+def test_negatives_are_unseen_items_and_use_no_future(sampler: str, repeats: bool) -> None:
     data = small_data(repeats)
     measured = evaluator(data)
     for phase in PHASES:
@@ -105,8 +105,8 @@ def test_negatives_are_new_to_the_user_and_know_no_future(sampler: str, repeats:
             assert len(set(drawn)) == 9 and not set(drawn) & {0, *so_far}
 
 
-def test_negatives_of_validation_may_be_the_test_item() -> None:
-    """Leaving the test item out would tell that it comes. With all other items as negatives it must be among them."""
+def test_validation_negatives_may_include_the_test_item() -> None:
+    """Leaving out the test item would leak it. If all other items are negatives, it must be one of them."""
     data = small_data(False)
     longest = int(data.lengths.max())
     measured = evaluator(data, test_negative_sampler_code=("random",), test_negative_sample_size=ITEMS - longest + 1)
@@ -117,22 +117,22 @@ def test_negatives_of_validation_may_be_the_test_item() -> None:
         assert history(data, user)[-1] in negatives[user].tolist()
 
 
-def test_too_few_items_for_the_negatives_are_told_with_a_number_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fewest over all users, phases and samplers, however many users are taken together."""
+def test_too_few_negatives_names_the_largest_number_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The minimum over all users, phases and samplers, whatever the size of the blocks of users."""
     monkeypatch.setattr("evaluation.negatives.DRAWS_AT_ONCE", 1)
     histories = [[1, 2, 3, 4, 5], [1, 2, 3], [3, 4, 5, 6, 7, 8, 9], [9, 10, 11]]
     data = sequence_data(histories, num_items=12)
     drawable = {1, 2, 3, 4, 5, 6, 7, 9}  # what is trained on
     fewest = min(len(drawable - set(items)) for items in histories)
-    with pytest.raises(UserError, match=f"user 1002 has only {fewest} items left .* to {fewest} or less"):
+    with pytest.raises(UserError, match=f"only {fewest} items can be drawn for user 1002 .* to {fewest} or less"):
         evaluator(data, test_negative_sample_size=12).check()
     evaluator(data, test_negative_sample_size=fewest).check()
-    with pytest.raises(UserError, match=f"only {fewest} items left"):
+    with pytest.raises(UserError, match=f"only {fewest} items can be drawn"):
         evaluator(data, test_negative_sample_size=fewest + 1).check()
 
 
-def test_popularity_is_that_of_training() -> None:
-    """An item that occurs as validation and test target only is never drawn by popularity, but is by chance."""
+def test_popularity_is_counted_in_training_data() -> None:
+    """An item that is only a validation and test target is drawn by `random`, but never by `popular`."""
     histories = [[1 + (u + j) % 8 for j in range(5)] + [9, 10] for u in range(200)]
     data = sequence_data(histories, num_items=12)
     measured = evaluator(data, test_negative_sample_size=2)
@@ -141,7 +141,7 @@ def test_popularity_is_that_of_training() -> None:
     assert {10, 11, 12} <= set(measured.negatives("validation", "random").flatten().tolist())
 
 
-def test_the_same_negatives_for_every_model_and_epoch() -> None:
+def test_negatives_are_the_same_for_every_model_and_epoch() -> None:
     data = small_data(False)
     one, other = evaluator(data), evaluator(data)
     for phase in PHASES:
@@ -154,7 +154,7 @@ def test_the_same_negatives_for_every_model_and_epoch() -> None:
 
 
 @pytest.mark.parametrize("eval_batch_size", [1, 4, 1000])
-def test_the_batch_size_changes_nothing(eval_batch_size: int) -> None:
+def test_the_batch_size_does_not_change_metrics(eval_batch_size: int) -> None:
     data, model = small_data(False), UserTable()
     reference = evaluator(data).evaluate(model, CPU, "test", detailed=True)
     got = evaluator(data, eval_batch_size=eval_batch_size).evaluate(model, CPU, "test", detailed=True)
@@ -179,7 +179,7 @@ def test_a_constant_scorer_gets_nothing() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_score_that_is_no_number_names_the_model(value: float) -> None:
+def test_a_nan_score_is_an_error_that_names_the_model(value: float) -> None:
     model = UserTable()
     with torch.no_grad():
         model.table[5, 7] = value
@@ -187,7 +187,7 @@ def test_a_score_that_is_no_number_names_the_model(value: float) -> None:
         evaluator(small_data(False)).evaluate(model, CPU, "test")
 
 
-def test_the_datasets_own_default_for_seen_items() -> None:
+def test_filter_seen_defaults_to_that_of_the_dataset() -> None:
     assert evaluator(small_data(False)).filter_seen is True
     assert evaluator(small_data(True)).filter_seen is False
     assert evaluator(small_data(True), filter_seen=True).filter_seen is True

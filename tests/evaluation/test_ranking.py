@@ -1,4 +1,4 @@
-"""Ranks against a slow reference, and the rules about ties, seen items and scores that have no rank."""
+"""Ranks against a slow reference; ties, seen items, and scores that can't be ranked."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ def slow_rank(scores: Sequence[float], target: int, targets: Sequence[int], seen
 
 @st.composite
 def batches(draw: st.DrawFn) -> dict[str, Any]:
-    """Scores with many ties, several targets (more than are counted one by one, at times), seen with repeats."""
+    """Scores with many ties; up to more targets than COUNTED_TARGETS; seen items with repetitions."""
     rows, items = draw(st.integers(1, 4)), draw(st.integers(1, 25))
     width = draw(st.integers(1, COUNTED_TARGETS + 4))
     item = st.integers(0, items)
@@ -81,7 +81,7 @@ def test_all_items_as_negatives_give_the_full_rank() -> None:
     assert torch.equal(sampled_ranks(scores, targets, negatives), target_ranks(scores, targets))
 
 
-def test_padding_among_sampled_candidates_is_no_candidate() -> None:
+def test_padding_is_never_a_sampled_candidate() -> None:
     scores = torch.tensor([[9.0, 1.0, 2.0, 3.0]])
     targets, negatives = torch.tensor([[2, 0]]), torch.tensor([[3, 1, 0, 0]])
     assert sampled_ranks(scores, targets, negatives).tolist() == [[2, 0]]
@@ -110,10 +110,10 @@ def test_the_score_of_padding_is_ignored() -> None:
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
-def test_scores_without_a_rank_are_an_error_that_names_model_and_place(bad: float) -> None:
+def test_nan_and_infinite_scores_are_named_errors(bad: float) -> None:
     scores = torch.zeros(3, 5)
     scores[1, 4] = bad
-    with pytest.raises(ScoreError, match=r"model 'sas' gave 1 of 12 scores .*item 4 in row 1"):
+    with pytest.raises(ScoreError, match=r"model 'sas' gave scores that can't be ranked: 1 of 12 .*item 4 in row 1"):
         check_scores(scores, "sas")
     with pytest.raises(ScoreError, match="'sas'"):
         target_ranks(scores, torch.ones(3, 1, dtype=torch.int64), model_name="sas")
@@ -122,13 +122,13 @@ def test_scores_without_a_rank_are_an_error_that_names_model_and_place(bad: floa
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_finite_scores_whose_sum_overflows_are_no_error(dtype: torch.dtype) -> None:
+def test_finite_scores_with_an_overflowing_sum_are_valid(dtype: torch.dtype) -> None:
     scores = torch.full((2, 300), torch.finfo(dtype).max, dtype=dtype)
     check_scores(scores, "large")
     assert target_ranks(scores, torch.ones(2, 1, dtype=torch.int64)).tolist() == [[299], [299]]
 
 
-def test_half_precision_ranks_are_those_of_the_same_numbers_in_float32() -> None:
+def test_ranks_in_half_precision_equal_those_in_float32() -> None:
     scores = torch.randn(64, 500, generator=torch.Generator().manual_seed(1)).to(torch.bfloat16)
     targets = torch.randint(1, 500, (64, 1), generator=torch.Generator().manual_seed(2))
     seen = torch.randint(0, 500, (64, 40), generator=torch.Generator().manual_seed(3))

@@ -31,7 +31,7 @@ def slow_metrics(ranks: Sequence[int], k: int) -> dict[str, float]:
 
 
 @given(st.lists(st.lists(st.integers(1, 30), min_size=1, max_size=8, unique=True), min_size=1, max_size=5))
-def test_metrics_equal_the_slow_reference_and_stay_within_0_and_1(rows: list[list[int]]) -> None:
+def test_metrics_equal_the_slow_reference(rows: list[list[int]]) -> None:
     width = max(len(row) for row in rows)
     ranks = torch.tensor([row + [0] * (width - len(row)) for row in rows])
     found = per_user_metrics(ranks, KS)
@@ -43,7 +43,7 @@ def test_metrics_equal_the_slow_reference_and_stay_within_0_and_1(rows: list[lis
     assert all(((values >= 0) & (values <= 1)).all() for values in found.values())
 
 
-def test_metrics_of_tied_and_padded_ranks_equal_the_slow_reference() -> None:
+def test_metrics_of_tied_and_padded_ranks() -> None:
     ranks = torch.tensor([[1, 0, 0], [3, 1, 7], [2, 2, 0], [11, 4, 5]])
     found = per_user_metrics(ranks, KS)
     for user, row in enumerate(ranks.tolist()):
@@ -83,7 +83,7 @@ def test_agreement_with_an_independent_library(num_targets: int) -> None:
         theirs[f"Precision@{k}"] = ir_measures.P @ k
         theirs[f"HR@{k}"] = ir_measures.Success @ k
         theirs[f"MRR@{k}"] = ir_measures.RR @ k
-        if k >= num_targets:  # beyond, they divide by all targets where we divide by min(k, targets)
+        if k >= num_targets:  # beyond, they divide by all targets here it is min(k, targets)
             theirs[f"Recall@{k}"] = ir_measures.R @ k
             theirs[f"MAP@{k}"] = ir_measures.AP @ k
     theirs["MRR"] = ir_measures.RR
@@ -96,14 +96,14 @@ def test_agreement_with_an_independent_library(num_targets: int) -> None:
             assert found[name][user].item() == pytest.approx(values[str(measure), str(user)], abs=1e-6), name
 
 
-def test_a_user_without_targets_or_a_senseless_cut_is_refused() -> None:
+def test_users_without_targets_and_invalid_cuts_are_refused() -> None:
     with pytest.raises(ValueError, match="without a target"):
         per_user_metrics(torch.tensor([[1], [0]]), [5])
     with pytest.raises(ValueError, match="at least 1, not 0"):
         per_user_metrics(torch.tensor([[1]]), [0, 5])
 
 
-def test_sums_weigh_users_alike_whatever_the_batches() -> None:
+def test_sums_weight_users_equally_in_any_batches() -> None:
     values = torch.rand(23, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     uneven = MetricSums()
     for batch in values.split([10, 10, 3]):

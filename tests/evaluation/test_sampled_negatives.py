@@ -1,4 +1,4 @@
-"""Sampled negatives: what they may contain, and that their distribution is that of successive sampling."""
+"""Sampled negatives: which items they may contain, and that they follow successive sampling."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ NOTHING = np.zeros(0, dtype=np.int64)
 
 
 def successive_probabilities(weights: Sequence[float], size: int) -> dict[tuple[int, ...], float]:
-    """Probability of each ordered draw of `size` items without replacement, proportional to what weights are left."""
+    """The probability of each ordered draw of `size` items without replacement, proportional to the weights."""
     draws: dict[tuple[int, ...], float] = {(): 1.0}
     for _ in range(size):
         longer: dict[tuple[int, ...], float] = {}
@@ -34,7 +34,7 @@ def successive_probabilities(weights: Sequence[float], size: int) -> dict[tuple[
     excluded=st.lists(st.lists(st.integers(0, 15), max_size=12), min_size=1, max_size=6),
     seed=st.integers(0, 2**32),
 )
-def test_negatives_are_distinct_drawable_and_not_excluded_down_to_the_last_one(
+def test_negatives_are_distinct_and_never_excluded_items(
     weights: list[float], excluded: list[list[int]], seed: int
 ) -> None:
     row = np.array([0.0, *weights])
@@ -51,7 +51,7 @@ def test_negatives_are_distinct_drawable_and_not_excluded_down_to_the_last_one(
             assert len(set(choice)) == size
             assert set(choice) <= items
     advised = f".* to {most} or less" if most else " .*: use the full ranking alone"
-    with pytest.raises(TooFewItemsError, match=f"has only {most} items left{advised}"):
+    with pytest.raises(TooFewItemsError, match=f"only {most} items can be drawn{advised}"):
         sample_negatives(row, exclude, offsets, most + 1, np.random.default_rng(seed))
 
 
@@ -75,15 +75,13 @@ def test_negatives_follow_successive_sampling(size: int) -> None:
 
 @pytest.mark.parametrize("rounds", [0, 1])
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
-def test_what_exponential_keys_finish_follows_successive_sampling(
-    size: int, rounds: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_exponential_keys_follow_successive_sampling(size: int, rounds: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ROUNDS", rounds)
     monkeypatch.setattr(module, "_draws_per_round", lambda missing: 2)
     check_distribution(size)
 
 
-def test_users_are_drawn_independently_and_blocks_of_users_change_no_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_of_users_are_drawn_by_the_same_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "DRAWS_AT_ONCE", 500)
     generator = np.random.default_rng(3)
     weights = np.concatenate([[0.0], generator.random(50)])
@@ -108,6 +106,6 @@ def test_the_same_generator_draws_the_same() -> None:
 
 
 @pytest.mark.parametrize("weights", [[1.0, 1.0], [0.0, -1.0], [0.0, float("nan")], []])
-def test_weights_that_are_none_are_refused(weights: list[float]) -> None:
+def test_invalid_weights_are_refused(weights: list[float]) -> None:
     with pytest.raises(ValueError, match="weight"):
         sample_negatives(np.array(weights), NOTHING, np.zeros(2, dtype=np.int64), 1, np.random.default_rng(0))

@@ -21,7 +21,7 @@ def slow_holm(p_values: list[float]) -> list[float]:
     return corrected
 
 
-def test_holm_on_the_example_of_a_textbook() -> None:
+def test_holm_on_a_textbook_example() -> None:
     # 4 x .005, 3 x .01, 2 x .03, then .04 may not fall below the one before it.
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([]) == []
@@ -42,7 +42,7 @@ def test_paired_t_on_a_hand_computed_case() -> None:
     assert result.p_value == pytest.approx(1 - t / np.sqrt(t * t + 2))
 
 
-def test_wilcoxon_equals_the_enumeration_of_all_signs() -> None:
+def test_wilcoxon_equals_enumerating_all_signs() -> None:
     differences = np.array([1.5, -0.5, 2.5, 3.5, -1.0, 4.5])
     ranks = np.abs(differences).argsort().argsort() + 1
     observed = ranks[differences > 0].sum()
@@ -54,7 +54,7 @@ def test_wilcoxon_equals_the_enumeration_of_all_signs() -> None:
     assert wilcoxon(differences, np.zeros(6)).p_value == pytest.approx(2 * min(lower, upper))
 
 
-def test_bootstrap_agrees_with_the_t_test_where_that_holds() -> None:
+def test_bootstrap_agrees_with_the_t_test() -> None:
     generator = np.random.default_rng(0)
     first = generator.normal(0.05, 1.0, 600)
     for shift in (0.0, 0.05, 0.08):
@@ -63,7 +63,7 @@ def test_bootstrap_agrees_with_the_t_test_where_that_holds() -> None:
 
 
 @pytest.mark.parametrize("test", [paired_t, wilcoxon, functools.partial(bootstrap, samples=400)], ids=TESTS)
-def test_false_alarms_are_as_rare_as_promised_and_real_differences_are_found(test) -> None:  # type: ignore[no-untyped-def]
+def test_false_positive_rate_and_power(test) -> None:  # type: ignore[no-untyped-def]
     generator = np.random.default_rng(1)
     # Like NDCG@10: mostly 0, else one of ten values.
     values = np.concatenate([np.zeros(12), 1 / np.log2(np.arange(2, 12))])
@@ -77,14 +77,14 @@ def test_false_alarms_are_as_rare_as_promised_and_real_differences_are_found(tes
 
 
 @pytest.mark.parametrize("test", TESTS.values(), ids=TESTS)
-def test_two_equal_runs_do_not_differ(test) -> None:  # type: ignore[no-untyped-def]
+def test_equal_runs_do_not_differ(test) -> None:  # type: ignore[no-untyped-def]
     values = np.random.default_rng(0).random(50)
     result = test(values, values)
     assert (result.difference, result.p_value) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("test", TESTS.values(), ids=TESTS)
-def test_what_is_no_pair_is_refused(test) -> None:  # type: ignore[no-untyped-def]
+def test_unpaired_values_are_refused(test) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=r"equal length"):
         test([1.0, 2.0], [1.0])
     with pytest.raises(ValueError, match="two users"):
@@ -93,12 +93,12 @@ def test_what_is_no_pair_is_refused(test) -> None:  # type: ignore[no-untyped-de
         test([1.0, float("nan")], [2.0, 1.0])
 
 
-def test_a_constant_difference_is_certain_and_bootstrap_says_as_much_as_its_samples_can() -> None:
+def test_a_constant_difference_is_significant() -> None:
     assert paired_t([1.0, 2.0, 3.0], [0.5, 1.5, 2.5]).p_value == 0.0
     assert bootstrap([1.0, 2.0, 3.0], [0.5, 1.5, 2.5], samples=999).p_value == pytest.approx(1 / 1000)
 
 
-def test_intervals_cover_the_true_mean_as_often_as_promised() -> None:
+def test_intervals_cover_the_true_mean_at_their_level() -> None:
     generator = np.random.default_rng(2)
     covered = 0
     for repeat in range(400):
@@ -108,7 +108,7 @@ def test_intervals_cover_the_true_mean_as_often_as_promised() -> None:
     assert 330 <= covered <= 380
 
 
-def test_an_interval_of_resamples_is_that_of_drawing_them_one_by_one() -> None:
+def test_the_interval_equals_one_by_one_resampling() -> None:
     generator = np.random.default_rng(3)
     values = generator.choice([0.0, 0.5, 1.0], 40)
     means = [generator.choice(values, len(values)).mean() for _ in range(20_000)]

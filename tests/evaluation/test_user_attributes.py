@@ -1,4 +1,4 @@
-"""What is kept of each test user beside the metrics."""
+"""What is recorded of each test user beside the metrics."""
 
 import numpy as np
 from helpers import leave_one_out, sequence_data
@@ -8,7 +8,7 @@ from evaluation.evaluator import Evaluator
 from evaluation.options import EvaluationOptions
 
 
-def test_history_length_and_popularity_of_the_target_in_training() -> None:
+def test_history_length_and_training_count_of_the_target() -> None:
     histories = [[1, 2, 3, 4], [2, 1, 2, 3, 1], [1, 3, 2]]
     data = sequence_data(histories, num_items=4, repeats=True)
     loader = DATALOADERS["plain"](DATALOADERS["plain"].Options(), leave_one_out(data))

@@ -1,4 +1,4 @@
-"""The fast dropout drops as often as asked, keeps the mean, and gives gradients only to what it kept."""
+"""The fast dropout: its rate, its mean, and gradients of kept entries only."""
 
 import pytest
 import torch
@@ -20,21 +20,21 @@ def test_share_and_scale(p: float, shape: tuple[int, ...]) -> None:
 
 
 def test_entries_are_independent() -> None:
-    """Four neighbours share one 64-bit number: whether one is kept says nothing about the others."""
+    """Four neighbours share one 64-bit random number, and are still kept independently."""
     torch.manual_seed(1)
     kept = (drop(torch.ones(100_000, 4), 0.3) > 0).double()
     correlation = torch.corrcoef(kept.T) - torch.eye(4)
     assert correlation.abs().max() < 0.02
 
 
-def test_nothing_and_nearly_everything() -> None:
+def test_shares_of_0_and_nearly_1() -> None:
     x = torch.randn(50, 3)
     assert drop(x, 0.0) is x or torch.equal(drop(x, 0.0), x)
     assert torch.isfinite(drop(x, 0.9999999)).all()
     assert drop(torch.empty(0, 5), 0.5).shape == (0, 5)
 
 
-def test_the_layer_works_in_training_alone_and_repeats_with_the_seed() -> None:
+def test_the_layer_drops_in_training_only_and_follows_the_seed() -> None:
     layer, x = Dropout(0.4), torch.ones(10, 7, dtype=torch.float64)
     assert layer.eval()(x) is x
     layer.train()

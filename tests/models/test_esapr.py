@@ -27,11 +27,11 @@ def loader(repeats: bool = True, **options: Any) -> Dataloader:
 
 def vae(pad_counts: bool = False, **options: Any) -> VAE:
     torch.manual_seed(3)
-    given = {"encoder_hidden_layer": (10, 6), "encode_len": 4, "total_anneal_steps": 100, **options}
+    given = {"hidden_layers": (10, 6), "latent_size": 4, "total_anneal_steps": 100, **options}
     model = VAE(VAE.Options.model_validate(given), Dimensions(ITEMS, 12, LENGTH, pad_counts))
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.add_(torch.randn(parameter.shape) * 0.3)  # biases that matter
+            parameter.add_(torch.randn(parameter.shape) * 0.3)  # so that biases matter
     return model.double()
 
 
@@ -66,9 +66,9 @@ class Plain:
 
     def encode(self, x: Array) -> tuple[Array, Array]:
         h = x @ self.p["input_table"] + self.p["input_bias"]
-        for layer in range(len(self.options.encoder_hidden_layer)):
+        for layer in range(len(self.options.hidden_layers)):
             h = np.maximum(h, 0) @ self.p[f"encoder.{layer}.weight"].T + self.p[f"encoder.{layer}.bias"]
-        half = self.options.encode_len
+        half = self.options.latent_size
         return h[:, :half], h[:, half:]
 
     def log_softmax(self, z: Array, mask_pad: bool = True) -> Array:
@@ -79,7 +79,7 @@ class Plain:
         return logits - np.log(np.exp(logits).sum(1, keepdims=True))
 
     def logits(self, z: Array) -> Array:
-        for layer in range(len(self.options.encoder_hidden_layer)):
+        for layer in range(len(self.options.hidden_layers)):
             z = z @ self.p[f"decoder.{layer}.weight"].T + self.p[f"decoder.{layer}.bias"]
             if self.options.decoder_activation == "relu":
                 z = np.maximum(z, 0)
@@ -94,7 +94,7 @@ def normalized(x: Array) -> Array:
 @pytest.mark.parametrize("scale_over", ["items", "positions", None])
 @pytest.mark.parametrize("decoder_activation", ["relu", "none"])
 @pytest.mark.parametrize("count_padding", [False, True])
-def test_the_loss_is_the_papers(
+def test_the_loss_equals_the_papers(
     recover_len: int | None, scale_over: str | None, decoder_activation: str, count_padding: bool
 ) -> None:
     made = loader(count_padding=count_padding, weight_type="exp")
@@ -133,7 +133,7 @@ def test_the_loss_is_the_papers(
 
 
 @pytest.mark.parametrize("decoder_activation", ["relu", "none"])
-def test_the_scores_are_the_mean_codes_logits(decoder_activation: str) -> None:
+def test_the_scores_are_the_logits_of_the_mean_code(decoder_activation: str) -> None:
     made, model = loader(), vae(decoder_activation=decoder_activation)
     plain = Plain(model)
     for batch in made.evaluation(made.split.test, 100):
@@ -155,8 +155,8 @@ def test_all_parameters_learn(normalize_type: str) -> None:
         assert parameter.grad.any(), name
 
 
-def test_batch_normalization_is_that_of_the_dense_rows() -> None:
-    """(x - mean) / sqrt(variance + 1e-5) of each item over the batch; in evaluation over the batches so far."""
+def test_batch_normalization_equals_that_of_dense_rows() -> None:
+    """(x - mean) / sqrt(variance + 1e-5) of each item over the batch; in evaluation, with running statistics."""
     model, batch = vae(normalize_type="batch", dropout=0.0), training_batch(loader())
     plain = Plain(model)
     x = plain.dense(batch)
@@ -210,7 +210,7 @@ def test_a_stage_scales_the_dropout() -> None:
     assert loss(0.6, 1.0) != loss(0.3, 1.0)
 
 
-def test_evaluation_draws_nothing() -> None:
+def test_evaluation_is_deterministic() -> None:
     made, model = loader(), vae(dropout=0.9).eval()
     (batch,) = made.evaluation(made.split.test, 100)
     assert batch.inputs.weights is not None
@@ -220,7 +220,7 @@ def test_evaluation_draws_nothing() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_the_released_codes_padding_is_an_item() -> None:
+def test_count_padding_makes_pad_an_item() -> None:
     """With count_padding PAD can be a target: its logit counts, and learns."""
     made = loader(count_padding=True)
     model = vae(pad_counts=True)
@@ -234,9 +234,9 @@ def test_the_released_codes_padding_is_an_item() -> None:
     assert plain.input_table.grad is not None and not plain.input_table.grad[0].any()
 
 
-def test_parameters_start_as_glorot_has_it() -> None:
+def test_parameters_start_with_glorot_initialisation() -> None:
     torch.manual_seed(0)
-    model = VAE(VAE.Options(encoder_hidden_layer=(300,), encode_len=100), Dimensions(799, 10, 8))
+    model = VAE(VAE.Options(hidden_layers=(300,), latent_size=100), Dimensions(799, 10, 8))
     for parameter in (model.input_table, model.output.weight):
         assert parameter.std().item() == pytest.approx((2 / sum(parameter.shape)) ** 0.5, rel=0.02)
     assert 0 < model.output.bias.abs().max() < 0.01

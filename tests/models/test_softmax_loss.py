@@ -73,7 +73,7 @@ def test_values_and_gradients(
 
 
 def test_a_scaled_loss_has_scaled_gradients() -> None:
-    """The gradient is computed ahead of backward: what comes from above must still count."""
+    """The gradient is computed in the forward pass, and must still be scaled by the gradient from above."""
     given_inputs = inputs(1, 5, 2, 9, 1)
     ours, theirs = leaves_of(given_inputs), leaves_of(given_inputs)
     got = graded(softmax_cross_entropy(*ours) * -2.5, ours)
@@ -82,7 +82,7 @@ def test_a_scaled_loss_has_scaled_gradients() -> None:
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
 
 
-def test_pad_has_no_part() -> None:
+def test_pad_is_ignored() -> None:
     given_inputs = inputs(2, 4, 2, 8, 1)
     ours = leaves_of(given_inputs)
     before, _, weight_gradient, bias_gradient = graded(softmax_cross_entropy(*ours), ours)
@@ -107,7 +107,7 @@ def test_extreme_logits(size: float, dtype: torch.dtype) -> None:
         torch.testing.assert_close(one, other)
 
 
-def test_without_targets_there_is_nothing_to_learn() -> None:
+def test_no_targets_give_zero_gradients() -> None:
     hidden, weight, bias, targets, weights = inputs(3, 4, 2, 8, 1)
     leaves = leaves_of((hidden, weight, bias, torch.zeros_like(targets), torch.zeros_like(weights)))
     loss, *gradients = graded(softmax_cross_entropy(*leaves), leaves)
@@ -115,7 +115,7 @@ def test_without_targets_there_is_nothing_to_learn() -> None:
     assert not any(gradient.any() for gradient in gradients)
 
 
-def test_without_rows_there_is_nothing_to_learn() -> None:
+def test_no_rows_give_zero_gradients() -> None:
     hidden, weight, bias, targets, weights = inputs(3, 4, 2, 8, 1)
     leaves = leaves_of((hidden[:0], weight, bias, targets[:0], weights[:0]))
     loss, *gradients = graded(softmax_cross_entropy(*leaves), leaves)
@@ -127,7 +127,7 @@ def test_without_rows_there_is_nothing_to_learn() -> None:
 @pytest.mark.parametrize("offset", [-150.0, -45.0, -35.0, 0.0, 35.0, 45.0, 150.0])
 @pytest.mark.parametrize("scale", [1.0, 200.0])
 def test_logits_far_from_0_in_float32(offset: float, scale: float) -> None:
-    """On both sides of where exponentials are taken as they are, for all rows or one alone: as exact as can be."""
+    """On both sides of the limit for exponentials without a shift, for all rows or for one."""
     hidden, weight, bias, targets, weights = inputs(6, 20, 3, 50, 1)
     hidden[0] *= scale
     double = leaves_of((hidden, weight, bias + offset, targets, weights))
@@ -138,7 +138,7 @@ def test_logits_far_from_0_in_float32(offset: float, scale: float) -> None:
         torch.testing.assert_close(one.double(), other, rtol=1e-4, atol=1e-4)
 
 
-def test_without_gradients_it_gives_the_same_value() -> None:
+def test_the_value_is_the_same_without_gradients() -> None:
     given_inputs = inputs(4, 6, 2, 9, 1)
     with torch.no_grad():
         value = softmax_cross_entropy(*given_inputs)
@@ -146,7 +146,7 @@ def test_without_gradients_it_gives_the_same_value() -> None:
 
 
 @pytest.mark.parametrize("safe", [True, False])
-def test_the_logits_of_all_rows_never_exist_at_once(safe: bool) -> None:
+def test_the_logits_of_all_rows_are_never_in_memory_at_once(safe: bool) -> None:
     rows, items, chunk = 700, 600, 6000
     hidden, weight, bias, targets, weights = inputs(5, rows, 1, items, 1)
     leaves = leaves_of((hidden * (0.1 if safe else 30), weight, bias, targets, weights))
@@ -155,7 +155,7 @@ def test_the_logits_of_all_rows_never_exist_at_once(safe: bool) -> None:
     assert chunk / 2 < seen.entries <= chunk < rows * items
 
 
-def test_its_gradients_are_there_for_one_backward_pass() -> None:
+def test_a_second_backward_pass_is_refused() -> None:
     loss = softmax_cross_entropy(*leaves_of(inputs(5, 4, 1, 9, 1)))
     loss.backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="one backward pass"):
@@ -163,8 +163,8 @@ def test_its_gradients_are_there_for_one_backward_pass() -> None:
 
 
 @pytest.mark.parametrize("chunk_entries", [None, 40 * 70])
-def test_rounding_by_hand_changes_little(monkeypatch: pytest.MonkeyPatch, chunk_entries: int | None) -> None:
-    """With factors in bfloat16 all is still float32, and off by their rounding; in float64 nothing is rounded."""
+def test_rounding_to_bfloat16_changes_little(monkeypatch: pytest.MonkeyPatch, chunk_entries: int | None) -> None:
+    """With inputs rounded to bfloat16, results are float32 and differ by that rounding; float64 is never rounded."""
     generator = torch.Generator().manual_seed(3)
     hidden, weight, bias = (torch.randn(*shape, generator=generator) for shape in ((100, 16), (70, 16), (70,)))
     targets = torch.randint(1, 70, (100, 5), generator=generator)

@@ -6,7 +6,7 @@ import torch
 from models.losses.variational import kl_to_standard_normal, linear_anneal, reparameterize
 
 
-def test_kl_is_torchs_and_never_negative() -> None:
+def test_kl_equals_torchs_and_is_never_negative() -> None:
     generator = torch.Generator().manual_seed(0)
     mu = torch.randn(200, 6, generator=generator, dtype=torch.float64) * 2
     log_variance = torch.randn(200, 6, generator=generator, dtype=torch.float64) * 2
@@ -18,7 +18,7 @@ def test_kl_is_torchs_and_never_negative() -> None:
     assert kl_to_standard_normal(torch.zeros(1, 6), torch.zeros(1, 6)).item() == 0
 
 
-def test_kl_is_what_samples_say() -> None:
+def test_kl_agrees_with_samples() -> None:
     mu, log_variance = torch.tensor([[0.7, -1.2]]), torch.tensor([[-0.8, 0.5]])
     z = reparameterize(mu.expand(400_000, 2), log_variance.expand(400_000, 2), torch.Generator().manual_seed(1))
     normal = torch.distributions.Normal(mu, (log_variance / 2).exp())
@@ -28,7 +28,7 @@ def test_kl_is_what_samples_say() -> None:
 
 
 def test_epsilon_is_a_standard_normal() -> None:
-    """Not one with a deviation of .01, as in a well-known copy."""
+    """A well-known implementation has a standard deviation of .01."""
     mu, log_variance = torch.full((500, 400), 3.0), torch.full((500, 400), -1.0)
     z = reparameterize(mu, log_variance, torch.Generator().manual_seed(2))
     epsilon = (z - mu) / (0.5 * log_variance).exp()

@@ -47,8 +47,8 @@ def test_values_and_gradients(seed: int, batch: int, length: int, repeats: bool)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5, 1.0])
-def test_with_norm_and_dropout_it_is_the_dense_layer(dropout: float) -> None:
-    """Norm of the sparse vector, dropout of its entries: the same as on the dense row with the same mask."""
+def test_with_norm_and_dropout_it_equals_the_dense_layer(dropout: float) -> None:
+    """Norm and dropout of the sparse entries equal those of the dense row with the same mask."""
     items, weights = rows(3, 40, 7, repeats=False)
     table = torch.randn(ITEMS, WIDTH, dtype=torch.float64)
     sparse, dense = table.clone().requires_grad_(), table.clone().requires_grad_()
@@ -75,7 +75,7 @@ def test_dropout_keeps_the_mean() -> None:
     assert (dropped == 0).float().mean().item() == pytest.approx(0.3, abs=0.005)
 
 
-def test_nothing_at_all() -> None:
+def test_empty_bags() -> None:
     table = torch.randn(ITEMS, WIDTH, requires_grad=True)
     got = weighted_bag(table, torch.zeros(3, 4, dtype=torch.int64), torch.zeros(3, 4))
     assert torch.equal(got, torch.zeros(3, WIDTH))
@@ -83,8 +83,8 @@ def test_nothing_at_all() -> None:
     assert table.grad is not None and not table.grad.any()
 
 
-def test_both_ways_to_transpose_agree() -> None:
-    """The CPU's way and that of other devices: what comes first in a column is of the first row."""
+def test_both_ways_of_transposing_agree() -> None:
+    """The CPU's method and that of other devices: the first entry of a column is of the first row."""
     starts, entries = torch.tensor([0, 3, 3, 5, 8]), torch.tensor([4, 0, 4, 2, 0, 4, 4, 1])
     assert _transposed_by_sorting(starts, entries, torch.rand(8), ITEMS)[1].tolist() == [0, 2, 3, 2, 0, 0, 3, 3]
     generator = torch.Generator().manual_seed(0)
@@ -101,8 +101,8 @@ def test_densify() -> None:
     torch.testing.assert_close(densify(items, weights, ITEMS), plain_dense(items, weights))
 
 
-def test_an_item_without_weight_is_never_looked_up() -> None:
-    """A row of the table that is NaN does no harm where its weight is 0 (padding)."""
+def test_items_with_weight_0_are_never_looked_up() -> None:
+    """A NaN row of the table has no effect if its weight is 0 (padding)."""
     table = torch.ones(ITEMS, WIDTH)
     table[0] = torch.nan
     got = weighted_bag(table, torch.tensor([[0, 0, 2]]), torch.tensor([[0.0, 0.0, 3.0]]))

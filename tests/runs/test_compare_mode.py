@@ -245,7 +245,7 @@ def write_grid(place: Place) -> None:
         "runs": [
             "train_pop",
             {"template": "train_vae", "label": "ESAPR", "overrides": vae},
-            {"template": "train_vae", "label": "narrow", "overrides": {**vae, "encoder_hidden_layer": [4]}},
+            {"template": "train_vae", "label": "narrow", "overrides": {**vae, "hidden_layers": [4]}},
         ],
         "num_threads": 1,
         "synthetic_users": 80,

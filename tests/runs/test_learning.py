@@ -34,8 +34,8 @@ VAE: dict[str, Any] = {
     "max_len": 16,
     "train_window": 2,
     "train_batch_size": 128,
-    "encoder_hidden_layer": [64],
-    "encode_len": 32,
+    "hidden_layers": [64],
+    "latent_size": 32,
     "total_anneal_steps": 10000,
     "validation_candidates": "full",
     "saturation_wait_epochs": 2,
@@ -65,7 +65,7 @@ ORDERED = [c for c in sorted(MODELS) if issubclass(DATALOADERS[MODELS[c].dataloa
 RATING = [code for code in sorted(MODELS) if "ratings" in MODELS[code].needs]
 UNORDERED = [code for code in sorted(MODELS) if code not in {*ORDERED, *RATING, "pop", "vae"}]  # vae: a test of its own
 STEPS: dict[str, Any] = {"lr": 0.003, "train_batch_size": 64, "saturation_wait_epochs": 5, "num_epochs": 20}
-SMALLER: dict[str, dict[str, Any]] = {"hvamp": {"hidden_size": 64, "latent_size": 32, "pseudo_inputs": 50}}
+SMALLER: dict[str, dict[str, Any]] = {"hvamp": {"hidden_units": 64, "latent_size": 32, "pseudo_inputs": 50}}
 
 BANDS = {  # model -> epochs, and the least NDCG@10 after them
     "gru4rec": (12, 0.5),

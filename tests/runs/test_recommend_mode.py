@@ -154,7 +154,7 @@ def test_unknown_users_are_one_error(vae: Path, capsys: pytest.CaptureFixture[st
         (["--users", "all", "--output", "x.txt"], ".parquet or .csv"),
         (["--histories", "nowhere.csv"], "no such file"),
         (["--users", "all", "--dataset_path", "nowhere.csv"], "no such file"),
-        (["--users", "all", "--encode_len", "3"], "does not use"),
+        (["--users", "all", "--latent_size", "3"], "does not use"),
     ],
 )
 def test_wrong_options_are_reported(

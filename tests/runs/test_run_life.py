@@ -86,7 +86,7 @@ def test_the_tables_and_per_user_values_agree_with_the_results(finished: Place) 
 
 def test_its_options_are_a_template(finished: Place, place: Place) -> None:
     given = yaml.safe_load((finished.run_folder / "config.yaml").read_text())
-    assert given["max_len"] == 8 and given["encoder_hidden_layer"] == [16]
+    assert given["max_len"] == 8 and given["hidden_layers"] == [16]
     again = place.launcher.run(place.folder, "--templates", finished.run_folder / "config.yaml").ok()
     assert "epoch 1 (recover_len 8)" in again.err, "no line per epoch where the output is no terminal"
     assert outcome(place.run_folder) == outcome(finished.run_folder)
@@ -402,7 +402,7 @@ def test_weights_are_refused_under_another_split(finished: Place, place: Place) 
 
 
 def test_weights_of_another_model_are_refused(finished: Place, place: Place) -> None:
-    refused = place.run(mode="test", pretrained_weights=finished.run_folder, encode_len=9)
+    refused = place.run(mode="test", pretrained_weights=finished.run_folder, latent_size=9)
     assert refused.code == 1 and "weights of another model" in refused.err
     missing = place.run(mode="test", pretrained_weights="nowhere")
     assert missing.code == 1 and "no weights at nowhere" in missing.err

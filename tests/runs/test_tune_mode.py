@@ -170,6 +170,18 @@ def test_a_search_never_reads_the_test_set(here: Path, monkeypatch: pytest.Monke
     assert done.best is not None and len(done.table) == 4
 
 
+def test_a_former_name_can_be_searched(here: Path) -> None:
+    """The study keeps the name; runs and the winner's template have the current one."""
+    base = {key: value for key, value in TUNE.items() if key in TINY or key in ("mode", "num_trials")}
+    config = config_of(**{**base, "num_trials": 2, "model_code": "als", "search": "{factors: {choice: [4, 8]}}"})
+    done = search(config)
+    assert set(done.values) == {"factors"} and len(done.table) == 3
+    template = yaml.safe_load((done.folder / "best.yaml").read_text())
+    assert template["hidden_units"] == done.values["factors"] and "factors" not in template
+    widths = [yaml.safe_load(file.read_text())["hidden_units"] for file in done.folder.glob("trial-*/config.yaml")]
+    assert done.values["factors"] in widths and set(widths) <= {4, 8}
+
+
 def test_other_test_items_change_nothing(here: Path) -> None:
     def write(shift: int) -> None:
         lines = []

@@ -1,4 +1,4 @@
-"""A model whose every weight can be told from outside, and the parts that a trainer needs around it."""
+"""A model with one table of weights, and the other parts that a trainer needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from trainers.trainer import Trainer
 
 
 class TableModel(Model):
-    """score(item) = table[item]; the loss pulls the table towards 0 with some noise, or is what `loss_of` says."""
+    """score(item) = table[item]; the loss pulls the table towards noise, or is what `loss_of` returns."""
 
     code = "table"
     Options = Options
@@ -49,7 +49,7 @@ class TableModel(Model):
 
 
 class ScriptedEvaluator(Evaluator):
-    """Says that validation NDCG@10 was the next value of a list (0 when it is over)."""
+    """Returns the values of a list as validation NDCG@10, then 0."""
 
     script: list[float]
 
@@ -68,7 +68,7 @@ def make_trainer(
     seed: int = 0,
     **options: Any,
 ) -> Trainer:
-    """A trainer of a small model on small data, with scripted validation or a true one."""
+    """A trainer of a small model on small data; validation values are those of `script`, if given."""
     split = leave_one_out(sequence_data(random_histories(3, 7, 9, 9), num_items=9))
     loader_class = DATALOADERS["vae"]
     loader = loader_class(loader_class.Options(max_len=max_len, train_batch_size=3), split)

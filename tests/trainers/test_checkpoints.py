@@ -1,4 +1,4 @@
-"""Checkpoints are whole or not there; what is damaged is named, and the one before is used."""
+"""Checkpoints are written completely or not at all; a damaged one is named and the one before it used."""
 
 import errno
 import json
@@ -32,7 +32,7 @@ from trainers.randomness import Generators
 
 
 def checkpoint(number: int) -> Checkpoint:
-    """One that can be told from the others."""
+    """A checkpoint that differs from the others."""
     return Checkpoint({"model/w": torch.full((64,), float(number)), "best/w": torch.zeros(2)}, {"epoch": number})
 
 
@@ -52,7 +52,7 @@ def newest_file(folder: Path) -> Path:
 
 @pytest.fixture
 def heard(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
-    """The log, also where a run in this process has taken our loggers for itself."""
+    """The log, even after a run in this process has reconfigured the loggers."""
     for name in ("trainers", "trainers.checkpoint"):
         monkeypatch.setattr(logging.getLogger(name), "propagate", True)
     caplog.set_level(logging.WARNING)
@@ -60,7 +60,7 @@ def heard(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def damage(path: Path, how: str) -> None:
-    """Spoil a file in one of the ways that happen."""
+    """Damage a file in one of the ways that occur."""
     content = bytearray(path.read_bytes())
     if how == "truncated":
         path.write_bytes(content[:-5])
@@ -73,7 +73,7 @@ def damage(path: Path, how: str) -> None:
         path.unlink()
 
 
-def test_the_newest_is_loaded_and_few_are_kept(tmp_path: Path) -> None:
+def test_the_newest_is_loaded_and_two_are_kept(tmp_path: Path) -> None:
     store = filled(tmp_path, 5)
     loaded = store.load()
     assert loaded is not None
@@ -84,12 +84,12 @@ def test_the_newest_is_loaded_and_few_are_kept(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
-def test_none_at_all(tmp_path: Path) -> None:
+def test_no_checkpoint(tmp_path: Path) -> None:
     assert CheckpointStore(tmp_path).load() is None
 
 
 @pytest.mark.parametrize("how", ["truncated", "empty", "tampered"])
-def test_a_damaged_one_is_named_and_the_one_before_used(
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     tmp_path: Path, heard: pytest.LogCaptureFixture, how: str
 ) -> None:
     store = filled(tmp_path, 3)
@@ -99,12 +99,12 @@ def test_a_damaged_one_is_named_and_the_one_before_used(
     assert loaded is not None and loaded.state == {"epoch": 2}
     (record,) = heard.records
     assert spoilt.name in record.getMessage() and record.levelno == logging.WARNING
-    store.save(checkpoint(3), 3)  # the same number again, as a resumed run writes it
+    store.save(checkpoint(3), 3)  # a resumed run writes the same number again
     again = store.load()
     assert again is not None and again.state == {"epoch": 3}
 
 
-def test_a_damaged_one_takes_no_whole_ones_place(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_replaces_no_intact_one(tmp_path: Path) -> None:
     store = filled(tmp_path, 3)
     damage(newest_file(tmp_path), "tampered")
     store.load()
@@ -120,7 +120,7 @@ def test_a_damaged_one_takes_no_whole_ones_place(tmp_path: Path) -> None:
     assert loaded is not None and loaded.state == {"epoch": 5}  # rewritten, it is intact
 
 
-def test_all_damaged(tmp_path: Path) -> None:
+def test_all_checkpoints_damaged(tmp_path: Path) -> None:
     store = filled(tmp_path, 3)
     files = list(tmp_path.glob("recent-*"))
     for path in files:
@@ -132,7 +132,7 @@ def test_all_damaged(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", ["os.replace", "fsync"])
 def test_a_failed_write_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    """A full disk, say: the old checkpoint is what is loaded, and nothing half-written lies about."""
+    """The old checkpoint is loaded, and no incomplete file is left."""
     store = filled(tmp_path, 1)
 
     def fail(*_: Any) -> None:
@@ -150,11 +150,11 @@ def test_a_failed_write_leaves_the_one_before(tmp_path: Path, monkeypatch: pytes
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_file_that_can_not_be_written_whole_is_named_and_the_one_before_used(tmp_path: Path) -> None:
-    """A true limit of the file size, as a full disk has one: safetensors has an error of its own for it."""
+def test_a_full_disk_is_named_and_the_last_checkpoint_kept(tmp_path: Path) -> None:
+    """A limit on file size acts like a full disk; safetensors raises its own error for it."""
     store = filled(tmp_path, 1)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as Python itself does it
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as Python does by default
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
     try:
         with pytest.raises(OSError, match=r"recent-000002\.safetensors") as caught:
@@ -162,13 +162,13 @@ def test_a_file_that_can_not_be_written_whole_is_named_and_the_one_before_used(t
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)
-    assert caught.value.errno == errno.EFBIG  # main takes an OSError with a number for what it is
+    assert caught.value.errno == errno.EFBIG  # main reports an OSError with a number as a user's error
     loaded = store.load()
     assert loaded is not None and loaded.state == {"epoch": 1}
     assert not list(tmp_path.glob(".*"))
 
 
-def test_something_else_is_no_weights_file(tmp_path: Path) -> None:
+def test_other_files_are_refused_as_weights(tmp_path: Path) -> None:
     for content in (b"", b"hello", b"\x80\x04\x95\x00", os.urandom(200)):
         path = tmp_path / "odd.safetensors"
         path.write_bytes(content)
@@ -176,8 +176,8 @@ def test_something_else_is_no_weights_file(tmp_path: Path) -> None:
             read_tensors(path)
 
 
-def test_changed_weights_are_found_out(tmp_path: Path) -> None:
-    """A file that reads well but isn't what was written: one bit of a weight has flipped."""
+def test_changed_weights_are_detected(tmp_path: Path) -> None:
+    """The file can be read, but one bit of a weight has flipped."""
     path = tmp_path / "best.safetensors"
     write_tensors(path, {"w": torch.arange(6.0).view(2, 3), "count": torch.tensor(3)}, {"epoch": 1})
     assert read_tensors(path).tensors["count"] == 3
@@ -188,7 +188,7 @@ def test_changed_weights_are_found_out(tmp_path: Path) -> None:
         read_tensors(path)
 
 
-def test_a_changed_state_is_found_out_and_older_files_are_read(tmp_path: Path) -> None:
+def test_a_changed_state_is_detected_and_older_files_are_read(tmp_path: Path) -> None:
     path = tmp_path / "recent.safetensors"
     tensors, state = {"w": torch.arange(6.0)}, {"step": 400, "best_value": float("nan"), "codes": ["a", "ä"]}
     write_tensors(path, tensors, state)
@@ -224,7 +224,7 @@ def test_saved_weights_are_a_copy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["adam", "adamw", "sgd"])
-def test_an_optimizer_goes_on_where_it_was(tmp_path: Path, kind: str) -> None:
+def test_the_optimizer_state_is_restored(tmp_path: Path, kind: str) -> None:
     options = GenericTrainerOptions.model_validate(
         {"optimizer": kind, "lr": 0.1, "weight_decay": 0.01, "momentum": 0.9 if kind == "sgd" else 0.0}
     )
@@ -250,7 +250,7 @@ def test_an_optimizer_goes_on_where_it_was(tmp_path: Path, kind: str) -> None:
     assert torch.equal(second, whole)
 
 
-def test_generators_go_on_where_they_were() -> None:
+def test_the_generator_states_are_restored() -> None:
     cpu = torch.device("cpu")
 
     def draws(generators: Generators) -> list[torch.Tensor]:
@@ -270,4 +270,4 @@ def test_generators_go_on_where_they_were() -> None:
         other.restore(state)
         assert all(torch.equal(a, b) for a, b in zip(draws(other), then, strict=True))
         assert all(torch.equal(a, b) for a, b in zip(draws(Generators(5, cpu)), begin, strict=True))
-        assert len({tuple(d.tolist()) for d in begin}) == 3  # the streams are not one another's copies
+        assert len({tuple(d.tolist()) for d in begin}) == 3  # the streams differ from one another

@@ -25,13 +25,13 @@ def parameters(scale: float) -> list[nn.Parameter]:
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 @pytest.mark.parametrize("max_norm", [0.5, 5.0])
-def test_clipping_is_torchs(scale: float, max_norm: float) -> None:
+def test_clipping_equals_torchs(scale: float, max_norm: float) -> None:
     ours, theirs = parameters(scale), parameters(scale)
     norm = clip_gradients(ours, max_norm)
     expected = torch.nn.utils.clip_grad_norm_(theirs, max_norm)
     torch.testing.assert_close(norm, expected)
     for own, other in zip(ours[:-1], theirs[:-1], strict=True):
-        # torch multiplies by norm / (norm + 1e-6) at most 1; where nothing is to be clipped we touch nothing
+        # torch multiplies by min(1, max_norm / (norm + 1e-6)); here gradients within the norm stay as they are
         torch.testing.assert_close(own.grad, other.grad, rtol=1e-5, atol=0)
     assert ours[-1].grad is None
 
@@ -46,7 +46,7 @@ def test_clipping_keeps_the_direction_and_bounds_the_norm() -> None:
 
 
 @pytest.mark.parametrize(("decay_step", "gamma"), [(None, 0.5), (1, 0.9), (16, 0.9), (3, 1.0)])
-def test_learning_rate_is_steplr(decay_step: int | None, gamma: float) -> None:
+def test_the_learning_rate_equals_steplr(decay_step: int | None, gamma: float) -> None:
     given = options(lr=5e-3, decay_step=decay_step, gamma=gamma)
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=5e-3)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, decay_step or 10**9, gamma)
@@ -64,7 +64,7 @@ def test_learning_rate_is_steplr(decay_step: int | None, gamma: float) -> None:
         ("sgd", lambda p: torch.optim.SGD(p, lr=0.1, weight_decay=0.02, momentum=0.5)),
     ],
 )
-def test_the_fused_optimizers_are_the_plain_ones(kind: str, plain: Any) -> None:
+def test_fused_optimizers_equal_the_plain_ones(kind: str, plain: Any) -> None:
     ours, theirs = nn.Parameter(torch.linspace(-1, 1, 40)), nn.Parameter(torch.linspace(-1, 1, 40))
     momentum = 0.5 if kind == "sgd" else 0.0
     given = options(optimizer=kind, lr=0.1, adam_beta2=0.98, weight_decay=0.02, momentum=momentum)
@@ -80,7 +80,7 @@ def test_the_fused_optimizers_are_the_plain_ones(kind: str, plain: Any) -> None:
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
-def test_options_that_would_do_nothing_are_refused() -> None:
+def test_options_without_effect_are_refused() -> None:
     with pytest.raises(ValueError, match=r"momentum .0.9. is an option of optimizer sgd, not of adamw"):
         options(optimizer="adamw", momentum=0.9)
     with pytest.raises(ValueError, match="decrease_dropout"):

@@ -1,4 +1,4 @@
-"""When a run waits, moves on and ends; what it keeps; what it does with the learning rate."""
+"""The training loop: early stopping, stages, learning rate, interrupts, divergence and resuming."""
 
 import copy
 import os
@@ -18,25 +18,25 @@ from trainers.run_folder import RunFolder
 from trainers.saturation import TrainingState
 
 
-def test_saturation_waits_exactly(tmp_path: Path) -> None:
+def test_early_stopping_waits_exactly_its_patience(tmp_path: Path) -> None:
     """Best in epoch 2, then 3 epochs that aren't better (equal is not better): epoch 5 is the last."""
     state = make_trainer(tmp_path, [0.1, 0.5, 0.5, 0.4, 0.3, 0.9], saturation_wait_epochs=3).train(resume=False)
     assert (state.epoch, state.best_epoch, state.best_value) == (5, 2, 0.5)
     assert state.stopped_by == "saturation"
 
 
-def test_an_improvement_restarts_the_wait(tmp_path: Path) -> None:
+def test_an_improvement_restarts_patience(tmp_path: Path) -> None:
     state = make_trainer(tmp_path, [0.5, 0.4, 0.6, 0.1, 0.7, 0.1, 0.1], saturation_wait_epochs=2).train(resume=False)
     assert (state.epoch, state.best_epoch) == (7, 5)
 
 
-def test_no_saturation_without_a_wait(tmp_path: Path) -> None:
+def test_no_early_stopping_without_patience(tmp_path: Path) -> None:
     state = make_trainer(tmp_path, [0.5], saturation_wait_epochs=None, num_epochs=12).train(resume=False)
     assert (state.epoch, state.best_epoch, state.stopped_by) == (12, 1, "num_epochs")
 
 
-def test_the_best_survives_a_stage_and_its_wait_restarts(tmp_path: Path) -> None:
-    """The second stage (epochs 4 and 5) never beats the first: the best stays, the wait is again 2 epochs."""
+def test_a_new_stage_keeps_the_best_and_restarts_patience(tmp_path: Path) -> None:
+    """The second stage, epochs 4 and 5, is no better than the first: the best stays, and it also waits 2 epochs."""
     trainer = make_trainer(
         tmp_path, [0.5, 0.1, 0.1, 0.3, 0.4], trainer="vae", max_len=2, saturation_wait_epochs=2, train_transfer=True
     )
@@ -44,7 +44,7 @@ def test_the_best_survives_a_stage_and_its_wait_restarts(tmp_path: Path) -> None
     assert (state.epoch, state.stage, state.best_epoch, state.best_value) == (5, 1, 1, 0.5)
 
 
-def test_state_counts_by_itself() -> None:
+def test_the_state_counts_epochs_and_improvements() -> None:
     state = TrainingState(epoch=1)
     assert state.observe(0.2) and not state.observe(0.2)
     state.epoch = 4
@@ -55,7 +55,7 @@ def test_state_counts_by_itself() -> None:
     assert TrainingState(**state.as_dict()) == state
 
 
-def test_a_lower_error_is_better_where_errors_decide() -> None:
+def test_lower_is_better_for_errors() -> None:
     state = TrainingState(epoch=1, higher_is_better=False)
     assert state.observe(0.9) and not state.observe(1.0) and not state.observe(0.9)
     assert state.observe(0.8) and state.best_value == 0.8
@@ -74,7 +74,7 @@ def test_states_with_negated_errors_are_still_read(tmp_path: Path) -> None:
     assert folder.status()["best_value"] == 0.85
 
 
-def test_the_peak_of_memory_is_that_of_the_whole_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_peak_memory_is_that_of_the_whole_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A resumed run is another process, whose own peak may be lower."""
     peaks = iter([10.0, 700.0, 20.0])
     monkeypatch.setattr("trainers.trainer.peak_memory_mib", lambda device: next(peaks))
@@ -121,7 +121,7 @@ def test_a_stage_starts_from_the_best_weights(tmp_path: Path, best_model_transfe
         lr=0.1,
         num_epochs=4,
     )
-    seen: list[torch.Tensor] = []  # the weights with which each epoch begins
+    seen: list[torch.Tensor] = []  # the weights at the start of each epoch
     train_pass = trainer.train_pass
     trainer.train_pass = lambda: (seen.append(trainer.model.table.detach().clone()), train_pass())[1]  # type: ignore
     trainer.train(resume=False)
@@ -129,11 +129,11 @@ def test_a_stage_starts_from_the_best_weights(tmp_path: Path, best_model_transfe
     best = seen[1]  # after epoch 1
     assert torch.equal(seen[3], best) == best_model_transfer
     assert not torch.equal(seen[2], best)
-    assert torch.equal(trainer.model.table.detach(), best)  # type: ignore[arg-type]  # in the end, it has the best
+    assert torch.equal(trainer.model.table.detach(), best)  # type: ignore[arg-type]  # it ends with the best weights
     assert torch.equal(load_file(tmp_path / "models" / "best.safetensors")["table"], best)
 
 
-def test_learning_rate_is_that_of_steplr(tmp_path: Path) -> None:
+def test_the_logged_learning_rate_equals_steplr(tmp_path: Path) -> None:
     trainer = make_trainer(
         tmp_path, lr=0.02, decay_step=3, gamma=0.7, num_epochs=10, saturation_wait_epochs=None, optimizer="sgd"
     )
@@ -150,7 +150,7 @@ def test_learning_rate_is_that_of_steplr(tmp_path: Path) -> None:
     assert [float(line.split(",")[place]) for line in lines[1:]] == pytest.approx(expected, rel=1e-12)
 
 
-def test_the_rate_in_the_table_is_the_rate_of_the_steps(tmp_path: Path) -> None:
+def test_the_logged_learning_rate_is_the_one_used(tmp_path: Path) -> None:
     """With the gradient always 1, plain SGD moves by the sum of the rates."""
     trainer = make_trainer(
         tmp_path,
@@ -170,7 +170,7 @@ def test_the_rate_in_the_table_is_the_rate_of_the_steps(tmp_path: Path) -> None:
     torch.testing.assert_close(moved, torch.full_like(moved, steps * 0.5 * 1.11))
 
 
-def test_steps_go_on_over_epochs_and_stages(tmp_path: Path) -> None:
+def test_steps_count_over_epochs_and_stages(tmp_path: Path) -> None:
     steps: list[int] = []
     model = TableModel(loss_of=lambda table, step: (steps.append(step), table.sum())[1])
     trainer = make_trainer(tmp_path, [0.5], model, trainer="vae", max_len=4, saturation_wait_epochs=1)
@@ -194,13 +194,13 @@ def test_a_pilot_is_two_epochs_of_two_batches(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_loss_that_is_no_number_names_the_model(tmp_path: Path, value: float) -> None:
+def test_a_nan_loss_is_an_error_that_names_the_model(tmp_path: Path, value: float) -> None:
     trainer = make_trainer(tmp_path, model=TableModel(loss_of=lambda table, _: table.sum() * value))
     with pytest.raises(UserError, match=r"model table.*epoch 1"):
         trainer.train(resume=False)
 
 
-def test_scores_that_are_no_numbers_name_the_model(tmp_path: Path) -> None:
+def test_nan_scores_are_an_error_that_names_the_model(tmp_path: Path) -> None:
     model = TableModel()
     with torch.no_grad():
         model.table[3] = torch.nan
@@ -211,8 +211,8 @@ def test_scores_that_are_no_numbers_name_the_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 4, 5, 6])
-def test_resuming_goes_on_with_the_same_bits(tmp_path: Path, stop_after: int) -> None:
-    """A run cut into two processes: weights, state and tables are those of the run in one."""
+def test_a_resumed_run_ends_in_the_same_bits(tmp_path: Path, stop_after: int) -> None:
+    """Weights, state and tables are those of an uninterrupted run."""
     options: dict[str, Any] = {
         "trainer": "vae",
         "max_len": 4,
@@ -240,16 +240,16 @@ def test_resuming_goes_on_with_the_same_bits(tmp_path: Path, stop_after: int) ->
         assert first == other
 
 
-def test_best_weights_that_a_kill_kept_from_being_written_are_written_by_the_resumed_run(tmp_path: Path) -> None:
+def test_a_resumed_run_writes_missing_best_weights(tmp_path: Path) -> None:
     make_trainer(tmp_path, num_epochs=2, checkpoint_seconds=0).train(resume=False)
     best = tmp_path / "models" / "best.safetensors"
     before = best.read_bytes()
-    best.unlink()  # as if killed after the last checkpoint and before them
+    best.unlink()  # as if killed between the last checkpoint and writing them
     make_trainer(tmp_path, num_epochs=2, checkpoint_seconds=0).train(resume=True)
     assert best.read_bytes() == before
 
 
-def test_a_run_knows_the_versions_of_the_code_it_went_through(
+def test_a_run_records_the_code_versions_that_trained_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("trainers.trainer.code_version", lambda: "one")
@@ -264,7 +264,7 @@ def test_a_run_knows_the_versions_of_the_code_it_went_through(
     assert f"started with one on {state.machines[0]} and resumes with code two on another" in caplog.text
 
 
-def test_interrupted_training_has_its_best_weights(tmp_path: Path) -> None:
+def test_interrupted_training_keeps_its_best_weights(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, [0.1, 0.5, 0.2, 0.3])
     tables: list[torch.Tensor] = []
     train_pass = trainer.train_pass
@@ -282,10 +282,10 @@ def test_interrupted_training_has_its_best_weights(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("first_wrong", [0, -1])
-def test_a_run_that_diverges_has_its_best_weights(
+def test_a_run_that_diverges_keeps_its_best_weights(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, first_wrong: int
 ) -> None:
-    """The gradient is nan in the third epoch's first step: the next loss shows it; or in its last: then validation."""
+    """A NaN gradient in epoch 3 shows in the next loss if it is in the first step, and in validation if in the last."""
     steps = make_trainer(tmp_path / "counted").parts.loader.batches_per_epoch()
     begin = 2 * steps + first_wrong % steps
 
@@ -308,8 +308,8 @@ def test_a_run_that_diverges_at_once_fails(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("before", [signal.SIG_IGN, signal.default_int_handler])
-def test_ctrl_c_ends_training_only_where_it_is_not_ignored(tmp_path: Path, before: Any) -> None:
-    """A script's job in the background has it ignored; the shell leaves it so."""
+def test_ctrl_c_ends_training_unless_it_is_ignored(tmp_path: Path, before: Any) -> None:
+    """Shells start the background jobs of a script with SIGINT ignored."""
     trainer = make_trainer(tmp_path, [0.1, 0.5, 0.2, 0.3], num_epochs=3)
     train_pass = trainer.train_pass
 
@@ -328,7 +328,7 @@ def test_ctrl_c_ends_training_only_where_it_is_not_ignored(tmp_path: Path, befor
     assert trainer.interrupted is (before is not signal.SIG_IGN)
 
 
-def test_the_mean_loss_weighs_batches_by_size(tmp_path: Path) -> None:
+def test_the_mean_loss_weights_batches_by_size(tmp_path: Path) -> None:
     """Batches of 3, 3 and a smaller last one, with losses 0, 1, 2, ...: the mean is over windows."""
     model = TableModel(loss_of=lambda table, step: table.sum() * 0 + step)
     trainer = make_trainer(tmp_path, [0.1], model, num_epochs=1)
@@ -341,7 +341,7 @@ def test_the_mean_loss_weighs_batches_by_size(tmp_path: Path) -> None:
     assert float(logged["loss"]) == pytest.approx(sum(n * step for step, n in enumerate(sizes)) / windows)
 
 
-def test_training_does_not_touch_the_data(tmp_path: Path) -> None:
+def test_training_does_not_change_the_data(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, [0.1, 0.2], num_epochs=2)
     before = copy.deepcopy(trainer.parts.loader.data.items)
     trainer.train(resume=False)

@@ -75,7 +75,7 @@ def test_itemknn_sums_the_cosines_of_each_items_nearest() -> None:
 def test_als_folds_a_user_in_by_its_own_normal_equations() -> None:
     pytest.importorskip("implicit")
     torch.manual_seed(0)
-    model, dense = fitted("als", factors=5, l2=0.3, alpha=7.0, iterations=30)
+    model, dense = fitted("als", hidden_units=5, l2=0.3, alpha=7.0, iterations=30)
     y = model.item_factors.double().numpy()
     scores = model.scores(batch_of(dense)).numpy()
     for user in range(0, USERS, 7):
@@ -87,7 +87,7 @@ def test_als_folds_a_user_in_by_its_own_normal_equations() -> None:
 def test_als_prefers_what_users_have() -> None:
     pytest.importorskip("implicit")
     torch.manual_seed(0)
-    model, dense = fitted("als", factors=8, alpha=20.0)
+    model, dense = fitted("als", hidden_units=8, alpha=20.0)
     scores = model.scores(batch_of(dense))[:, 1:].numpy()
     x = dense[:, 1:] > 0
     assert scores[x].mean() > scores[~x].mean() + 0.3

@@ -47,7 +47,7 @@ def test_annealing_never_passes_its_cap_and_never_falls(step: int, cap: float, t
 
 
 def test_hvamps_warm_up_counts_epochs() -> None:
-    model, _ = small("hvamp", steps_per_epoch=7, warmup_epochs=10, max_beta=0.3, pseudo_inputs=3, hidden_size=4)
+    model, _ = small("hvamp", steps_per_epoch=7, warmup_epochs=10, max_beta=0.3, pseudo_inputs=3, hidden_units=4)
     assert model.beta(0) == 0
     assert model.beta(35) == pytest.approx(0.15)
     assert [model.beta(step) for step in (70, 71, 10**6)] == [0.3] * 3
@@ -103,7 +103,7 @@ def test_log_mixture_is_the_plain_formula_even_far_away() -> None:
 
 
 def test_the_priors_gradient_reaches_the_pseudo_inputs() -> None:
-    model, batch = small("hvamp", pseudo_inputs=5, hidden_size=8, latent_size=4, warmup_epochs=0)
+    model, batch = small("hvamp", pseudo_inputs=5, hidden_units=8, latent_size=4, warmup_epochs=0)
     loss, parts = model.loss(batch, 10, torch.Generator().manual_seed(0))
     loss.backward()
     assert parts["kl"] > 0
@@ -111,7 +111,7 @@ def test_the_priors_gradient_reaches_the_pseudo_inputs() -> None:
 
 
 def test_a_pseudo_input_is_encoded_as_a_user_with_its_items_is() -> None:
-    model, _ = small("hvamp", pseudo_inputs=2, hidden_size=8, latent_size=4)
+    model, _ = small("hvamp", pseudo_inputs=2, hidden_units=8, latent_size=4)
     with torch.no_grad():
         model.pseudo.fill_(-1.0)  # below 0 counts as 0
         model.pseudo[0, [1, 4]] = torch.tensor([0.5, 3.0])  # items 2 and 5; above 1 counts as 1
@@ -134,7 +134,7 @@ SWITCHES = [
 
 @pytest.mark.parametrize("switches", SWITCHES, ids=lambda s: "-".join(map(str, s.values())))
 def test_hvamp_learns_with_every_switch(switches: dict[str, object]) -> None:
-    model, batch = small("hvamp", pseudo_inputs=4, hidden_size=16, latent_size=6, dropout=0.0, **switches)
+    model, batch = small("hvamp", pseudo_inputs=4, hidden_units=16, latent_size=6, dropout=0.0, **switches)
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
     generator = torch.Generator().manual_seed(0)
     errors = []
@@ -152,7 +152,7 @@ def test_hvamp_learns_with_every_switch(switches: dict[str, object]) -> None:
 
 def test_not_hierarchical_standard_hvamp_is_a_mult_vae() -> None:
     """Same widths, same parameters but for the bound on log variances."""
-    plain, batch = small("hvamp", prior="standard", hierarchical=False, gated=False, hidden_size=16, latent_size=6)
+    plain, batch = small("hvamp", prior="standard", hierarchical=False, gated=False, hidden_units=16, latent_size=6)
     mult, _ = small("mult_vae", hidden_layers=(16,), latent_size=6)
     names = {
         "input.table": "input2.table",
@@ -171,7 +171,7 @@ def test_not_hierarchical_standard_hvamp_is_a_mult_vae() -> None:
 
 
 def test_recvae_takes_turns_and_keeps_the_posterior_before() -> None:
-    model, batch = small("recvae", steps_per_epoch=2, hidden_size=8, latent_size=4)
+    model, batch = small("recvae", steps_per_epoch=2, hidden_units=8, latent_size=4)
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
     generator = torch.Generator().manual_seed(0)
     learned = []
@@ -216,7 +216,7 @@ def test_bernoulli_loss_is_binary_cross_entropy_over_the_catalogue() -> None:
 
 
 def test_cdae_folds_unknown_users_in_with_the_prior_mean() -> None:
-    model, batch = small("cdae", hidden_size=6)
+    model, batch = small("cdae", hidden_units=6)
     some = Batch(*(getattr(batch, f)[:10] for f in ("users", "items", "weights", "targets", "target_weights")))
     optimizer = torch.optim.Adam(model.parameters(), 0.01, weight_decay=0.1)
     generator = torch.Generator().manual_seed(0)

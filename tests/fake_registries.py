@@ -78,7 +78,7 @@ def model(options: type[Options], dataloader: str, trainer: str) -> type:
 
 
 def loader(code: str, options: type[Options]) -> type:
-    return component(options, code=code, rates=False, ranks=True)
+    return component(options, code=code, predicts_ratings=False, ranks=True)
 
 
 TRAIN = ("run", "dataset", "split", "dataloader", "model", "trainer", "evaluation")
@@ -113,7 +113,7 @@ def fake_registries(templates: Path) -> Registries:
                 "ml-20m": component(DataOptions),
                 "file": component(FileOptions),
             },
-            "split": {"leave_one_out": component(SplitOptions, rates=False)},
+            "split": {"leave_one_out": component(SplitOptions, predicts_ratings=False)},
             "dataloader": {"vae": loader("vae", WindowOptions), "none": loader("none", SplitOptions)},
             "model": {"vae": model(VaeOptions, "vae", "vae"), "pop": model(PopOptions, "none", "generic")},
             "trainer": {"vae": component(TransferOptions, GENERIC), "generic": GENERIC},

@@ -147,7 +147,7 @@ def test_autorec_learns_low_rank_ratings_better_than_biases(code: str) -> None:
     kind_of = MODELS[code]
     torch.manual_seed(0)
     dimensions = Dimensions(40, 60, 0)
-    model = kind_of(kind_of.Options(hidden_size=20, l2=0.1), dimensions)
+    model = kind_of(kind_of.Options(hidden_units=20, l2=0.1), dimensions)
     measure = evaluator(split, kind_of.dataloader_code)
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
     generator = torch.Generator().manual_seed(0)
@@ -163,7 +163,7 @@ def test_autorec_learns_low_rank_ratings_better_than_biases(code: str) -> None:
 
 def test_autorec_counts_observed_ratings_only() -> None:
     kind = MODELS["autorec_user"]
-    model = kind(kind.Options(hidden_size=4, l2=0.0), Dimensions(6, 3, 0))
+    model = kind(kind.Options(hidden_units=4, l2=0.0), Dimensions(6, 3, 0))
     columns, ratings = torch.tensor([[0, 2, 5], [1, 3, 4]]), torch.tensor([[0.0, 4.0, 1.0], [2.0, 5.0, 3.0]])
     batch = Batch(torch.arange(2), columns, ratings, targets=columns, target_weights=ratings)
     loss, _ = model.loss(batch, 0, torch.Generator())
@@ -183,7 +183,7 @@ def test_models_that_rank_are_refused_where_ratings_are_measured() -> None:
 
 
 def test_item_autorec_refuses_to_rank_by_name() -> None:
-    with pytest.raises(TypeError, match="as split leave_one_out asks for"):
+    with pytest.raises(TypeError, match="which split leave_one_out needs"):
         DATALOADERS["item_ratings"](DATALOADERS["item_ratings"].Options(), leave_one_out(rated()))
 
 
