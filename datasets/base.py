@@ -16,7 +16,7 @@ from common.messages import captured_records
 from common.schema import LOCATION, Options
 from datasets import cache
 from datasets.moments import Moment, to_seconds
-from datasets.prepare import PREPARE_VERSION, Rules, prepare, read_rows
+from datasets.prepare import PREPARE_VERSION, Rules, encode_rows, prepare
 from datasets.sequence_data import SequenceData
 
 logger = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ class Dataset(ABC, Generic[AnyOptions]):
             return cached
         with captured_records(SPEAKERS) as notes:
             raw = self.read(options)
-            rows = read_rows(raw.frame, raw.ticks_per_second)
+            rows = encode_rows(raw.frame, raw.ticks_per_second)
             del raw  # preparing needs the memory
             data = prepare(rows, options.rules(), name=name)
             del rows

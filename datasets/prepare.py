@@ -55,7 +55,7 @@ def _plain(value: object) -> str:
     return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def read_rows(frame: pd.DataFrame, ticks_per_second: int = 1) -> Rows:
+def encode_rows(frame: pd.DataFrame, ticks_per_second: int = 1) -> Rows:
     """Encode a table of interactions.
 
     frame: columns user, item (int64 or str), optional rating (float), timestamp (int64 ticks), in the file's order.

@@ -1,4 +1,4 @@
-"""The command line, split into flags and their words. The type of each option decides what its words mean."""
+"""Split the command line into flags and their words. The meaning of the words depends on the type of the option."""
 
 import re
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ _SWITCHES = ("help", "print_config", "version")
 
 @dataclass(frozen=True)
 class Arguments:
-    """The command line: templates, options, and switches that ask for a text instead of a run."""
+    """The command line: templates, options, and switches that request a text instead of a run."""
 
     templates: tuple[str, ...] = ()
     given: tuple[RawOption, ...] = ()

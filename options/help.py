@@ -1,4 +1,4 @@
-"""The texts of --help, --version and of the bare command."""
+"""The texts of --help, --version, and of a command without arguments."""
 
 import importlib.metadata
 import platform
@@ -62,8 +62,10 @@ def version_text() -> str:
 def help_text(given: list[RawOption], registries: Registries) -> str:
     """All options of the components that `given` chooses, the templates, and examples.
 
-    Raises:
-        OptionsError: a chosen component does not exist.
+    Raises
+    ------
+    OptionsError
+        A chosen component does not exist.
     """
     problems = Problems()
     latest = last_wins(given)
@@ -106,7 +108,7 @@ def _section(section: Section, choice: Choice, latest: dict[str, RawOption], reg
 
 
 def _here(key: str, default: str, section: Section, choice: Choice, latest: dict[str, RawOption]) -> str:
-    """What an option is with the templates and flags beside --help, or "" where that is its default."""
+    """The value of an option with the templates and flags given beside --help, or "" if that is its default."""
     if key not in latest:
         return f"here {choice.own[key][0]}, {choice.own[key][1]}" if key in choice.own else ""
     item = latest[key]
@@ -117,7 +119,7 @@ def _here(key: str, default: str, section: Section, choice: Choice, latest: dict
 
 
 def _type(key: str, text: str, registries: Registries) -> str:
-    """The type of an option; of one that chooses a component, the codes that there are."""
+    """The type of an option; for one that chooses a component, the available codes."""
     codes = {option: registries.components[section] for section, option in CHOOSERS.items()}
     codes["mode"] = registries.commands
     return text.replace("text", "|".join(codes[key]), 1) if key in codes else text
@@ -132,6 +134,6 @@ def _entries(title: str, rows: list[tuple[str, str, str]], width: int) -> str:
 
 
 def usage_text() -> str:
-    """What `python main.py` alone prints."""
+    """What `python main.py` prints without arguments."""
     names = ", ".join(template_names(TEMPLATES))
     return f"{USAGE}\nTemplates: {names}"

@@ -13,10 +13,10 @@ class Origin:
 
     Attributes
     ----------
-    kind : "default" of a schema or a model, a "template", the "command_line", or the "program" (a comparison, say, that
-        sets its runs' seeds)
-    name : of a default, whose it is; of a template, its path as shown; of the command line, the option; of the program,
-        the part that set the value
+    kind : "default" of a schema or a model, a "template", the "command_line", or the "program" (for example a
+        comparison, which sets the seeds of its runs)
+    name : the owner of a default, the path of a template as shown, the option on the command line, or the part of the
+        program that set the value
     line : the line in a template
     file : the template's path
     """
@@ -28,7 +28,7 @@ class Origin:
 
     @classmethod
     def default(cls, owner: str) -> "Origin":
-        """A default, of "model vae", say."""
+        """A default, for example of "model vae"."""
         return cls("default", owner)
 
     @classmethod
@@ -38,12 +38,12 @@ class Origin:
 
     @classmethod
     def program(cls, part: str) -> "Origin":
-        """A part of the program, "search experiments/g/tune-x", say."""
+        """A part of the program, for example "search experiments/g/tune-x"."""
         return cls("program", part)
 
     @property
     def is_default(self) -> bool:
-        """Whether nobody gave the value."""
+        """Whether the value is a default."""
         return self.kind == "default"
 
     @property
@@ -53,7 +53,7 @@ class Origin:
 
     @property
     def overrides_templates(self) -> bool:
-        """Whether the value counts more than every template's, and must be one that the command uses."""
+        """Whether the value has priority over templates. Such an option must be one that the command uses."""
         return self.kind in ("command_line", "program")
 
     def __str__(self) -> str:

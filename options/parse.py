@@ -18,14 +18,14 @@ def parse(argv: list[str], registries: Registries | Callable[[], Registries]) ->
     Parameters
     ----------
     argv : the words of the command line
-    registries : what can be chosen, or a function that loads it; usage and `--version` do without
+    registries : the registries, or a function that loads them, which is not called for usage and `--version`
 
     Raises
     ------
     OptionsError
         Lists everything that is wrong.
     HelpRequested
-        Help, the version or the resolved options were asked for, or nothing at all.
+        Help, the version or the resolved options were requested, or `argv` is empty.
     """
     if not argv:
         raise HelpRequested(usage_text(), exit_code=2)
@@ -51,9 +51,9 @@ def parse(argv: list[str], registries: Registries | Callable[[], Registries]) ->
 def _resolve(
     given: list[RawOption], registries: Registries, problems: Problems, templates: tuple[str, ...]
 ) -> Resolved | None:
-    """Resolve what could be read.
+    """Resolve the options that could be read.
 
-    If a part could not be read, only those new problems are added that don't depend on it.
+    If some could not be read, only problems that don't depend on them are added.
     """
     found = Problems()
     command = registries.commands.get(command_of(given, registries))

@@ -1,4 +1,4 @@
-"""What is wrong with the options: collected, and reported together."""
+"""Problems with the options, collected and reported together."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from options.origin import Origin
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: in which option, with which value, from where; `about` if it is no single option."""
+    """One problem: the option, its value and its origin, or `about` if it concerns no single option."""
 
     message: str
     origin: Origin | None = None
@@ -33,7 +33,7 @@ class Problems:
     found: list[Problem] = field(default_factory=list)
 
     def add(self, message: str, origin: Origin | None = None, key: str = "", value: str = "", about: str = "") -> None:
-        """Add a problem, unless it is there already."""
+        """Add a problem, once."""
         self.extend([Problem(message, origin, key, value, about)])
 
     def extend(self, others: Iterable[Problem]) -> None:
@@ -43,10 +43,12 @@ class Problems:
                 self.found.append(problem)
 
     def raise_if_any(self) -> None:
-        """Raise one `OptionsError` that lists them all.
+        """Raise one `OptionsError` that lists all problems, if there are any.
 
-        Raises:
-            OptionsError: there is at least one problem.
+        Raises
+        ------
+        OptionsError
+            There is at least one problem.
         """
         if self.found:
             count = len(self.found)
@@ -58,7 +60,7 @@ class Problems:
 
 
 def unknown_choice(what: str, name: str, names: Iterable[str]) -> str:
-    """The message for a code that no registry has."""
+    """The message for a name that doesn't exist."""
     listed = sorted(names)
     hint = nearest(name, listed)
     text = f"there is no {what} `{name}`"

@@ -1,4 +1,4 @@
-"""What options are read against. `main` hands it in, so that this package knows no component."""
+"""The registries and schemas that options are read against. `main` hands them in: this package knows no component."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ CHOOSERS = {  # section -> the option of the run that chooses its component
 
 
 class Component(Protocol):
-    """What a registry holds: a class with its options. Models also have `dataloader_code` and `trainer_code`."""
+    """An entry of a registry: a class with its options. Models also have `dataloader_code` and `trainer_code`."""
 
     @property
     def Options(self) -> type[Options]:
@@ -32,11 +32,11 @@ class Component(Protocol):
 
 
 class Command(Protocol):
-    """What `--mode` can name."""
+    """A command, chosen by `--mode`."""
 
     @property
     def sections(self) -> tuple[str, ...]:
-        """The sections of options that the command uses. One that is no component and not shared is its own."""
+        """The sections of options that the command uses: components, shared sections, and its own."""
 
     @property
     def Options(self) -> type[Options] | None:
@@ -44,19 +44,19 @@ class Command(Protocol):
 
     @property
     def listed(self) -> Callable[[Any, str], list[str]] | None:
-        """The codes of the datasets that the command's own options list, from those options and dataset_code."""
+        """Returns the codes of the datasets that the command's own options list, given those and dataset_code."""
 
     @property
     def overrides_runs(self) -> bool:
-        """Whether the options of its runs' components may be given, to override theirs."""
+        """Whether options of its runs' components may be given, to override those of the runs."""
 
     @property
     def resolve(self) -> "Resolve | None":
-        """How the command resolves its options, if it does more than `options.resolve.resolve`."""
+        """How the command resolves its options; None = by `options.resolve.resolve`."""
 
 
 class Resolve(Protocol):
-    """A command's own way to resolve its options. Returns None if it noted problems."""
+    """Resolves the options of a command. Returns None if it noted problems."""
 
     def __call__(
         self, given: "list[RawOption]", registries: "Registries", problems: "Problems", templates: tuple[str, ...]
@@ -70,16 +70,16 @@ def no_conflict(sections: Mapping[str, Options]) -> str | None:
 
 @dataclass(frozen=True)
 class Registries:
-    """Everything that can be chosen.
+    """The components and commands that options can choose.
 
     Attributes
     ----------
-    run : the schema of the section "run": the options that belong to no component; `mode` and those in `CHOOSERS` are
-        among them
+    run : the schema of the section "run": the options that belong to no component, including `mode` and those in
+        `CHOOSERS`
     components : section -> code -> component
     shared : section -> schema, for sections that are no components and that several commands use
-    commands : what `--mode` can name
-    conflicts : each says why a run's options, each valid alone, can't be combined; None if they can
+    commands : the value of `--mode` -> command
+    conflicts : functions that return why options, each valid alone, can't be combined; None if they can
     templates : the folder of templates
     """
 
@@ -91,7 +91,7 @@ class Registries:
     templates: Path = TEMPLATES
 
     def everything(self) -> Iterator[tuple[str, str, type[Options]]]:
-        """(section, code, schema) of everything there is; the code of sections without components is ""."""
+        """(section, code, schema) of every component and command; the code is "" for sections without components."""
         yield "run", "", self.run
         for name, schema in self.shared.items():
             yield name, "", schema

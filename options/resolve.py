@@ -1,4 +1,4 @@
-"""From raw values to resolved options: choose the components, judge every key, check every value."""
+"""From raw values to resolved options: choose the components, then check every key and every value."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from options.type_text import named_values, type_text
 from options.values import RawOption, Words, check, coerce
 from options.yaml_text import parse_word
 
-_BOUNDS = ("should be greater than", "should be less than")  # the type says this already
+_BOUNDS = ("should be greater than", "should be less than")  # the text of the type includes them
 _NOT_OPTIONS = {"templates": "on the command line", "extends": "in templates"}
 _NOT_OPTIONS |= dict.fromkeys(("help", "print_config", "version"), "on the command line")
 
@@ -42,11 +42,11 @@ class Choice:
     Attributes
     ----------
     run : the options of the section "run"
-    sections : section -> what was chosen for it
+    sections : section -> its chosen component or schema
     unsettled : the sections whose component was not found
-    own : option -> (the code that the model brings for it, whose default that is)
-    listed : code -> schema, of the datasets that the command's own options list
-    origins : section -> where its code was given
+    own : dataloader_code and trainer_code -> (the model's default, its origin)
+    listed : code -> schema, for the datasets listed in the command's own options
+    origins : section -> origin of its code
     """
 
     run: Options
@@ -76,7 +76,7 @@ class Choice:
 
 
 def last_wins(given: list[RawOption]) -> dict[str, RawOption]:
-    """Of the values given, in order of priority, the last of each key."""
+    """The last value of each key; `given` is in order of priority, lowest first."""
     return {item.key: item for item in given}
 
 
@@ -98,7 +98,7 @@ def rename(given: list[RawOption], choice: Choice, problems: Problems) -> list[R
 
 
 def command_of(given: list[RawOption], registries: Registries) -> str:
-    """The command that `mode` names, existing or not."""
+    """The command that `mode` names, whether it exists or not."""
     named = [item for item in given if item.key == "mode"]
     value = coerce(registries.run, named[-1]) if named else registries.run.model_fields["mode"].default
     return str(value)
@@ -135,7 +135,7 @@ def choose(given: dict[str, RawOption], registries: Registries, problems: Proble
 
 
 def _read_run(given: dict[str, RawOption], registries: Registries) -> Options:
-    """The options of the section "run". A wrong value counts as not given here; it is reported later."""
+    """The options of the section "run". Wrong values are ignored here and reported later."""
     schema = registries.run
     values = {key: coerce(schema, given[key]) for key in schema.model_fields if key in given}
     wrong = check(schema, values)[1]
@@ -184,7 +184,7 @@ def _choose_component(
 
 
 def _list_datasets(choice: Choice, command: Command, given: dict[str, RawOption], registries: Registries) -> None:
-    """Find the datasets that the command's own options list; what is wrong with them is reported later."""
+    """Find the datasets listed in the command's own options; errors in them are reported later."""
     schema, list_codes = command.Options, command.listed
     if schema is None or list_codes is None:
         return
@@ -197,7 +197,7 @@ def _list_datasets(choice: Choice, command: Command, given: dict[str, RawOption]
 
 
 def _related(one: type, other: type) -> bool:
-    """Whether one of two components can replace the other: one is derived from the other."""
+    """Whether two components can replace each other: one is a subclass of the other."""
     return issubclass(one, other) or issubclass(other, one)
 
 
@@ -219,11 +219,11 @@ def owners_of(key: str, registries: Registries) -> list[tuple[str, str]]:
 
 
 def judge_key(item: RawOption, choice: Choice, registries: Registries, strict: bool = False) -> str | None:
-    """Why the key of `item`, which no chosen section has, is wrong; None if it isn't, or if that can't be said.
+    """Why the key of `item`, which no chosen section has, is wrong; None if it isn't, or if that is unknown.
 
-    It can't be said if the component that may own it was not found. It isn't wrong if a template, written for training,
-    has options of components that this command (say stats) doesn't use, or if a listed dataset has it. `strict` judges
-    templates like the command line.
+    It is unknown if the component that may own the key was not found. A training template may have options of
+    components that this command (for example stats) doesn't use, and a listed dataset may have the option: neither is
+    wrong. `strict` judges templates like the command line.
     """
     lenient = not strict and not item.origin.overrides_templates
     owners = owners_of(item.key, registries)
@@ -252,7 +252,7 @@ def judge_key(item: RawOption, choice: Choice, registries: Registries, strict: b
 
 
 def _judge_chooser(item: RawOption, choice: Choice) -> str | None:
-    """Why it is wrong to choose a component on the command line: the command doesn't use one. None if it does."""
+    """Why a component can't be chosen on the command line: the command doesn't use one. None if it does."""
     for section, option in CHOOSERS.items():
         unused = section not in choice.sections and not choice.unsettled & {section, "mode", "model"}
         if item.key == option and item.origin.overrides_templates and unused:
@@ -261,7 +261,7 @@ def _judge_chooser(item: RawOption, choice: Choice) -> str | None:
 
 
 def _covers(one: str, other: str, registries: Registries) -> bool:
-    """Whether a command uses every section that the other uses."""
+    """Whether the command `one` uses every section that `other` uses."""
     commands = registries.commands
     return other in commands and set(commands[other].sections) <= set(commands[one].sections)
 
@@ -291,7 +291,7 @@ def _refuse(item: RawOption, schema: type[Options], messages: list[str], problem
 
 
 def _values_for_listed(choice: Choice, latest: dict[str, RawOption], problems: Problems) -> dict[str, Any]:
-    """What was given for all listed datasets that have such an option, where no section has it."""
+    """The values of options that only listed datasets have."""
     values = {}
     for key, item in latest.items():
         schema = choice.listed_schema_of(key)
@@ -304,21 +304,21 @@ def _values_for_listed(choice: Choice, latest: dict[str, RawOption], problems: P
 
 
 def _sources(messages: list[str], given: dict[str, RawOption]) -> str:
-    """Where the options that a message names were given."""
+    """The values and origins of the options that a message names."""
     named = {word for message in messages for word in re.findall(r"\w+", message)}
     found = [f"{key} = {item.text} from {item.origin}" for key, item in given.items() if key in named]
     return f" ({'; '.join(found)})" if found else ""
 
 
 def _nearest_value(item: RawOption, annotation: Any) -> str:
-    """A hint if a word is close to one of the values that the type lists."""
+    """A hint if a word is close to one of the type's named values."""
     known = named_values(annotation)
     hints = [nearest(word, known) for word in item.text.split() if word not in known]
     return "".join(f"; {hint}" for hint in hints if hint)
 
 
 def _detail(item: RawOption, messages: list[str]) -> str:
-    """What pydantic says beyond the type, and a hint for the most common slips."""
+    """What pydantic adds to the type, or a hint for the most common mistakes."""
     if isinstance(item.value, Words) and not item.value.words:
         return " (no value is given)"
     if isinstance(item.value, str) and not isinstance(parse_word(item.value), str):
@@ -371,12 +371,12 @@ def resolve(
 
 
 def _about(choice: Choice) -> str:
-    """What a conflict of options is about."""
+    """The subject of a conflict between options."""
     return f"options of {choice.sections['model'].title}" if "model" in choice.sections else "options"
 
 
 def raw_options(resolved: Resolved, given_only: bool = False) -> list[RawOption]:
-    """The options of a resolved command as raw values, to resolve others from."""
+    """The options of a resolved command as raw values, from which others can be resolved."""
     values = flat(resolved.sections.values()) | dict(resolved.more)
     kept = [key for key in values if not (given_only and resolved.origins[key].is_default)]
     return [RawOption(key, values[key], resolved.origins[key]) for key in kept]

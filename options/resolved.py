@@ -1,4 +1,4 @@
-"""What parsing returns: resolved options, or a text that was asked for instead."""
+"""The results of parsing: resolved options, or a text that was requested instead."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,11 +12,12 @@ T = TypeVar("T", bound=Options)
 
 
 class HelpRequested(Exception):
-    """A text (help, version, resolved options) was asked for instead of a run.
+    """A text (help, version, resolved options) was requested instead of a run.
 
-    Attributes:
-        text: what to print.
-        exit_code: what the process should end with.
+    Attributes
+    ----------
+    text : the text to print
+    exit_code : the exit code of the process
     """
 
     def __init__(self, text: str, exit_code: int = 0) -> None:
@@ -27,15 +28,15 @@ class HelpRequested(Exception):
 
 @dataclass(frozen=True)
 class Resolved:
-    """The validated options of one command, section by section. Commands turn it into typed configurations.
+    """The validated options of one command, by section. Commands turn them into typed configurations.
 
     Attributes
     ----------
     mode : the command's name in the registry
     sections : section -> its validated options, "run" first
-    origins : option -> where its value came from
+    origins : option -> origin of its value
     templates : the templates, as they were named
-    more : options given for all listed datasets alone, which no section has
+    more : options that no section has, for the listed datasets
     cells : the runs of a comparison, one per run, dataset and seed; empty for other commands
     """
 
@@ -47,7 +48,7 @@ class Resolved:
     cells: tuple["Resolved", ...] = ()
 
     def section(self, name: str, schema: type[T]) -> T:
-        """The options of a section, as an instance of its schema. Raises TypeError if they are of another one."""
+        """The options of a section, as an instance of its schema. Raises TypeError if they have another one."""
         options = self.sections[name]
         if not isinstance(options, schema):
             raise TypeError(f"section {name} holds {type(options).__name__}, not {schema.__name__}")
@@ -70,11 +71,11 @@ class Resolved:
         }
 
     def to_yaml(self) -> str:
-        """The options as YAML that can be given back as a template."""
+        """The options as YAML, which is a template again."""
         return dump_mapping(self.values)
 
     def to_yaml_with_origins(self) -> str:
-        """The same, with the origin of each value in a comment."""
+        """The options as YAML, with the origin of each value in a comment."""
         return dump_mapping(self.values, {key: str(origin) for key, origin in self.origins.items()})
 
 

@@ -20,7 +20,7 @@ def template_names(folder: Path) -> list[str]:
 
 
 def first_comment(path: Path) -> str:
-    """The first line of a template without its `#`, or "" where it is no comment."""
+    """The first line of a template without its `#`, or "" if it is no comment."""
     with open(path, encoding="utf-8") as file:
         line = file.readline()
     return line.lstrip("# ").strip() if line.startswith("#") else ""
@@ -34,7 +34,7 @@ def find_template(name: str, folder: Path, base: Path) -> Path:
 
 
 def read_templates(names: tuple[str, ...], folder: Path, problems: Problems) -> list[RawOption]:
-    """Every `key: value` of the templates, the lowest priority first; a template follows what it extends."""
+    """Every `key: value` of the templates, lowest priority first: a template comes after those that it extends."""
     reader = _Reader(folder, problems)
     for name in names:
         reader.read(name, Path(), Origin.flag("templates"), ())
@@ -42,14 +42,14 @@ def read_templates(names: tuple[str, ...], folder: Path, problems: Problems) -> 
 
 
 class _Reader:
-    """Walks through templates and what they extend."""
+    """Reads templates and those that they extend."""
 
     def __init__(self, folder: Path, problems: Problems) -> None:
         self.folder, self.problems, self.layer = folder, problems, 0
         self.given: list[RawOption] = []
 
     def read(self, name: str, base: Path, origin: Origin, above: tuple[Path, ...]) -> None:
-        """Read a template after those that it extends; `above` are the files that led here."""
+        """Read a template after those that it extends; `above` are the files that extend it."""
         path = find_template(name, self.folder, base)
         if not path.is_file():
             self.problems.add(self._missing(name, path), origin)

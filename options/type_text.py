@@ -1,4 +1,4 @@
-"""The types of options, in words for people."""
+"""The types of options in words, for help and messages."""
 
 import types
 from pathlib import Path
@@ -67,14 +67,14 @@ def _bounds_text(metadata: Any) -> str:
 
 
 def named_values(annotation: Any) -> list[str]:
-    """The words that a type lists as its values: of a Literal, or of the members of a union or list."""
+    """The strings among the values of a Literal type, including those inside unions and lists."""
     if get_origin(annotation) is Literal:
         return [part for part in get_args(annotation) if isinstance(part, str)]
     return [word for part in get_args(annotation) for word in named_values(part)]
 
 
 def type_text(field: FieldInfo) -> str:
-    """A field's type for people: "int >= 0 or null", "fp32|bf16", "list of int"."""
+    """A field's type in words: "int >= 0 or null", "fp32|bf16", "list of int"."""
     text, bounds = _annotation_text(field.annotation), _bounds_text(field.metadata)
     if bounds and text.endswith(" or null"):
         return text.removesuffix(" or null") + bounds + " or null"

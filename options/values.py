@@ -1,4 +1,4 @@
-"""A raw value of an option: where it came from, and how it becomes what the schema wants."""
+"""Raw values of options, and their conversion to the types of the schema."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ T = TypeVar("T", bound=Options)
 
 @dataclass(frozen=True)
 class Words:
-    """The words that followed a flag on the command line; which value they mean depends on the option's type."""
+    """The words that follow a flag on the command line; their meaning depends on the option's type."""
 
     words: tuple[str, ...]
 
@@ -27,11 +27,12 @@ class Words:
 class RawOption:
     """One `key: value` of a template, or one flag of the command line.
 
-    Attributes:
-        key: the option's name.
-        value: what YAML read, or `Words`.
-        origin: where it came from.
-        layer: its priority among templates; every value of the command line or the program counts more.
+    Attributes
+    ----------
+    key : the option's name
+    value : the value from YAML, or `Words`
+    origin : where it came from
+    layer : its priority among templates; the command line and the program have a higher one
     """
 
     key: str
@@ -51,8 +52,8 @@ class RawOption:
 
 
 def _meanings(words: tuple[str, ...]) -> Iterator[Any]:
-    """What the words of a flag may mean, the likeliest first."""
-    if not words:  # a bare flag: a boolean is switched on, a list is emptied, anything else is refused
+    """The possible meanings of the words of a flag, the likeliest first."""
+    if not words:  # a bare flag sets a boolean to true and a list to empty; other types refuse it
         yield from (True, [])
         return
     read = [parse_word(word) for word in words]
@@ -67,9 +68,9 @@ def _meanings(words: tuple[str, ...]) -> Iterator[Any]:
 
 
 def coerce(schema: type[Options], given: RawOption) -> Any:
-    """The value that `given` stands for: the first reading of its words that its field of `schema` accepts.
+    """The value of `given`: the first meaning of its words that its field of `schema` accepts.
 
-    If the field accepts none, returns the reading whose error is most helpful, for `check` to refuse.
+    If the field accepts none, returns the meaning with the most helpful error, which `check` then reports.
     """
     if not isinstance(given.value, Words):
         return given.value
@@ -82,9 +83,9 @@ def coerce(schema: type[Options], given: RawOption) -> Any:
 
 
 def check(schema: type[T], values: dict[str, Any]) -> tuple[T | None, dict[str, list[str]]]:
-    """Validate strictly (as JSON: a text is never a number, a list may become a tuple, a text a path).
+    """Validate strictly, as JSON: a string is never a number, but a list may become a tuple, and a string a path.
 
-    Returns the options and {}, or None and {key: what is wrong with it}; "" is the key of what concerns several fields.
+    Returns the options and {}, or None and {key: messages}; messages about several fields have the key "".
     """
     try:
         return schema.model_validate_json(json.dumps(_defaults(schema) | values), strict=True), {}
@@ -104,7 +105,7 @@ def check(schema: type[T], values: dict[str, Any]) -> tuple[T | None, dict[str, 
 
 
 def _defaults(schema: type[Options]) -> dict[str, Any]:
-    """The defaults as JSON has them: strict validation of JSON refuses a default that only Python has, say a path."""
+    """The defaults as JSON, because strict validation of JSON refuses Python objects such as paths."""
     return {
         key: to_jsonable_python(field.get_default(call_default_factory=True))
         for key, field in schema.model_fields.items()

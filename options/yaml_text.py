@@ -1,7 +1,7 @@
-"""YAML as options use it: safe, with lines, without YAML 1.1's surprises.
+"""Read and write YAML safely, with line numbers and without the surprises of YAML 1.1.
 
-Plain words are read by the rules of YAML 1.2: `1e-3` is a float, `010` is 10; `no`, `on` and `2020-01-01` are texts.
-A key that stands twice in a mapping is an error.
+Plain words follow the rules of YAML 1.2: `1e-3` is a float, `010` is 10; `no`, `on` and `2020-01-01` are strings.
+A duplicate key in a mapping is an error.
 """
 
 import re
@@ -26,12 +26,12 @@ _PLAIN = (  # tag, pattern, possible first characters; the first that matches de
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe loader with the plain words above and with single keys only."""
+    """A safe loader that reads plain words as above and refuses duplicate keys."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        refuse_double_keys(node)
+        refuse_duplicate_keys(node)
         return super().construct_mapping(node, deep)
 
 
@@ -40,7 +40,7 @@ def _construct_int(loader: _Loader, node: Any) -> int:
 
 
 class _Dumper(yaml.SafeDumper):
-    """A safe dumper that quotes every text that this or another YAML reader would take for something else."""
+    """A safe dumper that quotes each string that this or another YAML reader would take for something else."""
 
     yaml_implicit_resolvers: dict[str, Any] = {
         first: list(rules) for first, rules in yaml.SafeDumper.yaml_implicit_resolvers.items()
@@ -54,7 +54,7 @@ for _name, _pattern, _first in _PLAIN:
     _whole = re.compile(f"(?:{_pattern.pattern})$")
     yaml.add_implicit_resolver(_TAG + _name, _whole, _first, Loader=_Loader, Dumper=_Dumper)
 yaml.add_constructor(_TAG + "int", _construct_int, Loader=_Loader)
-for _name in ("timestamp", "binary", "omap", "pairs", "set"):  # such values have no place among options
+for _name in ("timestamp", "binary", "omap", "pairs", "set"):  # no option takes such values
     _Loader.yaml_constructors.pop(_TAG + _name, None)
 yaml.add_representer(
     str,
@@ -63,8 +63,8 @@ yaml.add_representer(
 )
 
 
-def refuse_double_keys(node: yaml.MappingNode) -> None:
-    """Raise a YAML error at the second of two equal keys, and at a key that is a list or a mapping."""
+def refuse_duplicate_keys(node: yaml.MappingNode) -> None:
+    """Raise a YAML error for a duplicate key, and for a key that is a list or a mapping."""
     seen: dict[str, int] = {}
     for key_node, _ in node.value:
         if not isinstance(key_node, yaml.ScalarNode):
@@ -79,8 +79,10 @@ def refuse_double_keys(node: yaml.MappingNode) -> None:
 def parse_mapping(text: str) -> list[tuple[str, Any, int]]:
     """Read a YAML mapping as (key, value, line) in the order of the file.
 
-    Raises:
-        yaml.YAMLError: not YAML, not a mapping, a key twice, a key that is not a text, a number too long.
+    Raises
+    ------
+    yaml.YAMLError
+        Invalid YAML, not a mapping, a duplicate key, a key that is not a string, or a number that is too long.
     """
     loader = _Loader(text)
     try:
@@ -89,7 +91,7 @@ def parse_mapping(text: str) -> list[tuple[str, Any, int]]:
             return []
         if not isinstance(root, yaml.MappingNode):
             raise yaml.constructor.ConstructorError(None, None, "expected lines of `key: value`", root.start_mark)
-        refuse_double_keys(root)
+        refuse_duplicate_keys(root)
         rows = []
         for key_node, value_node in root.value:
             if key_node.tag != _TAG + "str":
@@ -111,7 +113,7 @@ def _construct(loader: _Loader, node: yaml.Node) -> Any:
 
 
 def parse_word(word: str) -> Any:
-    """What a word of the command line means: null, a boolean, a number, `[a, b]`, `{a: b}`; else the word itself."""
+    """The value of a word: null, a boolean, a number, `[a, b]` or `{a: b}`; else the word itself."""
     if word[:1] in ("[", "{"):
         loader = _Loader(word)
         try:
@@ -143,13 +145,13 @@ _CONVERT: dict[str, Callable[[str], Any]] = {
 
 
 def flow(value: Any) -> str:
-    """A value as YAML in one line: `null`, `0.1`, `'yes'`, `[1, 5]`, `{a: 1}`."""
+    """A value as one line of YAML: `null`, `0.1`, `'yes'`, `[1, 5]`, `{a: 1}`."""
     text = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, width=10**9, allow_unicode=True, sort_keys=False)
     return str(text).removesuffix("\n").removesuffix("\n...")
 
 
 def dump_mapping(values: dict[str, Any], comments: dict[str, str] | None = None) -> str:
-    """One line per key, with an aligned trailing comment where one is given; `parse_mapping` reads it back."""
+    """One line per key, with aligned trailing comments if given; `parse_mapping` reads it back."""
     lines = {key: f"{flow(key)}: {flow(value)}" for key, value in values.items()}
     if comments is None:
         return "".join(f"{line}\n" for line in lines.values())

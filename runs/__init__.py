@@ -1,1 +1,1 @@
-"""What `main` can be asked for. See `runs.commands` for the commands, and `runs.api` for the Python interface."""
+"""The commands (`runs.commands`) and the Python interface (`runs.api`)."""

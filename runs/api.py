@@ -48,7 +48,7 @@ def resolve_words(words: Sequence[str]) -> Resolved:
 
 
 def configure(words: Sequence[str]) -> ExperimentConfig:
-    """The configuration of one experiment that a command line stands for.
+    """The configuration of one experiment, from the words of a command line.
 
     Raises
     ------
@@ -67,9 +67,9 @@ def train(
     ----------
     template : the name of a template, or a path to a .yaml file
     interactions : a row per interaction, with columns as dataset `file` recognises them (user, item, and optionally
-        rating and timestamp); None = the dataset that the options choose. The table is kept as a Parquet file below
+        rating and timestamp); None = the dataset in the options. The table is kept as a Parquet file in
         `local_data_folder`, so that the run can be evaluated and resumed later
-    name : what the table is called in results
+    name : the name of the data in results
     **options : any options, as in a template
 
     Returns
@@ -87,7 +87,7 @@ def train(
     options = {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
     if interactions is not None:
         folder = Path(options.get("local_data_folder", "Data")) / "tables"
-        options |= {"dataset_code": "file", "dataset_name": name, "dataset_path": str(_keep(interactions, folder))}
+        options |= {"dataset_code": "file", "dataset_name": name, "dataset_path": str(_save(interactions, folder))}
     problems, registries = Problems(), load_registries()
     given = read_templates((str(template),), registries.templates, problems)
     given += [RawOption(key, value, Origin.program("train()")) for key, value in {**options, "mode": "train"}.items()]
@@ -99,8 +99,8 @@ def train(
     return Trained(run_folder(config).path, train_run(config))
 
 
-def _keep(table: pd.DataFrame, folder: Path) -> Path:
-    """Write the table to a file that is named after its content."""
+def _save(table: pd.DataFrame, folder: Path) -> Path:
+    """Write the table to a file named after its content."""
     if table.empty:
         raise UserError("the table of interactions is empty")
     rows = pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes()

@@ -9,7 +9,7 @@ from runs.commands import load_registries
 
 
 def main() -> int:
-    """Print each template with "ok" or what is wrong; 0 if all are right, else 1."""
+    """Print each template with "ok" or its errors; return 0 if all are valid, else 1."""
     registries = load_registries()
     names = template_names(registries.templates)
     wrong = 0

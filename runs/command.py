@@ -1,4 +1,4 @@
-"""What a command is."""
+"""The type of a command."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from options.registries import Resolve
 
 @dataclass(frozen=True)
 class Command:
-    """What `--mode` can name.
+    """A command, chosen by `--mode`.
 
     Attributes
     ----------
-    sections : the sections of options that it uses; the last is its own if it has a schema of its own
-    run : runs it and returns the exit code
+    sections : the sections of options that it uses; if it has a schema, the last section is its own
+    run : runs the command and returns the exit code
     Options : the schema of its own section; None if it has none
-    listed : from its own options and dataset_code to the codes of the datasets that they list; None if they list none
-    resolve : how it resolves its options; None = like every command
-    overrides_runs : whether options of its runs' components may be given, to override theirs
+    listed : returns the codes of the datasets listed in its own options, given those and dataset_code; None if it
+        lists no datasets
+    resolve : resolves its options; None = the standard way, `options.resolve.resolve`
+    overrides_runs : whether options of its runs' components may be given, to override those of the runs
     """
 
     sections: tuple[str, ...]

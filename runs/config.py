@@ -1,4 +1,4 @@
-"""The configuration of one experiment: frozen and typed, one attribute a component."""
+"""The configuration of one experiment: frozen and typed, with one attribute per component."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ EXPERIMENT = ("run", "dataset", "split", "dataloader", "model", "trainer", "eval
 
 @dataclass(frozen=True)
 class ExperimentConfig:
-    """All options of one experiment, each component's as an instance of that component's schema.
+    """All options of one experiment; the options of each component are an instance of its schema.
 
     Attributes
     ----------
     run : the options that belong to no component; its `dataloader_code` and `trainer_code` are never null
-    dataset, split, dataloader, model, trainer, evaluation : those of the chosen components
-    origins : option -> where its value came from
+    dataset, split, dataloader, model, trainer, evaluation : the options of the chosen components
+    origins : option -> origin of its value
     templates : the templates, as they were named
     """
 
@@ -48,7 +48,7 @@ class ExperimentConfig:
 
     @classmethod
     def of(cls, resolved: Resolved) -> ExperimentConfig:
-        """The configuration that resolved options of a command on one experiment stand for."""
+        """Build the configuration from the resolved options of a command on one experiment."""
         return cls(
             run=resolved.section("run", RunOptions),
             dataset=resolved.section("dataset", DatasetOptions),
@@ -86,7 +86,7 @@ class ExperimentConfig:
 
     @property
     def split_options(self) -> Options:
-        """The options of the split, in which a `split_seed` of null has become the run's seed."""
+        """The options of the split, with the run's seed as `split_seed` if that is null."""
         if getattr(self.split, "split_seed", 0) is None:
             return self.split.model_copy(update={"split_seed": self.run.seed})
         return self.split
@@ -96,16 +96,16 @@ class ExperimentConfig:
         return flat(self.sections.values())
 
     def to_yaml(self) -> str:
-        """The options as YAML that can be given back as a template."""
+        """The options as YAML, which is a template again."""
         return dump_mapping(self.values())
 
     def changed(self, origin: Origin, **values: Any) -> ExperimentConfig:
-        """This configuration with other values of some options; `origin` is who set them.
+        """This configuration with other values of some options, set by `origin`.
 
         Raises
         ------
         OptionsError
-            The options are not allowed together, or there is no such option.
+            A value is wrong, the options can't be combined, or there is no such option.
         """
         sections, problems = self.sections, Problems()
         unknown = values.keys() - {key for options in sections.values() for key in type(options).model_fields}
@@ -128,12 +128,12 @@ class ExperimentConfig:
         return ExperimentConfig.of(Resolved(self.run.mode, sections, origins, self.templates))
 
     def with_run(self, origin: Origin, **values: Any) -> ExperimentConfig:
-        """This configuration with other values of the section "run", which need no check."""
+        """This configuration with other values of the section "run", which are not checked."""
         origins = {**self.origins, **dict.fromkeys(values, origin)}
         return replace(self, run=self.run.model_copy(update=values), origins=origins)
 
-    def asked_once(self) -> ExperimentConfig:
-        """This configuration as it is recorded: without what concerns one start alone."""
+    def without_start_options(self) -> ExperimentConfig:
+        """This configuration as it is recorded: without options that concern one start only."""
         return replace(self, run=self.run.model_copy(update={"overwrite": False, "resume_training": False}))
 
 

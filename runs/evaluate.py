@@ -26,9 +26,11 @@ from trainers.progress import Progress
 log = logging.getLogger(__name__)
 
 
-def _warn_of_other_options(config: ExperimentConfig, source: Path) -> None:
-    """Warn if a run's weights are evaluated with other options of the model or the dataloader than it was trained with:
-    they fit, but make another model."""
+def _warn_if_options_differ(config: ExperimentConfig, source: Path) -> None:
+    """Warn if a run's weights are evaluated with other options of the model or the dataloader than in training.
+
+    The weights fit, but the model is a different one.
+    """
     config_file = (source if source.is_dir() else source.parent.parent) / "config.yaml"
     if not config_file.is_file():
         return
@@ -43,7 +45,7 @@ def _warn_of_other_options(config: ExperimentConfig, source: Path) -> None:
     other = [f"{key} {there[key]} there, {own[key]} here" for key in defaults if there[key] != own[key]]
     if other:
         log.warning(
-            "%s was trained with other options: %s. These metrics are not those of that run's model; for those, use "
+            "%s was trained with other options: %s. So these are not the metrics of that run's model; for those, use "
             "--templates %s",
             source,
             "; ".join(other),
@@ -54,7 +56,8 @@ def _warn_of_other_options(config: ExperimentConfig, source: Path) -> None:
 def _source(config: ExperimentConfig, folder: Path) -> str:
     """The weights to evaluate: those of `--pretrained_weights`, or those of the run with these options.
 
-    `pretrained_weights` in a run's own `config.yaml` are what that run started from; its own best weights are meant.
+    If a run's own `config.yaml` has `pretrained_weights`, the run started from those, and its best weights are
+    evaluated.
     """
     given = config.run.pretrained_weights
     if given is None:
@@ -63,14 +66,14 @@ def _source(config: ExperimentConfig, folder: Path) -> str:
     return str(template.parent) if template is not None and is_config_of_run(template) else given
 
 
-def _file_for(folder: Path, phase: Phase, measured: dict[str, Any]) -> Path:
-    """Where to write an evaluation: over an earlier one of the same, beside those of other options or weights."""
+def _file_for(folder: Path, phase: Phase, evaluated: dict[str, Any]) -> Path:
+    """The file for an evaluation: that of an earlier one with the same options and weights, or else a new one."""
     paths = (folder / f"{phase}{'' if number == 1 else f'-{number}'}.json" for number in itertools.count(1))
-    return next(path for path in paths if not path.exists() or _is_again(path, measured))
+    return next(path for path in paths if not path.exists() or _is_same_evaluation(path, evaluated))
 
 
-def _is_again(path: Path, measured: dict[str, Any]) -> bool:
-    """Whether a file holds the same evaluation."""
+def _is_same_evaluation(path: Path, measured: dict[str, Any]) -> bool:
+    """Whether a file holds an evaluation with the same options, data and weights."""
     try:
         there = json.loads(path.read_text(encoding="utf-8"))
         before, now = result_options(current_names(there["options"])), result_options(measured["options"])
@@ -83,28 +86,28 @@ def _is_again(path: Path, measured: dict[str, Any]) -> bool:
 
 
 def evaluate(config: ExperimentConfig, phase: Phase) -> dict[str, Any]:
-    """Evaluate `--pretrained_weights`, or the best weights of the run with these options; records and returns it."""
+    """Evaluate `--pretrained_weights`, or the best weights of the run with these options; record the results."""
     experiment = Experiment.build(config)
     evaluator, model, device = experiment.evaluator, experiment.model, experiment.device
     folder = run_folder(config)
     source = _source(config, folder.path)
     load_model(model, read_weights(source, experiment.loader.split, to_evaluate=True), source)
-    _warn_of_other_options(config, Path(source))
+    _warn_if_options_differ(config, Path(source))
     progress, began = Progress(), time.perf_counter()
     reset_peak_memory()
     evaluation = evaluator.evaluate(
         model, device, phase, detailed=True, progress=lambda batches, total: progress.shown(batches, total, phase)
     )
-    measured = {
+    evaluated = {
         **describe(experiment),
         "weights": source,
         "minutes": round((time.perf_counter() - began) / 60, 3),
         "peak_memory_mib": round(peak_memory_mib(device), 1),
         phase: evaluation.metrics,
     }
-    path = _file_for(folder.path / "evaluation", phase, measured)
-    of_users = path.with_suffix(".per_user.parquet")
-    write_users(of_users, evaluator, phase, evaluation)
-    write_text(path, json.dumps(measured, indent=1) + "\n")
-    log.info("the numbers are in %s, those of each user in %s", path, of_users.name)
-    return measured
+    path = _file_for(folder.path / "evaluation", phase, evaluated)
+    per_user = path.with_suffix(".per_user.parquet")
+    write_users(per_user, evaluator, phase, evaluation)
+    write_text(path, json.dumps(evaluated, indent=1) + "\n")
+    log.info("metrics are in %s, per-user metrics in %s", path, per_user.name)
+    return evaluated

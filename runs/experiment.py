@@ -71,9 +71,9 @@ class Experiment:
     Attributes
     ----------
     config : the configuration that it was built from
-    device : where the model is
+    device : the device of the model
     loader : the dataloader; `loader.split` is the split and `loader.data` the data
-    evaluator : the evaluation protocol over the split's held-out sets
+    evaluator : evaluates models on the held-out sets of the split
     model : the model with its initial parameters, on the device
     generators : the run's random generators
     """
@@ -92,7 +92,7 @@ class Experiment:
         Raises
         ------
         UserError
-                As `load_split`; or the data lacks what the model needs, or can't be used with these options.
+            As `load_split`; or the data lacks what the model needs, or can't be used with these options.
         """
         device = prepare_device(config.run)
         split = load_split(config)

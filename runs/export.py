@@ -46,7 +46,7 @@ class ExportOptions(Options):
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written; difference: the largest relative difference from the trained model's scores."""
+    """What was written. `difference`: the largest relative difference from the trained model's scores."""
 
     label: str
     folder: Path
@@ -116,7 +116,7 @@ def _is_export(folder: Path) -> bool:
 
 
 def _set_aside(folder: Path) -> Path | None:
-    """Move the export that is to be replaced aside; returns its new place, or None if there is none."""
+    """Move the export that will be replaced aside; return its new path, or None if there is none."""
     if not folder.exists():
         return None
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.old.tmp")
@@ -125,7 +125,7 @@ def _set_aside(folder: Path) -> Path | None:
 
 
 def _need_onnx() -> None:
-    """Raise UserError if a library is missing, before anything is read."""
+    """Raise UserError if a library for ONNX is missing."""
     for name in ("onnx", "onnxscript", "onnxruntime"):
         try:
             importlib.import_module(name)

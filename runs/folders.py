@@ -1,18 +1,16 @@
-"""The folder of a run, and whether it may be used: no run destroys another."""
+"""The folder of a run, and whether it may be used. No run destroys another."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import logging
 import re
 import shutil
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic_core import to_jsonable_python
@@ -20,36 +18,29 @@ from pydantic_core import to_jsonable_python
 import datasets
 from common.errors import UserError
 from common.files import expanded, write_text
+from common.locks import locked, wait_until_free
 from common.schema import Options, current_names, result_options
 from options.resolved import flat
 from runs.config import ExperimentConfig
 from trainers.run_folder import RunFolder
 
-try:
-    import fcntl
-except ImportError:
-    fcntl = None  # type: ignore[assignment]
-
 log = logging.getLogger(__name__)
 
 FOLDER_OPTIONS = ("experiment_root", "experiment_group", "experiment_name")
 State = Literal["new", "resumed"]
-LOCK = ".lock"
-NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})  # of some network file systems
-LOCK_SECONDS = 1.0  # a process that was just killed, or that only checks, holds a lock for less
 
 
 def run_folder(config: ExperimentConfig) -> RunFolder:
-    """`<root>/<group>/<name>`; group and name are derived from the dataset and the options where they are not given.
+    """`<root>/<group>/<name>`; group and name are derived from the dataset and the options unless they are given.
 
-    With a run's own `config.yaml` as the template, that run is evaluated or resumed in the folder where the file lies.
+    With a run's own `config.yaml` as the template, that run is evaluated or resumed in the folder of the file.
     """
     own = _folder_of_template(config)
     if own is not None:
         return RunFolder(own)
     options = config.run
     name = options.experiment_name or f"{_name_prefix(config)}{_digest(config, [])}"
-    if options.pilot:  # a pilot's folder is cleared without asking: it must never be a real run's
+    if options.pilot:  # a pilot clears its folder without asking, so it must never be a real run's
         name = f"pilot-{name}"
     return RunFolder(_group_folder(config) / name)
 
@@ -66,19 +57,19 @@ def _group_folder(config: ExperimentConfig) -> Path:
 
 
 def _dataset_name(config: ExperimentConfig) -> str:
-    """What the dataset is called in results."""
+    """The name of the dataset in results."""
     return datasets.name(config.run.dataset_code, config.dataset)
 
 
 def _name_prefix(config: ExperimentConfig) -> str:
-    """What the derived names of a run and of its variants with other options have in common."""
+    """The common prefix of derived names: the same for runs that differ in other options only."""
     return _as_name(f"{config.label}-seed{config.run.seed}-")
 
 
 def _digest(config: ExperimentConfig, more: Sequence[Options]) -> str:
-    """A hash of the options that decide the results, those of a search (`more`) included.
+    """A hash of the options that decide results, including those of a search (`more`).
 
-    Defaults are left out, so that options which a later version adds change no name.
+    Defaults are left out, so that options added by a later version don't change names.
     """
     sections = [*config.sections.values(), *more]
     values = result_options(flat(sections))
@@ -97,15 +88,15 @@ def _digest(config: ExperimentConfig, more: Sequence[Options]) -> str:
 
 
 def is_config_of_run(template: Path) -> bool:
-    """Whether a template is the `config.yaml` of a run that has left weights."""
+    """Whether a template is the `config.yaml` of a run that has weights."""
     return template.name == "config.yaml" and (template.parent / "models").is_dir()
 
 
 def _folder_of_template(config: ExperimentConfig) -> Path | None:
     """The folder of the run whose own `config.yaml` is the template, if that run is to be evaluated or resumed.
 
-    None if another folder is given, or other weights are to be evaluated. Pilots and the runs of comparisons and
-    searches always have their own folders.
+    None if another folder or other weights are given. Pilots and the runs of comparisons and searches always have
+    their own folders.
     """
     options = config.run
     evaluated = options.mode in ("validate", "test")
@@ -131,9 +122,9 @@ def _as_name(text: str) -> str:
 
 @contextlib.contextmanager
 def claimed(config: ExperimentConfig, folder: RunFolder) -> Iterator[State]:
-    """Hold the run's folder for this process, prepared for a new run or to resume an interrupted one.
+    """Lock the run's folder for this process, and prepare it for a new run or to resume an interrupted one.
 
-    Raises UserError if it holds a run that the options don't say to resume or overwrite, or that another process runs.
+    Raises UserError if it holds a run that the options don't ask to resume or overwrite, or is in use.
     """
     folder.path.mkdir(parents=True, exist_ok=True)
     with locked(folder.path):
@@ -141,11 +132,11 @@ def claimed(config: ExperimentConfig, folder: RunFolder) -> Iterator[State]:
 
 
 def check_usable(config: ExperimentConfig, folder: RunFolder) -> State | None:
-    """What the folder will be used for: a "new" run or a "resumed" one; None = the run in it will be replaced.
+    """How the folder will be used: for a "new" run or a "resumed" one; None = the run in it will be replaced.
 
-    Raises UserError if it holds a run that the options don't say to resume or overwrite, or that another process runs.
+    Raises UserError if it holds a run that the options don't ask to resume or overwrite, or is in use.
     """
-    _wait_for(folder.path, lambda: not is_held(folder))
+    wait_until_free(folder.path)
     use = _use(config, folder)
     asked = config.origins["resume_training"]  # comparisons and searches resume without being asked
     if use == "new" and config.run.resume_training and asked.is_given and not config.run.pilot:
@@ -154,7 +145,7 @@ def check_usable(config: ExperimentConfig, folder: RunFolder) -> State | None:
 
 
 def _report_nothing_to_resume(config: ExperimentConfig, folder: RunFolder) -> None:
-    """Log that there is nothing to resume; as a warning if the user may have meant another run."""
+    """Log that there is nothing to resume, as a warning if the user may have meant another run."""
     asked = config.origins["resume_training"]
     others = _unfinished_beside(config, folder) if asked.kind == "command_line" else []
     if others:
@@ -179,7 +170,7 @@ def _unfinished_beside(config: ExperimentConfig, folder: RunFolder) -> list[str]
 
 
 def _use(config: ExperimentConfig, folder: RunFolder) -> State | None:
-    """As `check_usable`, for a folder that no other process uses."""
+    """`check_usable` for a folder that isn't in use."""
     options = config.run
     try:
         finished = folder.status().get("state") == "finished"
@@ -191,7 +182,7 @@ def _use(config: ExperimentConfig, folder: RunFolder) -> State | None:
         return "new"
     if options.pilot:
         return None
-    if options.resume_training and not finished:  # asked for together with overwrite, it is the harmless one
+    if options.resume_training and not finished:  # with both options, resuming is the harmless one
         _check_same(config, folder)
         return "resumed"
     if options.overwrite:
@@ -217,7 +208,7 @@ def _use(config: ExperimentConfig, folder: RunFolder) -> State | None:
 
 
 def _data_elsewhere(config: ExperimentConfig, folder: RunFolder) -> str:
-    """Where the data of the run in the folder lies, if the options name another file: it may be other data."""
+    """The data file of the run in the folder, if the options name another one: it may be other data."""
     there, here = read_config(folder.config).get("dataset_path"), config.values().get("dataset_path")
     if there in (None, here):
         return ""
@@ -232,7 +223,7 @@ def _prepare(config: ExperimentConfig, folder: RunFolder) -> State:
     for half_written in folder.path.rglob(".*.tmp"):  # left by a killed process
         half_written.unlink(missing_ok=True)
     if state == "new":
-        write_text(folder.config, config.asked_once().to_yaml())
+        write_text(folder.config, config.without_start_options().to_yaml())
         folder.write_status(state="running", epoch=0)
     return state
 
@@ -248,7 +239,7 @@ def _check_same(config: ExperimentConfig, folder: RunFolder) -> None:
 
 
 def _changed_options(config: ExperimentConfig, folder: RunFolder) -> list[str]:
-    """In words, the options that decide the results otherwise than in the run in the folder."""
+    """The options that decide results and differ from those of the run in the folder, in words."""
     old, new = result_options(read_config(folder.config)), result_options(config.values())
     for key in new.keys() - old.keys():  # an option that didn't exist when the run was started
         if config.origins[key].is_default:
@@ -275,54 +266,3 @@ def _clear(folder: RunFolder) -> None:
         shutil.rmtree(part, ignore_errors=True)
     for file in (folder.results, folder.per_user, folder.log, folder.status_file, folder.config):
         file.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Keep other processes out of the folder while the block runs; the system frees it if this process dies."""
-    if fcntl is None:  # not a POSIX system
-        yield
-        return
-    with open(path / LOCK, "a", encoding="ascii") as file:
-        _wait_for(path, lambda: _flock(file, fcntl.LOCK_EX) is not False)
-        if _flock(file, fcntl.LOCK_EX) is None:  # asking again changes nothing
-            log.warning(
-                "the file system of %s has no locks: make sure that no second process uses the folder at the same time",
-                path,
-            )
-        yield
-
-
-def _wait_for(path: Path, free: Callable[[], bool]) -> None:
-    """Wait a moment until the folder is free. Raises UserError if it isn't then."""
-    deadline = time.monotonic() + LOCK_SECONDS
-    while not free():
-        if time.monotonic() > deadline:
-            raise UserError(f"{path} is in use by another process: wait for it, or give another --experiment_name")
-        time.sleep(LOCK_SECONDS / 20)
-
-
-def is_held(folder: RunFolder) -> bool | None:
-    """Whether a process, here or on another machine, uses this folder; None if the system can't tell."""
-    if fcntl is None:
-        return None
-    try:
-        with open(folder.path / LOCK, encoding="ascii") as file:
-            locked_now = _flock(file, fcntl.LOCK_SH)
-    except FileNotFoundError:
-        return False
-    return None if locked_now is None else not locked_now
-
-
-def _flock(file: IO[str], kind: int) -> bool | None:
-    """Lock an open file without waiting; False if another process holds a conflicting lock, None if the file system
-    has no locks."""
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno in NO_LOCKS:
-            return None
-        raise
-    return True

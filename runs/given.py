@@ -1,4 +1,4 @@
-"""The options of the section "run" that the user gave, to load a trained run with."""
+"""The options of the section "run" that the user gave, with which a trained run is loaded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from runs.run_options import RunOptions
 
 
 def run_options_given(resolved: Resolved) -> list[RawOption]:
-    """The options of the run as a whole (device, num_threads, ...) that were given, without `mode`."""
+    """The given options of the section "run" (device, num_threads, ...) except `mode`."""
     values = resolved.section("run", RunOptions).model_dump(mode="json")
     return [
         RawOption(key, value, resolved.origins[key])

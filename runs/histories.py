@@ -17,21 +17,21 @@ from dataloaders.windows import Int
 from datasets import SequenceData
 from datasets.base import DatasetOptions, RawInteractions
 from datasets.file import File, FileFormat, FileOptions
-from datasets.prepare import prepare, read_rows
+from datasets.prepare import encode_rows, prepare
 from datasets.readers.columns import USUAL_NAMES, ColumnError, plain
 from runs.experiment import make_loader
 from runs.trained import TrainedRun
 
 log = logging.getLogger(__name__)
 History = Literal["all", "train", "test"]
-SHOWN = 5  # names that a message lists
+MAX_LISTED = 5  # names in a message
 READ_ALIKE = ("user_column", "item_column", "rating_column", "timestamp_column", "timestamp_format")
 Ids = NDArray[np.generic]
 
 
 @dataclass(frozen=True)
 class Recipients:
-    """n users: their original `ids`, their indices `users` in the loader's data, their histories `items[start:end]`."""
+    """n users: original `ids`, indices `users` in the loader's data, and histories `items[start:end]` there."""
 
     loader: Dataloader
     ids: Ids
@@ -41,7 +41,7 @@ class Recipients:
 
 
 def known_users(run: TrainedRun, users: str, history: History) -> Recipients:
-    """All users of the data (`users` "all"), or those that a file lists, in its order."""
+    """All users of the data (if `users` is "all"), or those listed in a file, in its order."""
     data = run.experiment.loader.data
     chosen = np.arange(data.num_users) if users == "all" else _listed_users(Path(users), data)
     start, end = _histories(run.experiment.loader, history)
@@ -61,13 +61,13 @@ def _histories(loader: Dataloader, history: History) -> tuple[Int, Int]:
 
 
 def _listed_users(path: Path, data: SequenceData) -> Int:
-    """The users that a file lists, each once. Raises UserError for users not in the data."""
+    """The users listed in a file, each once. Raises UserError for users not in the data."""
     names = list(dict.fromkeys(_read_names(path)))
     found = places_of(np.asarray(names, dtype=np.str_), data.user_ids)
     unknown = [name for name, place in zip(names, found.tolist(), strict=True) if place < 0]
     if unknown:
         raise UserError(
-            f"{path} lists {len(unknown):,} users that are not in the training data {data.name}: {shown(unknown)}. "
+            f"{path} lists {len(unknown):,} users that are not in the training data {data.name}: {first_few(unknown)}. "
             "Remove them, or give their histories by --histories"
         )
     if not names:
@@ -76,7 +76,7 @@ def _listed_users(path: Path, data: SequenceData) -> Int:
 
 
 def _read_names(path: Path) -> list[str]:
-    """A line each; of a CSV or Parquet file, the column that is named as users usually are, else the first."""
+    """One name per line; in a CSV or Parquet file, the column with a usual name for users, else the first."""
     if not path.is_file():
         raise UserError(f"users {path}: there is no such file (give `all`, or a file of user ids)")
     try:
@@ -98,7 +98,7 @@ def _read_names(path: Path) -> list[str]:
 
 
 def _user_column(names: list[str]) -> int | None:
-    """Which of these is a usual name of users, or None."""
+    """The index of the first usual name for users, or None."""
     usual = [number for number, name in enumerate(names) if plain(name) in USUAL_NAMES["user"]]
     return usual[0] if usual else None
 
@@ -112,16 +112,17 @@ def places_of(wanted: Ids, known: Ids) -> Int:
     return found
 
 
-def shown(names: list[str] | Ids) -> str:
-    """The first names, for a message."""
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return ", ".join(str(name) for name in names[:SHOWN]) + more
+def first_few(names: list[str] | Ids) -> str:
+    """The first few names, for a message."""
+    more = f" and {len(names) - MAX_LISTED:,} more" if len(names) > MAX_LISTED else ""
+    return ", ".join(str(name) for name in names[:MAX_LISTED]) + more
 
 
 def new_users(run: TrainedRun, path: Path, file_format: FileFormat) -> Recipients:
-    """The users of a file of histories. Items not in the data are dropped, so that a history may be empty.
+    """The users of a file of histories. Items not in the data are dropped, so a history may be empty.
 
-    Ratings are filtered and repeats merged as in the run's data. The loader holds the run's data, followed by these.
+    Ratings are filtered and repeats merged as in the run's data. The loader holds the run's data, followed by these
+    histories.
     """
     options = run.experiment.config.dataset
     ids, added, unknown = _read_histories(path, file_format, run.experiment.loader.data, options)
@@ -141,9 +142,9 @@ def new_users(run: TrainedRun, path: Path, file_format: FileFormat) -> Recipient
 
 
 def _read_file(path: Path, file_format: FileFormat, options: DatasetOptions) -> RawInteractions:
-    """The interactions of a file, by the column names given for the run's own file.
+    """The interactions of a file, read with the column names given for the run's own file.
 
-    If such a column is missing, the usual names are tried.
+    If one of these columns is missing, the usual names are tried.
     """
     named = {key: getattr(options, key) for key in READ_ALIKE} if isinstance(options, FileOptions) else {}
     first: ColumnError | None = None
@@ -155,18 +156,18 @@ def _read_file(path: Path, file_format: FileFormat, options: DatasetOptions) -> 
             first = first or error
             if not named.get(key):
                 raise first from None
-            log.warning("%s has no column %s as the run's own file has; trying the usual names", path, named[key])
+            log.warning("%s has no column %s, unlike the run's own file; trying the usual names", path, named[key])
             named[key] = None
 
 
 def _read_histories(
     path: Path, file_format: FileFormat, data: SequenceData, options: DatasetOptions
 ) -> tuple[Ids, SequenceData, NDArray[np.bool_]]:
-    """(ids of all users of the file; their histories with the data's items; which interactions had unknown items)."""
+    """(user ids in the file, histories of items in the data, a mask of the interactions with unknown items)."""
     if not path.is_file():
         raise UserError(f"histories {path}: there is no such file")
     raw = _read_file(path, file_format, options)
-    rows = read_rows(raw.frame, raw.ticks_per_second)
+    rows = encode_rows(raw.frame, raw.ticks_per_second)
     ids, rules = rows.user_ids, options.rules()
     rules = replace(
         rules,
@@ -196,7 +197,7 @@ def _read_histories(
 
 
 def with_histories(run: TrainedRun, added: SequenceData) -> Dataloader:
-    """The run's dataloader over its data followed by more users without training interactions.
+    """The run's dataloader over its data, followed by more users without training interactions.
 
     Missing times and ratings of the added users are set to 0.
     """

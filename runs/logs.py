@@ -1,4 +1,4 @@
-"""Where a run's messages go: the screen (without tearing progress bars) and the run's log.txt."""
+"""Log to the screen (without breaking progress bars) and to the run's log.txt."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _ScreenHandler(logging.Handler):
 
 
 def log_to_screen(verbose: bool) -> None:
-    """Show messages of our own packages on the screen (once, however often it is called)."""
+    """Show the messages of this project's packages on the screen; repeated calls change nothing."""
     handler = _ScreenHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     for name in LOGGERS:
@@ -35,7 +35,7 @@ def log_to_screen(verbose: bool) -> None:
 
 @contextmanager
 def log_to_file(path: Path, earlier: Sequence[logging.LogRecord] = ()) -> Iterator[None]:
-    """Append `earlier` messages, and those that come while the block runs, to `path` too, with their time."""
+    """Also append messages to `path`, with their time: the `earlier` ones, and all while the block runs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

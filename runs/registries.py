@@ -1,4 +1,4 @@
-"""The real registries, which the options are read against."""
+"""The registries of this project, for reading options."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainers import TRAINERS
 
 
 def make_registries(commands: Mapping[str, Command]) -> Registries:
-    """Every component, with the commands that may be chosen."""
+    """The registries with all components and these commands."""
     return Registries(
         run=RunOptions,
         components={

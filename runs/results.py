@@ -1,4 +1,4 @@
-"""What a run leaves for tables: results.json and per_user.parquet."""
+"""The results of a run: the content of results.json and per_user.parquet."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _now() -> str:
 
 
 def protocol(evaluator: Evaluator) -> dict[str, Any]:
-    """How the numbers were computed."""
+    """How the metrics were computed."""
     options = evaluator.options
     selected_by = f"{evaluator.deciding_candidates}/{options.best_metric}"
     if evaluator.predicts_ratings:
@@ -50,7 +50,7 @@ def protocol(evaluator: Evaluator) -> dict[str, Any]:
 
 
 def tuning_of(folder: str | None) -> dict[str, Any] | None:
-    """How the options were found: the folder of their search, with its summary if it still exists."""
+    """How the options were found: the folder of their search, with its summary if that still exists."""
     if folder is None:
         return None
     summary = Path(folder) / TUNING
@@ -59,8 +59,8 @@ def tuning_of(folder: str | None) -> dict[str, Any] | None:
 
 
 def describe(experiment: Experiment) -> dict[str, Any]:
-    """Everything that is needed to understand and to repeat an experiment's numbers."""
-    config, evaluator = experiment.config.asked_once(), experiment.evaluator
+    """Everything that is needed to understand and reproduce the results of an experiment."""
+    config, evaluator = experiment.config.without_start_options(), experiment.evaluator
     options, data = config.run, experiment.loader.data
     return {
         "schema": SCHEMA,
@@ -99,9 +99,9 @@ def results(
     description: dict[str, Any],
     state: TrainingState,
     device: torch.device,
-    measured: Mapping[Phase, Evaluation],
+    evaluations: Mapping[Phase, Evaluation],
 ) -> dict[str, Any]:
-    """The content of results.json, with the phases that were evaluated."""
+    """The content of results.json."""
     return {
         **description,
         "device": " then ".join(state.machines) or description["device"],
@@ -112,11 +112,11 @@ def results(
         "stopped_by": state.stopped_by or "interrupted",
         "minutes": round(state.seconds / 60, 3),
         "peak_memory_mib": max(state.peak_memory_mib, round(peak_memory_mib(device), 1)),
-        **{phase: evaluation.metrics for phase, evaluation in measured.items()},
+        **{phase: evaluation.metrics for phase, evaluation in evaluations.items()},
     }
 
 
-def write_users(path: Path, evaluator: Evaluator, phase: Phase, measured: Evaluation) -> None:
+def write_users(path: Path, evaluator: Evaluator, phase: Phase, evaluation: Evaluation) -> None:
     """Write each user's metrics and attributes."""
     users = evaluator.loader.data.user_ids[evaluator.heldout(phase).users]
-    write_per_user(path, users, {**evaluator.user_attributes(phase), **measured.per_user})
+    write_per_user(path, users, {**evaluator.user_attributes(phase), **evaluation.per_user})

@@ -1,4 +1,4 @@
-"""The options of a run that belong to no component: what to do, with which components, where, on which hardware."""
+"""The options that belong to no component: the command, the components, folders and hardware."""
 
 from typing import Literal
 
@@ -11,9 +11,9 @@ class RunOptions(Options):
     """Options that belong to no single component."""
 
     mode: str = Field(
-        "train", description="what to do: train, validate, test, stats, compare, report, ...", json_schema_extra=RECORD
+        "train", description="the command: train, validate, test, stats, compare, report, ...", json_schema_extra=RECORD
     )
-    model_code: str | None = Field(None, description="the model, by its code; null only where the mode needs no model")
+    model_code: str | None = Field(None, description="the model, by its code; null only if the mode needs no model")
     dataset_code: str = Field("ml-1m", description="the dataset, by its code")
     split: str = Field(
         "leave_one_out", description="the protocol that splits the data into training, validation and test sets"
@@ -42,8 +42,8 @@ class RunOptions(Options):
     pretrained_weights: str | None = Field(
         None,
         min_length=1,
-        description="weights (.safetensors) or a run's folder to start from, or to evaluate; null = none, or the run's "
-        "best weights",
+        description="weights (.safetensors) or a run's folder, to start from or to evaluate; null = none, or when "
+        "evaluating the run's best weights",
     )
     tuned_by: str | None = Field(
         None,
@@ -55,9 +55,7 @@ class RunOptions(Options):
         False, description="resume an interrupted run from its last checkpoint", json_schema_extra=PER_RUN
     )
     overwrite: bool = Field(False, description="replace the finished run in the same folder", json_schema_extra=PER_RUN)
-    pilot: bool = Field(
-        False, description="a run of a few seconds that goes through every step, to check that all works"
-    )
+    pilot: bool = Field(False, description="go through every step of a run in a few seconds, to check that all works")
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="where to compute; auto = CUDA if available, else CPU", json_schema_extra=EXECUTION
     )

@@ -1,4 +1,4 @@
-"""What commands print."""
+"""The tables that commands print."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reports import Report
 
 
 def show_metrics(metrics: dict[str, dict[str, float]], title: str) -> None:
-    """Print a table with a row for each metric and a column for each kind of candidates."""
+    """Print a table with a row per metric and a column per kind of candidates."""
     table = Table("metric", *metrics, title=title)
     for name in dict.fromkeys(name for values in metrics.values() for name in values):
         table.add_row(name, *(f"{values[name]:.4f}" if name in values else "" for values in metrics.values()))

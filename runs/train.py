@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrialRules:
-    """How a trial of a search differs from a recorded run: the test set is not used, and the trial may be pruned.
+    """How a trial of a search differs from an ordinary run: it doesn't use the test set and may be pruned.
 
     `stop_early` is called after each validation with the epoch and the value of best_metric.
     """
@@ -38,9 +38,9 @@ class TrialRules:
 
 
 def train(config: ExperimentConfig, trial: TrialRules | None = None) -> dict[str, Any]:
-    """Train, test and record one run; returns its results. Ctrl-C ends the training, then the best model is tested.
+    """Train, test and record one run; return its results. Ctrl-C ends the training, then the best model is tested.
 
-    A trial is evaluated on the validation set alone.
+    A trial is evaluations on the validation set only.
     """
     folder = run_folder(config)
     config = _restart_if_not_resumable(config, folder)
@@ -51,7 +51,7 @@ def train(config: ExperimentConfig, trial: TrialRules | None = None) -> dict[str
     with claimed(config, folder) as state, log_to_file(folder.log, earlier):
         try:
             return _train(experiment, folder, state, phases, trial)
-        except Exception as error:  # of any kind: the folder records what happened, main reports it
+        except Exception as error:  # of any kind: recorded here, reported by main
             folder.write_status(**{**folder.status(), "state": "failed", "error": str(error)})
             raise
         except KeyboardInterrupt:
@@ -78,9 +78,9 @@ def _restart_if_not_resumable(config: ExperimentConfig, folder: RunFolder) -> Ex
 
 
 def _build(config: ExperimentConfig, phases: tuple[Phase, ...], resumes: bool) -> Experiment:
-    """Build the experiment and check all that can be wrong with it, before a folder is touched.
+    """Build the experiment and check everything that can be wrong, before a folder is touched.
 
-    A run that resumes from a checkpoint doesn't need the weights that it started from.
+    A run that resumes from a checkpoint doesn't need its pretrained weights.
     """
     reset_peak_memory()
     experiment = Experiment.build(config)
@@ -109,10 +109,12 @@ def _train(
     trainer = make_trainer(config.trainer, parts)
     state = trainer.train(resume=begin == "resumed")
     limit = PILOT_BATCHES if options.pilot else None
-    measured = {phase: evaluator.evaluate(model, device, phase, detailed=True, batch_limit=limit) for phase in phases}
-    written = results(description, state, device, measured)
-    if "test" in measured:
-        _write_test(folder, evaluator, measured["test"], state.best_epoch or 0)
+    evaluations = {
+        phase: evaluator.evaluate(model, device, phase, detailed=True, batch_limit=limit) for phase in phases
+    }
+    written = results(description, state, device, evaluations)
+    if "test" in evaluations:
+        _write_test(folder, evaluator, evaluations["test"], state.best_epoch or 0)
     folder.write_results(written)
     folder.write_status(**{**state.as_dict(), "state": "finished" if state.stopped_by else "interrupted"})
     _report_end(written, folder)
@@ -129,9 +131,9 @@ def _write_test(folder: RunFolder, evaluator: Evaluator, test: Evaluation, epoch
 
 def _report_end(written: dict[str, Any], folder: RunFolder) -> None:
     phase = "test" if "test" in written else "validation"
-    measured = written[phase]
+    metrics = written[phase]
     wanted = dict.fromkeys(("NDCG@10", "Recall@10", "RMSE", "MAE", written["options"]["best_metric"]))
-    shown = [f"{c} {m} {measured[c][m]:.4f}" for c in measured for m in wanted if m in measured[c]]
+    shown = [f"{c} {m} {metrics[c][m]:.4f}" for c in metrics for m in wanted if m in metrics[c]]
     log.info(
         "%s ended by %s after %d epochs and %.1f minutes; %s of epoch %s: %s",
         written["label"],

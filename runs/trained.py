@@ -41,18 +41,18 @@ def load_run(path: str | Path, given: Sequence[RawOption] = (), **changes: Any) 
     Parameters
     ----------
     path : the run's folder, or a weights file in its folder `models/`
-    given : options that count more than the run's own
-    **changes : the same by keyword, e.g. `device="cpu"`, `dataset_path="data/purchases.csv"`; they count most
+    given : options that override the run's own
+    **changes : options by keyword, e.g. `device="cpu"`, `dataset_path="data/purchases.csv"`; they override both
 
     Returns
     -------
     TrainedRun
-        With the best weights if `path` is a folder, else with those of the file.
+        The run with its best weights, or with those of the file.
 
     Raises
     ------
     UserError
-        There is no such run, or its data isn't what it was trained on.
+        There is no such run, or its data has changed.
     OptionsError
         A changed option is wrong.
     """

@@ -1,4 +1,4 @@
-"""Read the weights that `--pretrained_weights` names."""
+"""Read pretrained weights."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 def read_weights(name: str, split: Split, to_evaluate: bool = False) -> dict[str, Tensor]:
     """Weights from a .safetensors file, a run's folder (its best model), or a checkpoint (its best model).
 
-    Raises UserError if there are none, if they were trained on what `split` holds out, or if they are read
-    `to_evaluate` them on other data than they were trained on (training may start from such weights).
+    Raises UserError if there are none, if they were trained on interactions that `split` holds out, or if they are to
+    be evaluated on other data than they were trained on. (Training may start from such weights.)
     """
     path = Path(name)
     if path.is_dir():
@@ -31,9 +31,9 @@ def read_weights(name: str, split: Split, to_evaluate: bool = False) -> dict[str
     if checkpoint.state.get("data_hash", data.hash) != data.hash:
         if to_evaluate:
             raise UserError(
-                f"{path} was not trained on {data.name} as it is here (hash {data.hash}): item numbers may differ, and "
-                "the weights may have seen what is held out here. Give the data that it was trained on, or train "
-                "again. To recommend for newer histories, use mode recommend with --histories"
+                f"{path} was not trained on this version of {data.name} (hash {data.hash}): item numbers may differ, "
+                "and the weights may have seen held-out interactions. Give the original data, or train again. To "
+                "recommend for newer histories, use mode recommend with --histories"
             )
-        log.warning("%s was trained on other data than %s: its item ids may mean other items", path, data.name)
+        log.warning("%s was trained on other data than %s: its item numbers may mean other items", path, data.name)
     return checkpoint.part("best") or checkpoint.tensors

@@ -1,4 +1,4 @@
-"""Small registries to read options against, without torch."""
+"""Small registries for reading options, without torch."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -93,7 +93,7 @@ def listed(options: StatsOptions, dataset_code: str) -> list[str]:
 
 
 def protocol_conflict(sections: Mapping[str, Options]) -> str | None:
-    """What the evaluation says of the split and the dataloader."""
+    """A conflict between the evaluation, the split and the dataloader."""
     run, evaluation = sections["run"], sections.get("evaluation")
     if not isinstance(run, RunOptions) or not isinstance(evaluation, EvaluationOptions):
         return None

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import sys
 
 import torch
 
 from common import rounding
 from common.errors import UserError
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 KERNELS_KEPT = 32  # cached kernels, one per shape, over 1 MB each; by default torch's libraries keep 1,024 of a kind
 FP32_ERROR = 1e-5  # largest relative error of a matmul that still counts as float32
@@ -70,13 +74,15 @@ def describe_device(device: torch.device) -> str:
 
 
 def peak_memory_mib(device: torch.device) -> float:
-    """Peak memory use in MiB: on CUDA of torch's allocations there, on the CPU of the process's resident set."""
+    """Peak memory in MiB: on CUDA of torch's allocations there, on the CPU of the process's resident set; 0 if unknown."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as status:
         for line in status:
             if line.startswith("VmHWM:"):  # unlike ru_maxrss, not inherited through exec
                 return int(line.split()[1]) / 2**10
+    if resource is None:
+        return 0.0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 

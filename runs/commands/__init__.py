@@ -34,7 +34,7 @@ COMMANDS: dict[str, Command] = {
 
 
 def load_registries() -> Registries:
-    """Everything that can be chosen."""
+    """The registries with all commands."""
     return make_registries(COMMANDS)
 
 

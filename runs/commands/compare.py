@@ -44,7 +44,7 @@ def _run(resolved: Resolved) -> int:
     if "failed" in outcomes.values():
         return 1
     if run.pilot:
-        print("All of the runs work. They were pilots, whose numbers mean nothing, so there is no table")
+        print("All runs work. There is no table, because the metrics of pilots mean nothing")
     elif options.afterword:
         print(f"\n{options.afterword.strip()}")
     return 0

@@ -50,7 +50,7 @@ def _run(resolved: Resolved) -> int:
 
 
 def on_disk(dataset: type[RawFileDataset[Any]], data_folder: Path) -> str:
-    """The files in a dataset's folder with their sizes, or what its source asks for where there are none."""
+    """The files in a dataset's folder with their sizes; if there are none, what its source needs."""
     found = dataset.files_on_disk(data_folder)
     if found:
         return ", ".join(f"{path.name} ({path.stat().st_size / 1e6:,.1f} MB)" for path in found)

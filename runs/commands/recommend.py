@@ -27,19 +27,19 @@ from evaluation import check_scores, top_items
 from options import Resolved
 from runs.command import Command
 from runs.given import run_options_given
-from runs.histories import History, Recipients, known_users, new_users, shown
+from runs.histories import History, Recipients, first_few, known_users, new_users
 from runs.run_options import RunOptions
 from runs.trained import TrainedRun, load_run
 from trainers.progress import Progress
 
 log = logging.getLogger(__name__)
-BLOCK = 32  # batches whose users are sorted by the length of their histories, and written together
+BLOCK = 32  # this many batches are sorted by the length of histories, and written together
 SUFFIXES = (".parquet", ".csv")
 Found = tuple[NDArray[np.int64], NDArray[np.float32]]  # items [n, k], PAD where fewer are left, and their scores
 
 
 class RecommendOptions(Options):
-    """For which users to recommend how many items, and where to write them."""
+    """The users, the number of items per user, and the file to write."""
 
     users: str | None = Field(
         None,
@@ -47,7 +47,7 @@ class RecommendOptions(Options):
         description="all, or a file of user ids (one per line, or a column of a .csv, .tsv or .parquet file)",
     )
     histories: Path | None = Field(
-        None, description="instead of `users`, for new users: a file of their interactions, as dataset `file` reads it"
+        None, description="instead of `users`: a file of interactions of new users, in a format of dataset `file`"
     )
     file_format: FileFormat = Field("auto", description="the format of `histories`, see dataset `file`")
     topk: int = Field(20, ge=1, description="items per user; fewer if fewer are left")
@@ -58,7 +58,7 @@ class RecommendOptions(Options):
         "input of the test set",
     )
     filter_seen: bool | None = Field(
-        None, description="leave out the items of a user's history; null = as the run was evaluated"
+        None, description="leave out the items of a user's history; null = as in the run's evaluation"
     )
     empty_histories: str = Field(
         "nothing",
@@ -66,8 +66,8 @@ class RecommendOptions(Options):
         description="recommendations for users without a known item: nothing, or the most popular items",
     )
     batch_size: int | None = Field(None, ge=1, description="users per batch; null = the run's eval_batch_size")
-    dataset_path: Path | None = Field(None, description="where the file of the run's data is now; null = where it was")
-    local_data_folder: Path | None = Field(None, description="folder of prepared datasets; null = as the run had it")
+    dataset_path: Path | None = Field(None, description="current path of the run's data file; null = unchanged")
+    local_data_folder: Path | None = Field(None, description="folder of prepared datasets; null = that of the run")
 
     @field_validator("output")
     @classmethod
@@ -79,7 +79,7 @@ class RecommendOptions(Options):
 
 @dataclass(frozen=True)
 class Written:
-    """What was written where; empty: number of users without a known item; seconds: of scoring and writing."""
+    """What was written. `empty`: number of users without a known item; `seconds`: time for scoring and writing."""
 
     label: str
     output: Path
@@ -90,7 +90,7 @@ class Written:
 
 
 def recommend(resolved: Resolved) -> Written:
-    """Write the top-k lists that the options ask for. Raises UserError for users or models that can't have any."""
+    """Write top-k recommendations. Raises UserError for users or models that can't have any."""
     options, run_options = resolved.section("recommend", RecommendOptions), resolved.section("run", RunOptions)
     if (options.users is None) == (options.histories is None):
         raise UserError("give either --users (all, or a file of ids) or --histories (a file of interactions)")
@@ -121,7 +121,7 @@ def recommend(resolved: Resolved) -> Written:
             np.count_nonzero(empty),
             len(empty),
             "the most popular items" if options.empty_histories == "popular" else "nothing",
-            shown(recipients.ids[empty]),
+            first_few(recipients.ids[empty]),
         )
     began = time.perf_counter()
     with _table(options.output, recipients.ids, np.asarray(run.experiment.loader.data.item_ids)) as write:
@@ -137,7 +137,7 @@ def recommend(resolved: Resolved) -> Written:
 
 
 def _check_model(run: TrainedRun, new: bool) -> None:
-    """Refuse a model that can't rank items for users, or not for users that it wasn't trained on."""
+    """Refuse a model that can't rank items for users, or for `new` users."""
     code = run.experiment.model.code
     if run.experiment.loader.code == "item_ratings":
         raise UserError(
@@ -176,7 +176,7 @@ def _recommend(
 
 
 def _batches(lengths: Int, size: int) -> Iterator[Int]:
-    """The users in blocks, in each block those with histories of similar length together."""
+    """The users in batches; within a block of batches, users with histories of similar length are together."""
     for first in range(0, len(lengths), BLOCK * size):
         order = first + np.argsort(lengths[first : first + BLOCK * size], kind="stable")
         for begin in range(0, len(order), size):
@@ -192,7 +192,7 @@ def _in_order(block: list[tuple[Int, Found]]) -> tuple[Int, Found]:
 
 
 def _top(run: TrainedRun, recipients: Recipients, rows: Int, k: int, filter_seen: bool) -> Found:
-    """The best items of these users; of equal scores the item with the lower number first."""
+    """The best items for these users; among equal scores, lower item numbers come first."""
     loader, start, end = recipients.loader, recipients.start[rows], recipients.end[rows]
     scores = run.experiment.model.scores_in_parts(
         loader.inputs(recipients.users[rows], start, end).to(run.experiment.device)
@@ -211,7 +211,7 @@ def _top(run: TrainedRun, recipients: Recipients, rows: Int, k: int, filter_seen
 
 
 def _fill(found: Found, rows: Int, k: int, counts: torch.Tensor | None) -> None:
-    """Give these rows the most popular items, or nothing."""
+    """Fill these rows with the most popular items, or with nothing if `counts` is None."""
     items, scores = found
     items[rows] = 0
     if counts is not None:
@@ -221,7 +221,7 @@ def _fill(found: Found, rows: Int, k: int, counts: torch.Tensor | None) -> None:
 
 @contextlib.contextmanager
 def _table(path: Path, user_ids: NDArray[Any], item_ids: NDArray[Any]) -> Iterator[Callable[[Int, Found], int]]:
-    """A function that appends lists to the table at `path`, which is there when the block ends well."""
+    """Yield a function that appends recommendations to the table; `path` is written when the block succeeds."""
     kinds = {"user": user_ids, "item": item_ids}
     fields = [(name, pa.string() if ids.dtype.kind == "U" else pa.int64()) for name, ids in kinds.items()]
     schema = pa.schema([*fields, ("score", pa.float32()), ("rank", pa.int32())])

@@ -43,17 +43,17 @@ class StatsOptions(Options):
 
 @dataclass(frozen=True)
 class Described:
-    """One dataset's column."""
+    """One dataset: a column of the table."""
 
     label: str
-    figures: dict[str, Any]
+    statistics: dict[str, Any]
     curves: dict[str, Curve | None]
     options: dict[str, Any]
 
     def as_json(self) -> dict[str, Any]:
-        """As it stands in the JSON file."""
+        """The dataset's entry in the JSON file."""
         lines = {name: None if curve is None else curve.as_lists() for name, curve in self.curves.items()}
-        return {"label": self.label, **self.figures, "options": self.options, "curves": lines}
+        return {"label": self.label, **self.statistics, "options": self.options, "curves": lines}
 
 
 def _count(value: float) -> str:
@@ -101,7 +101,7 @@ def _run(resolved: Resolved) -> int:
         drawn = curves(data) if options.stats_json or options.stats_pictures else {}
         given = dataset_options.model_dump(mode="json")
         columns.append(Described(data.name, datasets.statistics(data), drawn, given))
-    labels = _labels([column.label for column in columns], [said for _, _, said in chosen])
+    labels = _labels([column.label for column in columns], [own for _, _, own in chosen])
     columns = [replace(column, label=label) for column, label in zip(columns, labels, strict=True)]
     Console(markup=False, emoji=False).print(_table(columns))
     if options.stats_json is not None:
@@ -115,9 +115,9 @@ def _run(resolved: Resolved) -> int:
 
 
 def _chosen(resolved: Resolved, options: StatsOptions) -> list[tuple[str, Any, dict[str, Any]]]:
-    """(code, options, the options given for this dataset alone) of each dataset.
+    """(code, options, options given for this dataset alone) of each dataset.
 
-    Options given for all apply to the datasets that have them. Raises OptionsError, listing all that is wrong.
+    Options given for all datasets apply to those that have them. Raises OptionsError, which lists every error.
     """
     default_code = resolved.section("run", RunOptions).dataset_code
     if not options.datasets:
@@ -126,8 +126,8 @@ def _chosen(resolved: Resolved, options: StatsOptions) -> list[tuple[str, Any, d
     chosen: list[tuple[str, Any, dict[str, Any]]] = []
     problems, flag = Problems(), Origin.flag("datasets")
     for entry in options.datasets:
-        said = _as_mapping(entry)
-        code = said.pop("dataset_code", default_code)
+        own = _as_mapping(entry)
+        code = own.pop("dataset_code", default_code)
         if not isinstance(code, str) or code not in DATASETS:
             name = code if isinstance(code, str) else flow(code)
             message = unknown_choice("dataset", name, DATASETS) + " There is no file of that name either."
@@ -135,14 +135,14 @@ def _chosen(resolved: Resolved, options: StatsOptions) -> list[tuple[str, Any, d
             continue
         schema = DATASETS[code].Options
         values = {key: value for key, value in shared.items() if key in schema.model_fields}
-        made, wrong = check(schema, {**values, **said})
+        made, wrong = check(schema, {**values, **own})
         for key, messages in wrong.items():
-            value = str(said[key]) if key in said else ""
+            value = str(own[key]) if key in own else ""
             problems.add(_what_is_wrong(key, messages, schema, code), flag, "datasets", value)
-        chosen.append((code, made, said))
-    for key in sorted(key for key in shared if resolved.origins[key].kind == "command_line"):  # templates may say more
-        takers = [said for code, _, said in chosen if key in DATASETS[code].Options.model_fields]
-        if takers and all(key in said for said in takers):
+        chosen.append((code, made, own))
+    for key in sorted(key for key in shared if resolved.origins[key].kind == "command_line"):  # templates may give more
+        takers = [own for code, _, own in chosen if key in DATASETS[code].Options.model_fields]
+        if takers and all(key in own for own in takers):
             message = "has no effect: each dataset in --datasets that has it sets its own value"
             problems.add(message, resolved.origins[key], key, str(shared[key]))
     problems.raise_if_any()
@@ -150,7 +150,7 @@ def _chosen(resolved: Resolved, options: StatsOptions) -> list[tuple[str, Any, d
 
 
 def listed_codes(options: StatsOptions, dataset_code: str) -> list[str]:
-    """The code of each dataset that is to be described, known or not; [] where none is listed."""
+    """The code of each dataset in `datasets`, whether it exists or not."""
     codes = [_as_mapping(entry).get("dataset_code", dataset_code) for entry in options.datasets]
     return [code if isinstance(code, str) else flow(code) for code in codes]
 
@@ -165,7 +165,7 @@ def _what_is_wrong(key: str, messages: list[str], schema: type[Options], code: s
 
 
 def _as_mapping(entry: str | dict[str, Any]) -> dict[str, Any]:
-    """An entry as options; a text is a code or, if there is such a file, a file."""
+    """An entry as options; a string is a code or the path of an existing file."""
     if isinstance(entry, dict):
         return dict(entry)
     if entry not in DATASETS and expanded(Path(entry)).is_file():
@@ -173,13 +173,13 @@ def _as_mapping(entry: str | dict[str, Any]) -> dict[str, Any]:
     return {"dataset_code": entry}
 
 
-def _labels(names: list[str], said: list[dict[str, Any]]) -> list[str]:
-    """The datasets' names and, among several, the options that are each one's own; no two labels are the same."""
+def _labels(names: list[str], options: list[dict[str, Any]]) -> list[str]:
+    """Unique labels: the names of the datasets and, if there are several, each one's own options."""
     if len(names) == 1:
         return names
-    short = [_label(name, own, ("dataset_path", "dataset_name")) for name, own in zip(names, said, strict=True)]
+    short = [_label(name, own, ("dataset_path", "dataset_name")) for name, own in zip(names, options, strict=True)]
     labels: list[str] = []
-    for name, own, wanted in zip(names, said, short, strict=True):
+    for name, own, wanted in zip(names, options, short, strict=True):
         first = wanted if short.count(wanted) == 1 else _label(name, own, ("dataset_name",))
         label, number = first, 2
         while label in labels:
@@ -188,19 +188,19 @@ def _labels(names: list[str], said: list[dict[str, Any]]) -> list[str]:
     return labels
 
 
-def _label(name: str, said: dict[str, Any], left_out: tuple[str, ...]) -> str:
-    """A dataset's name with the options that are its own."""
-    own = [f"{key} {value}" for key, value in said.items() if key not in left_out]
+def _label(name: str, options: dict[str, Any], left_out: tuple[str, ...]) -> str:
+    """A dataset's name with its own options."""
+    own = [f"{key} {value}" for key, value in options.items() if key not in left_out]
     return f"{name} ({', '.join(own)})" if own else name
 
 
 def _table(columns: list[Described]) -> Table:
-    """A row a figure, a column a dataset."""
+    """A table with a row per statistic and a column per dataset."""
     table = Table("", caption="* under leave-one-out", caption_justify="left")
     for column in columns:
         table.add_column(column.label, justify="right", overflow="fold")
     for key, (name, plain) in ROWS.items():
-        values = [column.figures[key] for column in columns]
+        values = [column.statistics[key] for column in columns]
         table.add_row(name, *("-" if value is None else plain(value) for value in values))
     return table
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.errors import UserError
+from common.locks import is_locked
 from options import Resolved
 from runs.command import Command
 from runs.comparison.cells import run_name
@@ -18,7 +19,7 @@ from runs.comparison.config import CompareConfig
 from runs.comparison.options import CompareOptions
 from runs.comparison.resolve import resolve_compare
 from runs.config import ExperimentConfig
-from runs.folders import is_held, run_folder
+from runs.folders import run_folder
 from runs.tuning.cells import found_before, tuning_folder
 from runs.tuning.config import TuneConfig
 from trainers.options import GenericTrainerOptions, TransferTrainerOptions
@@ -30,7 +31,7 @@ TO_DO = ("running", "interrupted", "missing")
 
 @dataclass
 class Cell:
-    """One run of the comparison: missing, running, interrupted (or killed), finished or failed, and its counters."""
+    """One run of the comparison: its state (missing, running, interrupted, finished or failed) and its counters."""
 
     config: ExperimentConfig
     name: str
@@ -39,7 +40,7 @@ class Cell:
 
     @property
     def kind(self) -> tuple[str, str, str]:
-        """What runs that take about equally long share: all but the seed."""
+        """Runs of the same kind differ by their seed only, so they take about equally long."""
         return self.config.label, self.config.run.dataset_code, self.config.dataset.model_dump_json()
 
     @property
@@ -55,7 +56,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds that a run still needs: about, at least, or at most as many; None = nothing to estimate from."""
+    """Seconds that a run still needs, exactly or as a bound (`sign`); None if nothing is known."""
 
     seconds: float | None = None
     sign: str = ""
@@ -105,7 +106,7 @@ def look(cell: ExperimentConfig | TuneConfig) -> Cell:
         counters = folder.status()
     except UserError as error:
         return Cell(cell, name, "failed", {"error": str(error)})
-    held = is_held(folder)
+    held = is_locked(folder.path)
     state = str(counters.get("state", "missing"))
     if held:
         state = "running"
@@ -115,7 +116,7 @@ def look(cell: ExperimentConfig | TuneConfig) -> Cell:
 
 
 def time_left(cell: Cell, cells: list[Cell]) -> Estimate:
-    """What runs that differ by their seed alone took, where some are finished; else what the options allow."""
+    """Estimate from finished runs that differ by their seed only, or else from the limits in the options."""
     longest = _longest(cell)
     finished = [other.seconds for other in cells if other.kind == cell.kind and other.state == "finished"]
     if finished:
@@ -128,7 +129,7 @@ def time_left(cell: Cell, cells: list[Cell]) -> Estimate:
 
 
 def _longest(cell: Cell) -> float | None:
-    """Seconds until the last epoch or the last minute that the options allow."""
+    """Seconds until num_epochs or max_minutes ends the run."""
     options = cell.config.trainer
     limits = []
     if isinstance(options, GenericTrainerOptions):
@@ -140,7 +141,7 @@ def _longest(cell: Cell) -> float | None:
 
 
 def _shortest(cell: Cell) -> float | None:
-    """Seconds until every stage that is left is saturated, if no epoch is better than the best so far."""
+    """Seconds until early stopping has ended every remaining stage, if no epoch improves on the best one."""
     options = cell.config.trainer
     if not isinstance(options, GenericTrainerOptions) or options.saturation_wait_epochs is None or not cell.epochs:
         return None
@@ -154,7 +155,7 @@ def _shortest(cell: Cell) -> float | None:
 
 
 def _totals(cells: list[Cell], left: list[Estimate], max_parallel: int | None) -> str:
-    """How many runs are in which state, the minutes spent, and the time until all are done."""
+    """The number of runs in each state, the minutes spent, and the time left."""
     counts = Counter(cell.state for cell in cells)
     states = ", ".join(f"{counts[state]} {state}" for state in sorted(counts))
     spent = sum(cell.seconds for cell in cells) / 60

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Literal
 
 from common.errors import UserError, is_user_facing
+from common.locks import is_locked
 from options import Origin
 from runs.comparison.config import CompareConfig
 from runs.config import ExperimentConfig
 from runs.experiment import load_split
-from runs.folders import is_held, run_folder
+from runs.folders import run_folder
 from runs.launchers import Task, launch
 from runs.train import train
 from runs.tuning.cells import tune_cells
@@ -25,12 +26,12 @@ RunOutcome = Literal["reused", "trained", "failed", "interrupted"]
 
 
 def run_cells(config: CompareConfig) -> tuple[list[RunFolder], dict[str, RunOutcome]]:
-    """Run what is missing: finished runs are reused, interrupted ones resumed; a failure doesn't stop the others.
+    """Run what is missing: finished runs are reused, interrupted ones resumed; a failed run doesn't stop the others.
 
     Returns
     -------
-    folders : those with results
-    outcomes : run folder -> how the run ended; after Ctrl-C not of every run
+    folders : the folders of runs with results
+    outcomes : run folder -> how the run ended; incomplete after Ctrl-C
     """
     options = config.compare
     try:
@@ -57,7 +58,7 @@ def run_cells(config: CompareConfig) -> tuple[list[RunFolder], dict[str, RunOutc
 def _plan(
     cells: Sequence[ExperimentConfig], folders: list[RunFolder], retry_failed: bool
 ) -> tuple[dict[str, RunOutcome], list[Task[RunOutcome]]]:
-    """The outcomes that are known before anything runs, and a task for each other run; prepares all data, once."""
+    """The outcomes known before anything runs, and a task for each other run. Prepares all data, once."""
     outcomes: dict[str, RunOutcome] = {}
     tasks = []
     data = _Data()
@@ -72,26 +73,26 @@ def _plan(
 
 
 def _known(cell: ExperimentConfig, folder: RunFolder, data: _Data, retry_failed: bool) -> RunOutcome | None:
-    """The outcome of a run that needn't be run; None if it must be."""
+    """The outcome of a run that is finished or has failed; None if it must be run."""
     overwrite = cell.run.overwrite
     try:
         status = {} if overwrite else folder.status()
         if status.get("state") == "failed" and not retry_failed:
-            raise UserError(f"{status.get('error')} (in an earlier try; --retry_failed true tries again)")
+            raise UserError(f"{status.get('error')} (in an earlier attempt; --retry_failed true tries again)")
         data.hash_of(cell)  # prepares it, finished or not
         if not overwrite and _is_finished(folder, cell, data):
             log.info("%s: finished before, its results are reused", folder.path)
             return "reused"
         return None
     except Exception as error:  # a run that fails must not stop the others
-        told = is_user_facing(error)
-        log.error("%s failed%s", run_name(folder), f": {error}" if told else "", exc_info=not told)
-        _record_failure(folder, str(error) if told else f"{type(error).__name__}: {error}")
+        user_facing = is_user_facing(error)
+        log.error("%s failed%s", run_name(folder), f": {error}" if user_facing else "", exc_info=not user_facing)
+        _record_failure(folder, str(error) if user_facing else f"{type(error).__name__}: {error}")
     return "failed"
 
 
 def train_cell(cell: ExperimentConfig, folder: RunFolder, position: str) -> RunOutcome:
-    """Train one run, or resume it. Raises KeyboardInterrupt if it was interrupted."""
+    """Train or resume one run. Raises KeyboardInterrupt if it was interrupted."""
     log.info("%s: %s", position, folder.path)
     if not cell.run.overwrite and _is_finished(folder, cell, _Data()):
         return "trained"  # by a process that died before it could report it
@@ -102,18 +103,18 @@ def train_cell(cell: ExperimentConfig, folder: RunFolder, position: str) -> RunO
 
 
 def run_name(folder: RunFolder) -> str:
-    """A run's name among the others: its group and its own."""
+    """A run's name in the comparison: its group and its own name."""
     return f"{folder.path.parent.name}/{folder.path.name}"
 
 
 class _Data:
-    """The data of runs, each prepared and split once."""
+    """The data of all runs; each dataset is prepared and split once."""
 
     def __init__(self) -> None:
         self._hashes: dict[str, str | Exception] = {}
 
     def hash_of(self, cell: ExperimentConfig) -> str:
-        """The hash of a run's data. Raises what preparing it raises, without trying again."""
+        """The hash of a run's data. Raises what preparing it raised, without preparing it again."""
         run = cell.run
         sections = [cell.dataset, cell.split_options]
         key = " ".join([run.dataset_code, run.split, *(section.model_dump_json() for section in sections)])
@@ -129,23 +130,23 @@ class _Data:
 
 
 def _record_failure(folder: RunFolder, error: str) -> None:
-    """Leave the error in the run's status, if nobody did; not in that of a run that is finished or running."""
+    """Record the error in the run's status, unless the run has recorded one, is finished or is running."""
     # a damaged status, or a folder that can't be written, is reported as an error of its own
     with contextlib.suppress(UserError, OSError):
         status = folder.status()
-        if status.get("state") not in ("finished", "failed") and not is_held(folder):
+        if status.get("state") not in ("finished", "failed") and not is_locked(folder.path):
             folder.write_status(**{**status, "state": "failed", "error": error})
 
 
 def recorded_failure(path: str) -> str:
-    """The error that a failed run recorded in its folder, or where else to find it."""
+    """The error that a failed run recorded in its folder; "see above" if there is none."""
     with contextlib.suppress(UserError):
         return str(RunFolder(Path(path)).status().get("error") or "see above")
     return "see above"
 
 
 def _is_finished(folder: RunFolder, cell: ExperimentConfig, data: _Data) -> bool:
-    """Whether the folder holds the run's results, on its data. Raises UserError if they are of other data."""
+    """Whether the folder holds the run's results. Raises UserError if the data has changed since."""
     if folder.status().get("state") != "finished" or not folder.results.is_file():
         return False
     if json.loads(folder.results.read_text(encoding="utf-8"))["data"]["hash"] != data.hash_of(cell):
@@ -167,8 +168,8 @@ def _check_folders(cells: Sequence[ExperimentConfig]) -> None:
     ]
     if twice:
         raise UserError(
-            f"the comparison has the same run more than once: {', '.join(twice)}; leave out what --runs, --datasets or "
-            "--seeds names again"
+            f"the comparison has the same run more than once: {', '.join(twice)}; remove the repetition from --runs, "
+            "--datasets or --seeds"
         )
     if shared:
         raise UserError(

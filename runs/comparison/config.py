@@ -21,6 +21,6 @@ class CompareConfig:
 
     @classmethod
     def of(cls, resolved: Resolved) -> CompareConfig:
-        """The configuration that resolved options stand for."""
+        """Build the configuration from resolved options."""
         cells = [TuneConfig.of(cell) if cell.mode == "tune" else ExperimentConfig.of(cell) for cell in resolved.cells]
         return cls(resolved.section("run", RunOptions), resolved.section("compare", CompareOptions), tuple(cells))

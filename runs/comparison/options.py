@@ -15,9 +15,9 @@ class RunEntry(Options):
 
     template: str | tuple[str, ...] = Field(description="template, or templates in order")
     label: str | None = Field(None, description="the row's name; null = the template's label, or the model's own")
-    overrides: dict[str, Any] = Field(default_factory=dict, description="options that differ from the template's")
+    overrides: dict[str, Any] = Field(default_factory=dict, description="options that override the template's")
     search: dict[str, Any] | None = Field(
-        None, description="with tune_trials: what is searched, as in mode tune; null = the template's search, if any"
+        None, description="with tune_trials: the search space, as in mode tune; null = the template's, if any"
     )
 
 
@@ -34,8 +34,8 @@ class CompareOptions(LaunchOptions):
     tune_trials: int | None = Field(
         None,
         ge=1,
-        description="trials of a search on the validation set, for each run that has one, before it is trained with "
-        "the winner's options; null = no search",
+        description="trials of the search that precedes each run with a search space; the run is trained with the "
+        "best options; null = no search",
     )
-    retry_failed: bool = Field(False, description="try runs again that failed before")
-    afterword: str | None = Field(None, description="what to tell the reader after the table")
+    retry_failed: bool = Field(False, description="repeat runs that have failed")
+    afterword: str | None = Field(None, description="text to print after the table")

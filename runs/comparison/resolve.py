@@ -1,4 +1,4 @@
-"""How a comparison resolves: every run on every dataset with every seed, each resolved like a single run."""
+"""Resolve the options of a comparison: every run on every dataset with every seed, each like a single run."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,7 +22,7 @@ _LISTED = {"dataset_code": "datasets", "seed": "seeds"}  # a run's option -> the
 
 @dataclass(frozen=True)
 class _Plan:
-    """What all cells of a comparison share."""
+    """The options that all cells of a comparison share."""
 
     options: CompareOptions
     latest: dict[str, RawOption]
@@ -33,7 +33,7 @@ class _Plan:
     all_keys: set[str] = field(default_factory=set)
 
     def source(self, key: str) -> tuple[Origin, int]:
-        """The origin and the layer of an option of the comparison."""
+        """The origin and layer of an option of the comparison."""
         item = self.latest.get(key)
         return (Origin.default("compare"), 0) if item is None else (item.origin, item.layer)
 
@@ -69,7 +69,7 @@ def resolve_compare(
 
 
 def _one_or_list(latest: dict[str, RawOption], problems: Problems) -> dict[str, RawOption]:
-    """`dataset_code` and `seed` as `datasets` and `seeds`; the one with the higher priority counts."""
+    """Replace `dataset_code` and `seed` by `datasets` and `seeds`, unless those have a higher priority."""
     latest = dict(latest)
     for one, many in _LISTED.items():
         if one not in latest:
@@ -88,7 +88,7 @@ class _AnyValue(Options):
 
 
 def _coerce_any(item: RawOption) -> Any:
-    """The value of an option, by the spelling alone."""
+    """The value of an option of unknown type."""
     return coerce(_AnyValue, replace(item, key="value"))
 
 
@@ -116,7 +116,7 @@ def _cells(plan: _Plan) -> list[Resolved]:
 def _cell(
     plan: _Plan, number: int, entry: RunEntry, dataset: str | dict[str, Any], seed: int | None
 ) -> Resolved | None:
-    """One run of a comparison; problems are noted with its name.
+    """One run of a comparison; its problems are noted with its name.
 
     Priority, lowest first: the run's template; the comparison's templates: for all runs, for this run, for the dataset;
     the command line in the same order; then the dataset and the seed of this cell, which can't be overridden.
@@ -150,7 +150,7 @@ def _cell(
 
 
 def _tuning(plan: _Plan, entry: RunEntry) -> list[RawOption]:
-    """The options of a run's search: the search space of its entry, the budget, and the seed; [] without a budget."""
+    """The options of a run's search: search space, budget and seed; [] without a budget."""
     trials, seeds = plan.options.tune_trials, plan.options.seeds
     if trials is None:
         return []
@@ -163,7 +163,7 @@ def _tuning(plan: _Plan, entry: RunEntry) -> list[RawOption]:
 
 
 def _template_values(names: tuple[str, ...], registries: Registries, problems: Problems) -> list[RawOption]:
-    """What a run's templates say, without the folder of an earlier run."""
+    """The values in a run's templates, without mode and experiment_name."""
     given = read_templates(names, registries.templates, problems)
     for item in [item for item in given if item.key == "mode"][-1:]:
         if item.value not in ("train", "tune"):
@@ -177,7 +177,7 @@ def _template_values(names: tuple[str, ...], registries: Registries, problems: P
 
 
 def _used(plan: _Plan, given: list[RawOption], mode: RawOption) -> list[RawOption]:
-    """The shared overrides that the components of this run have."""
+    """The shared overrides that apply to this run's components."""
     choosers = [item for item in plan.shared if item.key in RunOptions.model_fields]
     choice = choose(last_wins([*given, *choosers, mode]), plan.registries, Problems())
     used = [item for item in plan.shared if choice.schema_of(choice.current_name(item.key)) is not None]

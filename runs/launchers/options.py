@@ -1,4 +1,4 @@
-"""Options of the modes that do many runs: where to run them, and how many at once."""
+"""Options of modes that start many runs: where to run them, and how many at once."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ from models import Model
 
 @dataclass(frozen=True)
 class GraphInput:
-    """An input of an exported graph: one value for each item of a history, or with `per_item` False for each history.
+    """An input of an exported graph: one value per item of a history, or per history if `per_item` is False.
 
-    `is_value` marks what the serving script reads after the `@` of `ITEM@VALUE`.
+    `is_value` marks the input that the serving script reads from `VALUE` in `ITEM@VALUE`.
     """
 
     name: str
@@ -33,9 +33,7 @@ class GraphInput:
 ITEMS = GraphInput("items", "int64", "numbers of items, oldest first")
 RATINGS = GraphInput("ratings", "float32", "their ratings", is_value=True)
 TIMESTAMPS = GraphInput("timestamps", "int64", "their times, seconds UTC", is_value=True)
-REQUEST_TIMES = GraphInput(
-    "request_times", "int64", "when the recommendation is asked for, seconds UTC", per_item=False
-)
+REQUEST_TIMES = GraphInput("request_times", "int64", "time of the request, seconds UTC", per_item=False)
 
 
 class Served(nn.Module):
@@ -48,7 +46,7 @@ class Served(nn.Module):
         self.model = model
 
     def forward(self, items: Tensor) -> Tensor:
-        """Column 0 means nothing."""
+        """Scores; column 0 (PAD) has no meaning."""
         return self.model.scores(Batch(users(items), items))
 
 
@@ -107,12 +105,12 @@ class ServedTimes(Served):
 
 
 def users(items: Tensor) -> Tensor:
-    """A user index for each row, which no exported model reads: int64 [B]."""
+    """User indices int64 [B], which no exported model reads."""
     return torch.zeros_like(items[:, 0])
 
 
 def merged(items: Tensor, weights: Tensor, how: str) -> Tensor:
-    """Weights with which each item of a row counts once, at its last place, with the sum or the last of its weights."""
+    """Weights that count each item of a row once, at its last position, with the sum or the last of its weights."""
     same = items[:, :, None] == items[:, None, :]  # [B, L, L]
     place = torch.arange(items.shape[1], device=items.device)
     is_last = ~(same & (place[:, None] < place)).any(2)
@@ -121,7 +119,7 @@ def merged(items: Tensor, weights: Tensor, how: str) -> Tensor:
 
 
 GRAPHS: dict[str, type[Served]] = {"bag": ServedBag, "user_ratings": ServedRatings, "vae": ServedVAE}
-"""Dataloader code -> what its batches add to the items of a history; none for those that add at most times."""
+"""Dataloader code -> its graph, for dataloaders whose batches add more than times to the items of a history."""
 
 
 def served(model: Model, loader: Dataloader) -> Served:

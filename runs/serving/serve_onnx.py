@@ -1,6 +1,7 @@
-"""Prints the best items after a history, oldest first: `python serve.py ITEM ITEM ...`. Needs onnxruntime alone.
+"""Prints the best next items for a history, oldest item first: `python serve.py ITEM ITEM ...`.
 
-Where the manifest says so, each item comes with its rating or its time in seconds: `ITEM@5`, `ITEM@1718000000`.
+Needs only onnxruntime. If the manifest says so, give each item with its rating or its time in seconds:
+`ITEM@5`, `ITEM@1718000000`.
 """
 
 import json

@@ -22,7 +22,7 @@ TOLERANCE = 1e-4  # largest difference of a score, in units of the largest score
 
 
 class Trials:
-    """Generated histories, to trace a graph with and to compare its scores with the trained model's."""
+    """Generated histories, for tracing a graph and for comparing its scores with those of the trained model."""
 
     LENGTHS = (1, 2, 3, 5, 8, 13, 40, 300)
 
@@ -64,14 +64,14 @@ class Trials:
             worst = max(worst, float(difference / expected.abs().max().clamp_min(1e-6)))
         if not worst <= TOLERANCE:  # NaN, too
             raise UserError(
-                f"the exported model {self.run.experiment.model.code} has other scores than the trained one "
+                f"the exported model {self.run.experiment.model.code} gives other scores than the trained one "
                 f"(difference {worst:.1e}, tolerance {TOLERANCE:.0e}): nothing is written"
             )
         return worst
 
 
 def _random_histories(data: SequenceData, lengths: tuple[int, ...]) -> SequenceData:
-    """One user for each length, with repeated items, and with times and ratings like those of the data."""
+    """One user per length, with repeated items, and with times and ratings like those of the data."""
     random = np.random.default_rng(0)
     count = sum(lengths)
     times, ratings = data.timestamps, data.ratings

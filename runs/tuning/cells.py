@@ -1,4 +1,4 @@
-"""The runs of a comparison that are tuned first, each model with the same budget."""
+"""Searches that precede the runs of a comparison; each model gets the same budget."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ log = logging.getLogger(__name__)
 
 
 def tuning_folder(cell: TuneConfig) -> TuningFolder:
-    """The folder of the search that a run's options come from; all seeds of a run share it."""
+    """The folder of the search that finds a run's options; all seeds of a run share it."""
     return TuningFolder.of(cell.with_tune_seed())
 
 
 def tune_cells(
     cells: Sequence[ExperimentConfig | TuneConfig], launching: LaunchOptions
 ) -> tuple[tuple[ExperimentConfig, ...], dict[str, str]]:
-    """Search for the options of the runs that ask for it, once for all seeds of a run.
+    """Search for the options of the runs that need it, once for all seeds of a run.
 
     Returns
     -------
-    runs : every run with the options that were found, without those whose search failed
-    failed : search and seed -> error, of those whose search failed
+    runs : all runs, with the options that were found, except those whose search failed
+    failed : search and seed -> error, of the runs whose search failed
 
     Raises
     ------

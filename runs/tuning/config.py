@@ -22,7 +22,7 @@ class TuneConfig:
 
     @classmethod
     def of(cls, resolved: Resolved) -> TuneConfig:
-        """The configuration that resolved options stand for."""
+        """Build the configuration from resolved options."""
         return cls(ExperimentConfig.of(resolved), resolved.section("tune", TuneOptions))
 
     @property
@@ -36,7 +36,7 @@ class TuneConfig:
         return flat([*self.experiment.sections.values(), self.tune])
 
     def with_tune_seed(self) -> TuneConfig:
-        """This configuration with the seed of the search as the run's seed."""
+        """This configuration with the search's seed as the seed of its runs."""
         seed = self.tune.tune_seed
         if seed is None:
             return self
@@ -44,7 +44,7 @@ class TuneConfig:
         return replace(self, experiment=experiment, tune=self.tune.model_copy(update={"tune_seed": None}))
 
     def run_with(self, origin: Origin, **values: Any) -> ExperimentConfig:
-        """The training run with some values of the searched options, or with other options changed.
+        """The training run with these values of searched or other options.
 
         Raises OptionsError if they are not allowed together.
         """

@@ -11,9 +11,10 @@ from typing import Any
 
 from common.errors import UserError
 from common.files import write_text
+from common.locks import locked
 from common.schema import result_options
 from options.yaml_text import dump_mapping
-from runs.folders import locked, read_config, search_folder
+from runs.folders import read_config, search_folder
 from runs.results import TUNING
 from runs.tuning.config import TuneConfig
 from trainers.run_folder import RunFolder
@@ -32,7 +33,7 @@ class TuningFolder:
 
     @classmethod
     def of(cls, config: TuneConfig) -> TuningFolder:
-        """The folder of a search (see `with_tune_seed`); its name is derived from what is searched."""
+        """The folder of a search (see `with_tune_seed`); its name is derived from the options."""
         return cls(search_folder(config.experiment, config.tune))
 
     def trial(self, number: int, pilot: bool) -> RunFolder:
@@ -48,7 +49,7 @@ class TuningFolder:
     def claimed(self, config: TuneConfig) -> Iterator[None]:
         """Hold the folder for this process.
 
-        Raises UserError if another process has it, or if it holds the search of something else.
+        Raises UserError if another process uses it, or if it holds a search with other options.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         with locked(self.path):
@@ -58,12 +59,12 @@ class TuningFolder:
             yield
 
     def write_config(self, config: TuneConfig) -> None:
-        """Write what is searched here, without the storage's URL, which may hold a password."""
+        """Write the options, without the storage's URL, which may contain a password."""
         values = {key: value for key, value in config.values().items() if key != "storage"}
         write_text(self.config, dump_mapping(values))
 
     def clear(self) -> None:
-        """Remove the files of the search and nothing else; its study in the database is deleted separately."""
+        """Remove the files of the search and nothing else; the study in the database is deleted separately."""
         for trial in self.trials():
             shutil.rmtree(trial, ignore_errors=True)
         for file in (self.best, self.summary, self.table, self.config):

@@ -11,7 +11,7 @@ from runs.launchers.options import LaunchOptions
 
 
 class TuneOptions(LaunchOptions):
-    """What to search, how long, and where it is kept."""
+    """What to search, for how long, and where to keep the study."""
 
     search: dict[str, Any] = Field(
         min_length=1,
@@ -24,18 +24,18 @@ class TuneOptions(LaunchOptions):
     tune_minutes: float | None = Field(
         None,
         gt=0,
-        description="no trial starts once all trials together have trained for so many minutes; null = no limit",
+        description="start no trial after the trials together have trained for this many minutes; null = no limit",
         json_schema_extra=SEARCH_BUDGET,
     )
     pruner: Literal["median", "hyperband", "none"] = Field(
-        "median", description="which trials are stopped early, by their validation curve"
+        "median", description="how to choose trials to stop early, from their validation curves"
     )
     pruner_warmup_epochs: int = Field(5, ge=1, description="epochs before a trial may be pruned")
     startup_trials: int = Field(
         5,
         ge=0,
         description="trials drawn at random before the sampler learns from earlier ones; "
-        "pruner median waits for as many",
+        "pruner median waits for as many finished trials",
     )
     tune_seed: int | None = Field(
         None, ge=0, lt=2**63, description="seed of the search and of its trials; null = the run's seed"

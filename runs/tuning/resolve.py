@@ -1,4 +1,4 @@
-"""Mode tune: a run's options and the search over some of them, checked before anything is run."""
+"""Resolve and check the options of mode tune: those of a run, and the search space over some of them."""
 
 import itertools
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from options.yaml_text import flow
 from runs.tuning.options import TuneOptions
 from runs.tuning.space import Space, read_space
 
-SEARCHED = ("dataloader", "model", "trainer")  # other sections decide what is evaluated, which a search must not change
+SEARCHED = ("dataloader", "model", "trainer")  # a search must not change the data or the evaluation
 MAX_COMBINATIONS = 512
-_SHOWN = 3  # wrong combinations that are reported
+MAX_REPORTED = 3  # invalid combinations in an error message
 
 
 def resolve_tune(
@@ -61,12 +61,12 @@ def _check_search(
             problems.add(message, item.origin, f"search.{key}", flow(raw))
     if len(spaces) == len(search):
         for section in choice.sections.values():
-            for message in itertools.islice(_wrong_together(spaces, section, latest), _SHOWN):
+            for message in itertools.islice(_wrong_together(spaces, section, latest), MAX_REPORTED):
                 problems.add(message, item.origin, "search")
 
 
 def _wrong_key(one: RawOption, choice: Choice, latest: dict[str, RawOption], registries: Registries) -> Iterator[str]:
-    """Why this option can't be searched."""
+    """Messages about an option that can't be searched."""
     section = next((s for s in choice.sections.values() if one.key in s.schema.model_fields), None)
     if section is None:
         message = judge_key(one, choice, registries, strict=True)
@@ -79,7 +79,7 @@ def _wrong_key(one: RawOption, choice: Choice, latest: dict[str, RawOption], reg
 
 
 def _wrong_values(one: RawOption, space: Space, choice: Choice) -> Iterator[str]:
-    """Values of the space that the option's schema refuses by themselves."""
+    """Messages about values that the option's schema refuses, each alone."""
     schema = choice.schema_of(one.key)
     if schema is None:  # the component was not found, which is reported already
         return
@@ -94,7 +94,7 @@ def _wrong_values(one: RawOption, space: Space, choice: Choice) -> Iterator[str]
 
 
 def _wrong_together(spaces: dict[str, Space], section: Section, latest: dict[str, RawOption]) -> Iterator[str]:
-    """Combinations of values that the section refuses."""
+    """Messages about combinations of values that the section refuses."""
     fields = section.schema.model_fields
     mine = {key: space for key, space in spaces.items() if key in fields}
     if not mine:
@@ -113,10 +113,10 @@ def _wrong_together(spaces: dict[str, Space], section: Section, latest: dict[str
 
 
 def _check_pruner(latest: dict[str, RawOption], registries: Registries, problems: Problems) -> None:
-    """Note a pruner that lacks what it needs."""
+    """Note a pruner without the options that it needs."""
     pruner, epochs = latest.get("pruner"), latest.get("num_epochs")
     if pruner is None or coerce(TuneOptions, pruner) != "hyperband":
         return
     schema = choose(latest, registries, Problems()).schema_of("num_epochs")
     if epochs is None or schema is None or coerce(schema, epochs) is None:
-        problems.add("needs num_epochs: it gives trials shares of them", pruner.origin, "pruner", pruner.text)
+        problems.add("needs num_epochs, which it divides among trials", pruner.origin, "pruner", pruner.text)

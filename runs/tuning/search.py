@@ -1,4 +1,4 @@
-"""The search: asks the study for trials, runs them by the launcher, and tells the study how they ended."""
+"""The search: ask the study for trials, run them with the launcher, and tell the study how they ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runs.experiment import check_needs, load_split, prepare_device
 from runs.launchers import LaunchOptions, Result, Task, launch
 from runs.tuning.config import TuneConfig
 from runs.tuning.folder import TuningFolder, trial_name
-from runs.tuning.study import StudyPlan, as_parameters, shown_url, sqlite_url, suggest
+from runs.tuning.study import StudyPlan, as_parameters, hide_password, sqlite_url, suggest
 from runs.tuning.trial import TrialResult, run_trial
 from runs.tuning.winner import Tuned, check_template, write_results, write_table
 
@@ -29,12 +29,12 @@ MAX_FAILURES = 5  # in a row: something is wrong with more than one trial
 
 
 def search(config: TuneConfig, launching: LaunchOptions | None = None) -> Tuned:
-    """Search until there are as many trials as `num_trials`, counting those of earlier calls.
+    """Search until there are `num_trials` trials, including those of earlier calls.
 
     Parameters
     ----------
-    config : the experiment, and what is searched
-    launching : where trials run; None = as `config` says
+    config : the experiment, and the options of the search
+    launching : where trials run; None = as in `config`
 
     Returns
     -------
@@ -72,7 +72,7 @@ def search(config: TuneConfig, launching: LaunchOptions | None = None) -> Tuned:
 
 
 def plan_of(config: TuneConfig, folder: TuningFolder) -> StudyPlan:
-    """How the study of a search is opened."""
+    """The plan of the study of a search."""
     options, trainer = config.tune, config.experiment.trainer
     return StudyPlan(
         storage=options.storage or sqlite_url(folder.database.resolve()),
@@ -87,7 +87,7 @@ def plan_of(config: TuneConfig, folder: TuningFolder) -> StudyPlan:
 
 
 def _open_study(config: TuneConfig, plan: StudyPlan, folder: TuningFolder, data_hash: str) -> Study:
-    """The study, new or as it was left. Raises UserError if it is on other data."""
+    """Open the study, new or from an earlier start. Raises UserError if the data has changed."""
     options = config.experiment.run
     if options.overwrite or options.pilot:
         plan.delete()
@@ -99,8 +99,8 @@ def _open_study(config: TuneConfig, plan: StudyPlan, folder: TuningFolder, data_
         )
     if folder.trials() and not study.get_trials(deepcopy=False):
         raise UserError(
-            f"{folder.path} holds trials of a study that {shown_url(plan.storage)} doesn't have: give the --storage "
-            "that it was started with, or restart from scratch with --overwrite true"
+            f"{folder.path} holds trials of a study that {hide_password(plan.storage)} doesn't have: give "
+            "the --storage that it was started with, or restart from scratch with --overwrite true"
         )
     study.set_user_attr("data_hash", data_hash)
     folder.write_config(config)
@@ -129,7 +129,7 @@ class _Search:
     def __post_init__(self) -> None:
         options, pilot = self.config.tune, self.config.experiment.run.pilot
         self.num_trials = min(options.num_trials, PILOT_TRIALS) if pilot else options.num_trials
-        # trials that were running when the last search ended
+        # trials that were running when an earlier start of the search ended
         self.left_over = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
     def has_work(self) -> bool:
@@ -140,7 +140,7 @@ class _Search:
         return bool(self.left_over) or self._may_start()
 
     def _may_start(self) -> bool:
-        """Whether the budget has room for a new trial."""
+        """Whether the budget allows a new trial."""
         if _count(self.study, *COUNTED) + len(self.running) >= self.num_trials or self.failures >= MAX_FAILURES:
             return False
         limit = self.config.tune.tune_minutes
@@ -160,16 +160,16 @@ class _Search:
             yield Task(trial_name(trial.number), run_trial, place)
 
     def take(self, result: Result[TrialResult]) -> None:
-        """Tell the study how a trial ended. An interrupted one is left as it is, to be resumed."""
+        """Tell the study how a trial ended. An interrupted trial stays as it is, to be resumed."""
         number = int(result.task.arguments[3])
         trial = self.running.pop(number)
         if result.interrupted:
             return
-        outcome = result.value or TrialResult("failed", error=result.error)
-        value = None if outcome.value is None else self.plan.sign(self.study) * outcome.value
-        facts = {"epochs": outcome.epochs, "minutes": outcome.minutes, "best": value, "error": outcome.error}
-        for key, fact in facts.items():
-            trial.set_user_attr(key, fact)
-        self.failures = self.failures + 1 if outcome.end == "failed" else 0
-        self.study.tell(trial, value if outcome.end == "complete" else None, state=STATES[outcome.end])
-        log.info("trial %d %s%s", number, outcome.end, "" if outcome.value is None else f": {outcome.value:.4f}")
+        ended = result.value or TrialResult("failed", error=result.error)
+        value = None if ended.value is None else self.plan.sign(self.study) * ended.value
+        attributes = {"epochs": ended.epochs, "minutes": ended.minutes, "best": value, "error": ended.error}
+        for key, attribute in attributes.items():
+            trial.set_user_attr(key, attribute)
+        self.failures = self.failures + 1 if ended.end == "failed" else 0
+        self.study.tell(trial, value if ended.end == "complete" else None, state=STATES[ended.end])
+        log.info("trial %d %s%s", number, ended.end, "" if ended.value is None else f": {ended.value:.4f}")

@@ -1,4 +1,7 @@
-"""Search spaces: what `search: {lr: {log_uniform: [1e-4, 1e-2]}}` means, and what is wrong with it."""
+"""Search spaces, as in `search: {lr: {log_uniform: [1e-4, 1e-2]}}`: read and checked.
+
+Without optuna's distributions: importing optuna takes over a second, and wrong options must be reported at once.
+"""
 
 import math
 from collections.abc import Sequence
@@ -20,10 +23,11 @@ _FORM = "{choice: [a, b]}, or [low, high] under one of int, log_int, uniform, lo
 class Space:
     """The values among which one option is searched.
 
-    Attributes:
-        kind: how they are drawn.
-        values: of `choice`, what may be chosen; of the others, the bounds, both included.
-        step: of `int` and `uniform`, the distance between values; None = every value.
+    Attributes
+    ----------
+    kind : how they are drawn
+    values : the choices of kind `choice`; otherwise the bounds, both included
+    step : the distance between values of `int` and `uniform`; None = every value
     """
 
     kind: Kind
@@ -32,7 +36,7 @@ class Space:
 
     @property
     def log(self) -> bool:
-        """Whether small values are drawn as finely as large ones."""
+        """Whether values are drawn uniformly on a logarithmic scale."""
         return self.kind in _LOG
 
     @property

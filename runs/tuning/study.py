@@ -1,4 +1,4 @@
-"""The study that optuna keeps: where it is, how options become its parameters, who suggests and who prunes."""
+"""The optuna study of a search: storage, parameters, sampler and pruner."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.storages import RDBStorage
@@ -24,24 +24,24 @@ from options.yaml_text import flow
 from runs.tuning.space import Space
 from trainers.randomness import derived_seed
 
-LOCK_SECONDS = 120.0  # so long a process waits for another that writes to an SQLite file
+LOCK_SECONDS = 120.0  # how long a process waits for another that writes to the SQLite file
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """All that a process needs to work on a study.
+    """Everything that a process needs to open a study.
 
     Attributes
     ----------
     storage : an optuna URL
     name : the study's name there
-    seed : where the search's draws start
-    startup_trials : trials drawn at random, and finished before pruner median prunes any
-    pruner : which trials end early
-    warmup_epochs : epochs that no trial is pruned before
-    num_epochs : maximum number of epochs of a trial, which hyperband divides
+    seed : random seed of the search
+    startup_trials : random trials before the sampler learns; pruner median also waits for as many finished ones
+    pruner : decides which trials end early
+    warmup_epochs : epochs before a trial may be pruned
+    num_epochs : maximum number of epochs of a trial, for hyperband
     higher_is_better : the direction of the metric
     """
 
@@ -55,12 +55,12 @@ class StudyPlan:
     higher_is_better: bool = True
 
     def open(self) -> Study:
-        """The study; made if there is none. Raises UserError if its storage can't be opened."""
+        """Open the study, or create it. Raises UserError if its storage can't be opened."""
         with _storage_errors(self.storage):
             return optuna.create_study(
                 storage=_open_storage(self.storage),
                 study_name=self.name,
-                direction="maximize" if self.higher_is_better else "minimize",  # a new study's
+                direction="maximize" if self.higher_is_better else "minimize",  # if the study is new
                 sampler=SeededSampler(self.seed, self.startup_trials),
                 pruner=self._make_pruner(),
                 load_if_exists=True,
@@ -81,13 +81,13 @@ class StudyPlan:
         if self.pruner == "median":
             return MedianPruner(n_startup_trials=self.startup_trials, n_warmup_steps=self.warmup_epochs)
         if self.pruner == "hyperband":
-            assert self.num_epochs is not None, "options see to it"
+            assert self.num_epochs is not None, "the options are checked for this"
             return HyperbandPruner(min_resource=min(self.warmup_epochs, self.num_epochs), max_resource=self.num_epochs)
         return NopPruner()
 
 
 class SeededSampler(BaseSampler):
-    """TPE whose draws for a trial depend on the seed, the trial's number and the trials before, and on nothing else.
+    """TPE whose draws for a trial depend only on the seed, the trial's number and the earlier trials.
 
     A search that is killed and resumed therefore suggests the same trials.
     """
@@ -97,46 +97,46 @@ class SeededSampler(BaseSampler):
         self._tpe: BaseSampler = TPESampler(seed=0)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Begin the draws of a trial."""
+        """Seed the draws of a trial."""
         seed = derived_seed(self._seed, f"tune/{trial.number}") % 2**32
         self._tpe = TPESampler(n_startup_trials=self._startup_trials, seed=seed)
         self._tpe.before_trial(study, trial)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """What is drawn together."""
+        """The parameters that are drawn together."""
         return self._tpe.infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Draw it."""
+        """Draw them."""
         return self._tpe.sample_relative(study, trial, search_space)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """Draw one value by itself."""
+        """Draw one parameter by itself."""
         return self._tpe.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
-        """Nothing: TPE looks at the finished trials when it draws."""
+        """Do nothing: TPE looks at the finished trials when it draws."""
 
 
 @contextmanager
 def _storage_errors(url: str) -> Iterator[None]:
-    """Tell what is wrong with a storage as an error of the user's."""
+    """Turn an error of the storage into a UserError."""
     try:
         yield
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError, ImportError, ValueError) as error:
-        raise UserError(f"storage {shown_url(url)} can't be used: {str(error).splitlines()[0]}") from error
+        raise UserError(f"storage {hide_password(url)} can't be used: {str(error).splitlines()[0]}") from error
 
 
 def sqlite_url(path: object) -> str:
-    """The storage of an SQLite file."""
+    """The storage URL of an SQLite file."""
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 
-def shown_url(url: str) -> str:
+def hide_password(url: str) -> str:
     """A storage's URL without its password."""
     try:
         return make_url(url).render_as_string(hide_password=True)
@@ -146,26 +146,27 @@ def shown_url(url: str) -> str:
 
 @functools.cache
 def _open_storage(url: str) -> RDBStorage:
-    """One connection per process: opening it takes longer than many a short trial."""
+    """Open a storage once per process, because opening it takes longer than a short trial."""
     options = {"connect_args": {"timeout": LOCK_SECONDS}} if url.startswith("sqlite") else {}
     return RDBStorage(url, engine_kwargs=options)
 
 
 def suggest(trial: Trial, spaces: Mapping[str, Space]) -> dict[str, Any]:
-    """The values of a trial: those that it has been given before, and else new ones."""
+    """The values of a trial: those it already has, and new ones for the other options."""
     for key, space in spaces.items():
-        kind = distribution_of(space)
-        if isinstance(kind, CategoricalDistribution):
-            trial.suggest_categorical(key, kind.choices)
-        elif isinstance(kind, IntDistribution):
-            trial.suggest_int(key, kind.low, kind.high, step=kind.step, log=kind.log)
+        if space.kind == "choice":  # as text: optuna takes no lists
+            trial.suggest_categorical(key, [flow(value) for value in space.values])
+            continue
+        low, high = space.values
+        if space.whole:
+            trial.suggest_int(key, low, high, step=int(space.step or 1), log=space.log)
         else:
-            trial.suggest_float(key, kind.low, kind.high, step=kind.step, log=kind.log)
-    return chosen(trial, spaces)
+            trial.suggest_float(key, low, high, step=space.step, log=space.log)
+    return values_of(trial, spaces)
 
 
-def chosen(trial: Trial | FrozenTrial, spaces: Mapping[str, Space]) -> dict[str, Any]:
-    """The values that a trial has been given so far."""
+def values_of(trial: Trial | FrozenTrial, spaces: Mapping[str, Space]) -> dict[str, Any]:
+    """The values that a trial has so far."""
     values = {}
     for key, space in spaces.items():
         if key not in trial.params:
@@ -178,21 +179,11 @@ def chosen(trial: Trial | FrozenTrial, spaces: Mapping[str, Space]) -> dict[str,
     return values
 
 
-def distribution_of(space: Space) -> CategoricalDistribution | IntDistribution | FloatDistribution:
-    """A space as optuna has it; choices are kept as text, for it takes no lists."""
-    if space.kind == "choice":
-        return CategoricalDistribution([flow(value) for value in space.values])
-    low, high = space.values
-    if space.whole:
-        return IntDistribution(low, high, log=space.log, step=int(space.step or 1))
-    return FloatDistribution(low, high, log=space.log, step=space.step)
-
-
 def as_parameters(values: Mapping[str, Any], spaces: Mapping[str, Space]) -> dict[str, Any]:
-    """Options as the study's parameters have them."""
+    """Values of options as parameters of the study."""
     return {key: flow(values[key]) if space.kind == "choice" else values[key] for key, space in spaces.items()}
 
 
 def _readable(value: float, low: float, high: float) -> float:
-    """A drawn number to six digits, within its bounds: what a run gets is what its template shows."""
+    """A drawn number, rounded to six digits within its bounds, so that a template shows exactly what the run used."""
     return min(max(float(f"{value:.6g}"), low), high)

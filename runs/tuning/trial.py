@@ -1,4 +1,4 @@
-"""One trial of a search: a run without a test, which reports to the study and may be pruned."""
+"""One trial of a search: a run that is not tested, reports to the study, and may be pruned."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TrialResult:
 
 
 def recorded(folder: RunFolder) -> TrialResult | None:
-    """The result that a trial's folder records; None if the trial hasn't ended."""
+    """The result in a trial's folder; None if the trial hasn't ended."""
     status = folder.status()
     minutes, epochs = status.get("seconds", 0.0) / 60, status.get("epoch", 0)
     if status.get("state") == "failed":
@@ -63,9 +63,9 @@ def trial_run(config: TuneConfig, folder: TuningFolder, values: dict[str, Any], 
 
 
 def run_trial(config: TuneConfig, folder: TuningFolder, plan: StudyPlan, number: int, identity: int) -> TrialResult:
-    """Run a trial, or resume it; `identity` is its id in the storage.
+    """Run or resume a trial; `identity` is its id in the storage.
 
-    Raises KeyboardInterrupt if Ctrl-C ended it; it can be resumed then.
+    Raises KeyboardInterrupt after Ctrl-C; the trial can then be resumed.
     """
     trial = Trial(plan.open(), identity)
     run = trial_run(config, folder, suggest(trial, config.spaces), number)
@@ -86,7 +86,7 @@ def run_trial(config: TuneConfig, folder: TuningFolder, plan: StudyPlan, number:
 class _Pruning:
     """Reports each epoch's value and asks the study whether to prune the trial.
 
-    Decisions are final: of the epochs that are repeated after a kill, only the last reported one is asked about again,
+    After a kill, epochs are repeated. The study is not asked about them again, except about the last one reported,
     because its answer may have been lost.
     """
 

@@ -28,10 +28,10 @@ from runs.registries import make_registries
 from runs.tuning.config import TuneConfig
 from runs.tuning.folder import TuningFolder
 from runs.tuning.space import Space
-from runs.tuning.study import StudyPlan, chosen, shown_url
+from runs.tuning.study import StudyPlan, hide_password, values_of
 
 log = logging.getLogger(__name__)
-SHOWN = {
+STATE_NAMES = {
     TrialState.COMPLETE: "finished",
     TrialState.PRUNED: "pruned",
     TrialState.FAIL: "failed",
@@ -46,12 +46,12 @@ class Tuned:
 
     Attributes
     ----------
-    folder : the search's
+    folder : the folder of the search
     table : a row per trial, the header first
-    metric : what was searched for
-    best : the number of the winning trial; None as long as none is finished
-    values : the searched options of the winner
-    files : what was written
+    metric : the metric that was optimized
+    best : the number of the winning trial; None if no trial has finished
+    values : the values of the searched options in the winning trial
+    files : the files that were written
     interrupted : whether trials are missing because of Ctrl-C
     """
 
@@ -65,9 +65,9 @@ class Tuned:
 
 
 def write_results(config: TuneConfig, plan: StudyPlan, study: Study, folder: TuningFolder, interrupted: bool) -> Tuned:
-    """Write the table of trials and, where one is finished, the winner and the summary.
+    """Write the table of trials and, if one has finished, the winner and the summary.
 
-    Raises UserError if no trial is finished, though none was interrupted.
+    Raises UserError if no trial has finished, although the search wasn't interrupted.
     """
     spaces, evaluation = config.spaces, config.experiment.evaluation
     trials, table = write_table(config, plan, study, folder)
@@ -81,7 +81,7 @@ def write_results(config: TuneConfig, plan: StudyPlan, study: Study, folder: Tun
     towards_better = 1 if study.direction == StudyDirection.MAXIMIZE else -1
     best = max(finished, key=lambda trial: (towards_better * (trial.value or 0.0), -trial.number))
     best_value = plan.sign(study) * (best.value or 0.0)
-    values = chosen(best, spaces)
+    values = values_of(best, spaces)
     folder.write_summary(_summary(config, plan, folder, trials, (best, best_value), values, metric, not interrupted))
     files = [folder.table, folder.summary, folder.best]
     written = config.tune.write_template
@@ -99,7 +99,7 @@ def write_table(
     config: TuneConfig, plan: StudyPlan, study: Study, folder: TuningFolder
 ) -> tuple[list[FrozenTrial], list[list[str]]]:
     """Write the table of trials; returns the trials and the table."""
-    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state in SHOWN]
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state in STATE_NAMES]
     table = _table(trials, config.spaces, plan.sign(study), study.direction)
     with atomic_path(folder.table) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(table)
@@ -112,18 +112,18 @@ def _table(
     best_of = max if direction == StudyDirection.MAXIMIZE else min
     rows = [["trial", "state", "value", "epochs", "minutes", *spaces, "error"]]
     for trial in trials:
-        facts = trial.user_attrs
-        value = facts.get("best", best_of(trial.intermediate_values.values(), default=None))
-        values = chosen(trial, spaces)
+        attributes = trial.user_attrs
+        value = attributes.get("best", best_of(trial.intermediate_values.values(), default=None))
+        values = values_of(trial, spaces)
         rows.append(
             [
                 str(trial.number),
-                SHOWN[trial.state],
+                STATE_NAMES[trial.state],
                 "" if value is None else repr(sign * value),
-                str(facts.get("epochs", trial.last_step or "")),
-                f"{facts['minutes']:.3f}" if "minutes" in facts else "",
+                str(attributes.get("epochs", trial.last_step or "")),
+                f"{attributes['minutes']:.3f}" if "minutes" in attributes else "",
                 *(flow(values[key]) if key in values else "" for key in spaces),
-                facts.get("error") or "",
+                attributes.get("error") or "",
             ]
         )
     return rows
@@ -139,16 +139,16 @@ def _summary(
     metric: str,
     ended: bool,
 ) -> dict[str, Any]:
-    """What tuning.json says: how the winner was found."""
-    states = [SHOWN[trial.state] for trial in trials]
+    """The content of tuning.json: how the winner was found."""
+    states = [STATE_NAMES[trial.state] for trial in trials]
     options = config.tune
     best, value = winner
     return {
-        "trials": {state: states.count(state) for state in SHOWN.values()},
+        "trials": {state: states.count(state) for state in STATE_NAMES.values()},
         "minutes": round(sum(trial.user_attrs.get("minutes", 0.0) for trial in trials), 3),
         "ended": ended,
         "budget": {"trials": options.num_trials, "minutes": options.tune_minutes},
-        "storage": shown_url(options.storage) if options.storage else str(folder.database),
+        "storage": hide_password(options.storage) if options.storage else str(folder.database),
         "study": plan.name,
         "search": options.search,
         "sampler": f"TPE (optuna {optuna.__version__})",
@@ -163,7 +163,7 @@ def _summary(
 
 
 def check_template(config: TuneConfig) -> None:
-    """Refuse to replace a template that isn't this search's own."""
+    """Refuse to replace a template that this search didn't write."""
     name = config.tune.write_template
     path = TEMPLATES / f"{name}.yaml"
     if name is None or not path.exists() or config.experiment.run.overwrite:
@@ -174,7 +174,7 @@ def check_template(config: TuneConfig) -> None:
 
 
 def _template(config: TuneConfig, values: dict[str, Any], folder: TuningFolder, place: Path) -> str:
-    """The best run as a template in the folder `place`: what the search's own templates don't say."""
+    """The best run as a template in the folder `place`; it extends the search's templates where it can."""
     run = config.run_with(Origin.program("search"), **values)
     templates = run.templates
     known: dict[str, Any] = {}
@@ -184,7 +184,7 @@ def _template(config: TuneConfig, values: dict[str, Any], folder: TuningFolder, 
         try:
             known = parse(["--templates", *templates, "--mode", "train"], registries).values
             lines["extends"] = [_from(place, name) for name in templates]
-        except UserError:  # they need options of the command line: state everything
+        except UserError:  # they need options of the command line: write all options
             known = {}
     stated = {
         key: value

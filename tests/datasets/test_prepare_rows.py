@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from common.errors import UserError
 from datasets.encode import encode
 from datasets.order import time_order
-from datasets.prepare import Rules, prepare, read_rows
+from datasets.prepare import Rules, encode_rows, prepare
 from datasets.sequence_data import SequenceData
 
 Row = tuple[Any, Any, float, int]
@@ -77,7 +77,7 @@ def as_rows(data: SequenceData) -> list[Row]:
 
 
 def prepared(frame: pd.DataFrame, rules: Rules, ticks_per_second: int = 1) -> SequenceData:
-    return prepare(read_rows(frame, ticks_per_second), rules, name="x")
+    return prepare(encode_rows(frame, ticks_per_second), rules, name="x")
 
 
 def run(rows: list[Row], rules: Rules, ticks_per_second: int = 1) -> SequenceData:

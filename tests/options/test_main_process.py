@@ -1,4 +1,4 @@
-"""The process: exit codes, one message without a traceback, nothing written."""
+"""The process: exit codes, one message without a traceback, and nothing written."""
 
 import subprocess
 import sys
@@ -26,14 +26,14 @@ def process(*words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_wrong_options_are_told_and_nothing_is_written(tmp_path: Path) -> None:
+def test_wrong_options_are_reported_and_nothing_is_written(tmp_path: Path) -> None:
     done = process("--templates", "train_vae", "--dropot", "1", "--lr", "x", "--seed=-1", cwd=tmp_path)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("error: 3 options are wrong") and "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_words_at_all(tmp_path: Path) -> None:
+def test_no_arguments(tmp_path: Path) -> None:
     done = process(cwd=tmp_path)
     assert done.returncode == 2 and "--templates quickstart" in done.stdout and done.stderr == ""
 
@@ -69,7 +69,7 @@ def test_a_run_s_exit_code_is_the_process_s(monkeypatch: pytest.MonkeyPatch) -> 
     ("raised", "code", "told"),
     [(UserError("the file is gone"), 1, "error: the file is gone\n"), (KeyboardInterrupt(), 130, "interrupted\n")],
 )
-def test_what_a_run_raises(
+def test_errors_of_a_run(
     raised: BaseException, code: int, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(request: Resolved) -> int:

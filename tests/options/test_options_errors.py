@@ -1,4 +1,4 @@
-"""Every fault is told, all at once, with key, value, origin and the nearest right name."""
+"""All errors are reported together, with key, value, origin and the nearest valid name."""
 
 from pathlib import Path
 
@@ -94,7 +94,7 @@ def faults(registries: Registries, line: str) -> list[str]:
         ("--mode stats --model_code pop", "--model_code pop: chooses a model, which mode `stats` does not use"),
     ],
 )
-def test_one_fault(registries: Registries, line: str, message: str) -> None:
+def test_one_error(registries: Registries, line: str, message: str) -> None:
     (told,) = faults(registries, f"--templates train_vae {line}")
     assert message in told
 
@@ -114,12 +114,12 @@ def test_one_fault(registries: Registries, line: str, message: str) -> None:
         ("--help --model_code vea", "there is no model `vea`; did you mean `vae`?"),
     ],
 )
-def test_one_fault_without_a_good_template(registries: Registries, line: str, message: str) -> None:
+def test_one_error_without_a_valid_template(registries: Registries, line: str, message: str) -> None:
     (told,) = faults(registries, line)
     assert message in told
 
 
-def test_all_faults_at_once(registries: Registries) -> None:
+def test_all_errors_together(registries: Registries) -> None:
     assert faults(registries, "--templates bad --clip x --seed -1 --metric_kss 3") == [
         "templates/bad.yaml:3: dropot: 1: there is no such option; did you mean `dropout`?",
         "templates/bad.yaml:4: smoothing: 3: is an option of model `pop`, "
@@ -133,7 +133,7 @@ def test_all_faults_at_once(registries: Registries) -> None:
     ]
 
 
-def test_faults_of_templates_and_of_the_rest_together(registries: Registries) -> None:
+def test_errors_in_templates_and_elsewhere_together(registries: Registries) -> None:
     told = faults(registries, "--templates wrong_extends broken --dropot 1 --seed x --recover_len 3")
     assert told[0].startswith("templates/wrong_extends.yaml:1: extends: [train_vae, 3, trainvae]: should be the name")
     assert "no template `trainvae`" in told[1] and "broken.yaml:3" in told[2]
@@ -142,21 +142,21 @@ def test_faults_of_templates_and_of_the_rest_together(registries: Registries) ->
     assert len(told) == 5
 
 
-def test_a_wrong_item_is_not_told_as_a_missing_one_too(registries: Registries) -> None:
+def test_a_wrong_item_is_not_also_reported_as_missing(registries: Registries) -> None:
     (told,) = faults(registries, "--templates train_vae --metric_ks 0")
     assert "at least" not in told
 
 
-def test_null_is_no_text_in_a_list_either(registries: Registries) -> None:
+def test_null_is_no_text_in_a_list(registries: Registries) -> None:
     (told,) = faults(registries, "--mode compare --runs train_vae --datasets null")
     assert "--datasets null: should be list of text or mapping" in told
 
 
-def test_what_may_belong_to_an_unknown_component_is_not_judged(registries: Registries) -> None:
+def test_options_of_an_unknown_component_are_not_judged(registries: Registries) -> None:
     told = faults(registries, "--model_code vea --recover_len 3 --smoothing 1 --nonsense 2")
     assert len(told) == 2 and "no model `vea`" in told[0] and "--nonsense" in told[1]
 
 
-def test_a_word_that_is_no_text(registries: Registries) -> None:
+def test_a_word_that_is_not_valid_utf_8(registries: Registries) -> None:
     with pytest.raises(OptionsError, match="not valid UTF-8"):
         parse(["--templates", "train_vae", "--label", "\udcff"], registries)

@@ -65,7 +65,7 @@ def test_print_config_has_the_origin_of_each_value(registries: Registries) -> No
     assert found["clip"].endswith("# default of trainer vae")
 
 
-def test_no_words_at_all_give_a_usage_that_says_what_to_try(registries: Registries) -> None:
+def test_no_arguments_print_usage_with_examples(registries: Registries) -> None:
     text = asked(registries, "", exit_code=2)
     assert "--templates quickstart" in text and len(text.splitlines()) < 12
 

@@ -96,7 +96,7 @@ def test_words_become_what_the_type_wants(registries: Registries, words: str, ke
     assert str(request.origins[key]) == f"--{key}"
 
 
-def test_a_path_may_begin_at_home(registries: Registries, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_may_start_with_a_tilde(registries: Registries, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "mine.yaml").write_text("model_code: pop\nfolder: ~/data\n")
     assert ask(registries, "--templates ~/mine.yaml").values["folder"] == str(tmp_path / "data")
@@ -105,7 +105,7 @@ def test_a_path_may_begin_at_home(registries: Registries, tmp_path: Path, monkey
         ask(registries, "--templates ~nobodys/x.yaml")
 
 
-def test_codes_may_come_from_anywhere(registries: Registries) -> None:
+def test_codes_come_from_templates_or_the_command_line(registries: Registries) -> None:
     request = ask(registries, "--model_code pop --trainer_code vae --dataset_code file --dataset_path x.csv")
     assert list(request.sections) == ["run", "dataset", "split", "dataloader", "model", "trainer", "evaluation"]
     assert "recover_len" in request.values and "smoothing" in request.values and "train_window" not in request.values
@@ -130,7 +130,7 @@ def test_an_option_of_a_listed_dataset(registries: Registries, tmp_path: Path) -
     assert ask(registries, f"--templates {tmp_path}/config.yaml").values == request.values
 
 
-def test_a_mode_that_needs_less_takes_a_training_template(registries: Registries) -> None:
+def test_a_mode_with_fewer_sections_takes_a_training_template(registries: Registries) -> None:
     request = ask(registries, "--mode stats --templates train_vae --min_uc 2")
     assert list(request.sections) == ["run", "dataset", "stats"]
     assert "lr" not in request.values and request.values["min_uc"] == 2

@@ -1,4 +1,4 @@
-"""Every shipped template against the real schemas; none is skipped."""
+"""Every shipped template is checked against the real schemas."""
 
 from pathlib import Path
 
@@ -28,9 +28,7 @@ def test_there_are_templates() -> None:
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_a_template_parses_says_what_it_is_and_its_resolved_options_are_a_template(
-    path: Path, registries: Registries, tmp_path: Path
-) -> None:
+def test_a_template_parses_and_its_options_are_a_template(path: Path, registries: Registries, tmp_path: Path) -> None:
     request = parse(["--templates", path.stem], registries)
     config = tmp_path / "config.yaml"
     config.write_text(request.to_yaml())
@@ -65,7 +63,7 @@ def test_check_templates_prints_each(capsys: pytest.CaptureFixture[str], monkeyp
     assert len(printed) == len(SHIPPED) + 1 and printed[-1] == f"{len(SHIPPED)} templates, 0 wrong"
 
 
-def test_check_templates_fails_on_a_fault(
+def test_check_templates_fails_on_an_error(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, registries: Registries
 ) -> None:
     (tmp_path / "good.yaml").write_text("model_code: vae\ndataset_code: synthetic\n")

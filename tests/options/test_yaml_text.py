@@ -1,4 +1,4 @@
-"""YAML without YAML 1.1's surprises, there and back."""
+"""Reading and writing YAML without the surprises of YAML 1.1."""
 
 import math
 from typing import Any
@@ -45,7 +45,7 @@ ODD += ["{{x}}", "{[a]: 1}", "[!!bool x]", "[!!int [1]]", "[!!float '']"]
 
 
 @pytest.mark.parametrize("word", ODD)
-def test_words_that_mean_nothing_else_stay_words(word: str) -> None:
+def test_other_words_stay_text(word: str) -> None:
     assert parse_word(word) == word
 
 
@@ -72,7 +72,7 @@ def test_infinity_and_nan_are_floats() -> None:
         (f"a: {'9' * 5000}\n", 1, "digits"),
     ],
 )
-def test_faults_are_told_with_their_line(text: str, line: int, message: str) -> None:
+def test_errors_name_the_line(text: str, line: int, message: str) -> None:
     with pytest.raises(yaml.MarkedYAMLError) as caught:
         parse_mapping(text)
     assert caught.value.problem_mark is not None and caught.value.problem is not None
@@ -80,7 +80,7 @@ def test_faults_are_told_with_their_line(text: str, line: int, message: str) -> 
     assert message in caught.value.problem
 
 
-def test_an_empty_file_says_nothing() -> None:
+def test_an_empty_file_is_an_empty_mapping() -> None:
     assert parse_mapping("# only a comment\n") == []
 
 

@@ -1,4 +1,4 @@
-"""Places to run in."""
+"""Folders to run in."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from small_runs import Place
 
 @pytest.fixture
 def place(tmp_path: Path, launcher: Launcher) -> Place:
-    """A fresh folder to run in."""
+    """An empty folder to run in."""
     return Place(tmp_path / "here", launcher)
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, launcher: Launcher) -> Place:
-    """TINY_VAE, run without interruption. Tests look at it and don't change it."""
+    """TINY_VAE, trained without interruption. Tests read it and don't change it."""
     done = Place(tmp_path_factory.mktemp("finished") / "here", launcher)
     done.changes = done.run().ok().changes  # type: ignore[attr-defined]
     return done

@@ -1,4 +1,4 @@
-"""Runs on a small file of purchases with all that models ask for, made without training where that can be."""
+"""Runs of all models on a small file of purchases, made without training where possible."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SMALL = {  # what makes models small, where they have it
 
 
 def purchases() -> pd.DataFrame:
-    """Who bought what, when, and how good it was; named by words, with repeats, short and long histories."""
+    """Users, items, times and ratings; ids are words; with repeats, and with short and long histories."""
     random = np.random.default_rng(3)
     lengths = random.integers(3, 16, USERS)
     user = np.repeat(np.arange(USERS), lengths)
@@ -52,7 +52,7 @@ def purchases() -> pd.DataFrame:
 
 
 def make_run(folder: Path, code: str, **more: Any) -> Path:
-    """The folder of a run of this model, made when first asked for: fitted, or with weights that are drawn."""
+    """The folder of a run of this model, made on first use: fitted, or with random weights."""
     run = folder / "runs" / str(more.get("experiment_name", code))
     if run.exists():
         return run
@@ -85,7 +85,7 @@ def make_run(folder: Path, code: str, **more: Any) -> Path:
 
 
 def data_of(folder: Path, code: str = "vae") -> SequenceData:
-    """What the runs in this folder are trained on."""
+    """The options of the data of the runs in this folder."""
     given = {
         "model_code": code,
         "dataset_code": "file",

@@ -1,4 +1,4 @@
-"""Small runs that take about a second, and what they leave."""
+"""Small runs that take about a second, and their files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TINY_VAE: dict[str, Any] = {
 
 
 class Place:
-    """A folder to run in, and what is found in it."""
+    """A folder to run in, and its files."""
 
     def __init__(self, folder: Path, launcher: Launcher) -> None:
         self.folder, self.launcher = folder, launcher
@@ -46,7 +46,7 @@ class Place:
 
     @property
     def run_folder(self) -> Path:
-        """Where TINY's run is."""
+        """The folder of TINY's run."""
         return self.folder / "experiments" / "g" / "run"
 
     def start(
@@ -60,7 +60,7 @@ class Place:
         return self.launcher.start(self.folder, *flags(**{**base, **changes}), die_at=die_at, die_of=die_of)
 
     def run(self, base: dict[str, Any] = TINY_VAE, die_at: int | None = None, **changes: Any) -> Ended:
-        """Do a run."""
+        """Run to the end."""
         return self.start(base, die_at, **changes).wait()
 
     def results(self) -> dict[str, Any]:
@@ -82,13 +82,13 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def outcome(folder: Path) -> dict[str, Any]:
-    """What must be the same however often a run was interrupted: bytes of files, and numbers of results.json."""
+    """What must not depend on interruptions: the bytes of some files, and the values in results.json."""
     files = ["models/best.safetensors", "per_user.parquet"]
     files += [f"tables/{name}_log.csv" for name in ("train", "val", "test")]
     results = json.loads((folder / "results.json").read_text())
-    told = ("validation", "test", "best_epoch", "epochs", "stopped_by", "data", "protocol", "parameters", "label")
+    recorded = ("validation", "test", "best_epoch", "epochs", "stopped_by", "data", "protocol", "parameters", "label")
     return {
         **{name: (folder / name).read_bytes() for name in files},
-        **{key: results[key] for key in told},
+        **{key: results[key] for key in recorded},
         "options": {key: value for key, value in results["options"].items() if key != "resume_training"},
     }

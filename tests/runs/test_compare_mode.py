@@ -1,4 +1,4 @@
-"""Mode compare: what is finished is reused, what fails doesn't stop the others, what was killed goes on."""
+"""Mode compare: finished runs are reused, failed runs don't stop the others, killed runs are resumed."""
 
 import json
 import os
@@ -29,7 +29,7 @@ VAE = {
 
 
 def write_plan(place: Place, **vaes: dict[str, Any]) -> None:
-    """A template of a comparison of popularity with ESAPR under some options each."""
+    """A template that compares popularity with ESAPR, with these options."""
     runs = [{"template": "train_pop"}]
     for label, changes in vaes.items():
         runs.append({"template": "train_vae", "label": label, "overrides": {**VAE, **changes}})
@@ -46,7 +46,7 @@ def compare(place: Place, *options: object) -> Ended:
 
 
 def outcomes(ended: Ended) -> list[str]:
-    """What became of each run, as it is printed."""
+    """The printed outcome of each run."""
     return re.findall(r"^  experiments/\S+ \((\w+)\)$", ended.out, flags=re.MULTILINE)
 
 
@@ -61,7 +61,7 @@ def numbers(place: Place) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, launcher: Any) -> Place:
-    """A comparison that nobody interrupted."""
+    """An uninterrupted comparison."""
     place = Place(tmp_path_factory.mktemp("compared") / "here", launcher)
     write_plan(place, ESAPR={})
     place.first = compare(place).ok()  # type: ignore[attr-defined]
@@ -74,7 +74,7 @@ def report_files(place: Place) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.iterdir() if path.suffix in (".md", ".csv", ".tex")}
 
 
-def test_it_trains_all_and_shows_their_table(whole: Place) -> None:
+def test_all_runs_are_trained_and_a_table_printed(whole: Place) -> None:
     first: Ended = whole.first  # type: ignore[attr-defined]
     assert outcomes(first) == ["trained"] * 4
     assert "ESAPR" in first.out and "Pop" in first.out and "NDCG@10" in first.out
@@ -91,7 +91,7 @@ def test_finished_runs_are_reused(whole: Place) -> None:
     assert report_files(whole) == tables
 
 
-def test_finished_runs_are_reused_where_each_seed_draws_its_own_split(place: Place) -> None:
+def test_finished_runs_with_random_splits_are_reused(place: Place) -> None:
     rows = [f"{user},{item},{1 + (user * item) % 5}" for user in range(30) for item in range(12)]
     (place.folder / "rated.csv").write_text("\n".join(["user_id,item_id,rating", *rows]) + "\n", encoding="utf-8")
     data = {"dataset_code": "file", "dataset_path": "rated.csv"}
@@ -105,14 +105,14 @@ def test_finished_runs_are_reused_where_each_seed_draws_its_own_split(place: Pla
     assert re.search(r"Bias +3 +\S*\d", first.out)  # one row of three seeds
 
 
-def test_pilots_say_that_all_works(place: Place) -> None:
+def test_pilots_report_that_all_runs_work(place: Place) -> None:
     write_plan(place, ESAPR={})
     ended = compare(place, "--pilot", True).ok()
-    assert outcomes(ended) == ["trained"] * 4 and "All of the runs work." in ended.out
+    assert outcomes(ended) == ["trained"] * 4 and "All runs work." in ended.out
     assert not (place.folder / "experiments" / "report").exists()
 
 
-def test_the_same_run_twice_is_told_as_that(place: Place) -> None:
+def test_the_same_run_twice_is_an_error(place: Place) -> None:
     write_plan(place, ESAPR={})
     ended = compare(place, "--seeds", 1, 1)
     assert ended.code != 0 and "the same run more than once" in ended.err
@@ -133,7 +133,7 @@ def test_a_run_that_fails_does_not_stop_the_others(place: Place) -> None:
     assert outcomes(retried) == outcomes(again) and "run 3 of 6" in retried.err
 
 
-def test_a_killed_comparison_goes_on(whole: Place, place: Place) -> None:
+def test_a_killed_comparison_resumes(whole: Place, place: Place) -> None:
     write_plan(place, ESAPR={})
     for share in (0.1, 0.4, 0.3):  # of all that has to be done, so that something is left
         changes = int(share * whole.first.changes)  # type: ignore[attr-defined]
@@ -146,19 +146,19 @@ def test_a_killed_comparison_goes_on(whole: Place, place: Place) -> None:
 
 
 def wait_for_runs(place: Place, count: int, running: Running) -> None:
-    """Wait until so many runs have begun, and one of them has been training for a moment."""
+    """Wait until so many runs have started, and one has trained for a moment."""
     while not running.ended() and len(list(place.folder.glob("experiments/synthetic/*/log.txt"))) < count:
         time.sleep(0.002)
     time.sleep(0.15)
 
 
 def without_costs(text: str) -> list[list[str]]:
-    """The cells of a Markdown table but for the last two columns: minutes and memory."""
+    """The cells of a Markdown table except the last two columns, minutes and memory."""
     assert "Minutes | Memory MiB |" in text
     return [line.split("|")[:-3] if line.startswith("|") else [line] for line in text.splitlines()]
 
 
-def test_the_keyboard_stops_the_whole_comparison(place: Place) -> None:
+def test_ctrl_c_stops_the_whole_comparison(place: Place) -> None:
     write_plan(place, slow={"train_batch_size": 1, "saturation_wait_epochs": None}, next={})
     running = start(place)
     wait_for_runs(place, 3, running)
@@ -170,7 +170,7 @@ def test_the_keyboard_stops_the_whole_comparison(place: Place) -> None:
 
 
 @pytest.mark.parametrize("damage", ["data", "checkpoints", "status.json", "config.yaml"])
-def test_an_unfinished_run_that_can_not_go_on_is_begun_anew_where_that_is_asked_for(place: Place, damage: str) -> None:
+def test_overwrite_restarts_a_run_that_can_not_resume(place: Place, damage: str) -> None:
     runs = [{"template": "train_vae", "overrides": {**VAE, "num_epochs": 4}}]
     rows = [f"{user} {1 + (user * 7 + step) % 60}" for user in range(60) for step in range(9)]
     data = {
@@ -194,7 +194,7 @@ def test_an_unfinished_run_that_can_not_go_on_is_begun_anew_where_that_is_asked_
 
 
 def write_file_plan(place: Place, interactions: int, **changes: Any) -> None:
-    """A comparison of popularity with itself on a file of that many interactions a user."""
+    """A comparison of popularity with itself, on a file with this many interactions per user."""
     rows = [f"{user} {1 + (user * 7 + step) % 40}" for user in range(60) for step in range(interactions)]
     (place.folder / "mine.txt").write_text("\n".join(rows) + "\n")
     plan = {
@@ -227,7 +227,7 @@ def test_two_runs_never_share_a_folder(place: Place) -> None:
     assert not (place.folder / "experiments").exists()
 
 
-def test_too_few_negatives_are_told_before_training(place: Place) -> None:
+def test_too_few_negatives_are_reported_before_training(place: Place) -> None:
     refused = place.run(test_negative_sample_size=100_000)
     assert refused.code == 1 and "100" in refused.err and "epoch 1" not in refused.err
     assert not (place.run_folder / "tables").exists()
@@ -257,7 +257,7 @@ def write_grid(place: Place) -> None:
 
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory: pytest.TempPathFactory, launcher: Any) -> Place:
-    """A grid that nobody killed."""
+    """An uninterrupted grid."""
     place = Place(tmp_path_factory.mktemp("grid") / "here", launcher)
     write_grid(place)
     assert outcomes(compare(place).ok()) == ["trained"] * 12
@@ -266,7 +266,7 @@ def grid(tmp_path_factory: pytest.TempPathFactory, launcher: Any) -> Place:
 
 @pytest.mark.parametrize("max_parallel", [1, 2])
 def test_a_killed_grid_ends_in_the_same_table(grid: Place, place: Place, max_parallel: int) -> None:
-    """Kill -9 to all its processes in the middle of some run: twice, or once where they start slowly."""
+    """Kill all its processes (kill -9) during a run: twice, or once if they start slowly."""
     write_grid(place)
     moments = random.Random(max_parallel)
     for run in (moments.randrange(2, 6), moments.randrange(6, 9))[max_parallel - 1 :]:
@@ -284,7 +284,7 @@ def test_a_killed_grid_ends_in_the_same_table(grid: Place, place: Place, max_par
     assert without_costs(report_files(place)["report.md"]) == without_costs(report_files(grid)["report.md"])
 
 
-def test_the_keyboard_stops_all_that_run_at_once(place: Place) -> None:
+def test_ctrl_c_stops_all_parallel_runs(place: Place) -> None:
     slow = {"saturation_wait_epochs": None}
     write_plan(place, slow=slow, slower=slow)
     running = start(place, "--max_parallel", 2)

@@ -1,4 +1,4 @@
-"""A comparison is one resolved request per run, dataset and seed."""
+"""A comparison resolves to one experiment per run, dataset and seed."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def faults(registries: Registries, line: str) -> str:
     return str(caught.value)
 
 
-def test_runs_by_datasets_by_seeds(registries: Registries) -> None:
+def test_a_cell_per_run_dataset_and_seed(registries: Registries) -> None:
     request = ask(registries, "--templates quick")
     assert request.mode == "compare" and list(request.sections) == ["run", "compare"]
     assert column(request, "model_code") == ["vae"] * 4 + ["pop"] * 4
@@ -59,7 +59,7 @@ def test_runs_by_datasets_by_seeds(registries: Registries) -> None:
     assert {cell.templates for cell in request.cells} == {("train_vae",), ("pop",)}
 
 
-def test_an_override_reaches_the_runs_that_have_it_and_gives_way_to_a_run_s_own(registries: Registries) -> None:
+def test_overrides_yield_to_a_run_s_own_options(registries: Registries) -> None:
     request = ask(registries, "--templates quick")
     assert column(request, "dropout") == [0.1] * 4 + [None] * 4
     assert column(request, "clip") == [6.0] * 4 + [7.0] * 4
@@ -74,7 +74,7 @@ def test_the_command_line_overrides_all(registries: Registries) -> None:
     assert request.sections["run"].model_dump()["device"] == "cpu"
 
 
-def test_one_dataset_or_seed_of_the_command_line_replaces_a_template_s_list(registries: Registries) -> None:
+def test_one_dataset_or_seed_replaces_a_template_s_list(registries: Registries) -> None:
     request = ask(registries, "--templates quick --dataset_code ml-1m --seed 7")
     assert column(request, "dataset_code") == ["ml-1m"] * 2
     assert column(request, "seed") == [7] * 2
@@ -136,9 +136,9 @@ def test_the_resolved_options_are_a_template(registries: Registries, tmp_path: P
         ("--templates small --seeds 1 --seed 2", "--seed 2: is given together with `seeds`"),
     ],
 )
-def test_faults(registries: Registries, line: str, message: str) -> None:
+def test_errors(registries: Registries, line: str, message: str) -> None:
     assert message in faults(registries, line)
 
 
-def test_a_fault_in_all_runs_is_told_once(registries: Registries) -> None:
+def test_an_error_in_all_runs_is_reported_once(registries: Registries) -> None:
     assert faults(registries, "--templates quick --min_uc x --foo 1 --recover_len 0").count("\n  ") == 3

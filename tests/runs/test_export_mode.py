@@ -1,4 +1,4 @@
-"""Mode export: every model in both formats, what lies beside it, and the script that serves it by itself."""
+"""Mode export: every model in both formats, the other files, and the serving script."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def export(runs: Path, code: str, kind: str, *argv: object, output: Path | None 
 
 
 def exported(runs: Path, code: str, kind: str) -> Path:
-    """What it wrote, made when it is first asked for."""
+    """An export, made on first use."""
     folder = runs / f"{code}-{kind}"
     if not folder.exists():
         assert export(runs, code, kind) == 0
@@ -47,7 +47,7 @@ def exported(runs: Path, code: str, kind: str) -> Path:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_every_model_is_written_or_refused_by_name(runs: Path, code: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_model_is_exported_or_refused_by_name(runs: Path, code: str, capsys: pytest.CaptureFixture[str]) -> None:
     if code == "als":
         pytest.importorskip("implicit")
     refusal = MODELS[code].export_refusal or MODELS[code].new_user_refusal
@@ -68,7 +68,7 @@ def test_every_model_is_written_or_refused_by_name(runs: Path, code: str, capsys
 
 
 def example(manifest: dict[str, Any], rows: int) -> dict[str, torch.Tensor]:
-    """Inputs by what the manifest says of them."""
+    """Inputs as the manifest describes them."""
     made = {}
     for number, given in enumerate(manifest["inputs"]):
         shape = [{"batch": rows, "length": 3}.get(size, size) for size in given["shape"]]
@@ -78,7 +78,7 @@ def example(manifest: dict[str, Any], rows: int) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("code", [*SERVED, "ease", "itemknn", "bias", *NOT_IN_ONNX])  # one of each kind of graph
-def test_onnx_too(runs: Path, code: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_export_to_onnx(runs: Path, code: str, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("onnxscript")
     runtime = pytest.importorskip("onnxruntime")
     if code in NOT_IN_ONNX:
@@ -104,7 +104,7 @@ def serve(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("code", SERVED)
-def test_the_script_lists_what_the_harness_does(
+def test_the_script_recommends_what_the_harness_does(
     runs: Path, code: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if kind == "onnx":
@@ -124,7 +124,7 @@ def test_the_script_lists_what_the_harness_does(
     assert [float(score) for _, score in served] == pytest.approx(expected["score"].tolist(), abs=2e-4)
 
 
-def test_times_go_with_the_items(runs: Path) -> None:
+def test_items_are_given_with_their_times(runs: Path) -> None:
     folder = exported(runs, "tisas", "torch_export")
     assert json.loads((folder / "manifest.json").read_text())["values"] == "timestamps"
     lists = [
@@ -135,8 +135,8 @@ def test_times_go_with_the_items(runs: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_what_was_seen_long_ago_is_left_out_too(runs: Path, kind: str) -> None:
-    """A history longer than the model looks at: its first items are no recommendations either."""
+def test_items_before_the_window_are_left_out_too(runs: Path, kind: str) -> None:
+    """In a history longer than the model's window, the first items are not recommended either."""
     if kind == "onnx":
         pytest.importorskip("onnxscript")
         pytest.importorskip("onnxruntime")
@@ -151,12 +151,12 @@ def test_what_was_seen_long_ago_is_left_out_too(runs: Path, kind: str) -> None:
     assert shown and not set(shown) & set(history)
 
 
-def test_nothing_known_is_said(runs: Path) -> None:
+def test_a_history_without_known_items_is_an_error(runs: Path) -> None:
     done = serve(exported(runs, "vae", "torch_export"), "nothing", "of", "this")
     assert done.returncode == 1 and "none of these items is known" in done.stderr
 
 
-def test_what_lies_beside_the_model(runs: Path) -> None:
+def test_the_files_of_an_export(runs: Path) -> None:
     folder = exported(runs, "vae", "torch_export")
     manifest, data = json.loads((folder / "manifest.json").read_text()), data_of(runs)
     assert json.loads((folder / "item_ids.json").read_text()) == [None, *data.item_ids.tolist()]
@@ -168,7 +168,7 @@ def test_what_lies_beside_the_model(runs: Path) -> None:
     assert len(code) <= 20
 
 
-def test_an_export_is_not_overwritten_unasked(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_export_is_not_overwritten_by_default(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = exported(runs, "pop", "torch_export")
     (folder / "serve.py").write_text("old")
     assert export(runs, "pop", "torch_export") == 1
@@ -183,7 +183,7 @@ def test_an_export_is_not_overwritten_unasked(runs: Path, capsys: pytest.Capture
     assert "is no export" in capsys.readouterr().err
 
 
-def test_a_model_that_scores_otherwise_leaves_nothing(
+def test_an_export_with_other_scores_writes_nothing(
     runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def wrong(program: Any, path: Path) -> Any:
@@ -194,12 +194,12 @@ def test_a_model_that_scores_otherwise_leaves_nothing(
     make_run(runs, "pop")
     before = set(runs.iterdir())
     assert export(runs, "pop", "torch_export", output=runs / "wrong") == 1
-    assert "has other scores than the trained one" in capsys.readouterr().err
+    assert "gives other scores than the trained one" in capsys.readouterr().err
     assert set(runs.iterdir()) == before
 
 
-def test_padding_that_counts_and_bags_of_counts(runs: Path) -> None:
-    """Options that change what a dataloader makes of a history are in the graph."""
+def test_weighted_padding_and_bags_of_counts(runs: Path) -> None:
+    """Options that change a dataloader's inputs are part of the graph."""
     changes: list[tuple[str, dict[str, Any]]] = [
         ("vae", {"count_padding": True, "repeat_weights": "last"}),
         ("vae", {"normalize_type": "batch", "weight_type": "linear"}),

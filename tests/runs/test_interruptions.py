@@ -1,4 +1,4 @@
-"""A run that was killed or interrupted, and resumed, ends in the same bits as one that was not."""
+"""A run that was killed or interrupted and then resumed ends in the same bits as an uninterrupted one."""
 
 import json
 import random
@@ -27,7 +27,7 @@ def test_the_run_goes_through_all_stages(finished: Place) -> None:
 
 @pytest.mark.parametrize("stride", [43, 61])
 def test_killed_again_and_again(finished: Place, place: Place, stride: int) -> None:
-    """Die before every `stride`-th change of a file, wherever that is, until it is through."""
+    """Kill it before every `stride`-th change of a file, until it finishes."""
     kills = 0
     while (ended := place.run(die_at=stride, resume_training=True)).code == -signal.SIGKILL:
         kills += 1
@@ -50,8 +50,8 @@ def test_killed_while_results_are_written(finished: Place, place: Place, before_
 
 
 @pytest.mark.parametrize("change", [1, 2, 5, 9, 14, 20])
-def test_killed_while_it_begins(finished: Place, place: Place, change: int) -> None:
-    """In the middle of preparing the data, of making the folder, of the first epoch: resume works, or just starts."""
+def test_killed_while_starting(finished: Place, place: Place, change: int) -> None:
+    """Killed while preparing data, making the folder, or in the first epoch: it resumes, or just starts."""
     assert place.run(die_at=change).code == -signal.SIGKILL
     place.run(resume_training=True).ok()
     assert outcome(place.run_folder) == outcome(finished.run_folder)
@@ -103,14 +103,14 @@ def temporaries(folder: Path, name: str) -> list[Path]:
 
 
 def wait_for_temporary(folder: Path, name: str, ended: Callable[[], bool]) -> None:
-    """Look until a file is being written (or the process is through)."""
+    """Wait until a file is being written (or the process ends)."""
     before = set(temporaries(folder, name))
     while not set(temporaries(folder, name)) - before and not ended():
         pass
 
 
 @pytest.mark.parametrize(("checkpoint_seconds", "change"), [(0, 150), (0, 223), (1000, 90), (1000, 131)])
-def test_interrupted_by_the_keyboard(finished: Place, place: Place, checkpoint_seconds: int, change: int) -> None:
+def test_interrupted_by_ctrl_c(finished: Place, place: Place, checkpoint_seconds: int, change: int) -> None:
     ended = place.start(checkpoint_seconds=checkpoint_seconds, die_at=change, die_of=signal.SIGINT).wait()
     assert ended.code == 130
     assert "--resume_training true" in ended.err
@@ -131,7 +131,7 @@ def test_interrupted_by_the_keyboard(finished: Place, place: Place, checkpoint_s
     assert place.status()["state"] == "finished"
 
 
-def test_interrupted_before_the_first_epoch_is_over(finished: Place, place: Place) -> None:
+def test_interrupted_during_the_first_epoch(finished: Place, place: Place) -> None:
     running = place.start(train_batch_size=1, synthetic_users=1500)
     deadline = time.monotonic() + 60
     while not (place.run_folder / "log.txt").exists() and time.monotonic() < deadline:

@@ -99,7 +99,7 @@ def ordered_cases() -> list[Any]:
 def test_sequence_models_learn_the_order(
     place: Place, template: str, changes: dict[str, Any], epochs: int, least: float
 ) -> None:
-    """They predict the next item, and no longer do when the history is reversed."""
+    """They predict the next item, but not if the history is reversed."""
     value = ndcg(place, {**SEQUENCE, "templates": template}, num_epochs=epochs, **changes)
     run = trained(place)
     forwards, backwards = reloaded_ndcg(run, backwards=False), reloaded_ndcg(run, backwards=True)
@@ -110,7 +110,7 @@ def test_sequence_models_learn_the_order(
 
 @pytest.mark.parametrize("code", UNORDERED)
 def test_models_of_bags_learn_whose_items_go_together(place: Place, code: str) -> None:
-    """Users of a group choose its items, so that a user's own items say more than popularity."""
+    """Users of a group choose its items, so a user's own items predict more than popularity."""
     if code == "als":
         pytest.importorskip("implicit")
     data = {"predictability": 0.9, "validation_candidates": "full"}

@@ -35,7 +35,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_table_is_trained_on_and_the_run_loaded_again(here: Path) -> None:
+def test_train_on_a_table_and_load_the_run(here: Path) -> None:
     trained = train("train_sas_ce", purchases(), name="shop", **SMALL)
     assert trained.results["data"]["name"] == "shop" and trained.results["data"]["users"] == 30
     assert trained.folder.parent.name == "shop" and (trained.folder / "results.json").is_file()
@@ -46,14 +46,14 @@ def test_a_table_is_trained_on_and_the_run_loaded_again(here: Path) -> None:
     assert evaluation.metrics["full"]["NDCG@10"] == trained.results["test"]["full"]["NDCG@10"]
 
 
-def test_a_finished_run_is_not_trained_again_unasked(here: Path) -> None:
+def test_a_finished_run_is_not_trained_again(here: Path) -> None:
     train("train_pop", purchases(), test_negative_sampler_code=[])
     with pytest.raises(UserError, match="holds a finished run"):
         train("train_pop", purchases(), test_negative_sampler_code=[])
     train("train_pop", purchases(), test_negative_sampler_code=[], overwrite=True)
 
 
-def test_wrong_options_name_their_nearest(here: Path) -> None:
+def test_an_unknown_option_names_the_nearest_one(here: Path) -> None:
     with pytest.raises(OptionsError, match="did you mean `num_epochs`"):
         train("train_sas_ce", purchases(), num_epoch=3)
     with pytest.raises(UserError, match="is empty"):

@@ -1,4 +1,4 @@
-"""Mode recommend: who gets which items, by which names, and what is refused."""
+"""Mode recommend: which items each user gets, with original ids, and errors."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_every_user_gets_its_best_items(vae: Path, capsys: pytest.CaptureFixture
     assert f"{4 * USERS} rows for {USERS} of {USERS} users" in shown and "users per second" in shown
 
 
-def test_csv_says_the_same(vae: Path) -> None:
+def test_csv_holds_the_same_rows(vae: Path) -> None:
     found = read(vae, "--users", "all")
     assert recommend(vae, "--users", "all", "--output", "lists.csv") == 0
     other = pd.read_csv("lists.csv")
@@ -75,8 +75,8 @@ def test_batches_change_nothing(vae: Path) -> None:
     assert whole[["user", "item", "rank"]].equals(few[["user", "item", "rank"]])
 
 
-def test_the_lists_are_those_that_were_measured(runs: Path) -> None:
-    """With the input of the test, the last item of each user is in its list where the run's results say so."""
+def test_lists_agree_with_the_evaluation(runs: Path) -> None:
+    """With the input of the test set, a user's last item is in the list if it is a hit in the run's results."""
     run = make_run(runs, "itemknn", experiment_name="measured")
     found = read(run, "--users", "all", "--topk", 10, "--history", "test")
     lists = found.groupby("user")["item"].agg(set)
@@ -98,7 +98,7 @@ def data_items() -> list[str]:
     return sorted(set(purchases()["item"]))
 
 
-def test_repeats_are_left_in_where_people_repeat(vae: Path) -> None:
+def test_seen_items_stay_with_repeat_consumption(vae: Path) -> None:
     found = read(vae, "--users", "all", "--topk", 99)
     assert (found.groupby("user").size() == len(data_items())).all()
 
@@ -123,7 +123,7 @@ def test_users_come_from_a_file_in_its_order(vae: Path, name: str, content: str)
     assert found[found["user"] == "u02"]["item"].tolist() == everyone[everyone["user"] == "u02"]["item"].tolist()
 
 
-def test_numbers_are_found_as_texts() -> None:
+def test_numeric_ids_are_found_as_text() -> None:
     from runs.histories import places_of  # noqa: PLC0415
 
     numbers, texts = np.array([5, 10, 20]), np.array(["10", "x", "5"])
@@ -135,13 +135,18 @@ def test_numbers_are_found_as_texts() -> None:
 def test_unknown_users_are_one_error(vae: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("some.txt").write_text("u01\n" + "".join(f"stranger{n}\n" for n in range(9)))
     assert recommend(vae, "--users", "some.txt") == 1
-    told = capsys.readouterr().err
-    assert "9 users" in told and "stranger0, stranger1" in told and "and 4 more" in told and "stranger7" not in told
+    message = capsys.readouterr().err
+    assert (
+        "9 users" in message
+        and "stranger0, stranger1" in message
+        and "and 4 more" in message
+        and "stranger7" not in message
+    )
     assert {path.name for path in Path().iterdir()} == {"some.txt"}
 
 
 @pytest.mark.parametrize(
-    ("argv", "told"),
+    ("argv", "message"),
     [
         (["--users", "nowhere.txt"], "no such file"),
         ([], "either --users"),
@@ -152,19 +157,21 @@ def test_unknown_users_are_one_error(vae: Path, capsys: pytest.CaptureFixture[st
         (["--users", "all", "--latent_size", "3"], "does not use"),
     ],
 )
-def test_what_is_wrong_is_told(vae: Path, argv: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_options_are_reported(
+    vae: Path, argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert recommend(vae, *argv) in (1, 2)
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def test_an_output_is_not_overwritten_unasked(vae: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_output_is_not_overwritten_by_default(vae: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("recommendations.parquet").write_text("mine")
     assert recommend(vae, "--users", "all") == 1
     assert "--overwrite true" in capsys.readouterr().err
     assert Path("recommendations.parquet").read_text() == "mine"
 
 
-def test_what_is_no_run_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_a_run_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["--mode", "recommend", "--users", "all"]) == 1
     assert "--pretrained_weights" in capsys.readouterr().err
     assert recommend(Path("nowhere"), "--users", "all") == 1
@@ -178,7 +185,7 @@ def test_other_data_is_refused(runs: Path, vae: Path, capsys: pytest.CaptureFixt
 
 
 def histories_file() -> None:
-    """Known people under new names."""
+    """Users in the data, with new ids."""
     frame = purchases()
     frame["user"] = "new " + frame["user"]
     frame.to_csv("new.csv", index=False)
@@ -188,7 +195,7 @@ def histories_file() -> None:
 def test_every_model_serves_users_and_their_copies_alike(
     runs: Path, code: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The same command for each model; a new user with a known one's history gets what that one gets."""
+    """The same command for each model; a new user with the history of a user in the data gets the same items."""
     if code == "als":
         pytest.importorskip("implicit")
     run = runs / "runs" / code
@@ -212,8 +219,8 @@ def test_every_model_serves_users_and_their_copies_alike(
         assert of_copies["item"].tolist() == of_users["item"].tolist()
 
 
-def test_only_models_that_say_so_know_users(runs: Path) -> None:
-    """A model whose scores depend on who asks declares a new_user_refusal."""
+def test_models_with_user_parameters_refuse_new_users(runs: Path) -> None:
+    """A model whose scores depend on the user's index declares a new_user_refusal."""
     import dataclasses  # noqa: PLC0415
 
     from runs.trained import load_run  # noqa: PLC0415
@@ -232,7 +239,7 @@ def test_only_models_that_say_so_know_users(runs: Path) -> None:
         assert alike == (MODELS[code].new_user_refusal is None), code
 
 
-def test_unknown_items_are_dropped_and_people_without_others_told(
+def test_unknown_items_are_dropped_with_a_warning(
     vae: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     Path("new.txt").write_text("user,item\na,item 03\na,weird\na,item 05\nb,weird\nb,odd\nc,item 07\n")
@@ -249,15 +256,15 @@ def test_unknown_items_are_dropped_and_people_without_others_told(
     assert again[again["user"] == "b"]["score"].tolist() == popular["score"][:3].tolist()
 
 
-def test_nobody_may_be_left(vae: Path) -> None:
-    """A file in another form, no item of which is known: an empty table."""
+def test_no_user_has_a_known_item(vae: Path) -> None:
+    """A file in another format without any known item gives an empty table."""
     Path("lists.txt").write_text("x odd1 odd2 odd3 odd1\ny odd4\n")
     assert len(read(vae, "--histories", "lists.txt", "--file_format", "lists")) == 0
 
 
 @pytest.mark.parametrize("names", ["Kunde;Artikel;Datum", "user_id;item_id;date"])
 def test_histories_are_read_by_the_columns_of_the_runs_own_file(place: Path, names: str) -> None:
-    """Or by usual names, if they have those."""
+    """Usual column names work as well."""
     rows = [f"k{user};p{(user * step) % 40};2020-01-{step + 1:02d}" for user in range(60) for step in range(12)]
     Path("own.csv").write_text("\n".join(["Kunde;Artikel;Datum", *rows]) + "\n", encoding="utf-8")
     columns = ["--user_column", "Kunde", "--item_column", "Artikel", "--timestamp_column", "Datum"]
@@ -268,7 +275,7 @@ def test_histories_are_read_by_the_columns_of_the_runs_own_file(place: Path, nam
     assert found["user"].tolist() == ["n1"] * 3 and not set(found["item"]) & {"p1", "p2"}
 
 
-NEW = {  # a file of new histories, what is said of it, and the item that it is of, or None where it is refused
+NEW = {  # a file of new histories, a part of its message, and its item (None if it is refused)
     "as the run's own": ("user;item;sku;when\nn;p9;p1;2020-02-01\n", "", "p1"),
     "no time": ("user;item;sku\nn;p9;p1\n", "no column when", "p1"),
     "another name": ("user;item;when\nn;p1;2020-02-01\n", "no column sku", "p1"),
@@ -277,13 +284,13 @@ NEW = {  # a file of new histories, what is said of it, and the item that it is 
 }
 
 
-@pytest.mark.parametrize(("content", "said", "item"), NEW.values(), ids=NEW.keys())
-def test_a_column_that_histories_lack_changes_no_other(
+@pytest.mark.parametrize(("content", "message", "item"), NEW.values(), ids=NEW.keys())
+def test_a_missing_column_changes_no_other(
     place: Path,
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
     content: str,
-    said: str,
+    message: str,
     item: str | None,
 ) -> None:
     rows = [f"k{user};x{user};p{(user + step) % 40};2020-01-{step + 1:02d}" for user in range(60) for step in range(12)]
@@ -295,7 +302,7 @@ def test_a_column_that_histories_lack_changes_no_other(
     caplog.clear()
     code = recommend(Path("experiments/own/own"), "--histories", "new.csv", "--topk", 40)
     assert code == (item is None)
-    assert said in caplog.text + capsys.readouterr().err
+    assert message in caplog.text + capsys.readouterr().err
     if item is not None:
         found = set(pd.read_parquet("recommendations.parquet")["item"])
         assert item not in found and "p9" in found

@@ -1,6 +1,5 @@
-"""What a run leaves, and what a second command may do to it."""
+"""The files of a run, and what a second command may do to them."""
 
-import errno
 import json
 import shutil
 import subprocess
@@ -16,11 +15,11 @@ import yaml
 from helpers import ROOT, flags
 from small_runs import TINY_VAE, Place, hashes, outcome
 
+from common.locks import locked
 from runs.api import configure
-from runs.folders import is_held, locked, run_folder
+from runs.folders import run_folder
 from runs.run_options import RunOptions
 from trainers.checkpoint import read_tensors, write_tensors
-from trainers.run_folder import RunFolder
 
 PROMISED = [
     "config.yaml",
@@ -45,7 +44,7 @@ def table(path: Path) -> list[dict[str, str]]:
     return [dict(zip(header, row, strict=True)) for row in rows]
 
 
-def test_a_run_leaves_all_that_is_promised(finished: Place) -> None:
+def test_a_run_writes_every_documented_file(finished: Place) -> None:
     missing = [name for name in PROMISED if not (finished.run_folder / name).is_file()]
     assert not missing
     assert list((finished.run_folder / "models").glob("recent-*.safetensors"))
@@ -93,7 +92,7 @@ def test_its_options_are_a_template(finished: Place, place: Place) -> None:
     assert outcome(place.run_folder) == outcome(finished.run_folder)
 
 
-def test_the_same_command_again_destroys_nothing(place: Place) -> None:
+def test_repeating_a_command_destroys_nothing(place: Place) -> None:
     place.run(num_epochs=2).ok()
     before = hashes(place.folder)
     again = place.run(num_epochs=2)
@@ -108,7 +107,7 @@ def test_the_same_command_again_destroys_nothing(place: Place) -> None:
     assert len(table(place.run_folder / "tables" / "train_log.csv")) == 3
 
 
-def test_a_name_that_another_run_has_is_told_with_the_difference(place: Place) -> None:
+def test_a_name_in_use_is_refused_with_the_differences(place: Place) -> None:
     place.run(num_epochs=1, experiment_name="mine").ok()
     before = hashes(place.folder)
     same = place.run(num_epochs=1, experiment_name="mine")
@@ -119,7 +118,7 @@ def test_a_name_that_another_run_has_is_told_with_the_difference(place: Place) -
     assert hashes(place.folder) == before
 
 
-def test_a_command_that_can_not_run_overwrites_nothing(place: Place) -> None:
+def test_a_command_that_fails_overwrites_nothing(place: Place) -> None:
     place.run(num_epochs=1).ok()
     before = hashes(place.folder)
     refused = place.run(num_epochs=1, overwrite=True, test_negative_sample_size=10_000)
@@ -130,7 +129,7 @@ def test_a_command_that_can_not_run_overwrites_nothing(place: Place) -> None:
     assert place.results()["epochs"] == 2
 
 
-def test_resuming_goes_before_overwriting_and_both_are_asked_once(finished: Place, place: Place) -> None:
+def test_resume_goes_before_overwrite(finished: Place, place: Place) -> None:
     assert place.run(die_at=120, overwrite=True).code == -9
     config = yaml.safe_load((place.run_folder / "config.yaml").read_text())
     assert (config["overwrite"], config["resume_training"]) == (False, False)
@@ -152,7 +151,7 @@ def test_damaged_files_of_a_run_are_named(place: Place) -> None:
         (place.run_folder / "status.json").unlink()
 
 
-def test_an_unfinished_run_is_neither_overwritten_nor_resumed_unasked(place: Place) -> None:
+def test_an_unfinished_run_is_left_alone_by_default(place: Place) -> None:
     assert place.run(die_at=120).code == -9
     before = hashes(place.folder)
     again = place.run()
@@ -163,7 +162,7 @@ def test_an_unfinished_run_is_neither_overwritten_nor_resumed_unasked(place: Pla
     assert hashes(place.folder) == before
 
 
-def test_the_log_begins_with_what_was_said_of_the_data(place: Place) -> None:
+def test_the_log_starts_with_messages_about_the_data(place: Place) -> None:
     rows = [f"{u},{(u + i) % 20},{1 + i % 5}\n" for u in range(20) for i in range(10)]
     (place.folder / "mine.2024.csv").write_text("".join(rows))
     data = {"dataset_code": "file", "dataset_path": "mine.2024.csv", "min_rating": 2, "test_negative_sample_size": 1}
@@ -185,7 +184,7 @@ def test_the_log_begins_with_what_was_said_of_the_data(place: Place) -> None:
         ({"label": "mine"}, "mine"),
     ],
 )
-def test_a_run_has_the_papers_name_of_what_it_is(changes: dict[str, Any], label: str) -> None:
+def test_a_label_is_the_paper_s_name_of_the_variant(changes: dict[str, Any], label: str) -> None:
     given = [f"--{key}={str(value).lower()}" for key, value in changes.items()]
     assert configure(["--templates", "train_vae", *given]).label == label
 
@@ -199,7 +198,7 @@ def test_two_processes_on_one_folder(finished: Place, place: Place) -> None:
     assert outcome(place.run_folder) == outcome(finished.run_folder)
 
 
-def test_a_folder_that_another_process_uses_is_told_as_that(place: Place) -> None:
+def test_a_folder_in_use_is_reported_as_that(place: Place) -> None:
     assert place.run(die_at=120).code == -9
     before = hashes(place.folder)
     with locked(place.run_folder):
@@ -210,20 +209,7 @@ def test_a_folder_that_another_process_uses_is_told_as_that(place: Place) -> Non
     assert hashes(place.folder) == before
 
 
-@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
-def test_a_file_system_without_locks_is_warned_of(
-    tmp_path: Path, code: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def refuse(file: object, kind: int) -> None:
-        raise OSError(code, "No locks available")
-
-    monkeypatch.setattr("fcntl.flock", refuse)
-    with locked(tmp_path):
-        assert is_held(RunFolder(tmp_path)) is None
-    assert f"the file system of {tmp_path} has no locks" in caplog.text
-
-
-def test_derived_folders_are_apart(place: Place) -> None:
+def test_different_options_have_different_folders(place: Place) -> None:
     base = {key: value for key, value in TINY_VAE.items() if not key.startswith("experiment_")}
     for changes in ({}, {"seed": 1}, {"lr": 0.02}):
         place.run({**base, "num_epochs": 1}, **changes).ok()
@@ -233,7 +219,7 @@ def test_derived_folders_are_apart(place: Place) -> None:
     assert len(set(values)) == 3
 
 
-def test_a_derived_name_outlives_new_options_and_says_which_file() -> None:
+def test_a_derived_name_is_stable_and_names_the_file() -> None:
     def name(*given: str) -> str:
         return run_folder(configure(["--templates", "train_vae", *given])).path.name
 
@@ -257,19 +243,22 @@ def test_a_derived_name_outlives_new_options_and_says_which_file() -> None:
     assert run_folder(changed).path.name != known
 
 
-def test_a_run_is_resumed_by_another_spelling_of_its_files_path(place: Place) -> None:
+def test_a_run_resumes_with_another_path_to_its_file(place: Place) -> None:
     rows = [f"{user} {item}\n" for user in range(30) for item in range(user % 7, user % 7 + 12)]
     (place.folder / "buys.txt").write_text("".join(rows))
     left_out = ("synthetic_", "experiment_")
     base = {key: value for key, value in TINY_VAE.items() if not key.startswith(left_out)}
     base |= {"dataset_code": "file", "num_epochs": 2, "test_negative_sample_size": 1}
     assert place.run(base, dataset_path="buys.txt", die_at=70).code == -9
-    (begun,) = place.folder.glob("experiments/buys/*")
+    (unfinished,) = place.folder.glob("experiments/buys/*")
     path = place.folder.resolve() / "buys.txt"
     other = place.run(base, dataset_path=path, max_len=6, resume_training=True).ok()
-    assert f"have other options: {begun.relative_to(place.folder)}. " in other.err and "starting a new one" in other.err
+    assert (
+        f"have other options: {unfinished.relative_to(place.folder)}. " in other.err
+        and "starting a new one" in other.err
+    )
     resumed = place.run(base, dataset_path=path, resume_training=True).ok()
-    assert "starting a new one" not in resumed.err and (begun / "results.json").is_file()
+    assert "starting a new one" not in resumed.err and (unfinished / "results.json").is_file()
     (place.folder / "other").mkdir()
     (place.folder / "other" / "buys.txt").write_text("".join(rows[::-1]))
     refused = place.run(base, dataset_path="other/buys.txt")
@@ -278,7 +267,7 @@ def test_a_run_is_resumed_by_another_spelling_of_its_files_path(place: Place) ->
 
 
 @pytest.mark.parametrize("mode", ["validate", "test"])
-def test_measuring_again_gives_the_same_numbers(finished: Place, place: Place, mode: str) -> None:
+def test_evaluating_again_gives_the_same_metrics(finished: Place, place: Place, mode: str) -> None:
     phase = {"validate": "validation", "test": "test"}[mode]
     label = "again [/v2] [red]"  # no markup of the table's
     shown = place.run(mode=mode, pretrained_weights=finished.run_folder, label=label).ok().out
@@ -287,7 +276,7 @@ def test_measuring_again_gives_the_same_numbers(finished: Place, place: Place, m
     assert measured[phase] == finished.results()[phase]
 
 
-def test_other_measurements_of_a_run_lie_beside_each_other(finished: Place, place: Place) -> None:
+def test_other_evaluations_of_a_run_have_their_own_files(finished: Place, place: Place) -> None:
     shutil.copytree(finished.folder / "experiments", place.folder / "experiments")
     for metric_ks in ([1, 10], [1, 10, 20], [1, 10], [1, 10, 20]):
         place.run(mode="test", metric_ks=metric_ks).ok()
@@ -304,13 +293,13 @@ def test_other_measurements_of_a_run_lie_beside_each_other(finished: Place, plac
     )
 
 
-def test_weights_are_not_measured_on_other_data(finished: Place, place: Place) -> None:
+def test_weights_are_not_evaluated_on_other_data(finished: Place, place: Place) -> None:
     refused = place.run(mode="test", pretrained_weights=finished.run_folder, synthetic_seed=9)
-    assert refused.code == 1 and "was not trained on synthetic as it is here" in refused.err
+    assert refused.code == 1 and "was not trained on this version of synthetic" in refused.err
     assert not (place.run_folder / "evaluation").exists()
 
 
-def test_a_runs_own_config_measures_its_own_weights_whatever_it_began_with(finished: Place, place: Place) -> None:
+def test_a_run_s_config_evaluates_its_own_best_weights(finished: Place, place: Place) -> None:
     place.run(pretrained_weights=finished.run_folder, num_epochs=2).ok()
     assert place.results()["test"] != finished.results()["test"]
     config = place.run_folder / "config.yaml"
@@ -342,7 +331,7 @@ def test_a_renamed_run_is_found_by_its_own_config(finished: Place, place: Place,
     assert not old.exists()
 
 
-def test_the_template_of_a_pilot_or_of_another_run_is_not_its_folder(finished: Place, place: Place) -> None:
+def test_when_a_config_s_own_folder_is_not_used(finished: Place, place: Place) -> None:
     config, before = finished.run_folder / "config.yaml", hashes(finished.run_folder)
     given = ("--templates", config, "--resume_training", "true")
     place.launcher.run(place.folder, *given, "--pilot", "true").ok()
@@ -355,18 +344,18 @@ def test_the_template_of_a_pilot_or_of_another_run_is_not_its_folder(finished: P
     assert hashes(finished.run_folder) == before
 
 
-def test_measuring_with_other_options_than_those_of_training_is_said(finished: Place, place: Place) -> None:
+def test_evaluating_with_other_options_gives_a_warning(finished: Place, place: Place) -> None:
     measured = place.run(mode="test", pretrained_weights=finished.run_folder, weight_type="linear").ok()
     assert "weight_type exp_stair there, linear here" in measured.err
 
 
-def test_training_goes_on_from_given_weights(finished: Place, place: Place) -> None:
+def test_training_starts_from_pretrained_weights(finished: Place, place: Place) -> None:
     place.run(pretrained_weights=finished.run_folder, num_epochs=1, lr=1e-9).ok()
     ours, theirs = place.results()["validation"]["full"], finished.results()["validation"]["full"]
     assert ours["NDCG@10"] == pytest.approx(theirs["NDCG@10"], abs=1e-3)
 
 
-def test_a_run_goes_on_without_the_weights_that_it_was_begun_with(finished: Place, place: Place) -> None:
+def test_a_run_resumes_without_its_pretrained_weights(finished: Place, place: Place) -> None:
     weights = place.folder / "begun_with.safetensors"
     changes = {"pretrained_weights": weights, "num_epochs": 3}
     shutil.copy(finished.run_folder / "models" / "best.safetensors", weights)
@@ -382,7 +371,7 @@ def test_a_run_goes_on_without_the_weights_that_it_was_begun_with(finished: Plac
     assert refused.code == 1 and f"no weights at {weights}" in refused.err
 
 
-def test_weights_are_not_tested_on_the_ratings_they_were_trained_on(place: Place) -> None:
+def test_weights_are_not_tested_on_their_training_ratings(place: Place) -> None:
     rated = {"templates": "train_bias", "dataset_code": "file", "dataset_path": place.folder / "rated.csv"}
     rows = [f"{user},{item},{1 + (user * item) % 5}" for user in range(30) for item in range(12)]
     (place.folder / "rated.csv").write_text("\n".join(["user_id,item_id,rating", *rows]) + "\n", encoding="utf-8")
@@ -395,8 +384,8 @@ def test_weights_are_not_tested_on_the_ratings_they_were_trained_on(place: Place
     place.launcher.run(place.folder, *flags(**test, split_seed=3)).ok()
 
 
-def test_weights_are_neither_measured_nor_trained_on_under_another_split(finished: Place, place: Place) -> None:
-    """The ratio split tests what leave-one-out trains on; weights from before the splits were noted are accepted."""
+def test_weights_are_refused_under_another_split(finished: Place, place: Place) -> None:
+    """The ratio split tests on interactions that leave-one-out trains on; weights without a split are accepted."""
     ratio = {"split": "ratio", "test_share": 0.4, "targets": "next", "num_epochs": 1}
     for changes in ({"mode": "test"}, {}):
         refused = place.run(**changes, **ratio, pretrained_weights=finished.run_folder)
@@ -420,7 +409,7 @@ def test_weights_of_another_model_are_refused(finished: Place, place: Place) -> 
 
 
 @pytest.mark.parametrize("damage", ["truncated", "tampered"])
-def test_a_damaged_checkpoint_is_named_and_the_one_before_used(finished: Place, place: Place, damage: str) -> None:
+def test_a_damaged_checkpoint_falls_back_to_the_previous_one(finished: Place, place: Place, damage: str) -> None:
     assert place.run(die_at=160).code == -9
     newest = max((place.run_folder / "models").glob("recent-*.safetensors"))
     content = bytearray(newest.read_bytes())
@@ -434,14 +423,14 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_used(finished: Place, 
     assert outcome(place.run_folder) == outcome(finished.run_folder)
 
 
-def test_a_loss_that_is_no_number_fails_by_name(place: Place) -> None:
+def test_a_loss_of_nan_names_the_model(place: Place) -> None:
     failed = place.run(lr=1e30, clip_grad_norm=None)
     assert failed.code == 1
     assert "vae" in failed.err and "lower l" in failed.err and "Traceback" not in failed.err
     assert place.status()["state"] == "failed"
 
 
-def test_pilot_touches_every_step_in_seconds(place: Place) -> None:
+def test_a_pilot_takes_seconds(place: Place) -> None:
     pilot = place.run_folder.with_name(f"pilot-{place.run_folder.name}")
     place.run(pilot=True, max_len=16).ok()
     assert json.loads((pilot / "results.json").read_text())["epochs"] == 5
@@ -465,8 +454,8 @@ def test_statistics_are_printed(place: Place) -> None:
     assert not (place.folder / "experiments").exists()
 
 
-def test_a_true_command_line(place: Place) -> None:
-    """All other runs start from a process that has imported everything; this one is `python main.py`."""
+def test_a_real_command_line(place: Place) -> None:
+    """Other tests fork a process that has imported everything; this one runs `python main.py`."""
     command = [sys.executable, str(ROOT / "main.py"), *flags(**TINY_VAE, num_epochs=1)]
     done = subprocess.run(command, cwd=place.folder, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr

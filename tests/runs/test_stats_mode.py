@@ -1,4 +1,4 @@
-"""Mode stats from the command line: the table, the JSON file, the pictures, several datasets, what is refused."""
+"""Mode stats from the command line: the table, the JSON file, the plots, several datasets, and errors."""
 
 import json
 from pathlib import Path
@@ -50,12 +50,12 @@ def test_one_dataset(capsys: pytest.CaptureFixture[str]) -> None:
     assert {path.stem for path in Path("out/pictures").iterdir()} == PICTURES
 
 
-def test_nothing_is_written_unasked() -> None:
+def test_nothing_is_written_by_default() -> None:
     assert stats("--dataset_code", "synthetic", *SMALL) == 0
     assert {path.name for path in Path().iterdir()} == {"Data", "plain.txt"}
 
 
-def test_what_each_listed_dataset_says_itself_is_not_given_for_all(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_option_that_all_datasets_set_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert stats("--datasets", "plain.txt", "--dataset_path", "plain.txt") == 2
     assert "--dataset_path plain.txt: has no effect" in capsys.readouterr().err
 
@@ -74,18 +74,18 @@ def test_several_datasets(capsys: pytest.CaptureFixture[str]) -> None:
     assert {path.stem for path in Path("pictures").iterdir()} == PICTURES
 
 
-def test_what_is_wrong_with_datasets_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_in_datasets_are_reported_together(capsys: pytest.CaptureFixture[str]) -> None:
     wrong = "{dataset_code: ml-1m, min_ux: 3, min_sc: many}"
     assert stats("--datasets", "ml-2m", wrong, "nowhere.txt", "file") == 2
-    told = capsys.readouterr().err
-    assert "4 options" in told or "5 options" in told
+    message = capsys.readouterr().err
+    assert "4 options" in message or "5 options" in message
     for part in ("ml-2m", "ml-1m", "min_ux", "min_sc", "nowhere.txt", "dataset_path"):
-        assert part in told
+        assert part in message
     assert not Path("Data").exists()
 
 
 @pytest.mark.parametrize(("code", "name"), [("[a]", "[a]"), ("{b: 1}", "{b: 1}"), ("null", "null"), ("5", "5")])
-def test_a_code_that_is_no_text_is_told(code: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_code_that_is_no_text_is_an_error(code: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert stats("--datasets", f"{{dataset_code: {code}}}") == 2
     assert f"there is no dataset `{name}`" in capsys.readouterr().err
 
@@ -100,10 +100,10 @@ def test_a_tab_is_typed_as_backslash_and_t(separator: str) -> None:
 
 
 @pytest.mark.parametrize("separator", [", ", "ab", "  ", "", r"\n", "\n", "é"])
-def test_a_separator_that_no_reader_knows_is_refused(separator: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_separator_is_refused(separator: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert stats("--dataset_code", "file", "--dataset_path", "plain.txt", "--separator", separator) == 2
-    told = capsys.readouterr().err
-    assert "separator" in told and "character" in told
+    message = capsys.readouterr().err
+    assert "separator" in message and "character" in message
 
 
 @pytest.mark.parametrize("name", ["sales [final]", "p[q]", "p[red]q", "a :car: b"])
@@ -112,7 +112,7 @@ def test_a_name_is_shown_as_it_stands(name: str, capsys: pytest.CaptureFixture[s
     assert f" {name} " in capsys.readouterr().out
 
 
-def test_what_a_template_for_training_says_is_no_fault(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_training_template_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.yaml").write_text("dataset_code: file\ndataset_path: mine.csv\nmin_uc: 0\nmin_sc: 0\n")
     assert stats("--templates", "mine.yaml", "--datasets", "plain.txt") == 0
     assert "plain" in capsys.readouterr().out
@@ -142,7 +142,7 @@ def test_columns_have_labels_of_their_own() -> None:
     assert [column["label"] for column in read("s.json")] == [first, second, f"{second} (2)"]
 
 
-def test_files_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilde_in_a_path_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     Path("mine.yaml").write_text("mode: stats\ndatasets: [~/plain.txt]\nmin_sc: 0\nstats_json: ~/s.json\n")
     assert main.run(["--templates", "mine.yaml"]) == 0
@@ -154,7 +154,7 @@ def test_a_folder_that_is_a_file_is_one_error(capsys: pytest.CaptureFixture[str]
     assert "can't write the picture" in capsys.readouterr().err
 
 
-def test_options_are_the_modes_own() -> None:
+def test_stats_options_belong_to_mode_stats() -> None:
     registries = load_registries()
     request = options.parse(["--mode", "stats", "--datasets", "ml-1m", "game", "--stats_json", "x.json"], registries)
     assert request.values["datasets"] == ["ml-1m", "game"]

@@ -1,4 +1,4 @@
-"""Mode status: the state of a comparison's runs at any moment, which it doesn't change."""
+"""Mode status: shows the state of a comparison's runs and changes nothing."""
 
 import json
 import re
@@ -28,7 +28,7 @@ def start(place: Place, *options: object) -> Running:
 
 
 def ask(place: Place) -> tuple[list[list[str]], str]:
-    """The table's rows, and what stands below it; asking has changed nothing."""
+    """The rows of the table and the text below it; checks that nothing has changed."""
     before = hashes(place.folder)
     out = start(place, "--mode", "status").wait().ok().out
     assert hashes(place.folder) == before
@@ -41,7 +41,7 @@ def column(rows: list[list[str]], number: int) -> list[str]:
 
 
 def tell(place: Place, **statuses: dict[str, Any] | str) -> None:
-    """Leave a status in the folders of runs that have never been, by the beginning of their names."""
+    """Write a status into the folders of runs that were never started, by the prefix of their names."""
     for name in column(ask(place)[0], 0):
         for begin, status in statuses.items():
             if name.startswith("synthetic/" + begin.replace("_", "-")):
@@ -50,7 +50,7 @@ def tell(place: Place, **statuses: dict[str, Any] | str) -> None:
                 (folder / "status.json").write_text(status if isinstance(status, str) else json.dumps(status))
 
 
-def test_from_nothing_to_all(place: Place) -> None:
+def test_status_from_missing_to_finished(place: Place) -> None:
     write_plan(place)
     rows, below = ask(place)
     assert column(rows, 1) == ["missing"] * 4 and column(rows, 5) == ["unknown"] * 4
@@ -65,14 +65,14 @@ def test_from_nothing_to_all(place: Place) -> None:
 
 
 def wait_for_rows(place: Place, run: str, running: Running) -> None:
-    """Wait until a run has had two epochs."""
+    """Wait until a run has finished two epochs."""
     pattern = f"experiments/synthetic/{run}-*/tables/val_log.csv"
     while not any(path.read_text().count("\n") > 2 for path in place.folder.glob(pattern)):
         assert not running.ended(), running.wait()
         time.sleep(0.01)
 
 
-def test_running_is_told_from_killed(place: Place) -> None:
+def test_a_running_run_differs_from_a_killed_one(place: Place) -> None:
     write_plan(place, saturation_wait_epochs=None, num_epochs=100_000)
     running = start(place)
     wait_for_rows(place, "ESAPR-seed0", running)
@@ -111,7 +111,7 @@ def test_time_left_comes_from_saturation(place: Place) -> None:
     assert ask(place)[0][3][5] == ">= 1:40"
 
 
-def test_a_failure_is_told(place: Place) -> None:
+def test_a_failure_is_reported(place: Place) -> None:
     write_plan(place)
     tell(place, Pop_seed0={"state": "failed", "error": "out of memory"}, Pop_seed1="{")
     rows, below = ask(place)
@@ -124,7 +124,7 @@ def test_a_name_is_shown_as_it_stands(place: Place) -> None:
     assert "a [red]/ESAPR" in start(place, "--mode", "status", "--experiment_group", "a [red]").wait().ok().out
 
 
-def test_a_mistyped_option_is_an_error_here_too(place: Place) -> None:
+def test_a_mistyped_option_is_an_error(place: Place) -> None:
     write_plan(place)
     refused = start(place, "--mode", "status", "--sedes", "1").wait()
     assert refused.code == 2 and "seeds" in refused.err

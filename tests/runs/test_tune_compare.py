@@ -1,4 +1,4 @@
-"""A comparison gives each model the same number of trials, and its runs say so."""
+"""A comparison gives each model the same number of trials, and its results record that."""
 
 import json
 import re
@@ -42,7 +42,7 @@ def cells(path: Path, *more: str) -> tuple[Resolved, ...]:
     return resolve_words(["--templates", str(path), *more]).cells
 
 
-def test_runs_are_tuned_once_for_all_seeds_and_say_how(place: Place) -> None:
+def test_runs_are_tuned_once_for_all_seeds(place: Place) -> None:
     write_plan(place.folder)
     first = place.launcher.run(place.folder, "--templates", "plan.yaml").ok()
     experiments = place.folder / "experiments" / "synthetic"
@@ -83,9 +83,9 @@ def test_a_template_s_own_search_is_used(tmp_path: Path) -> None:
     assert cells(path, "--tune_trials", "7")[0].values["num_trials"] == 7
 
 
-def test_faults_of_a_run_s_search_are_told(tmp_path: Path) -> None:
+def test_errors_in_a_run_s_search_are_reported(tmp_path: Path) -> None:
     runs = [{"template": "train_sas", "search": {"dropot": {"uniform": [0, 0.5]}, "lr": {"uniform": [1, 0]}}}]
     with pytest.raises(OptionsError) as caught:
         cells(write_plan(tmp_path, runs=runs))
-    told = str(caught.value)
-    assert "did you mean `dropout`" in told and "search.lr" in told and "run `train_sas`" in told
+    message = str(caught.value)
+    assert "did you mean `dropout`" in message and "search.lr" in message and "run `train_sas`" in message

@@ -1,4 +1,4 @@
-"""Mode tune: what is searched is found, what was killed goes on, and the test set is never looked at."""
+"""Mode tune: it finds the best options, resumes after a kill, and never uses the test set."""
 
 import csv
 import json
@@ -53,18 +53,18 @@ TUNE: dict[str, Any] = {
 
 
 def folder_of(place: Place) -> Path:
-    """Where the search of TUNE is."""
+    """The folder of the search of TUNE."""
     return place.folder / "experiments" / "g" / "tune-run"
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
-    """The table of trials, without what a clock says."""
+    """The table of trials, without the minutes."""
     with open(folder / "trials.csv", encoding="utf-8") as file:
         return [{key: value for key, value in row.items() if key != "minutes"} for row in csv.DictReader(file)]
 
 
 def left(folder: Path) -> dict[str, Any]:
-    """What must be the same however often a search was interrupted."""
+    """What must not depend on interruptions of a search."""
     trials = [folder / f"trial-{row['trial']:0>4}" for row in rows(folder)]
     files = [folder / "best.yaml", *(trial / "tables" / "val_log.csv" for trial in trials)]
     weights = {trial.name: checksum(load_file(trial / "models" / "best.safetensors")) for trial in trials}
@@ -73,7 +73,7 @@ def left(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, launcher: Any) -> Place:
-    """A search that nobody interrupted."""
+    """An uninterrupted search."""
     place = Place(tmp_path_factory.mktemp("tuned") / "here", launcher)
     place.first = place.run(TUNE).ok()  # type: ignore[attr-defined]
     return place
@@ -94,7 +94,7 @@ def found(**changes: Any) -> Tuned:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the search of TUNE is in a fresh folder, made the current one."""
+    """The folder of the search of TUNE, in a new current folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path / "experiments" / "g" / "tune-run"
 
@@ -157,7 +157,7 @@ def test_a_trial_is_an_ordinary_run_without_a_test(whole: Place) -> None:
 
 
 @pytest.mark.parametrize("model", [{}, {"model_code": "ease", "search": "{l2: {log_uniform: [1, 100]}}"}])
-def test_nobody_asks_for_the_test_set(here: Path, monkeypatch: pytest.MonkeyPatch, model: dict[str, Any]) -> None:
+def test_a_search_never_reads_the_test_set(here: Path, monkeypatch: pytest.MonkeyPatch, model: dict[str, Any]) -> None:
     asked = Evaluator.heldout
 
     def refuse(self: Evaluator, phase: Any) -> Any:
@@ -204,7 +204,7 @@ def test_other_test_items_change_nothing(here: Path) -> None:
 
 
 @pytest.mark.parametrize("part", [0.05, 0.4, 0.8])
-def test_a_killed_search_ends_as_an_undisturbed_one(place: Place, whole: Place, part: float) -> None:
+def test_a_killed_search_ends_like_an_uninterrupted_one(place: Place, whole: Place, part: float) -> None:
     changes = whole.first.changes  # type: ignore[attr-defined]
     assert place.run(TUNE, die_at=max(1, int(changes * part))).code == -signal.SIGKILL
     assert place.run(TUNE, die_at=max(1, int(changes * (1 - part) / 2))).code == -signal.SIGKILL
@@ -212,7 +212,7 @@ def test_a_killed_search_ends_as_an_undisturbed_one(place: Place, whole: Place, 
     assert left(folder_of(place)) == left(folder_of(whole))
 
 
-def test_ctrl_c_leaves_a_search_that_goes_on(place: Place, whole: Place) -> None:
+def test_a_search_resumes_after_ctrl_c(place: Place, whole: Place) -> None:
     half = whole.first.changes // 2  # type: ignore[attr-defined]
     ended = place.start(TUNE, die_at=half, die_of=signal.SIGINT).wait()
     assert ended.code == 130 and "interrupted" in ended.out
@@ -220,7 +220,7 @@ def test_ctrl_c_leaves_a_search_that_goes_on(place: Place, whole: Place) -> None
     assert left(folder_of(place)) == left(folder_of(whole))
 
 
-def test_the_same_command_does_nothing_and_more_trials_are_added(place: Place, whole: Place) -> None:
+def test_a_finished_search_only_adds_more_trials(place: Place, whole: Place) -> None:
     shutil.copytree(whole.folder / "experiments", place.folder / "experiments")
     before = hashes(folder_of(place) / "trial-0004")
     place.run(TUNE).ok()
@@ -231,7 +231,7 @@ def test_the_same_command_does_nothing_and_more_trials_are_added(place: Place, w
 
 
 @pytest.mark.slow
-def test_trials_run_beside_each_other(place: Place) -> None:
+def test_trials_run_in_parallel(place: Place) -> None:
     place.run({**TUNE, "max_parallel": 2}).ok()
     trials = rows(folder_of(place))
     assert len(trials) == 5 and {row["state"] for row in trials} <= {"finished", "pruned"}
@@ -257,7 +257,7 @@ def with_other_data(split: Split) -> Split:
     return replace(split, data=replace(split.data, hash="other"))
 
 
-def test_failed_trials_are_told_and_others_take_their_place(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_trials_are_reported_and_replaced(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train = trial_module.train
 
     def fail_sometimes(run: ExperimentConfig, rules: Any) -> Any:
@@ -281,7 +281,7 @@ def test_a_search_whose_trials_all_fail_ends(here: Path, monkeypatch: pytest.Mon
     assert (here / "trials.csv").read_text().count("no memory") == 5
 
 
-def test_a_budget_of_minutes_ends_it(here: Path) -> None:
+def test_tune_minutes_ends_a_search(here: Path) -> None:
     done = found(num_trials=50, tune_minutes=1e-6)
     assert len(done.table) == 2
 
@@ -298,14 +298,14 @@ def test_hyperband_and_other_storages(here: Path, tmp_path: Path) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_a_pilot_touches_every_step(here: Path) -> None:
+def test_a_pilot_goes_through_every_step(here: Path) -> None:
     done = found(pilot=True, num_trials=20)
     assert len(done.table) == 3 and done.files[-1].name == "best.yaml"
     again = found(pilot=True, num_trials=20, write_template="from_a_pilot")
     assert len(again.table) == 3 and again.files == done.files and not (TEMPLATES / "from_a_pilot.yaml").exists()
 
 
-def test_the_winner_may_become_a_template_but_replaces_no_other(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_write_template_replaces_no_other_template(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     templates = here.parents[2] / "templates"
     templates.mkdir()
     monkeypatch.setattr(winner_module, "TEMPLATES", templates)
@@ -317,7 +317,7 @@ def test_the_winner_may_become_a_template_but_replaces_no_other(here: Path, monk
         found(num_trials=1, write_template="sas_tuned", experiment_name="another")
 
 
-def test_tuned_is_the_winner_with_any_seed(here: Path) -> None:
+def test_template_tuned_is_the_winner_with_any_seed(here: Path) -> None:
     cells = (in_process(num_trials=2, tune_seed=5), in_process(num_trials=2, tune_seed=5, seed=3))
     assert found_before(cells[0]) is None
     (one, other), failed = tune_cells(cells, LaunchOptions())
@@ -329,7 +329,7 @@ def test_tuned_is_the_winner_with_any_seed(here: Path) -> None:
     assert trial["seed"] == 5 and "search" not in trial
 
 
-def test_the_folder_s_name_is_that_of_what_is_searched() -> None:
+def test_a_search_folder_is_named_after_its_options() -> None:
     def name(**changes: Any) -> str:
         return TuningFolder.of(in_process(experiment_name=None, **changes)).path.name
 

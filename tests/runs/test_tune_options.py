@@ -1,4 +1,4 @@
-"""A search space is checked as strictly as the options it searches, all at once, before anything is written."""
+"""A search space is checked as strictly as the options themselves, before anything is written."""
 
 from pathlib import Path
 
@@ -58,11 +58,11 @@ def faults(registries: Registries, search: str, *more: str) -> str:
         ("{}", "should be mapping"),
     ],
 )
-def test_a_fault_is_named(registries: Registries, search: str, message: str) -> None:
+def test_an_error_is_named(registries: Registries, search: str, message: str) -> None:
     assert message in faults(registries, search)
 
 
-def test_all_faults_are_told_at_once(registries: Registries) -> None:
+def test_all_errors_are_reported_together(registries: Registries) -> None:
     told = faults(
         registries,
         "{lr: {uniform: [2, 1]}, dropot: {uniform: [0, 1]}, num_blocks: {int: [0, 1]}}",
@@ -73,7 +73,7 @@ def test_all_faults_are_told_at_once(registries: Registries) -> None:
         assert part in told
 
 
-def test_values_that_can_t_be_together(registries: Registries) -> None:
+def test_values_that_can_t_be_combined(registries: Registries) -> None:
     line = ["--mode", "tune", "--model_code", "sas"]
     line += ["--search", "{num_heads: {choice: [2, 3]}, hidden_units: {choice: [32, 48]}}"]
     with pytest.raises(OptionsError, match=r"num_heads 3, hidden_units 32 can't be combined: num_heads \(3\) must"):
@@ -81,7 +81,7 @@ def test_values_that_can_t_be_together(registries: Registries) -> None:
     parse([word.replace("[32, 48]", "[36, 48]") for word in line], registries)
 
 
-def test_the_command_line_sets_where_its_own_search_starts_but_not_what_a_template_searches(
+def test_a_searched_option_given_beside_its_search(
     registries: Registries,
 ) -> None:
     assert parse([*BASE, "--search", "{lr: {uniform: [0.1, 1]}}", "--lr", "0.2"], registries).values["lr"] == 0.2
@@ -94,7 +94,7 @@ def test_a_search_must_be_given(registries: Registries) -> None:
         parse(BASE, registries)
 
 
-def test_a_template_says_where_and_rests_in_training(registries: Registries, tmp_path: Path) -> None:
+def test_a_search_template_can_also_train(registries: Registries, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("extends: train_sas\nmode: tune\nsearch: {lr: {uniform: [0.1, 0.2]}}\n")
     request = parse(["--templates", str(path)], registries)
@@ -105,7 +105,7 @@ def test_a_template_says_where_and_rests_in_training(registries: Registries, tmp
         parse(["--templates", str(path)], registries)
 
 
-def test_other_modes_options_still_have_no_place_in_training(registries: Registries, tmp_path: Path) -> None:
+def test_other_modes_options_are_refused_in_training(registries: Registries, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("extends: train_sas\nruns: [train_pop]\n")
     with pytest.raises(OptionsError, match="runs"):
