@@ -70,13 +70,13 @@ def extract(archive: Path, names: Collection[str], folder: Path) -> Path:
         with zipfile.ZipFile(archive) as content:
             found = _entry(content, names)
             if found is None:
-                raise ArchiveError(f"{archive} holds none of {', '.join(names)}")
+                raise ArchiveError(f"{archive} doesn't contain {' or '.join(names)}")
             name, entry = found
             _refuse_harm(entry, archive)
             with content.open(entry) as source:
                 return _write(source, folder / name, entry.file_size, archive)
     except DAMAGE as error:
-        raise ArchiveError(f"{archive} is a damaged archive ({error}): remove it and fetch it again") from error
+        raise ArchiveError(f"{archive} is a damaged archive ({error}): remove it and download it again") from error
     except OSError as error:
         raise UserError(f"can't unpack {archive}: {error.strerror or error}") from error
 
@@ -96,7 +96,7 @@ def _refuse_harm(entry: zipfile.ZipInfo, archive: Path) -> None:
     path = PurePosixPath(entry.filename.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
         raise ArchiveError(
-            f"{archive}: entry {entry.filename!r} points outside of the archive's folder; it is not unpacked"
+            f"{archive}: entry {entry.filename!r} points outside the archive's folder; it is not unpacked"
         )
     mode = entry.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
@@ -104,7 +104,7 @@ def _refuse_harm(entry: zipfile.ZipInfo, archive: Path) -> None:
     if entry.file_size > max(HARMLESS_BYTES, LARGEST_RATIO * entry.compress_size):
         raise ArchiveError(
             f"{archive}: entry {entry.filename!r} would unpack to {entry.file_size:,} bytes from "
-            f"{entry.compress_size:,}, which no table of interactions does; it is not unpacked"
+            f"{entry.compress_size:,}, which is implausible for a table of interactions; it is not unpacked"
         )
 
 
@@ -116,7 +116,9 @@ def _write(source: IO[bytes] | gzip.GzipFile, target: Path, bound: int, archive:
             file.write(chunk)
             left -= len(chunk)
         if left <= 0:
-            raise ArchiveError(f"{archive} unpacks to more than it should ({bound:,} bytes); it is not unpacked")
+            raise ArchiveError(
+                f"{archive} unpacks to more than {bound:,} bytes, which is implausible; it is not unpacked"
+            )
     return target
 
 

@@ -27,28 +27,31 @@ class DatasetOptions(Options):
     """Options of every dataset."""
 
     local_data_folder: Path = Field(
-        Path("Data"), description="folder of raw files and prepared datasets", json_schema_extra=LOCATION
+        Path("Data"), description="folder for raw files and prepared datasets", json_schema_extra=LOCATION
     )
-    min_rating: float | None = Field(0, description="drop interactions rated below this; null keeps all")
+    min_rating: float | None = Field(0, description="drop interactions rated below this; null = keep all")
     min_uc: int = Field(5, ge=0, description="drop users with fewer interactions than this")
     min_sc: int = Field(5, ge=0, description="drop items with fewer interactions than this")
     filter_mode: Literal["core", "once"] = Field(
         "core",
-        description="core: repeat min_sc and min_uc until both hold; once: items, then users, as MEANTIME's code does",
+        description="core: apply min_sc and min_uc until both hold; once: filter items, then users (MEANTIME's code)",
     )
     repeats: Literal["keep", "first", "last", "sum"] = Field(
         "keep",
-        description="of a user's interactions with one item keep all, the first, the last, or one with summed ratings",
+        description="which of a user's interactions with one item to keep: all, the first, the last, or their sum",
     )
     tie_order: Literal["file", "item", "random"] = Field(
-        "file", description="order of a user's interactions at the same time: the file's, by item id, or random"
+        "file",
+        description="order of a user's interactions with equal timestamps: as in the file, by item id, or random",
     )
-    tie_seed: int = Field(0, ge=0, description="seed of tie_order random")
-    since: Moment | None = Field(None, description="drop interactions before this time: 2003-02-28, or seconds")
-    until: Moment | None = Field(None, description="drop interactions at this time or later")
-    subsample_users: int | None = Field(None, ge=1, description="for a quick look: keep so many users, drawn at random")
-    subsample_seed: int = Field(0, ge=0, description="seed of subsample_users")
-    max_items: int | None = Field(None, ge=1, description="for a quick look: keep so many items, the most popular")
+    tie_seed: int = Field(0, ge=0, description="random seed of tie_order random")
+    since: Moment | None = Field(
+        None, description="drop interactions before this time: a date such as 2003-02-28, or Unix seconds"
+    )
+    until: Moment | None = Field(None, description="drop interactions at or after this time")
+    subsample_users: int | None = Field(None, ge=1, description="keep only this many randomly drawn users")
+    subsample_seed: int = Field(0, ge=0, description="random seed of subsample_users")
+    max_items: int | None = Field(None, ge=1, description="keep only this many items, the most popular ones")
 
     @model_validator(mode="after")
     def _check_times(self) -> "DatasetOptions":
@@ -136,7 +139,7 @@ class Dataset(ABC, Generic[AnyOptions]):
         data = replace(data, repeats=options.repeats == "keep" and self.people_repeat(options, data))
         cache.store(folder, data, [(note.levelno, _without_subject(note)) for note in notes])
         logger.info(
-            "%s: %d users, %d items, %d interactions, prepared in %s",
+            "%s: %d users, %d items, %d interactions; cached in %s",
             name,
             data.num_users,
             data.num_items,

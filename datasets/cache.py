@@ -77,7 +77,7 @@ def store(folder: Path, data: SequenceData, notes: Sequence[tuple[int, str]] = (
     except OSError as error:
         raise UserError(
             f"can't write the prepared dataset to {folder}: {error.strerror or error}; "
-            "free some space or give another --local_data_folder"
+            "free some space or choose another --local_data_folder"
         ) from error
 
 
@@ -92,10 +92,10 @@ def load(folder: Path, *, name: str, tell: bool = True) -> SequenceData | None:
     try:
         data, notes = _load(folder, name)
         for level, note in notes if tell else ():
-            logger.log(level, "%s (said when the data was prepared)", note.replace(SUBJECT, name, 1))
+            logger.log(level, "%s (logged when the data was prepared)", note.replace(SUBJECT, name, 1))
         return data
     except (OSError, ValueError, KeyError, TypeError) as error:
-        logger.warning("the prepared dataset in %s is damaged (%s) and is prepared anew", folder, error)
+        logger.warning("the prepared dataset in %s is damaged (%s); preparing it again", folder, error)
     try:
         _remove(folder, seen)
     except OSError as error:
@@ -107,16 +107,16 @@ def _load(folder: Path, name: str) -> tuple[SequenceData, list[tuple[int, str]]]
     """Read and check a folder and its notes; raises ValueError, KeyError, TypeError or OSError if anything is wrong."""
     meta: dict[str, Any] = json.loads((folder / META).read_text(encoding="utf-8"))
     if meta.pop("check") != _check(meta) or meta["key"] != folder.name:
-        raise ValueError(f"{META} has changed")
+        raise ValueError(f"{META} doesn't match its checksum")
     arrays: dict[str, Any] = dict.fromkeys(ARRAYS)
     for key, expected in meta["sums"].items():
         path = folder / f"{key}.npy"
         if key not in ARRAYS or _content_sum(path) != expected:
-            raise ValueError(f"{path.name} has changed")
+            raise ValueError(f"{path.name} doesn't match its checksum")
         arrays[key] = np.load(path, mmap_mode="r", allow_pickle=False)
     data = SequenceData(name=name, hash=str(meta["hash"]), repeats=bool(meta["repeats"]), **arrays)
     if data.items is None or data.offsets[0] != 0 or data.offsets[-1] != len(data.items):
-        raise ValueError("arrays don't belong together")
+        raise ValueError("the arrays are inconsistent")
     return data, [(int(level), str(note)) for level, note in meta["notes"]]
 
 

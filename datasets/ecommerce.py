@@ -28,8 +28,8 @@ BoolArray = npt.NDArray[np.bool_]
 class EcommerceOptions(RawFileOptions):
     """Options of the `ecommerce` dataset."""
 
-    keep_anonymous: bool = Field(False, description="keep rows without a customer: each invoice is a user of its own")
-    keep_cancellations: bool = Field(False, description="keep rows of cancellations (invoice numbers with C)")
+    keep_anonymous: bool = Field(False, description="keep rows without a customer; each such invoice is a user")
+    keep_cancellations: bool = Field(False, description="keep cancellations (invoice numbers that start with C)")
     keep_non_positive: bool = Field(False, description="keep rows with a quantity of zero or less")
 
 
@@ -38,7 +38,7 @@ class Ecommerce(RawFileDataset[EcommerceOptions]):
 
     code = "ecommerce"
     Options = EcommerceOptions
-    description = "UCI Online Retail: 4,372 customers, 4,070 stock codes, 541,909 invoice lines of 2010-2011"
+    description = "UCI Online Retail: 4,372 customers, 4,070 stock codes, 541,909 invoice lines from 2010-2011"
     repeats = True
     raw_names = ("data.csv", "Online Retail.csv", "Online Retail.xlsx", "OnlineRetail.csv")
     sources = (

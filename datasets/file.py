@@ -42,35 +42,39 @@ REPEATED = 0.01  # share of interactions with an item had before that makes a da
 class FileOptions(DatasetOptions):
     """Options of the `file` dataset."""
 
-    dataset_path: Path = Field(description="the file of interactions", json_schema_extra=INPUT_PATH)
+    dataset_path: Path = Field(description="file of interactions", json_schema_extra=INPUT_PATH)
     dataset_name: str | None = Field(
-        None, pattern=r"^[^/\\\x00-\x1f]+$", description="its name in results; null: the file's stem"
+        None,
+        pattern=r"^[^/\\\x00-\x1f]+$",
+        description="name of the dataset in results; null = the file's name without suffixes",
     )
     file_format: FileFormat = Field(
         "auto",
-        description="csv: any separated text; inter: RecBole; sasrec: `user item` a line; lists: `user item item ...`",
+        description="csv: delimited text; inter: RecBole; sasrec: `user item` per line; lists: `user item item ...`",
     )
     separator: str | None = Field(
-        None, description="between fields of a text file, e.g. ',', '\\t' (a tab), '::'; null: recognised"
+        None, description="field separator of a text file, e.g. ',', '\\t' (a tab) or '::'; null = detect"
     )
     quoted: bool | None = Field(
-        None, description='whether "a field" may stand in double quotes; null: yes, but over several lines not in a TSV'
+        None, description="whether fields may be in double quotes; null = yes, but in a TSV only within one line"
     )
-    has_header: bool | None = Field(None, description="whether the first row names the columns; null: recognised")
-    user_column: str | None = Field(None, description="name (without header: position from 1) of the user column")
-    item_column: str | None = Field(None, description="name (or position) of the item column; null: recognised")
+    has_header: bool | None = Field(None, description="whether the first row names the columns; null = detect")
+    user_column: str | None = Field(
+        None, description="name of the user column, or its position (from 1) if there is no header; null = detect"
+    )
+    item_column: str | None = Field(None, description="name or position of the item column; null = detect")
     rating_column: str | None = Field(
-        None, description="name (or position) of the rating column; null: recognised; '': none"
+        None, description="name or position of the rating column; null = detect; '' = ignore ratings"
     )
     timestamp_column: str | None = Field(
-        None, description="name (or position) of the time column; null: recognised; '': none"
+        None, description="name or position of the timestamp column; null = detect; '' = ignore timestamps"
     )
     timestamp_format: str | None = Field(
-        None, description="s, ms, us, ns, or a pattern such as '%d/%m/%Y %H:%M'; null: recognised"
+        None, description="s, ms, us, ns, or a strptime pattern such as '%d/%m/%Y %H:%M'; null = detect"
     )
-    skip_bad_rows: bool = Field(False, description="drop and count malformed rows in place of stopping at the first")
+    skip_bad_rows: bool = Field(False, description="drop and count malformed rows instead of stopping at the first")
     items_repeat: bool | None = Field(
-        None, description="whether people consume an item again (default of filter_seen); null: judged from the data"
+        None, description="whether users consume items again (sets filter_seen's default); null = judge from the data"
     )
 
     @field_validator("separator")
@@ -93,7 +97,7 @@ class File(Dataset[FileOptions]):
     code = "file"
     reader_version = 4
     Options = FileOptions
-    description = "one's own file: CSV, TSV, Parquet, RecBole .inter, SASRec text, one line per user; .gz or plain"
+    description = "your own file: CSV, TSV, Parquet, RecBole .inter, SASRec text, or one line per user; may be gzipped"
     location_options = Dataset.location_options | {"dataset_path", "dataset_name"}
 
     def name(self, options: FileOptions) -> str:
@@ -106,8 +110,8 @@ class File(Dataset[FileOptions]):
     def content_key(self, options: FileOptions) -> str:
         """The hash of the file, and its suffix, which takes part in recognising its format."""
         if not options.dataset_path.is_file():
-            problem = "it is a folder: give a file" if options.dataset_path.is_dir() else "there is no such file"
-            place = "" if options.dataset_path.is_absolute() else f" (seen from {Path.cwd()})"
+            problem = "this is a folder, not a file" if options.dataset_path.is_dir() else "no such file"
+            place = "" if options.dataset_path.is_absolute() else f" (relative to {Path.cwd()})"
             raise UserError(f"dataset_path {options.dataset_path}: {problem}{place}")
         inter = ".inter" in options.dataset_path.suffixes
         return content_hash(options.dataset_path, options.local_data_folder) + (".inter" if inter else "")
@@ -120,7 +124,7 @@ class File(Dataset[FileOptions]):
             bad_rows,
             time_format=options.timestamp_format,
             missing=MISSING_IN_FILES,
-            rating_advice=" (--rating_column '' leaves ratings unread)",
+            rating_advice=" (to ignore ratings, give --rating_column '')",
         )
 
     def people_repeat(self, options: FileOptions, data: SequenceData) -> bool:
@@ -148,8 +152,8 @@ def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:
         return _read_lists(options, bad_rows)
     if guess.width < 2:
         raise UserError(
-            f"{path}: no separator is recognised that cuts all of its lines into two fields or more: give --separator, "
-            "and --file_format lists if each line is a user and all of that user's items"
+            f"{path}: no separator splits every line into two or more fields: give --separator; if each line holds a "
+            "user followed by that user's items, also give --file_format lists"
         )
     return _read_fields(options, file_format, guess, wanted, bad_rows)
 
@@ -159,9 +163,9 @@ def _tell_remarks(path: Path) -> None:
     with TextBytes(path) as text:
         lines = LINE_END.split(text.remarks.decode("utf-8-sig", errors="replace").rstrip("\r\n"))
     if lines != [""]:
-        count = "its first line is" if len(lines) == 1 else f"its first {len(lines)} lines are"
+        count = "1 line" if len(lines) == 1 else f"{len(lines)} lines"
         shown = next(line for line in lines if line)[:60]
-        logger.warning("%s: %s left out as no part of the table: %r", path, count, shown)
+        logger.warning("%s: skipped %s before the table: %r", path, count, shown)
 
 
 def _read_lists(options: FileOptions, bad_rows: BadRows) -> RawTable:
@@ -169,7 +173,7 @@ def _read_lists(options: FileOptions, bad_rows: BadRows) -> RawTable:
     path = options.dataset_path
     separator = options.separator or ("\t" if has_tabs_between(path) else SPACE)
     shown = NAMES.get(separator, repr(separator))
-    logger.info("%s is read as one line per user, cut at %s: user item item ...", path, shown)
+    logger.info("%s is read as one line per user, split at %s: user item item ...", path, shown)
     return read_lists(path, separator, bad_rows)
 
 
@@ -207,10 +211,10 @@ def _read_fields(
         names = [str(number) for number in range(1, width + 1)]
         shown = {role: f"column {index + 1}" for role, index in columns.items()}
     logger.info(
-        "%s is read as text separated by %s, %s header: %s",
+        "%s is read as text separated by %s, %s a header: %s",
         path,
         guess.separator_name,
-        "with" if header else "no",
+        "with" if header else "without",
         ", ".join(f"{role} = {name}" for role, name in shown.items()),
     )
     warn_without_time(names, wanted, columns, path)

@@ -8,7 +8,7 @@ class Gowalla(TableDataset[RawFileOptions]):
     """loc-gowalla_totalCheckins.txt: user, time, latitude, longitude, place; the newest first."""
 
     code = "gowalla"
-    description = "Gowalla: 107,092 users, 1,280,969 places, 6,442,892 check-ins of 2009-2010"
+    description = "Gowalla: 107,092 users, 1,280,969 places, 6,442,892 check-ins from 2009-2010"
     repeats = True
     raw_names = ("loc-gowalla_totalCheckins.txt", "Gowalla_totalCheckins.txt")
     sources = (

@@ -17,11 +17,11 @@ def to_seconds(moment: str | int) -> int:
         try:
             parsed = datetime.fromisoformat(moment.strip())
         except ValueError:
-            raise ValueError(f"{moment!r} is no date such as 2003-02-28 or 2003-02-28T17:30") from None
+            raise ValueError(f"{moment!r} is not a date such as 2003-02-28 or 2003-02-28T17:30") from None
         return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
     if moment in YEARS or (moment // 10_000 in YEARS and 1 <= moment // 100 % 100 <= 12):
         year, month = (moment, 1) if moment in YEARS else (moment // 10_000, moment // 100 % 100)
-        raise ValueError(f"{moment} would be seconds since 1970; write a date as {year}-{month:02}-01")
+        raise ValueError(f"{moment} would mean seconds since 1970; write a date as {year}-{month:02}-01")
     return moment
 
 

@@ -93,7 +93,7 @@ def prepare(rows: Rows, rules: Rules, *, name: str) -> SequenceData:
         filter_rows(rows, rules.min_uc, rules.min_sc, rules.filter_mode)
     if len(rows) == 0:
         raise UserError(
-            f"no interaction of {name} is left after the filters ({rules}) of {before}: lower them, or let more in"
+            f"no interactions are left of {name} ({before}) after filtering with {rules}: relax the filters"
         )
     rows.users, user_ids = densify(rows.users, rows.user_ids)
     rows.items, item_ids = densify(rows.items, rows.item_ids)
@@ -125,8 +125,8 @@ def _check_needs(rows: Rows, rules: Rules, name: str) -> None:
         timed.append("tie_order")
     if rows.ticks is None and timed:
         raise UserError(
-            f"{name} has no timestamps (the order of its rows is the order in time), so {' and '.join(timed)} can't be "
-            "applied: leave it out"
+            f"{name} has no timestamps (its rows are assumed to be in time order), so {' and '.join(timed)} can't be "
+            "used"
         )
 
 
@@ -137,7 +137,7 @@ def _choose(rows: Rows, rules: Rules, name: str) -> None:
         rows.keep_where(rows.ratings >= rules.min_rating)
         if len(rows) < before:
             logger.info(
-                "%s: %d of %d rows are dropped, rated below %g", name, before - len(rows), before, rules.min_rating
+                "%s: dropped %d of %d rows (rated below %g)", name, before - len(rows), before, rules.min_rating
             )
     if rows.ticks is not None and rules.since is not None:
         rows.keep_where(rows.ticks >= rules.since * rows.ticks_per_second)

@@ -34,7 +34,7 @@ class RawFileOptions(DatasetOptions):
 
     dataset_url: str | None = Field(
         None,
-        description="another source of the raw file or its zip, in place of the usual: http(s)://... or gdrive:<id>",
+        description="source of the raw file or its archive, instead of the usual ones: http(s)://... or gdrive:<id>",
         json_schema_extra=LOCATION,
     )
 
@@ -110,9 +110,9 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
         folder = options.local_data_folder / wanted.folder
         sources = wanted.sources if options.dataset_url is None else (Source(options.dataset_url),)
         what = (
-            f"Put {' or '.join(wanted.names)} (or the zip that holds it) into {folder}/, name another source by "
-            "--dataset_url, or work offline: --dataset_code synthetic, or --dataset_code file --dataset_path <file>. "
-            f"The dataset's own page is {self.home}"
+            f"Put {' or '.join(wanted.names)} (or a zip that contains it) into {folder}/, give another source with "
+            "--dataset_url, or work offline with --dataset_code synthetic or --dataset_code file --dataset_path "
+            f"<file>. The dataset's home page is {self.home}"
         )
         logger.info("downloading %s (%s) to %s; licence: %s", self.code, self.size, folder, self.licence)
         with workspace(folder) as temporary:
@@ -128,9 +128,7 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
         """The hash of the raw file."""
         present = self._present(options)
         if present is not None and options.dataset_url is not None:
-            logger.info(
-                "%s is used, so nothing is fetched from dataset_url: remove the file to have it fetched", present
-            )
+            logger.info("%s exists, so dataset_url is ignored: remove the file to download it", present)
         return content_hash(present or self._download(options), options.local_data_folder)
 
     @abstractmethod
@@ -155,7 +153,7 @@ def _unpack(folder: Path, names: Sequence[str]) -> Path | None:
             logger.info("unpacking %s", archive)
             return extract(archive, names, folder)
         if archive.suffix.lower() == ".zip" and not is_zip(archive):
-            logger.warning("%s is damaged or no zip file: it is passed over; remove it, or bring it again", archive)
+            logger.warning("%s is ignored, as it is damaged or not a zip file: remove or replace it", archive)
     return None
 
 
@@ -174,7 +172,7 @@ def _keep(file: Path, folder: Path, wanted: RawFile) -> Path:
         file = extract(file, wanted.names, file.parent)
         name = file.name
     if name == workbook and not holds(file, WORKBOOK):
-        raise ArchiveError(f"{file} is no xlsx workbook")
+        raise ArchiveError(f"{file} is not an xlsx workbook")
     if name != workbook:
         _refuse_others(file, wanted.table)
     return place(file, folder / name)
@@ -193,13 +191,13 @@ def _refuse_others(file: Path, table: Table | None) -> None:
 
 def _try_first_rows(path: Path, table: Table) -> None:
     """Raise UserError if the first rows of a file don't fit a declared table."""
-    advice = "it is damaged or not the dataset's"
+    advice = "it is damaged or another file"
     guess = sniff(path, table.separator)
     rows = guess.rows[_layout(path, table, guess, advice).has_header :]
     for number, row in enumerate(rows):
         if len(row) != len(table.columns):
             raise UserError(
-                f"{path}, row {number + 1}: {len(row)} fields where {len(table.columns)} are expected ({advice})"
+                f"{path}, row {number + 1}: expected {len(table.columns)} fields, found {len(row)} ({advice})"
             )
     known = [role for role in ROLES if role in table.columns and (role != "timestamp" or table.time_format is not None)]
     if not rows or not set(NEEDED) <= set(known):
@@ -233,7 +231,7 @@ class TableDataset(RawFileDataset[AnyRawFileOptions]):
 
 def damaged_file(path: Path) -> BadRows:
     """A raw file has no bad rows unless it is damaged or another one."""
-    return BadRows(advice=f"{path.name} is damaged or not the dataset's: remove it and fetch it again")
+    return BadRows(advice=f"{path.name} is damaged or another file: remove it and download it again")
 
 
 def read_table(path: Path, table: Table, columns: Mapping[str, int]) -> RawTable:
@@ -247,14 +245,14 @@ def _layout(path: Path, table: Table, guess: Guess, advice: str) -> Layout:
     first = [name.strip().lstrip("\ufeff") for name in guess.rows[0]] if guess.rows else []
     if len(first) != len(table.columns):
         raise UserError(
-            f"{path}, line 1: {len(first)} fields separated by {guess.separator_name} where {len(table.columns)} are "
-            f"expected ({advice})"
+            f"{path}, line 1: expected {len(table.columns)} fields separated by {guess.separator_name}, found "
+            f"{len(first)} ({advice})"
         )
     header = table.header
     if header is not None and [plain(name) for name in first] != [plain(name) for name in header]:
         if not table.header_optional:
             raise UserError(
-                f"{path}, line 1: the header is {', '.join(first)!r} where {', '.join(header)!r} is expected ({advice})"
+                f"{path}, line 1: expected the header {', '.join(header)!r}, found {', '.join(first)!r} ({advice})"
             )
         header = None
     return Layout(table.separator, len(table.columns), header is not None, table.encoding)

@@ -31,7 +31,7 @@ class RetailRocket(RawFileDataset[RetailRocketOptions]):
 
     code = "retailrocket"
     Options = RetailRocketOptions
-    description = "RetailRocket: 1,407,580 visitors, 235,061 items, 2,756,101 events of 2015"
+    description = "RetailRocket: 1,407,580 visitors, 235,061 items, 2,756,101 events from 2015"
     repeats = True
     raw_names = ("events.csv",)
     sources = (Source("https://www.kaggle.com/datasets/retailrocket/ecommerce-dataset", needs="a Kaggle account"),)
@@ -57,8 +57,8 @@ class RetailRocket(RawFileDataset[RetailRocketOptions]):
         if not known.all():
             row = int(np.argmin(known))
             raise UserError(
-                f"{path}, {lines.place(row)}: the event is {event[row].as_py()!r} where {', '.join(EVENTS)} are "
-                f"expected ({damaged_file(path).advice})"
+                f"{path}, {lines.place(row)}: unknown event {event[row].as_py()!r}, expected {', '.join(EVENTS[:-1])} "
+                f"or {EVENTS[-1]} ({damaged_file(path).advice})"
             )
         if options.visitor_events != "all":
             lines = _only(lines, np.flatnonzero(pc.equal(event, options.visitor_events).to_numpy()))
@@ -82,7 +82,7 @@ class Yoochoose(TableDataset[YoochooseOptions]):
 
     code = "yoochoose"
     Options = YoochooseOptions
-    description = "Yoochoose (RecSys Challenge 2015): 9,249,729 sessions, 52,739 items, 33,003,944 clicks of 2014"
+    description = "Yoochoose (RecSys Challenge 2015): 9,249,729 sessions, 52,739 items, 33,003,944 clicks from 2014"
     repeats = True
     raw_names = ("yoochoose-clicks.dat",)
     sources = (

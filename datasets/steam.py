@@ -52,8 +52,8 @@ class SteamOptions(RawFileOptions):
 
     steam_version: Literal["reviews", "australian", "sasrec"] = Field(
         "reviews",
-        description="reviews: 7.8 million with dates; australian: 59,305 of Australian players, with dates; "
-        "sasrec: the reviews as SASRec's authors prepared them, in the order of time, without times",
+        description="reviews: 7.8 million with dates; australian: 59,305 by Australian players, with dates; "
+        "sasrec: as preprocessed by SASRec's authors, in time order but without timestamps",
     )
 
 
@@ -62,7 +62,7 @@ class Steam(RawFileDataset[SteamOptions]):
 
     code = "steam"
     Options = SteamOptions
-    description = "Steam: 2,567,538 players, 15,474 games, 7,793,069 reviews of 2010-2018; or an excerpt of them"
+    description = "Steam: 2,567,538 players, 15,474 games, 7,793,069 reviews from 2010-2018; or a subset of them"
     home = "https://cseweb.ucsd.edu/~jmcauley/datasets.html#steam_data"
     licence = "research use (no licence is stated)"
     citation = (
@@ -113,9 +113,7 @@ def _with_year(table: RawTable) -> RawTable:
     yearless = np.asarray(pc.match_substring_regex(posted, r"^Posted \w+ \d+\.$").to_numpy(), dtype=bool)
     if not yearless.any():
         return table
-    logger.warning(
-        "%s: %d of %d reviews have a date without a year and are left out", table.path, yearless.sum(), len(dated)
-    )
+    logger.warning("%s: dropped %d of %d reviews (their dates have no year)", table.path, yearless.sum(), len(dated))
     rows = np.flatnonzero(~yearless)
     columns = {role: column.take(pa.array(rows)) for role, column in table.columns.items()}
     return RawTable(table.path, columns, lambda row: table.place(int(rows[row])))

@@ -22,20 +22,20 @@ DAY = 24 * 3600
 class SyntheticOptions(DatasetOptions):
     """Options of the `synthetic` dataset."""
 
-    synthetic_users: int = Field(2000, ge=1, le=10_000_000, description="users to generate")
-    synthetic_items: int = Field(500, ge=2, le=10_000_000, description="items to generate")
-    synthetic_length: float = Field(30, ge=SHORTEST, le=10_000, description="mean interactions of a user")
+    synthetic_users: int = Field(2000, ge=1, le=10_000_000, description="number of users")
+    synthetic_items: int = Field(500, ge=2, le=10_000_000, description="number of items")
+    synthetic_length: float = Field(30, ge=SHORTEST, le=10_000, description="mean interactions per user")
     synthetic_groups: int = Field(
-        20, ge=1, description="groups of items; a user's chain stays in one until taste drifts"
+        20, ge=1, description="number of item groups; a user stays in one until their taste drifts"
     )
     predictability: float = Field(
-        0.8, ge=0, le=1, description="share of interactions that follow from the ones before; 0 is noise by popularity"
+        0.8, ge=0, le=1, description="share of interactions that follow the Markov chain; 0 = popularity-weighted noise"
     )
-    taste_drift: float = Field(0.05, ge=0, le=1, description="chance at each step that a user moves to another group")
+    taste_drift: float = Field(0.05, ge=0, le=1, description="probability per step of moving to another item group")
     popularity_skew: float = Field(
-        1.0, ge=0, le=5, description="exponent of the popularity of groups and items; 0: all are equally popular"
+        1.0, ge=0, le=5, description="power-law exponent of group and item popularity; 0 = uniform"
     )
-    synthetic_seed: int = Field(0, ge=0, description="seed of the generated dataset")
+    synthetic_seed: int = Field(0, ge=0, description="random seed of the generated dataset")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Synthetic(Dataset[SyntheticOptions]):
 
     code = "synthetic"
     Options = SyntheticOptions
-    description = "generated Markov chains over item groups; needs no network"
+    description = "generated Markov chains over item groups; needs no download"
     repeats = True
 
     def content_key(self, options: SyntheticOptions) -> str:

@@ -23,7 +23,7 @@ def read_workbook(path: Path, names: Sequence[str]) -> RawTable:
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > LARGEST_BYTES:
-                raise UserError(f"{path} unpacks to more than {LARGEST_BYTES >> 30} GiB: it is not read")
+                raise UserError(f"{path} is too large: it unpacks to more than {LARGEST_BYTES >> 30} GiB")
         sheet = python_calamine.CalamineWorkbook.from_path(path).get_sheet_by_index(0)
         rows = sheet.to_python(skip_empty_area=True)
     except (zipfile.BadZipFile, python_calamine.CalamineError, OSError) as error:

@@ -101,8 +101,8 @@ def warn_without_time(
     unused = [name for index, name in enumerate(names) if index not in found.values() and plain(name) not in ratings]
     if "timestamp" not in found and unused and wanted.get("timestamp") is None:
         logger.warning(
-            "%s: no column is recognised as the time, so that the order of its rows counts as their order in time. "
-            "If one of %s is it, name it with --timestamp_column",
+            "%s: no column is recognised as the timestamp, so the rows are assumed to be in time order. "
+            "If one of %s holds the time, name it with --timestamp_column",
             path,
             _listed(unused),
         )

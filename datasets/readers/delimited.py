@@ -69,13 +69,13 @@ def read_delimited(path: Path, layout: Layout, columns: Mapping[str, int], bad_r
     try:
         table, bad, stream = _parse(path, layout, sorted({*fields.values(), *gaps}))
     except NotUtf8:
-        logger.warning("%s is not UTF-8; it is read as Latin-1", path)
+        logger.warning("%s is not UTF-8; reading it as Latin-1", path)
         return read_delimited(path, replace(layout, encoding=FALLBACK), columns, bad_rows)
     except pa.ArrowInvalid as error:
         raise UserError(f"{path} can't be read as a table: {error}") from error
     for gap in gaps:
         if pc.any(pc.not_equal(table[str(gap)], "")).as_py():
-            raise UserError(f"{path} is not separated by {layout.separator!r} throughout")
+            raise UserError(f"{path}: some rows are not separated by {layout.separator!r}")
     rows_seen = table.num_rows + bad + layout.has_header
     if layout.quoted is not False and stream.has_quotes and stream.lines > rows_seen:
         _check_quotes(path, layout)
@@ -125,7 +125,8 @@ def _parse(path: Path, layout: Layout, wanted: list[int]) -> tuple[pa.Table, int
         except pa.ArrowInvalid as error:
             if "straddling" in str(error):
                 raise UserError(
-                    f"{path} has a row of more than {LONGEST_ROW >> 20} MiB: a quote is never closed, or it is no table"
+                    f"{path} has a row of more than {LONGEST_ROW >> 20} MiB: a quote is never closed, or the file is "
+                    "not a table"
                 ) from error
             raise
         finally:
@@ -171,7 +172,7 @@ def _check_quotes(path: Path, layout: Layout) -> None:
 
     Raises UserError if a quote is never closed, or nobody has said that there are quotes in a file cut at tabs.
     """
-    advice = "; if quotes are letters in this file, give --quoted false" if layout.quoted is None else ""
+    advice = "; if quotes are ordinary characters in this file, give --quoted false" if layout.quoted is None else ""
     inside, first, last = 0, None, None
     try:
         for last in _rows(path, layout, [END]):
@@ -180,18 +181,18 @@ def _check_quotes(path: Path, layout: Layout) -> None:
             first = first or (last if height else None)
     except csv.Error as error:
         line = last.last_line + 1 if last else 1
-        raise UserError(f"{path}: a quoted field from line {line} on is broken ({error}){advice}") from error
+        raise UserError(f"{path}, line {line}: malformed quoted field ({error}){advice}") from error
     if last is not None and last.fields != [END]:
-        raise UserError(f"{path}: a quote in the row that starts in line {last.line} is never closed{advice}")
+        raise UserError(f"{path}, line {last.line}: a quote that opens in this row is never closed{advice}")
     if first is None:
         return
     if layout.separator == "\t" and layout.quoted is None:
         raise UserError(
-            f"{path}, line {first.line}: the row goes on to line {first.last_line}, for a field opens with a quote "
-            f"that isn't closed before{advice}, else --quoted true"
+            f"{path}, line {first.line}: the row continues to line {first.last_line}, where its quoted field ends"
+            f"{advice}, otherwise --quoted true"
         )
     logger.warning(
-        "%s: %d lines lie within quoted fields, the first row that goes on over several is lines %d to %d%s",
+        "%s: %d line breaks are inside quoted fields; the first row with one spans lines %d to %d%s",
         path,
         inside,
         first.line,
@@ -205,7 +206,7 @@ def _first_unfit(path: Path, layout: Layout) -> str:
     for row in _rows(path, layout):
         if len(row.fields) != layout.num_fields:
             count = (len(row.fields) - 1) // layout.stride + 1
-            return f"line {row.line}: {count} fields where {layout.num_columns} are expected"
+            return f"line {row.line}: expected {layout.num_columns} fields, found {count}"
     return "a row with the wrong number of fields"
 
 

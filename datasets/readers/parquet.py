@@ -67,5 +67,5 @@ def _read(file: pq.ParquetFile, name: str) -> pa.ChunkedArray:
         values[part] = batch.to_numpy()
         start += len(batch)
     if start != len(values):
-        raise pa.ArrowInvalid(f"it has other than the {len(values):,} rows that it claims")
+        raise pa.ArrowInvalid(f"the number of rows differs from the {len(values):,} in the metadata")
     return pa.chunked_array([pa.array(values, type=kind, mask=absent)])

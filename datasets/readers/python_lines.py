@@ -80,7 +80,7 @@ def _parse(content: bytes) -> dict[str, Any]:
 def _reason(error: Exception) -> str:
     """What is wrong with a line, in words."""
     if isinstance(error, KeyError):
-        return f"there is no {error.args[0]!r}"
+        return f"key {error.args[0]!r} is missing"
     return str(error)
 
 
@@ -90,7 +90,7 @@ def _text(value: Any) -> str:
         return value if value.isascii() else _whole_characters(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return repr(value)
-    raise ValueError(f"a value is {value!r:.60} where text or a number is expected")
+    raise ValueError(f"expected text or a number, found {value!r:.60}")
 
 
 def _whole_characters(text: str) -> str:

@@ -81,8 +81,8 @@ def _whole_lines(text: str, path: Path) -> str:
     ends = [text.rfind(end) for end in "\n\r"]
     if max(ends) < 0:
         raise UserError(
-            f"{path}, line 1 has more than {SAMPLE_BYTES >> 10} KiB, so it is no table of interactions; if each line "
-            "is one user's items, give --file_format lists"
+            f"{path}, line 1 has more than {SAMPLE_BYTES >> 10} KiB, so this is not a table of interactions; if each "
+            "line holds one user's items, give --file_format lists"
         )
     return text[: (ends[0] if ends[0] >= 0 else ends[1]) + 1]
 
@@ -151,8 +151,8 @@ def _unclear(path: Path, example: Sequence[str]) -> UserError:
     """The error for a file without header whose columns could be anything."""
     shown = " | ".join(field[:30] for field in example[:12])
     return UserError(
-        f"{path} has {len(example)} columns and no header that is understood ({shown}): say which column is which by "
-        "their position, e.g. --user_column 1 --item_column 3, or name a format by --file_format"
+        f"{path} has {len(example)} columns and no recognised header ({shown}): give the positions of the columns, "
+        "e.g. --user_column 1 --item_column 3, or the format with --file_format"
     )
 
 
@@ -162,7 +162,7 @@ def _given_positions(given: Mapping[str, str], width: int, path: Path) -> dict[s
     for role in NEEDED:
         if role not in given:
             first = next(other for other, name in given.items() if name)
-            message = f"{path} has no header: with some columns given by position, give --{role}_column too"
+            message = f"{path} has no header: as other columns are given by position, give --{role}_column as well"
             raise ColumnError(message, first)
     return find_columns(names, given, path)
 

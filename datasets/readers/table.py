@@ -24,12 +24,12 @@ class BadRows:
     """
 
     skip: bool = False
-    advice: str = "--skip_bad_rows true drops and counts bad rows"
+    advice: str = "to drop and count bad rows, give --skip_bad_rows true"
 
     def settle(self, path: Path, where: str, count: int) -> int:
         """`count`, logged, if bad rows are dropped; else raises UserError. where: place and reason of the first."""
         if not self.skip:
-            others = f"; {count:,} rows are bad in all" if count > 1 else ""
+            others = f"; {count:,} bad rows in total" if count > 1 else ""
             raise UserError(f"{path}, {where}{others} ({self.advice})")
         logger.warning("%s: dropped %d bad rows; the first: %s", path, count, where)
         return count

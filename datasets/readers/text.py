@@ -64,14 +64,14 @@ class TextBytes(io.RawIOBase):
         try:
             content = self._file.read(size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise UserError(f"{self.path} is a damaged or truncated gzip file ({error}): fetch it again") from error
+            raise UserError(f"{self.path} is a damaged or truncated gzip file ({error}): download it again") from error
         except OSError as error:
             raise UserError(f"can't read {self.path}: {error.strerror or error}") from error
         self._passed += len(content)
         if self._packed and self._passed > self._limit:
             raise UserError(
-                f"{self.path} unpacks to more than {LARGEST_RATIO} times its size; if it is what it should be, "
-                "unpack it yourself and give the unpacked file"
+                f"{self.path} unpacks to more than {LARGEST_RATIO} times its size; if you trust it, unpack it and give "
+                "the unpacked file"
             )
         return content
 
@@ -143,9 +143,7 @@ class TableBytes(io.RawIOBase):
         except UnicodeDecodeError as error:
             if self._encoding.startswith("utf-8"):
                 raise NotUtf8 from error
-            raise UserError(
-                f"{self._path} is damaged: it isn't the {self._encoding} that its first bytes say"
-            ) from error
+            raise UserError(f"{self._path} is damaged: it starts as {self._encoding}, but can't be decoded") from error
         self._whole_letters = not self._decoder.getstate()[0]
         return content
 
@@ -175,13 +173,13 @@ def read_sample(path: Path) -> tuple[bytes, bool]:
     if not sample.strip(b"\xef\xbb\xbf \t\r\n"):
         raise UserError(f"{path} is empty")
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise UserError(f"{path} is a web page, not a table: fetch the data itself")
+        raise UserError(f"{path} is a web page, not a table: download the data itself")
     if sample.startswith(b"PK") and path.suffix.lower() in (".xlsx", ".xlsm", ".ods"):
         raise UserError(f"{path} is a workbook: save its sheet as CSV")
     if sample.startswith(ARCHIVES) or sample[4:10] == b"1AY&SY":  # the latter is bzip2
-        raise UserError(f"{path} is an archive: unpack it and give the file inside (.gz is read as it is)")
+        raise UserError(f"{path} is an archive: unpack it and give the file inside (.gz files need no unpacking)")
     if re.match(rb'\{\s*"[^"]*"\s*:|\[\s*[\[{]', start):
-        raise UserError(f"{path} holds JSON, which isn't read: convert it to CSV or Parquet")
+        raise UserError(f"{path} contains JSON, which is not supported: convert it to CSV or Parquet")
     return sample[:SAMPLE_BYTES], len(sample) <= SAMPLE_BYTES
 
 

@@ -72,7 +72,7 @@ def parse_times(table: RawTable, time_format: str | None, problems: Problems) ->
         _warn_of_days(values[ok], time_format, table)
         return _from_numbers(values, ok, column, time_format, problems)
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise UserError(f"{table.path}: the timestamp column has type {kind}; times are numbers, dates or text")
+        raise UserError(f"{table.path}: the timestamp column has type {kind}; expected numbers, dates or text")
     column = pc.fill_null(column, "")
     if time_format is None or time_format in UNITS:
         values, ok = parse_numbers(column)
@@ -86,8 +86,8 @@ def _warn_of_days(values: npt.NDArray[np.generic], unit: str | None, table: RawT
     """Say so where what is read as seconds looks like the days of a spreadsheet."""
     if unit is None and len(values) and values.min() >= SHEET_DAYS[0] and values.max() < SHEET_DAYS[1]:
         logger.warning(
-            "%s: the times, %s to %s, are read as seconds since 1970; if they are days since 1900, as a spreadsheet "
-            "writes them, save that column as dates",
+            "%s: timestamps from %s to %s are read as seconds since 1970; if they are spreadsheet dates (days since "
+            "1900), save that column as dates",
             table.path,
             values.min(),
             values.max(),
@@ -119,7 +119,7 @@ def _from_numbers(
         unit, other = _common_unit(values, ok)
         if other is not None:
             name = unit
-            problems.add(other, lambda row: f"timestamp {column[row].as_py()!r} is not in {name} as most are")
+            problems.add(other, lambda row: f"timestamp {column[row].as_py()!r} is not in {name} like most others")
             values = np.where(other, 0, values)
     if values.dtype.kind != "f":
         far = (values.astype(np.float64) >= 2.0**63) & ok
@@ -200,7 +200,9 @@ def _from_text(table: RawTable, column: pa.ChunkedArray, pattern: str | None, pr
     except ValueError as error:
         raise UserError(f"{table.path}: --timestamp_format {pattern!r} can't be used: {error}") from error
     missing = dates.isna().to_numpy()
-    problems.add(missing[codes], lambda row: f"timestamp {column[row].as_py()!r} is not a time like the others")
+    problems.add(
+        missing[codes], lambda row: f"timestamp {column[row].as_py()!r} is not a time in the format of the others"
+    )
     micro = _microseconds(dates)
     if (micro % MICRO == 0).all():
         return Ticks((micro // MICRO)[codes], 1)
@@ -226,8 +228,8 @@ def _recognise(table: RawTable, texts: "pd.Series[str]") -> str:
     if not likely:
         example = next((text for text in texts if text), "")
         raise UserError(
-            f"{table.path}: times like {example!r} are not understood; give --timestamp_format, e.g. '%Y-%m-%d %H:%M' "
-            "(or s, ms, us, ns for numbers)"
+            f"{table.path}: timestamps such as {example!r} are not recognised; give --timestamp_format, e.g. "
+            "'%Y-%m-%d %H:%M' (or s, ms, us, ns for numbers)"
         )
     shares = {form: _share(texts, form) for form in likely}
     best = max(shares.values())
@@ -236,8 +238,8 @@ def _recognise(table: RawTable, texts: "pd.Series[str]") -> str:
     for other in winners[1:]:
         if not first.equals(pd.to_datetime(texts, format=other, errors="coerce", utc=True)):
             raise UserError(
-                f"{table.path}: times like {texts.iloc[0]!r} can be read as {winners[0]} or as {other}; "
-                "say which by --timestamp_format"
+                f"{table.path}: timestamps such as {texts.iloc[0]!r} fit both {winners[0]} and {other}; "
+                "choose one with --timestamp_format"
             )
     return winners[0]
 

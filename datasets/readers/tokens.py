@@ -80,7 +80,7 @@ def read_rows(path: Path, width: int, columns: Mapping[str, int], has_header: bo
             parts[role].append(fields.take(pa.array(np.arange(index, len(fields), width))))
         book.add(fits)
         line += len(fits)
-    dropped = _settle_bad_lines(path, bad_lines, f"{width} are expected", bad_rows)
+    dropped = _settle_bad_lines(path, bad_lines, f"{width} fields", bad_rows)
     table = {role: pa.chunked_array(chunks, type=pa.large_string()) for role, chunks in parts.items()}
     return RawTable(path, table, lambda row: f"line {book.line(row)}", dropped)
 
@@ -109,7 +109,7 @@ def read_lists(path: Path, separator: str, bad_rows: BadRows) -> RawTable:
         items.append(block.fields.filter(pa.array(is_item)))
         all_counts.append(items_of_line)
         line += len(block.counts)
-    dropped = _settle_bad_lines(path, bad_lines, "a user and at least one item are expected", bad_rows)
+    dropped = _settle_bad_lines(path, bad_lines, "a user and at least one item", bad_rows)
     ends = np.cumsum(np.concatenate(all_counts)) if all_counts else np.zeros(0, dtype=np.int64)
     table = {
         "user": pa.chunked_array(users, type=pa.large_string()),
@@ -124,7 +124,8 @@ def _settle_bad_lines(path: Path, bad_lines: list[IntArray], expected: str, bad_
         return 0
     lines = np.concatenate(bad_lines)
     line, count = lines[0]
-    return bad_rows.settle(path, f"line {line}: {count} field{'s' if count > 1 else ''} where {expected}", len(lines))
+    fields = f"{count} field{'s' if count > 1 else ''}"
+    return bad_rows.settle(path, f"line {line}: expected {expected}, found {fields}", len(lines))
 
 
 def _blocks(path: Path, separator: str) -> Iterator[Block]:
@@ -153,7 +154,7 @@ def _encoding(path: Path) -> str:
         try:
             raw.decode("utf-8")
         except UnicodeDecodeError:
-            logger.warning("%s is not UTF-8; it is read as Latin-1", path)
+            logger.warning("%s is not UTF-8; reading it as Latin-1", path)
             return "latin-1"
     return "utf-8"
 
@@ -170,7 +171,7 @@ def _whole_lines(path: Path) -> Iterator[bytes]:
                 rest = rest[end:]
             elif len(rest) > LONGEST_LINE:
                 raise UserError(
-                    f"{path} has a line of more than {LONGEST_LINE >> 20} MiB: it is no table of interactions"
+                    f"{path} has a line of more than {LONGEST_LINE >> 20} MiB, so it is not a table of interactions"
                 )
         if rest:
             yield rest

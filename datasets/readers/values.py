@@ -154,9 +154,9 @@ def _typed_ids(table: RawTable, role: str, column: pa.ChunkedArray, problems: Pr
         try:
             return np.asarray(pc.fill_null(column, 0).cast(pa.int64()).to_numpy(), dtype=np.int64)
         except pa.ArrowInvalid as error:
-            raise UserError(f"{table.path}: {role} ids don't fit in 64 bits with a sign: {error}") from error
+            raise UserError(f"{table.path}: {role} ids don't fit in signed 64-bit integers: {error}") from error
     if not pa.types.is_floating(column.type):
-        raise UserError(f"{table.path}: the {role} column has type {column.type}; ids are integers or text")
+        raise UserError(f"{table.path}: the {role} column has type {column.type}; expected integers or text")
     values = np.asarray(pc.fill_null(column, 0).to_numpy(), dtype=np.float64)
     empty = np.isnan(values) & ~missing
     problems.add(empty, lambda row: f"there is no {role} id")
@@ -192,7 +192,7 @@ def _ratings(table: RawTable, problems: Problems, advice: str) -> npt.NDArray[np
         values = np.asarray(pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy(), dtype=np.float64)
         ok = np.isfinite(values)
     else:
-        raise UserError(f"{table.path}: the rating column has type {column.type}; ratings are numbers")
+        raise UserError(f"{table.path}: the rating column has type {column.type}; expected numbers")
     problems.add(~ok, lambda row: f"the rating {column[row].as_py()!r} is not a number{advice}")
     large = ok & (np.abs(values) > np.finfo(np.float32).max)
     problems.add(large, lambda row: f"the rating {column[row].as_py()!r} is too large")

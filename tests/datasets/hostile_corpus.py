@@ -68,11 +68,11 @@ REFUSED: dict[str, Refused] = {
     "NUL bytes in an id": Refused("user,item\n1,a\n1,b\0c\n", "line 3: .*control characters"),
     "NUL bytes only": Refused(bytes(4096), "is no|can't be read|separator|control|empty"),
     "random bytes": Refused(bytes(range(256)) * 40, "can't be read|separator|line|control|is no|no column"),
-    "short row": Refused(HEAD + "1,2,3,4\n1,2\n1,2,3,4\n", "line 3: 2 fields where 4"),
-    "long row": Refused(HEAD + "1,2,3,4\n1,2,3,4\n1,2,3,4,5\n", "line 4: 5 fields where 4"),
+    "short row": Refused(HEAD + "1,2,3,4\n1,2\n1,2,3,4\n", "line 3: expected 4 fields, found 2"),
+    "long row": Refused(HEAD + "1,2,3,4\n1,2,3,4\n1,2,3,4,5\n", "line 4: expected 4 fields, found 5"),
     "a quote in a TSV that is a letter": Refused(
         'user\titem\ttitle\n1\t2\t"Heroes\n1\t3\tx\n1\t4\t12"\n1\t5\tx\n',
-        "line 2: the row goes on to line 4.*--quoted false",
+        "line 2: the row continues to line 4.*--quoted false",
     ),
     "the plus of a number beside one that is bad": Refused("1,2,+1\n1,3,\n2,3,-1\n", "line 2: the rating ''"),
     "a rating beyond 32 bits": Refused("user,item,rating\n1,2,3\n1,3,1e39\n", "line 3: the rating '1e39' is too large"),
@@ -82,7 +82,8 @@ REFUSED: dict[str, Refused] = {
     ),
     "UTF-16 cut in a letter": Refused(("user,item\n" + "1,ab\n" * 99).encode("utf-16")[:-1], "utf-16"),
     "a long row that isn't UTF-8": Refused(
-        ("user,item,title\n" + "1,2,x\n" * 60_000 + "1,2,caf\xe9,x\n").encode("latin-1"), "line 60002: 4 fields where 3"
+        ("user,item,title\n" + "1,2,x\n" * 60_000 + "1,2,caf\xe9,x\n").encode("latin-1"),
+        "line 60002: expected 3 fields, found 4",
     ),
     "Parquet with text that isn't UTF-8": Refused(
         lambda: parquet(user=["ann"] * 3, item=["bobby"] * 3).replace(b"bobby", b"bo\xff\xfey"),
@@ -91,7 +92,7 @@ REFUSED: dict[str, Refused] = {
     "a time of unsigned 64 bits": Refused(
         lambda: parquet(user=[1], item=[2], time=pa.array([2**64 - 1], pa.uint64())), "too large|can't be used"
     ),
-    "quote never closed": Refused(HEAD + '1,2,3,"4\n1,2,3,4\n', "closed|broken"),
+    "quote never closed": Refused(HEAD + '1,2,3,"4\n1,2,3,4\n', "closed|malformed"),
     "no item column": Refused("user,title\n1,a\n2,b\n", "no column is recognised as the item"),
     "no user column": Refused("person,item\na,1\nb,2\n", "no column is recognised as the user"),
     "duplicate columns": Refused("user,item,item\n1,2,3\n", "which of the columns 'item', 'item'"),
@@ -105,21 +106,23 @@ REFUSED: dict[str, Refused] = {
     "null item, Parquet text": Refused(lambda: parquet(user=[1, 2], item=["a", None]), "row 2: there is no item id"),
     "null and empty text": Refused(lambda: parquet(user=["a", "", None], item=[1, 2, 3]), "row 2: there is no user id"),
     "fraction of a user": Refused(lambda: parquet(user=[1.0, 1.5], item=[1, 2]), "row 2: the user id 1.5"),
-    "unsigned 64 bits": Refused(lambda: parquet(user=pa.array([2**63], pa.uint64()), item=[1]), "64 bits"),
+    "unsigned 64 bits": Refused(lambda: parquet(user=pa.array([2**63], pa.uint64()), item=[1]), "64-bit"),
     "too long an id": Refused("user,item\n1," + "x" * 5000 + "\n", "line 2: .*more than 256"),
     "rating in words": Refused("user,item,rating\n1,2,good\n", "line 2: the rating 'good'"),
     "rating NaN": Refused("user,item,rating\n1,2,3\n1,3,NaN\n", "line 3: the rating 'NaN'"),
     "rating infinite, Parquet": Refused(lambda: parquet(user=[1], item=[1], rating=[1e999]), "row 1: the rating"),
     "seconds and milliseconds": Refused(clocked(f"{SECOND}", f"{SECOND}000"), "line [23]: timestamp .* is not in"),
-    "dates in two formats": Refused(clocked("2011-05-23", "23.05.2011"), "can be read as|is not a time like"),
-    "day or month": Refused(clocked("05/06/2011", "04/03/2011"), "%m/%d/%Y or as %d/%m/%Y"),
+    "dates in two formats": Refused(clocked("2011-05-23", "23.05.2011"), "fit both|is not a time in"),
+    "day or month": Refused(clocked("05/06/2011", "04/03/2011"), "%m/%d/%Y and %d/%m/%Y"),
     "no such day": Refused(clocked("2011-02-30", "2011-02-28"), "'2011-02-30' is not a time"),
-    "time in words": Refused(clocked("yesterday", "today"), "not understood"),
+    "time in words": Refused(clocked("yesterday", "today"), "not recognised"),
     "time beyond 64 bits": Refused(clocked("1e300", f"{SECOND}"), "line 2: timestamp '1e300'"),
     "nonsense time format": Refused(clocked("2011-05-23", "2011-05-24"), "%Q", {"timestamp_format": "%Q nonsense"}),
     "a million columns": Refused(many_columns(1_000_000), "line 1 has more than 256 KiB"),
     "a million columns, no names": Refused("1," * 999_999 + "1\n", "line 1 has more than 256 KiB"),
-    "a row of a million columns": Refused(HEAD + ROWS + "1," * 999_999 + "1\n", "line 11: 1000000 fields where 4"),
+    "a row of a million columns": Refused(
+        HEAD + ROWS + "1," * 999_999 + "1\n", "line 11: expected 4 fields, found 1000000"
+    ),
     "truncated gzip": Refused(lambda: gzip.compress((HEAD + ROWS * 99).encode())[:-9], "gzip", name="hostile.csv.gz"),
     "damaged gzip": Refused(b"\x1f\x8b\x08" + bytes(40), "gzip", name="hostile.csv.gz"),
     "zip in place of a table": Refused(b"PK\x03\x04" + bytes(60), "is an archive"),
@@ -131,12 +134,14 @@ REFUSED: dict[str, Refused] = {
     "booleans in Parquet": Refused(lambda: parquet(user=[True], item=[2]), "type bool"),
     "Parquet without names": Refused(lambda: parquet(a=[1], b=[2]), "no column is recognised as the user"),
     "text as Parquet": Refused(HEAD + ROWS, "can't be read as Parquet", {"file_format": "parquet"}),
-    "all users below min_uc": Refused(HEAD + ROWS, "no interaction .* is left .*lower", {"min_uc": 4}),
-    "all items below min_sc": Refused(HEAD + ROWS, "no interaction .* is left .*lower", {"min_sc": 4}),
-    "all ratings below min_rating": Refused(HEAD + ROWS, "no interaction .* is left", {"min_rating": 5}),
+    "all users below min_uc": Refused(HEAD + ROWS, "no interactions are left .*relax", {"min_uc": 4}),
+    "all items below min_sc": Refused(HEAD + ROWS, "no interactions are left .*relax", {"min_sc": 4}),
+    "all ratings below min_rating": Refused(HEAD + ROWS, "no interactions are left", {"min_rating": 5}),
     "min_rating without ratings": Refused("user,item\n1,2\n", "has no ratings", {"min_rating": 3}),
-    "tables as lists": Refused("1 2 3\n2\n", "line 2: 1 field", {"file_format": "lists"}, "hostile.txt"),
-    "lists as pairs": Refused("1 2\n1 2 3\n", "line 2: 3 fields", {"file_format": "sasrec"}, "hostile.txt"),
+    "tables as lists": Refused("1 2 3\n2\n", "line 2: .* found 1 field", {"file_format": "lists"}, "hostile.txt"),
+    "lists as pairs": Refused(
+        "1 2\n1 2 3\n", "line 2: expected 2 fields, found 3", {"file_format": "sasrec"}, "hostile.txt"
+    ),
 }
 
 RIGHT: dict[str, Right] = {

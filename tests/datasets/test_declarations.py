@@ -173,12 +173,12 @@ BROKEN = {
     "no key": (
         "steam_reviews.json",
         b"{u'username': u'a', u'date': u'2001-01-01'}\n",
-        "line 1: there is no 'product_id'",
+        "line 1: key 'product_id' is missing",
     ),
     "a list": (
         "steam_reviews.json",
         b"{u'username': [], u'product_id': u'1', u'date': u''}\n",
-        r"line 1: a value is \[\]",
+        r"line 1: expected text or a number, found \[\]",
     ),
     "second line": ("steam_reviews.json", b"{'username': 'a', 'product_id': '1', 'date': '2001-01-01'}\n}\n", "line 2"),
     "bad date": (
@@ -214,5 +214,5 @@ def test_an_unknown_event_is_refused(tmp_path: Path) -> None:
     (tmp_path / "retailrocket").mkdir()
     header = "timestamp,visitorid,event,itemid,transactionid\n"
     (tmp_path / "retailrocket" / "events.csv").write_text(header + f"{10**12},1,view,2,\n{10**12},1,wink,2,\n")
-    with pytest.raises(UserError, match=r"line 3: the event is 'wink'"):
+    with pytest.raises(UserError, match=r"line 3: unknown event 'wink'"):
         datasets.load("retailrocket", PUBLISHED["retailrocket"].Options(local_data_folder=tmp_path))

@@ -127,7 +127,7 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path, raw: Path) -> None:
 
 
 def test_what_is_no_file_and_no_folder(launcher: Launcher, tmp_path: Path, raw: Path) -> None:
-    check_error(launcher.run(tmp_path, *stats(tmp_path, tmp_path / "Data")), "it is a folder")
+    check_error(launcher.run(tmp_path, *stats(tmp_path, tmp_path / "Data")), "this is a folder")
     check_error(launcher.run(tmp_path, *stats(tmp_path / "x.csv", tmp_path / "Data")), "no such file")
     check_error(launcher.run(tmp_path, *stats(raw, raw)), "can't write the prepared dataset")
     assert not (tmp_path / "Data").exists()

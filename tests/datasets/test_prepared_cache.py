@@ -69,7 +69,7 @@ def test_what_is_said_is_kept_though_nobody_listens(
     load_file(ROWS, min_rating=1)
     caplog.set_level(logging.INFO)
     load_file(tmp_path / "mine.csv", min_rating=1)
-    assert "rated below 1" in caplog.text and "said when the data was prepared" in caplog.text
+    assert "rated below 1" in caplog.text and "logged when the data was prepared" in caplog.text
 
 
 def test_what_is_said_names_the_dataset_that_is_loaded(
@@ -83,7 +83,7 @@ def test_what_is_said_names_the_dataset_that_is_loaded(
     caplog.clear()
     load_file(rows, name="{name} % [x].csv", skip_bad_rows=True, min_rating=1)
     assert "earlier" not in caplog.text
-    said = [record.getMessage() for record in caplog.records if "said when" in record.getMessage()]
+    said = [record.getMessage() for record in caplog.records if "logged when" in record.getMessage()]
     assert len(said) == 3
     assert all(message.startswith("{name} % [x]") for message in said)
 

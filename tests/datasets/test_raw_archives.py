@@ -118,7 +118,7 @@ def test_a_zip_whose_list_is_damaged_is_passed_over(
     put(tmp_path, "ml-1m.zip", bytes(content))
     with pytest.raises(UserError, match=r"Put ratings\.dat"):
         load(tmp_path)
-    assert "ml-1m.zip is damaged or no zip file" in caplog.text
+    assert "ml-1m.zip is ignored, as it is damaged or not a zip file" in caplog.text
 
 
 def test_a_gzip_bomb_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ def test_failures_are_told_and_leave_nothing(
         load(tmp_path, server.url(path))
     message = str(caught.value)
     assert server.url(path) in message
-    assert f"Put ratings.dat (or the zip that holds it) into {tmp_path / 'ml-1m'}/" in message
+    assert f"Put ratings.dat (or a zip that contains it) into {tmp_path / 'ml-1m'}/" in message
     assert "--dataset_code synthetic" in message
     assert "--dataset_code file" in message
     assert server.asked[path] == asked
@@ -84,13 +84,13 @@ def test_failures_in_a_relative_data_folder_name_no_place_on_disk(
 
 
 WRONG = {
-    "json": (b'{"error": "rate limited"}', "what it gave holds JSON"),
+    "json": (b'{"error": "rate limited"}', "what it gave contains JSON"),
     "7z": (b"7z\xbc\xaf\x27" + bytes(100), "what it gave is an archive"),
-    "no entries": (b"PK\x05\x06" + bytes(18), "what it gave holds none of ratings.dat"),
-    "half a row": (RATINGS[:-33].encode(), "what it gave, row 35: 2 fields where 4 are expected"),
-    "another table": (b"1,2,3,4\n", "what it gave, line 1: 1 fields separated by '::' where 4 are expected"),
+    "no entries": (b"PK\x05\x06" + bytes(18), "what it gave doesn't contain ratings.dat"),
+    "half a row": (RATINGS[:-33].encode(), "what it gave, row 35: expected 4 fields, found 2"),
+    "another table": (b"1,2,3,4\n", "what it gave, line 1: expected 4 fields separated by '::', found 1"),
     "names": (b"user::item::rating::timestamp\n", "what it gave, row 1: the item id 'item' is not an integer"),
-    "zipped": (zipped(content="not found\n"), ": ratings.dat, line 1: 1 fields"),
+    "zipped": (zipped(content="not found\n"), ": ratings.dat, line 1: expected 4 fields .* found 1"),
     "gzipped": (gzip.compress(b"1::2::3::yesterday\n"), ": ratings.dat, row 1: .*yesterday"),
 }
 
@@ -113,7 +113,7 @@ def test_an_url_that_is_not_asked_is_told(server: Server, tmp_path: Path, caplog
     load(tmp_path, server.url("good.zip"))
     assert "remove the file" not in caplog.text
     load(tmp_path, server.url("plain"))
-    assert caplog.text.count("ratings.dat is used, so nothing is fetched from dataset_url: remove the file") == 1
+    assert caplog.text.count("ratings.dat exists, so dataset_url is ignored: remove the file") == 1
     assert server.asked == {"good.zip": 1}
 
 
