@@ -22,7 +22,7 @@ WORKSPACE = ".download-"
 GZIP = b"\x1f\x8b"
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the latter has no entries
 # What reading a damaged archive raises; ValueError at a name that can't be decoded, RuntimeError at an unknown version.
-DAMAGE = (
+ARCHIVE_ERRORS = (
     *(zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error),
     *(EOFError, RuntimeError, ValueError),
 )
@@ -38,19 +38,19 @@ def is_zip(file: Path) -> bool:
         return False
     try:
         zipfile.ZipFile(file).close()
-    except (*DAMAGE, OSError):
+    except (*ARCHIVE_ERRORS, OSError):
         return False
     return True
 
 
-def holds(archive: Path, names: Collection[str]) -> bool:
+def contains(archive: Path, names: Collection[str]) -> bool:
     """Whether a file is an archive that can hold one of `names`: a zip with such an entry, or `<name>.gz`."""
     if archive.name.lower().endswith(".gz"):
         return archive.name[:-3] in names
     if not is_zip(archive):
         return False
     with zipfile.ZipFile(archive) as content:
-        return _entry(content, names) is not None
+        return _find_entry(content, names) is not None
 
 
 def extract(archive: Path, names: Collection[str], folder: Path) -> Path:
@@ -68,20 +68,20 @@ def extract(archive: Path, names: Collection[str], folder: Path) -> Path:
             with gzip.open(archive, "rb") as source:
                 return _write(source, folder / name, bound, archive)
         with zipfile.ZipFile(archive) as content:
-            found = _entry(content, names)
+            found = _find_entry(content, names)
             if found is None:
                 raise ArchiveError(f"{archive} doesn't contain {' or '.join(names)}")
             name, entry = found
-            _refuse_harm(entry, archive)
+            _check_entry(entry, archive)
             with content.open(entry) as source:
                 return _write(source, folder / name, entry.file_size, archive)
-    except DAMAGE as error:
+    except ARCHIVE_ERRORS as error:
         raise ArchiveError(f"{archive} is a damaged archive ({error}): remove it and download it again") from error
     except OSError as error:
         raise UserError(f"can't unpack {archive}: {error.strerror or error}") from error
 
 
-def _entry(content: zipfile.ZipFile, names: Collection[str]) -> tuple[str, zipfile.ZipInfo] | None:
+def _find_entry(content: zipfile.ZipFile, names: Collection[str]) -> tuple[str, zipfile.ZipInfo] | None:
     """The first of `names` that an entry's file name is, but for case, and that entry."""
     for name in names:
         for entry in content.infolist():
@@ -91,7 +91,7 @@ def _entry(content: zipfile.ZipFile, names: Collection[str]) -> tuple[str, zipfi
     return None
 
 
-def _refuse_harm(entry: zipfile.ZipInfo, archive: Path) -> None:
+def _check_entry(entry: zipfile.ZipInfo, archive: Path) -> None:
     """Raise ArchiveError if an entry is a link, points out of its folder, or grows beyond reason."""
     path = PurePosixPath(entry.filename.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
@@ -141,7 +141,7 @@ def workspace(folder: Path) -> Iterator[Path]:
                 empty.rmdir()
 
 
-def place(source: Path, target: Path) -> Path:
+def move_into_place(source: Path, target: Path) -> Path:
     """Move a whole file of a workspace to its place, in one step."""
     with atomic_path(target) as temporary:
         source.replace(temporary)

@@ -19,8 +19,10 @@ from datasets.moments import Moment, to_seconds
 from datasets.prepare import PREPARE_VERSION, Rules, prepare, read_rows
 from datasets.sequence_data import SequenceData
 
-logger = logging.getLogger(__name__)
-SPEAKERS = tuple(f"datasets.{module}" for module in ("file", "readers", "prepare", "steam"))  # of what is in the data
+log = logging.getLogger(__name__)
+CACHED_LOGGERS = tuple(
+    f"datasets.{module}" for module in ("file", "readers", "prepare", "steam")
+)  # of what is in the data
 
 
 class DatasetOptions(Options):
@@ -107,7 +109,7 @@ class Dataset(ABC, Generic[AnyOptions]):
         Raises UserError if the files are missing, broken, or not what they should be.
         """
 
-    def people_repeat(self, options: AnyOptions, data: SequenceData) -> bool:
+    def has_repeat_consumption(self, options: AnyOptions, data: SequenceData) -> bool:
         """Whether people consume an item again; data: the prepared dataset."""
         return self.repeats
 
@@ -130,15 +132,15 @@ class Dataset(ABC, Generic[AnyOptions]):
         cached = cache.load(folder, name=name)
         if cached is not None:
             return cached
-        with captured_records(SPEAKERS) as notes:
+        with captured_records(CACHED_LOGGERS) as notes:
             raw = self.read(options)
             rows = read_rows(raw.frame, raw.ticks_per_second)
             del raw  # preparing needs the memory
             data = prepare(rows, options.rules(), name=name)
             del rows
-        data = replace(data, repeats=options.repeats == "keep" and self.people_repeat(options, data))
-        cache.store(folder, data, [(note.levelno, _without_subject(note)) for note in notes])
-        logger.info(
+        data = replace(data, repeats=options.repeats == "keep" and self.has_repeat_consumption(options, data))
+        cache.store(folder, data, [(note.levelno, _with_placeholder(note)) for note in notes])
+        log.info(
             "%s: %d users, %d items, %d interactions; cached in %s",
             name,
             data.num_users,
@@ -146,11 +148,11 @@ class Dataset(ABC, Generic[AnyOptions]):
             data.num_interactions,
             folder,
         )
-        return cache.load(folder, name=name, tell=False) or data
+        return cache.load(folder, name=name, log_notes=False) or data
 
 
-def _without_subject(note: logging.LogRecord) -> str:
+def _with_placeholder(note: logging.LogRecord) -> str:
     """A message without the path or name that it begins with."""
     if isinstance(note.args, tuple) and note.msg.startswith("%s"):
-        return str(note.msg % (cache.SUBJECT, *note.args[1:]))
+        return str(note.msg % (cache.NAME_PLACEHOLDER, *note.args[1:]))
     return note.getMessage()

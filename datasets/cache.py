@@ -19,12 +19,12 @@ from common.errors import UserError
 from common.files import atomic_folder
 from datasets.sequence_data import ARRAYS, SequenceData
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 CACHE_VERSION = 4
 CHUNK_BYTES = 1 << 20
 META = "meta.json"
-SUBJECT = "{name}"  # in notes; the same content may come under other names
+NAME_PLACEHOLDER = "{name}"  # in notes; the same content may come under other names
 TEMPORARY = (".*.tmp", "hashes/.*.tmp")  # in the folder of all prepared datasets
 
 
@@ -50,7 +50,7 @@ def store(folder: Path, data: SequenceData, notes: Sequence[tuple[int, str]] = (
     """Write `data` to `folder` in one step; if another process was first, theirs stays.
 
     notes : what there was to say while it was prepared (rows that were dropped, ...), and its level; `load` repeats it
-    with the dataset's name in place of SUBJECT.
+    with the dataset's name in place of NAME_PLACEHOLDER.
 
     Raises UserError if the disk is full or the folder can't be written.
     """
@@ -81,7 +81,7 @@ def store(folder: Path, data: SequenceData, notes: Sequence[tuple[int, str]] = (
         ) from error
 
 
-def load(folder: Path, *, name: str, tell: bool = True) -> SequenceData | None:
+def load(folder: Path, *, name: str, log_notes: bool = True) -> SequenceData | None:
     """The dataset stored in `folder`, its arrays memory-mapped; None if it isn't there. `tell` logs its notes.
 
     A damaged folder is removed, with a warning, and None returned: the caller prepares it anew.
@@ -91,11 +91,11 @@ def load(folder: Path, *, name: str, tell: bool = True) -> SequenceData | None:
         return None
     try:
         data, notes = _load(folder, name)
-        for level, note in notes if tell else ():
-            logger.log(level, "%s (logged when the data was prepared)", note.replace(SUBJECT, name, 1))
+        for level, note in notes if log_notes else ():
+            log.log(level, "%s (logged when the data was prepared)", note.replace(NAME_PLACEHOLDER, name, 1))
         return data
     except (OSError, ValueError, KeyError, TypeError) as error:
-        logger.warning("the prepared dataset in %s is damaged (%s); preparing it again", folder, error)
+        log.warning("the prepared dataset in %s is damaged (%s); preparing it again", folder, error)
     try:
         _remove(folder, seen)
     except OSError as error:

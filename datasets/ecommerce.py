@@ -12,9 +12,9 @@ from pydantic import Field
 
 from datasets.base import RawInteractions
 from datasets.download import Source
-from datasets.raw_files import RawFileDataset, RawFileOptions, Table, damaged_file, read_table
+from datasets.raw_files import RawFileDataset, RawFileOptions, Table, bad_raw_rows, read_table
 from datasets.readers.numbers import parse_numbers
-from datasets.readers.table import BadRows, Problems, RawTable
+from datasets.readers.table import BadRows, InvalidRows, RawTable
 from datasets.readers.values import to_interactions
 from datasets.workbook import read_workbook
 
@@ -60,10 +60,10 @@ class Ecommerce(RawFileDataset[EcommerceOptions]):
             lines = read_workbook(path, WANTED)
         else:
             lines = read_table(path, CSV, {name: HEADER.index(name) for name in WANTED})
-        rows = _kept_rows(lines, options, damaged_file(path))
+        rows = _kept_rows(lines, options, bad_raw_rows(path))
         return to_interactions(
             _interactions(lines, rows, path),
-            damaged_file(path),
+            bad_raw_rows(path),
             time_format=_time_format(lines.columns["InvoiceDate"], is_workbook),
             integer_ids=() if options.keep_anonymous else ("user",),
         )
@@ -88,9 +88,9 @@ def _kept_rows(lines: RawTable, options: EcommerceOptions, bad_rows: BadRows) ->
     if not options.keep_non_positive:
         text = lines.columns["Quantity"]
         quantity, ok = parse_numbers(text)
-        problems = Problems(lines.num_rows)
-        problems.add(~ok & keep, lambda row: f"the quantity {text[row].as_py()!r} is not a number")
-        problems.settle(lines, bad_rows)
+        invalid = InvalidRows(lines.num_rows)
+        invalid.add(~ok & keep, lambda row: f"the quantity {text[row].as_py()!r} is not a number")
+        invalid.usable_rows(lines, bad_rows)
         keep &= cancelled | (np.asarray(quantity, dtype=np.float64) > 0)
     return np.flatnonzero(keep)
 
@@ -108,7 +108,7 @@ def _interactions(lines: RawTable, rows: npt.NDArray[np.int64], path: Path) -> R
     return RawTable(
         path,
         {role: column.take(pa.array(first)) for role, column in columns.items()},
-        lambda row: lines.place(int(rows[first[row]])),
+        lambda row: lines.location(int(rows[first[row]])),
     )
 
 

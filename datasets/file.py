@@ -14,13 +14,13 @@ from datasets.readers.columns import ROLES, find_columns, warn_without_time
 from datasets.readers.delimited import Layout, read_delimited
 from datasets.readers.parquet import MAGIC, read_parquet
 from datasets.readers.sniff import (
+    HIGH_SHARE,
     LINE_END,
     NAMES,
-    REGULAR,
     SPACE,
     Guess,
     has_header,
-    has_tabs_between,
+    is_tab_separated,
     positions,
     sniff,
 )
@@ -31,12 +31,12 @@ from datasets.readers.values import MISSING, to_interactions
 from datasets.sequence_data import SequenceData
 from datasets.stats import repeat_rate
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 FileFormat = Literal["auto", "csv", "parquet", "inter", "sasrec", "lists"]
 SUFFIXES = (".gz", ".csv", ".tsv", ".txt", ".dat", ".inter", ".parquet", ".ratings")  # the last as in MovieLens' names
 MISSING_IN_FILES = (*MISSING, "null", "NA", "N/A", "n/a", "#N/A", "None")  # as other programs write it, too
-REPEATED = 0.01  # share of interactions with an item had before that makes a dataset one where people repeat
+MIN_REPEAT_RATE = 0.01  # share of interactions with an item had before that makes a dataset one where people repeat
 
 
 class FileOptions(DatasetOptions):
@@ -79,7 +79,7 @@ class FileOptions(DatasetOptions):
 
     @field_validator("separator")
     @classmethod
-    def _cuts(cls, separator: str | None, info: ValidationInfo) -> str | None:
+    def _check_separator(cls, separator: str | None, info: ValidationInfo) -> str | None:
         """A backslash and a t, as everyone types it, are a tab."""
         if separator is None or separator == "::":
             return separator
@@ -127,9 +127,9 @@ class File(Dataset[FileOptions]):
             rating_advice=" (to ignore ratings, give --rating_column '')",
         )
 
-    def people_repeat(self, options: FileOptions, data: SequenceData) -> bool:
+    def has_repeat_consumption(self, options: FileOptions, data: SequenceData) -> bool:
         """As the options say, else as the data shows."""
-        return repeat_rate(data) > REPEATED if options.items_repeat is None else options.items_repeat
+        return repeat_rate(data) > MIN_REPEAT_RATE if options.items_repeat is None else options.items_repeat
 
 
 def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:
@@ -139,7 +139,7 @@ def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:
     file_format = _format(options)
     if file_format == "parquet":
         return read_parquet(path, wanted)
-    _tell_remarks(path)
+    _warn_of_preamble(path)
     separator = options.separator
     if file_format == "inter":
         separator = separator or "\t"
@@ -148,7 +148,7 @@ def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:
     if file_format == "lists":
         return _read_lists(options, bad_rows)
     guess = sniff(path, separator, options.quoted)
-    if file_format == "auto" and guess.separator == SPACE and guess.share < REGULAR:
+    if file_format == "auto" and guess.separator == SPACE and guess.share < HIGH_SHARE:
         return _read_lists(options, bad_rows)
     if guess.width < 2:
         raise UserError(
@@ -158,22 +158,22 @@ def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:
     return _read_fields(options, file_format, guess, wanted, bad_rows)
 
 
-def _tell_remarks(path: Path) -> None:
+def _warn_of_preamble(path: Path) -> None:
     """Say which lines at the start are left out."""
     with TextBytes(path) as text:
-        lines = LINE_END.split(text.remarks.decode("utf-8-sig", errors="replace").rstrip("\r\n"))
+        lines = LINE_END.split(text.preamble.decode("utf-8-sig", errors="replace").rstrip("\r\n"))
     if lines != [""]:
         count = "1 line" if len(lines) == 1 else f"{len(lines)} lines"
         shown = next(line for line in lines if line)[:60]
-        logger.warning("%s: skipped %s before the table: %r", path, count, shown)
+        log.warning("%s: skipped %s before the table: %r", path, count, shown)
 
 
 def _read_lists(options: FileOptions, bad_rows: BadRows) -> RawTable:
     """Read a file of one line per user; without a separator given, at tabs where they are between, else white space."""
     path = options.dataset_path
-    separator = options.separator or ("\t" if has_tabs_between(path) else SPACE)
+    separator = options.separator or ("\t" if is_tab_separated(path) else SPACE)
     shown = NAMES.get(separator, repr(separator))
-    logger.info("%s is read as one line per user, split at %s: user item item ...", path, shown)
+    log.info("%s is read as one line per user, split at %s: user item item ...", path, shown)
     return read_lists(path, separator, bad_rows)
 
 
@@ -210,7 +210,7 @@ def _read_fields(
         columns = positions(guess, wanted, path)
         names = [str(number) for number in range(1, width + 1)]
         shown = {role: f"column {index + 1}" for role, index in columns.items()}
-    logger.info(
+    log.info(
         "%s is read as text separated by %s, %s a header: %s",
         path,
         guess.separator_name,

@@ -10,10 +10,10 @@ import pandas as pd
 from common.errors import UserError
 from datasets.encode import densify, encode
 from datasets.order import TieOrder, time_order
-from datasets.rows import Repeats, Rows, filter_rows, merge_repeats, most_popular, some_users
+from datasets.rows import Repeats, Rows, filter_rows, keep_popular_items, merge_repeats, sample_users
 from datasets.sequence_data import SequenceData, with_hash
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 PREPARE_VERSION = 2
 
@@ -79,8 +79,8 @@ def prepare(rows: Rows, rules: Rules, *, name: str) -> SequenceData:
     Raises UserError if nothing is left, naming the rules, or if a rule needs ratings or times that are not there.
     """
     before = f"{len(rows):,} rows, {len(rows.user_ids):,} users, {len(rows.item_ids):,} items"
-    _check_needs(rows, rules, name)
-    _choose(rows, rules, name)
+    _check_rules(rows, rules, name)
+    _filter_values(rows, rules, name)
     tie_order = rules.tie_order
     if rules.repeats != "keep":
         rows.keep(time_order(rows.users, rows.items, rows.ticks, tie_order, rules.tie_seed))
@@ -88,8 +88,8 @@ def prepare(rows: Rows, rules: Rules, *, name: str) -> SequenceData:
         tie_order = "file"  # they are in order now
     filter_rows(rows, rules.min_uc, rules.min_sc, rules.filter_mode)
     if rules.subsample_users is not None or rules.max_items is not None:
-        some_users(rows, rules.subsample_users, rules.subsample_seed)
-        most_popular(rows, rules.max_items)
+        sample_users(rows, rules.subsample_users, rules.subsample_seed)
+        keep_popular_items(rows, rules.max_items)
         filter_rows(rows, rules.min_uc, rules.min_sc, rules.filter_mode)
     if len(rows) == 0:
         raise UserError(
@@ -114,7 +114,7 @@ def prepare(rows: Rows, rules: Rules, *, name: str) -> SequenceData:
     return with_hash(data)
 
 
-def _check_needs(rows: Rows, rules: Rules, name: str) -> None:
+def _check_rules(rows: Rows, rules: Rules, name: str) -> None:
     """Refuse rules that need what the rows lack."""
     if rows.ratings is None and (rules.min_rating or 0) > 0:
         raise UserError(
@@ -130,15 +130,13 @@ def _check_needs(rows: Rows, rules: Rules, name: str) -> None:
         )
 
 
-def _choose(rows: Rows, rules: Rules, name: str) -> None:
+def _filter_values(rows: Rows, rules: Rules, name: str) -> None:
     """Keep the rows that are rated high enough and lie between since and until."""
     before = len(rows)
     if rules.min_rating is not None and rows.ratings is not None:
         rows.keep_where(rows.ratings >= rules.min_rating)
         if len(rows) < before:
-            logger.info(
-                "%s: dropped %d of %d rows (rated below %g)", name, before - len(rows), before, rules.min_rating
-            )
+            log.info("%s: dropped %d of %d rows (rated below %g)", name, before - len(rows), before, rules.min_rating)
     if rows.ticks is not None and rules.since is not None:
         rows.keep_where(rows.ticks >= rules.since * rows.ticks_per_second)
     if rows.ticks is not None and rules.until is not None:

@@ -13,7 +13,7 @@ from pydantic import Field
 from common.errors import UserError
 from common.files import remove_abandoned
 from common.schema import LOCATION
-from datasets.archives import GZIP, WORKSPACE, ZIP, ArchiveError, extract, holds, is_zip, place, workspace
+from datasets.archives import GZIP, WORKSPACE, ZIP, ArchiveError, contains, extract, is_zip, move_into_place, workspace
 from datasets.base import Dataset, DatasetOptions, RawInteractions
 from datasets.download import Source, download
 from datasets.fingerprint import content_hash
@@ -24,7 +24,7 @@ from datasets.readers.table import BadRows, RawTable
 from datasets.readers.text import read_sample
 from datasets.readers.values import to_interactions
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 WORKBOOK = ("workbook.xml",)  # what every xlsx file holds
 
@@ -95,9 +95,9 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
 
         Raises UserError if it can't be had, saying which file to put where.
         """
-        return self._present(options) or self._download(options)
+        return self._local_file(options) or self._download(options)
 
-    def _present(self, options: AnyRawFileOptions) -> Path | None:
+    def _local_file(self, options: AnyRawFileOptions) -> Path | None:
         """The raw file, if it or an archive that holds it lies in the data folder."""
         wanted = self.wanted(options)
         folder = options.local_data_folder / wanted.folder
@@ -109,14 +109,14 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
         wanted = self.wanted(options)
         folder = options.local_data_folder / wanted.folder
         sources = wanted.sources if options.dataset_url is None else (Source(options.dataset_url),)
-        what = (
+        advice = (
             f"Put {' or '.join(wanted.names)} (or a zip that contains it) into {folder}/, give another source with "
             "--dataset_url, or work offline with --dataset_code synthetic or --dataset_code file --dataset_path "
             f"<file>. The dataset's home page is {self.home}"
         )
-        logger.info("downloading %s (%s) to %s; licence: %s", self.code, self.size, folder, self.licence)
+        log.info("downloading %s (%s) to %s; licence: %s", self.code, self.size, folder, self.licence)
         with workspace(folder) as temporary:
-            return download(sources, temporary, lambda file: _keep(file, folder, wanted), what)
+            return download(sources, temporary, lambda file: _install(file, folder, wanted), advice)
 
     @classmethod
     def files_on_disk(cls, data_folder: Path) -> list[Path]:
@@ -126,9 +126,9 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
 
     def content_key(self, options: AnyRawFileOptions) -> str:
         """The hash of the raw file."""
-        present = self._present(options)
+        present = self._local_file(options)
         if present is not None and options.dataset_url is not None:
-            logger.info("%s exists, so dataset_url is ignored: remove the file to download it", present)
+            log.info("%s exists, so dataset_url is ignored: remove the file to download it", present)
         return content_hash(present or self._download(options), options.local_data_folder)
 
     @abstractmethod
@@ -149,15 +149,15 @@ def _find(folder: Path, names: Sequence[str]) -> Path | None:
 def _unpack(folder: Path, names: Sequence[str]) -> Path | None:
     """The raw file out of a zip or gz file in the folder."""
     for archive in sorted(folder.glob("[!.]*")):
-        if archive.is_file() and holds(archive, names):
-            logger.info("unpacking %s", archive)
+        if archive.is_file() and contains(archive, names):
+            log.info("unpacking %s", archive)
             return extract(archive, names, folder)
         if archive.suffix.lower() == ".zip" and not is_zip(archive):
-            logger.warning("%s is ignored, as it is damaged or not a zip file: remove or replace it", archive)
+            log.warning("%s is ignored, as it is damaged or not a zip file: remove or replace it", archive)
     return None
 
 
-def _keep(file: Path, folder: Path, wanted: RawFile) -> Path:
+def _install(file: Path, folder: Path, wanted: RawFile) -> Path:
     """The raw file, put where it belongs: out of the archive that a source gave, or as it came.
 
     Raises ArchiveError if the archive is damaged or another one, or what came is not the dataset's.
@@ -165,31 +165,31 @@ def _keep(file: Path, folder: Path, wanted: RawFile) -> Path:
     with open(file, "rb") as content:
         start = content.read(4)
     workbook = next((name for name in wanted.names if name.endswith(".xlsx")), None)
-    if workbook is not None and holds(file, WORKBOOK):  # an xlsx is a zip too
-        return place(file, folder / workbook)
+    if workbook is not None and contains(file, WORKBOOK):  # an xlsx is a zip too
+        return move_into_place(file, folder / workbook)
     name = next(name for name in wanted.names if name != workbook)
     if start in ZIP or start.startswith(GZIP):
         file = extract(file, wanted.names, file.parent)
         name = file.name
-    if name == workbook and not holds(file, WORKBOOK):
+    if name == workbook and not contains(file, WORKBOOK):
         raise ArchiveError(f"{file} is not an xlsx workbook")
     if name != workbook:
-        _refuse_others(file, wanted.table)
-    return place(file, folder / name)
+        _check_content(file, wanted.table)
+    return move_into_place(file, folder / name)
 
 
-def _refuse_others(file: Path, table: Table | None) -> None:
+def _check_content(file: Path, table: Table | None) -> None:
     """Raise ArchiveError if the first lines of what a source gave can't be those of the dataset's file."""
     try:
         if table is None:
             read_sample(file)
         else:
-            _try_first_rows(file, table)
+            _check_first_rows(file, table)
     except UserError as error:
         raise ArchiveError(str(error)) from error
 
 
-def _try_first_rows(path: Path, table: Table) -> None:
+def _check_first_rows(path: Path, table: Table) -> None:
     """Raise UserError if the first rows of a file don't fit a declared table."""
     advice = "it is damaged or another file"
     guess = sniff(path, table.separator)
@@ -223,21 +223,21 @@ class TableDataset(RawFileDataset[AnyRawFileOptions]):
         columns = {role: self.table.columns.index(role) for role in ROLES if role in self.table.columns}
         return to_interactions(
             read_table(path, self.table, columns),
-            damaged_file(path),
+            bad_raw_rows(path),
             time_format=self.table.time_format,
             integer_ids=self.table.integer_ids,
         )
 
 
-def damaged_file(path: Path) -> BadRows:
+def bad_raw_rows(path: Path) -> BadRows:
     """A raw file has no bad rows unless it is damaged or another one."""
     return BadRows(advice=f"{path.name} is damaged or another file: remove it and download it again")
 
 
 def read_table(path: Path, table: Table, columns: Mapping[str, int]) -> RawTable:
     """Some columns of a declared table. Raises UserError if the file's header or columns are others."""
-    layout = _layout(path, table, sniff(path, table.separator), damaged_file(path).advice)
-    return read_delimited(path, layout, columns, damaged_file(path))
+    layout = _layout(path, table, sniff(path, table.separator), bad_raw_rows(path).advice)
+    return read_delimited(path, layout, columns, bad_raw_rows(path))
 
 
 def _layout(path: Path, table: Table, guess: Guess, advice: str) -> Layout:

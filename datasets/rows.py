@@ -85,7 +85,7 @@ def merge_repeats(rows: Rows, how: Repeats) -> None:
     rows.keep(np.sort(places))
 
 
-def some_users(rows: Rows, count: int | None, seed: int) -> None:
+def sample_users(rows: Rows, count: int | None, seed: int) -> None:
     """Keep `count` users, drawn uniformly with `seed` from those that have rows; None keeps all."""
     if count is None or len(rows) == 0:
         return
@@ -97,7 +97,7 @@ def some_users(rows: Rows, count: int | None, seed: int) -> None:
     rows.keep_where(chosen[rows.users])
 
 
-def most_popular(rows: Rows, count: int | None) -> None:
+def keep_popular_items(rows: Rows, count: int | None) -> None:
     """Keep the `count` items with the most rows (of equal ones those with the lower id); None keeps all."""
     if count is None or len(rows) == 0:
         return

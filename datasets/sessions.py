@@ -11,7 +11,7 @@ from pydantic import Field
 from common.errors import UserError
 from datasets.base import RawInteractions
 from datasets.download import Source
-from datasets.raw_files import RawFileDataset, RawFileOptions, Table, TableDataset, damaged_file, read_table
+from datasets.raw_files import RawFileDataset, RawFileOptions, Table, TableDataset, bad_raw_rows, read_table
 from datasets.readers.table import RawTable
 from datasets.readers.values import to_interactions
 
@@ -57,18 +57,18 @@ class RetailRocket(RawFileDataset[RetailRocketOptions]):
         if not known.all():
             row = int(np.argmin(known))
             raise UserError(
-                f"{path}, {lines.place(row)}: unknown event {event[row].as_py()!r}, expected {', '.join(EVENTS[:-1])} "
-                f"or {EVENTS[-1]} ({damaged_file(path).advice})"
+                f"{path}, {lines.location(row)}: unknown event {event[row].as_py()!r}, expected one of "
+                f"{', '.join(EVENTS)} ({bad_raw_rows(path).advice})"
             )
         if options.visitor_events != "all":
-            lines = _only(lines, np.flatnonzero(pc.equal(event, options.visitor_events).to_numpy()))
-        return to_interactions(lines, damaged_file(path), time_format="ms", integer_ids=("user", "item"))
+            lines = _take_rows(lines, np.flatnonzero(pc.equal(event, options.visitor_events).to_numpy()))
+        return to_interactions(lines, bad_raw_rows(path), time_format="ms", integer_ids=("user", "item"))
 
 
-def _only(table: RawTable, rows: npt.NDArray[np.int64]) -> RawTable:
+def _take_rows(table: RawTable, rows: npt.NDArray[np.int64]) -> RawTable:
     """Some rows of a table."""
     columns = {role: column.take(pa.array(rows)) for role, column in table.columns.items()}
-    return RawTable(table.path, columns, lambda row: table.place(int(rows[row])))
+    return RawTable(table.path, columns, lambda row: table.location(int(rows[row])))
 
 
 class YoochooseOptions(RawFileOptions):

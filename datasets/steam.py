@@ -12,13 +12,13 @@ from pydantic import Field
 
 from datasets.base import RawInteractions
 from datasets.download import Source
-from datasets.raw_files import RawFile, RawFileDataset, RawFileOptions, Table, damaged_file
+from datasets.raw_files import RawFile, RawFileDataset, RawFileOptions, Table, bad_raw_rows
 from datasets.readers.python_lines import Row, read_python_lines
 from datasets.readers.table import BadRows, RawTable
 from datasets.readers.tokens import read_rows
 from datasets.readers.values import to_interactions
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 UCSD = "https://mcauleylab.ucsd.edu/public_datasets/data/steam"
 FILES = {
@@ -82,7 +82,7 @@ class Steam(RawFileDataset[SteamOptions]):
     def read(self, options: SteamOptions) -> RawInteractions:
         """Player, game and, but for SASRec's file, the date."""
         path = self.raw_file(options)
-        bad_rows = damaged_file(path)
+        bad_rows = bad_raw_rows(path)
         if options.steam_version == "sasrec":
             table = read_rows(path, 2, {"user": 0, "item": 1}, False, bad_rows)
             return to_interactions(table, bad_rows, integer_ids=("user", "item"))
@@ -91,7 +91,7 @@ class Steam(RawFileDataset[SteamOptions]):
         if options.steam_version == "reviews":
             table = read_python_lines(path, _review, ("user", "item", "timestamp"), bad_rows)
             return to_interactions(table, odd_names, time_format="ISO8601")
-        table = _with_year(read_python_lines(path, _reviews_of_player, ("user", "item", "timestamp"), bad_rows))
+        table = _drop_undated(read_python_lines(path, _reviews_of_player, ("user", "item", "timestamp"), bad_rows))
         return to_interactions(table, odd_names, time_format="Posted %B %d, %Y.")
 
 
@@ -106,14 +106,14 @@ def _reviews_of_player(line: dict[str, Any]) -> Iterator[Row]:
         yield line["user_id"], review["item_id"], review["posted"]
 
 
-def _with_year(table: RawTable) -> RawTable:
+def _drop_undated(table: RawTable) -> RawTable:
     """The Australian reviews of the year in which they were collected have dates without a year: they are left out."""
     posted = table.columns["timestamp"]
     dated = np.asarray(pc.match_substring_regex(posted, r"^Posted \w+ \d+, \d{4}\.$").to_numpy(), dtype=bool)
     yearless = np.asarray(pc.match_substring_regex(posted, r"^Posted \w+ \d+\.$").to_numpy(), dtype=bool)
     if not yearless.any():
         return table
-    logger.warning("%s: dropped %d of %d reviews (their dates have no year)", table.path, yearless.sum(), len(dated))
+    log.warning("%s: dropped %d of %d reviews (their dates have no year)", table.path, yearless.sum(), len(dated))
     rows = np.flatnonzero(~yearless)
     columns = {role: column.take(pa.array(rows)) for role, column in table.columns.items()}
-    return RawTable(table.path, columns, lambda row: table.place(int(rows[row])))
+    return RawTable(table.path, columns, lambda row: table.location(int(rows[row])))

@@ -12,8 +12,8 @@ from datasets.base import Dataset, DatasetOptions, RawInteractions
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-SHORTEST = 5  # interactions of the least active user
-LONGEST = 4  # times the mean length, of the most active one
+MIN_LENGTH = 5  # interactions of the least active user
+MAX_LENGTH_FACTOR = 4  # times the mean length, of the most active one
 FIRST_SECOND = 1_577_836_800  # 2020-01-01 UTC
 YEAR = 365 * 24 * 3600
 DAY = 24 * 3600
@@ -24,7 +24,7 @@ class SyntheticOptions(DatasetOptions):
 
     synthetic_users: int = Field(2000, ge=1, le=10_000_000, description="number of users")
     synthetic_items: int = Field(500, ge=2, le=10_000_000, description="number of items")
-    synthetic_length: float = Field(30, ge=SHORTEST, le=10_000, description="mean interactions per user")
+    synthetic_length: float = Field(30, ge=MIN_LENGTH, le=10_000, description="mean interactions per user")
     synthetic_groups: int = Field(
         20, ge=1, description="number of item groups; a user stays in one until their taste drifts"
     )
@@ -61,8 +61,8 @@ class Catalogue:
         """Items by popularity within each of the groups [n]; uniform: float64 [n] in [0, 1)."""
         low = np.where(self.bounds[group] > 0, self.within[self.bounds[group] - 1], 0.0)
         high = self.within[self.bounds[group + 1] - 1]
-        place = np.searchsorted(self.within, low + uniform * (high - low), side="right")
-        return self.order[np.clip(place, self.bounds[group], self.bounds[group + 1] - 1)]
+        position = np.searchsorted(self.within, low + uniform * (high - low), side="right")
+        return self.order[np.clip(position, self.bounds[group], self.bounds[group + 1] - 1)]
 
 
 class Synthetic(Dataset[SyntheticOptions]):
@@ -130,34 +130,34 @@ def _catalogue(options: SyntheticOptions, random: np.random.Generator) -> Catalo
 
 def _lengths(options: SyntheticOptions, random: np.random.Generator) -> IntArray:
     """int64 [users]: exponential above the shortest, cut at the longest."""
-    spread = options.synthetic_length - SHORTEST
-    lengths = SHORTEST + np.floor(-np.log1p(-random.random(options.synthetic_users)) * spread + 0.5)
-    return np.asarray(np.minimum(lengths, np.ceil(LONGEST * options.synthetic_length)), dtype=np.int64)
+    spread = options.synthetic_length - MIN_LENGTH
+    lengths = MIN_LENGTH + np.floor(-np.log1p(-random.random(options.synthetic_users)) * spread + 0.5)
+    return np.asarray(np.minimum(lengths, np.ceil(MAX_LENGTH_FACTOR * options.synthetic_length)), dtype=np.int64)
 
 
 def _walk(catalogue: Catalogue, lengths: IntArray, options: SyntheticOptions, random: np.random.Generator) -> IntArray:
     """int64 [nnz]: items of all users, one user after another.
 
-    Each user holds a place in a chain. A step emits the place's successor and moves there (predictability), or emits
-    any item by popularity and stays. Taste drift moves the place to a popular item of another group first.
+    Each user holds a state in a chain. A step emits the state's successor and moves there (predictability), or emits
+    any item by popularity and stays. Taste drift moves the state to a popular item of another group first.
     """
     offsets = np.concatenate(([0], np.cumsum(lengths)))
     by_length = np.argsort(-lengths, kind="stable")  # at step t the users still active are a prefix
     starts = offsets[:-1][by_length]
     active = np.searchsorted(-lengths[by_length], -np.arange(lengths.max()), side="left")
     items = np.empty(offsets[-1], dtype=np.int64)
-    place = catalogue.draw(random.random(len(lengths)))
+    state = catalogue.draw(random.random(len(lengths)))
     num_groups = len(catalogue.bounds) - 1
     for step, count in enumerate(active):
         chance = random.random((5, count))
-        place = place[:count]
+        state = state[:count]
         drifts = (chance[0] < options.taste_drift) & (num_groups > 1)
         shift = 1 + np.floor(chance[1] * (num_groups - 1)).astype(np.int64)
-        elsewhere = catalogue.draw_from((catalogue.group[place] + shift) % num_groups, chance[2])
-        place = np.where(drifts, elsewhere, place)
+        elsewhere = catalogue.draw_from((catalogue.group[state] + shift) % num_groups, chance[2])
+        state = np.where(drifts, elsewhere, state)
         follows = chance[3] < options.predictability
-        place = np.where(follows, catalogue.successor[place], place)
-        items[starts[:count] + step] = np.where(follows, place, catalogue.draw(chance[4]))
+        state = np.where(follows, catalogue.successor[state], state)
+        items[starts[:count] + step] = np.where(follows, state, catalogue.draw(chance[4]))
     return items
 
 
@@ -174,8 +174,8 @@ def _times(user: IntArray, lengths: IntArray, random: np.random.Generator) -> In
 def _ratings(
     user: IntArray, item: IntArray, num_users: int, options: SyntheticOptions, random: np.random.Generator
 ) -> npt.NDArray[np.float32]:
-    """float32 [nnz], 1..5: a user's mildness, an item's quality, and noise."""
-    mildness = random.random(num_users) * 2 - 1
+    """float32 [nnz], 1..5: a user's leniency, an item's quality, and noise."""
+    leniency = random.random(num_users) * 2 - 1
     quality = random.random(options.synthetic_items) * 2 - 1
     noise = random.random(len(user)) * 2 - 1
-    return np.clip(np.round(3.5 + mildness[user] + quality[item] + noise), 1, 5).astype(np.float32)
+    return np.clip(np.round(3.5 + leniency[user] + quality[item] + noise), 1, 5).astype(np.float32)

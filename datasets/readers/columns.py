@@ -7,7 +7,7 @@ from pathlib import Path
 
 from common.errors import UserError
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class ColumnError(UserError):
@@ -67,13 +67,13 @@ def find_columns(names: Sequence[str], wanted: Mapping[str, str | None], path: P
         name = wanted.get(role)
         if name is not None and role not in unread:
             found[role] = _named(names, name, role, path)
-    places: dict[str, list[int]] = {}
-    for place, name in enumerate(names):
-        places.setdefault(plain(name), []).append(place)
+    positions: dict[str, list[int]] = {}
+    for position, name in enumerate(names):
+        positions.setdefault(plain(name), []).append(position)
     for role in ROLES:
         if role in found or role in unread:
             continue
-        index = _recognised(names, places, role, set(found.values()), path)
+        index = _recognised(names, positions, role, set(found.values()), path)
         if index is not None:
             found[role] = index
     for role in NEEDED:
@@ -100,7 +100,7 @@ def warn_without_time(
     ratings = USUAL_NAMES["rating"] if wanted.get("rating") == "" else ()
     unused = [name for index, name in enumerate(names) if index not in found.values() and plain(name) not in ratings]
     if "timestamp" not in found and unused and wanted.get("timestamp") is None:
-        logger.warning(
+        log.warning(
             "%s: no column is recognised as the timestamp, so the rows are assumed to be in time order. "
             "If one of %s holds the time, name it with --timestamp_column",
             path,
@@ -120,11 +120,11 @@ def _named(names: Sequence[str], name: str, role: str, path: Path) -> int:
 
 
 def _recognised(
-    names: Sequence[str], places: Mapping[str, list[int]], role: str, taken: set[int], path: Path
+    names: Sequence[str], positions: Mapping[str, list[int]], role: str, taken: set[int], path: Path
 ) -> int | None:
-    """The column with the most usual name for the role, or None; places: the columns by their plain names."""
+    """The column with the most usual name for the role, or None; positions: the columns by their plain names."""
     for usual in USUAL_NAMES[role]:
-        matches = [index for index in places.get(usual, []) if index not in taken]
+        matches = [index for index in positions.get(usual, []) if index not in taken]
         if len(matches) > 1:
             listed = ", ".join(repr(names[index]) for index in matches)
             raise UserError(f"{path}: which of the columns {listed} is the {role}? Name it with --{role}_column")

@@ -19,10 +19,10 @@ from common.errors import UserError
 from datasets.readers.table import BadRows, RawTable
 from datasets.readers.text import LONGEST_ROW, NotUtf8, TableBytes, open_text
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 FALLBACK = "latin-1"
-LET_GO_SECONDS = 0.25  # it takes one or two thousandths
+RELEASE_SECONDS = 0.25  # it takes one or two thousandths
 END = "\x00end"  # a row of its own behind the last, unless a quote is open there
 
 
@@ -65,22 +65,22 @@ def read_delimited(path: Path, layout: Layout, columns: Mapping[str, int], bad_r
     quote isn't closed, or the file can't be read.
     """
     fields = {role: index * layout.stride for role, index in columns.items()}
-    gaps = [index for index in range(layout.num_fields) if index % layout.stride]
+    empty_fields = [index for index in range(layout.num_fields) if index % layout.stride]
     try:
-        table, bad, stream = _parse(path, layout, sorted({*fields.values(), *gaps}))
+        table, bad, stream = _parse(path, layout, sorted({*fields.values(), *empty_fields}))
     except NotUtf8:
-        logger.warning("%s is not UTF-8; reading it as Latin-1", path)
+        log.warning("%s is not UTF-8; reading it as Latin-1", path)
         return read_delimited(path, replace(layout, encoding=FALLBACK), columns, bad_rows)
     except pa.ArrowInvalid as error:
         raise UserError(f"{path} can't be read as a table: {error}") from error
-    for gap in gaps:
-        if pc.any(pc.not_equal(table[str(gap)], "")).as_py():
+    for field in empty_fields:
+        if pc.any(pc.not_equal(table[str(field)], "")).as_py():
             raise UserError(f"{path}: some rows are not separated by {layout.separator!r}")
     rows_seen = table.num_rows + bad + layout.has_header
     if layout.quoted is not False and stream.has_quotes and stream.lines > rows_seen:
         _check_quotes(path, layout)
     if bad:
-        bad_rows.settle(path, _first_unfit(path, layout), bad)
+        bad_rows.drop_or_raise(path, _first_malformed(path, layout), bad)
     return RawTable(
         path,
         {role: table[str(index)] for role, index in fields.items()},
@@ -90,10 +90,10 @@ def read_delimited(path: Path, layout: Layout, columns: Mapping[str, int], bad_r
 
 
 def _parse(path: Path, layout: Layout, wanted: list[int]) -> tuple[pa.Table, int, TableBytes]:
-    """The wanted fields as text columns named by their index, the number of unfit rows, and the stream read."""
+    """The wanted fields as text columns named by their index, the number of malformed rows, and the stream read."""
     bad = 0
 
-    def unfit(row: pv.InvalidRow) -> str:
+    def malformed(row: pv.InvalidRow) -> str:
         nonlocal bad
         bad += 1
         return "skip"
@@ -101,7 +101,7 @@ def _parse(path: Path, layout: Layout, wanted: list[int]) -> tuple[pa.Table, int
     names = [str(index) for index in range(layout.num_fields)]
     included = [str(index) for index in wanted]
     with TableBytes(path, layout.encoding) as stream:
-        holders = sys.getrefcount(stream)
+        references = sys.getrefcount(stream)
         try:
             table = pv.read_csv(
                 stream,
@@ -114,7 +114,7 @@ def _parse(path: Path, layout: Layout, wanted: list[int]) -> tuple[pa.Table, int
                     delimiter=layout.delimiter,
                     quote_char=False if layout.quoted is False else '"',
                     newlines_in_values=True,
-                    invalid_row_handler=unfit,
+                    invalid_row_handler=malformed,
                 ),
                 convert_options=pv.ConvertOptions(
                     include_columns=included,
@@ -130,14 +130,14 @@ def _parse(path: Path, layout: Layout, wanted: list[int]) -> tuple[pa.Table, int
                 ) from error
             raise
         finally:
-            _wait_for(lambda: sys.getrefcount(stream) <= holders)
+            _wait_until(lambda: sys.getrefcount(stream) <= references)
     return table, bad, stream
 
 
-def _wait_for(released: Callable[[], bool]) -> None:
+def _wait_until(released: Callable[[], bool]) -> None:
     """Wait a moment until pyarrow's threads have let go of what they read from, which they may do after they have given
     the table: one that does so while Python ends aborts the process. (An error may hold it for good.)"""
-    deadline = time.monotonic() + LET_GO_SECONDS
+    deadline = time.monotonic() + RELEASE_SECONDS
     while not released() and time.monotonic() < deadline:
         time.sleep(0.001)
 
@@ -191,7 +191,7 @@ def _check_quotes(path: Path, layout: Layout) -> None:
             f"{path}, line {first.line}: the row continues to line {first.last_line}, where its quoted field ends"
             f"{advice}, otherwise --quoted true"
         )
-    logger.warning(
+    log.warning(
         "%s: %d line breaks are inside quoted fields; the first row with one spans lines %d to %d%s",
         path,
         inside,
@@ -201,7 +201,7 @@ def _check_quotes(path: Path, layout: Layout) -> None:
     )
 
 
-def _first_unfit(path: Path, layout: Layout) -> str:
+def _first_malformed(path: Path, layout: Layout) -> str:
     """Line and reason of the first row with the wrong number of fields."""
     for row in _rows(path, layout):
         if len(row.fields) != layout.num_fields:

@@ -57,11 +57,11 @@ def read_python_lines(
             if len(rows) >= CHUNK_ROWS:
                 flush()
     if bad:
-        bad_rows.settle(path, bad[0], len(bad))
+        bad_rows.drop_or_raise(path, bad[0], len(bad))
     flush()
-    places = np.concatenate(lines)
+    line_numbers = np.concatenate(lines)
     table = {role: pa.chunked_array([chunk[index] for chunk in chunks]) for index, role in enumerate(roles)}
-    return RawTable(path, table, lambda row: f"line {places[row]}", len(bad))
+    return RawTable(path, table, lambda row: f"line {line_numbers[row]}", len(bad))
 
 
 def _parse(content: bytes) -> dict[str, Any]:
@@ -87,12 +87,12 @@ def _reason(error: Exception) -> str:
 def _text(value: Any) -> str:
     """A value as a table has it. Raises ValueError if it is neither text nor a number."""
     if isinstance(value, str):
-        return value if value.isascii() else _whole_characters(value)
+        return value if value.isascii() else _join_surrogates(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return repr(value)
     raise ValueError(f"expected text or a number, found {value!r:.60}")
 
 
-def _whole_characters(text: str) -> str:
+def _join_surrogates(text: str) -> str:
     """Text with characters beyond 16 bits in one, where Python 2 had cut them in two; a lone half is replaced."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -16,8 +16,8 @@ from datasets.readers.text import SAMPLE_BYTES, encoding_of, read_sample
 SEPARATORS = ("\t", "::", ",", ";", "|")
 SPACE = " "
 SAMPLE_ROWS = 200
-REGULAR = 0.8  # share of rows with the usual number of fields in a table
-TORN = 0.5  # the same in a table with bad rows, if nothing else fits better
+HIGH_SHARE = 0.8  # share of rows with the usual number of fields in a table
+LOW_SHARE = 0.5  # the same in a table with bad rows, if nothing else fits better
 POSITIONS = {2: ("user", "item"), 4: ("user", "item", "rating", "timestamp")}
 FIRST_PLAUSIBLE_SECOND = 100_000_000  # 1973: numbers above it are times, below it ratings
 LINE_END = re.compile(r"\r\n|\n|\r")
@@ -55,19 +55,19 @@ def sniff(path: Path, separator: str | None, quoted: bool | None = None) -> Gues
     if not complete:
         text = _whole_lines(text, path)
     candidates = SEPARATORS if separator is None else (separator,)
-    guesses = [_cut(text, candidate, encoding, quoted is not False) for candidate in candidates]
+    guesses = [_split_rows(text, candidate, encoding, quoted is not False) for candidate in candidates]
     if separator is not None:
         return guesses[0]
-    guesses.append(_cut(text, SPACE, encoding))
-    tables = [guess for guess in guesses if guess.share >= REGULAR and guess.width > 1]
+    guesses.append(_split_rows(text, SPACE, encoding))
+    tables = [guess for guess in guesses if guess.share >= HIGH_SHARE and guess.width > 1]
     if tables:
         # Of several that cut regularly, the one that cuts the first row (the header) as well, and into more fields.
         return max(tables, key=lambda guess: (len(guess.rows[0]) == guess.width, guess.separator != SPACE, guess.width))
-    torn = [guess for guess in guesses[:-1] if guess.share >= TORN and guess.width > 1]
-    return torn[0] if torn else guesses[-1]
+    irregular = [guess for guess in guesses[:-1] if guess.share >= LOW_SHARE and guess.width > 1]
+    return irregular[0] if irregular else guesses[-1]
 
 
-def has_tabs_between(path: Path) -> bool:
+def is_tab_separated(path: Path) -> bool:
     """Whether the first lines, one per user, are cut at tabs: each line has one, and some line more."""
     sample, complete = read_sample(path)
     lines = LINE_END.split(sample.decode("latin-1"))
@@ -87,7 +87,7 @@ def _whole_lines(text: str, path: Path) -> str:
     return text[: (ends[0] if ends[0] >= 0 else ends[1]) + 1]
 
 
-def _cut(text: str, separator: str, encoding: str, quoted: bool = True) -> Guess:
+def _split_rows(text: str, separator: str, encoding: str, quoted: bool = True) -> Guess:
     """The first rows cut at a separator."""
     all_rows: Iterable[list[str]]
     if separator == SPACE:
@@ -141,13 +141,13 @@ def _usual_positions(guess: Guess, path: Path) -> dict[str, int]:
         third = "timestamp" if _looks_like_time(guess.rows, 2) else "rating"
         return {"user": 0, "item": 1, third: 2}
     if guess.width == 4 and (not _is_number(example[2]) or not _looks_like_time(guess.rows, 3)):
-        raise _unclear(path, example)
+        raise _unclear_columns(path, example)
     if guess.width not in POSITIONS:
-        raise _unclear(path, example)
+        raise _unclear_columns(path, example)
     return {role: index for index, role in enumerate(POSITIONS[guess.width])}
 
 
-def _unclear(path: Path, example: Sequence[str]) -> UserError:
+def _unclear_columns(path: Path, example: Sequence[str]) -> UserError:
     """The error for a file without header whose columns could be anything."""
     shown = " | ".join(field[:30] for field in example[:12])
     return UserError(

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from common.errors import UserError
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -26,12 +26,12 @@ class BadRows:
     skip: bool = False
     advice: str = "to drop and count bad rows, give --skip_bad_rows true"
 
-    def settle(self, path: Path, where: str, count: int) -> int:
+    def drop_or_raise(self, path: Path, where: str, count: int) -> int:
         """`count`, logged, if bad rows are dropped; else raises UserError. where: place and reason of the first."""
         if not self.skip:
             others = f"; {count:,} bad rows in total" if count > 1 else ""
             raise UserError(f"{path}, {where}{others} ({self.advice})")
-        logger.warning("%s: dropped %d bad rows; the first: %s", path, count, where)
+        log.warning("%s: dropped %d bad rows; the first: %s", path, count, where)
         return count
 
 
@@ -39,13 +39,13 @@ class BadRows:
 class RawTable:
     """Columns by role, as they are in the file: text, or typed where the format has types.
 
-    place: from the number of a row (0-based) to where it is in the file, e.g. "line 17".
+    location: from the number of a row (0-based) to where it is in the file, e.g. "line 17".
     dropped: rows already left out because they had too few or too many fields.
     """
 
     path: Path
     columns: dict[str, pa.ChunkedArray]
-    place: Callable[[int], str]
+    location: Callable[[int], str]
     dropped: int = 0
 
     @property
@@ -55,7 +55,7 @@ class RawTable:
 
 
 @dataclass
-class Problems:
+class InvalidRows:
     """Rows that can't be used, and why the first of each kind can't."""
 
     num_rows: int
@@ -70,7 +70,7 @@ class Problems:
         self.first.append((row, reason(row)))
         self.bad = mask if self.bad is None else self.bad | mask
 
-    def settle(self, table: RawTable, bad_rows: BadRows) -> npt.NDArray[np.int64] | None:
+    def usable_rows(self, table: RawTable, bad_rows: BadRows) -> npt.NDArray[np.int64] | None:
         """Row numbers that can be used; None if all can.
 
         Raises UserError naming the first bad row, unless they are to be skipped: then logs how many. Raises as well
@@ -80,8 +80,8 @@ class Problems:
             return None
         count = int(self.bad.sum())
         row, reason = min(self.first)
-        where = f"{table.place(row)}: {reason}"
+        where = f"{table.location(row)}: {reason}"
         if count == self.num_rows:
             raise UserError(f"{table.path}, {where}; none of the {count:,} rows can be used")
-        bad_rows.settle(table.path, where, count)
+        bad_rows.drop_or_raise(table.path, where, count)
         return np.flatnonzero(~self.bad)

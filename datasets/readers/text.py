@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from common.errors import UserError
-from datasets.readers.remarks import remarks
+from datasets.readers.preamble import preamble_of
 
 SAMPLE_BYTES = 1 << 18
-REMARK_BYTES = 1 << 16
+PREAMBLE_BYTES = 1 << 16
 LARGEST_RATIO = 100  # of a gzip's content to its size, once it is larger than
 HARMLESS_BYTES = 1 << 28
 ARCHIVES = (b"PK\x03\x04", b"7z\xbc\xaf\x27", b"Rar!\x1a\x07", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00")
@@ -24,19 +24,19 @@ csv.field_size_limit(LONGEST_ROW)  # a review in a column that nobody reads may 
 
 
 class TextBytes(io.RawIOBase):
-    """The bytes of a text file, unpacked if they are gzipped; remarks at its start are blank lines here.
+    """The bytes of a text file, unpacked if they are gzipped; preamble at its start are blank lines here.
 
-    remarks: the text of those lines, as it is in the file.
+    preamble: the text of those lines, as it is in the file.
     Reading raises UserError if a gzip is truncated or damaged, or unpacks to more than it plausibly should.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
-        self._passed = 0
+        self._unpacked = 0
         try:
             self._file: BinaryIO = open(path, "rb")  # noqa: SIM115 - closed by close()
-            self._beneath = self._file
+            self._raw = self._file
             magic = self._file.peek(4)[:4]
             self._limit = max(HARMLESS_BYTES, LARGEST_RATIO * path.stat().st_size)
         except OSError as error:
@@ -44,9 +44,9 @@ class TextBytes(io.RawIOBase):
         self._packed = magic[:2] == b"\x1f\x8b"
         if self._packed:
             self._file = gzip.GzipFile(fileobj=self._file)  # type: ignore[assignment]
-        start = self._unpack(REMARK_BYTES)
-        self.remarks = remarks(start)
-        self._ahead = re.sub(rb"[^\r\n]", b"", self.remarks) + start[len(self.remarks) :]
+        start = self._unpack(PREAMBLE_BYTES)
+        self.preamble = preamble_of(start)
+        self._pending = re.sub(rb"[^\r\n]", b"", self.preamble) + start[len(self.preamble) :]
 
     def readable(self) -> bool:
         """True: this is for reading."""
@@ -54,8 +54,8 @@ class TextBytes(io.RawIOBase):
 
     def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]
         """Read up to len(buffer) bytes into it; 0 at the end."""
-        content = self._ahead[: len(buffer)] or self._unpack(len(buffer))
-        self._ahead = self._ahead[len(content) :]
+        content = self._pending[: len(buffer)] or self._unpack(len(buffer))
+        self._pending = self._pending[len(content) :]
         buffer[: len(content)] = content
         return len(content)
 
@@ -67,8 +67,8 @@ class TextBytes(io.RawIOBase):
             raise UserError(f"{self.path} is a damaged or truncated gzip file ({error}): download it again") from error
         except OSError as error:
             raise UserError(f"can't read {self.path}: {error.strerror or error}") from error
-        self._passed += len(content)
-        if self._packed and self._passed > self._limit:
+        self._unpacked += len(content)
+        if self._packed and self._unpacked > self._limit:
             raise UserError(
                 f"{self.path} unpacks to more than {LARGEST_RATIO} times its size; if you trust it, unpack it and give "
                 "the unpacked file"
@@ -79,7 +79,7 @@ class TextBytes(io.RawIOBase):
         """Close the file beneath."""
         if hasattr(self, "_file"):
             self._file.close()
-            self._beneath.close()
+            self._raw.close()
         super().close()
 
 
@@ -100,7 +100,7 @@ class TableBytes(io.RawIOBase):
         self._path = path
         self._encoding = encoding
         self._decoder = codecs.getincrementaldecoder(encoding)()
-        self._whole_letters = True  # whether the last chunk ended where a letter ends
+        self._at_character_end = True  # whether the last chunk ended where a letter ends
         self._file = open_text(path)
         self._rest = b""
         self._last = b""
@@ -136,7 +136,7 @@ class TableBytes(io.RawIOBase):
 
     def _as_utf8(self, raw: bytes) -> bytes:
         """The next bytes in UTF-8, without a letter that isn't complete yet."""
-        if self._encoding == "utf-8" and raw and raw.isascii() and self._whole_letters:
+        if self._encoding == "utf-8" and raw and raw.isascii() and self._at_character_end:
             return raw
         try:
             content = self._decoder.decode(raw, final=not raw).encode()
@@ -144,7 +144,7 @@ class TableBytes(io.RawIOBase):
             if self._encoding.startswith("utf-8"):
                 raise NotUtf8 from error
             raise UserError(f"{self._path} is damaged: it starts as {self._encoding}, but can't be decoded") from error
-        self._whole_letters = not self._decoder.getstate()[0]
+        self._at_character_end = not self._decoder.getstate()[0]
         return content
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from common.errors import UserError
 from datasets.readers.numbers import parse_numbers
-from datasets.readers.table import Problems, RawTable
+from datasets.readers.table import InvalidRows, RawTable
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -33,9 +33,9 @@ FORMATS = (
     "%a, %d %b %Y %H:%M:%S %z",
 )
 SAMPLE = 2000
-SHEET_DAYS = (25_569, 73_051)  # of 1970 and 2100, counted from 1900
+SPREADSHEET_DAYS = (25_569, 73_051)  # of 1970 and 2100, counted from 1900
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Ticks:
     per_second: int
 
 
-def parse_times(table: RawTable, time_format: str | None, problems: Problems) -> Ticks:
-    """The table's `timestamp` column in ticks; rows that aren't times are added to `problems`.
+def parse_times(table: RawTable, time_format: str | None, invalid: InvalidRows) -> Ticks:
+    """The table's `timestamp` column in ticks; rows that aren't times are added to `invalid`.
 
     time_format: None to recognise it, a unit (s, ms, us, ns), or a pattern of strptime.
     Raises UserError if nothing looks like a time, or days and months can't be told apart.
@@ -59,33 +59,33 @@ def parse_times(table: RawTable, time_format: str | None, problems: Problems) ->
         kind = column.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         unit = kind.unit if pa.types.is_timestamp(kind) else "ms"
-        problems.add(_mask(column.is_null()), lambda row: "there is no timestamp")
+        invalid.add(_mask(column.is_null()), lambda row: "there is no timestamp")
         whole = column.cast(pa.timestamp("ms")) if pa.types.is_date(kind) else column
         return Ticks(_numpy(pc.fill_null(whole.cast(pa.int64()), 0)), PER_SECOND[unit])
     is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
     if is_number and time_format not in (None, *UNITS):
-        return _from_text(table, _written(column, str(time_format)), time_format, problems)
+        return _from_text(table, _as_text(column, str(time_format)), time_format, invalid)
     if is_number:
         ok = ~_mask(column.is_null())
         values = pc.fill_null(column, 0).to_numpy()
         ok = ok & np.isfinite(values) if values.dtype.kind == "f" else ok
-        _warn_of_days(values[ok], time_format, table)
-        return _from_numbers(values, ok, column, time_format, problems)
+        _warn_of_spreadsheet_dates(values[ok], time_format, table)
+        return _from_numbers(values, ok, column, time_format, invalid)
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         raise UserError(f"{table.path}: the timestamp column has type {kind}; expected numbers, dates or text")
     column = pc.fill_null(column, "")
     if time_format is None or time_format in UNITS:
         values, ok = parse_numbers(column)
         if ok.mean() >= 0.5 or time_format is not None:
-            _warn_of_days(values[ok], time_format, table)
-            return _from_numbers(values, ok, column, time_format, problems)
-    return _from_text(table, column, time_format, problems)
+            _warn_of_spreadsheet_dates(values[ok], time_format, table)
+            return _from_numbers(values, ok, column, time_format, invalid)
+    return _from_text(table, column, time_format, invalid)
 
 
-def _warn_of_days(values: npt.NDArray[np.generic], unit: str | None, table: RawTable) -> None:
+def _warn_of_spreadsheet_dates(values: npt.NDArray[np.generic], unit: str | None, table: RawTable) -> None:
     """Say so where what is read as seconds looks like the days of a spreadsheet."""
-    if unit is None and len(values) and values.min() >= SHEET_DAYS[0] and values.max() < SHEET_DAYS[1]:
-        logger.warning(
+    if unit is None and len(values) and values.min() >= SPREADSHEET_DAYS[0] and values.max() < SPREADSHEET_DAYS[1]:
+        log.warning(
             "%s: timestamps from %s to %s are read as seconds since 1970; if they are spreadsheet dates (days since "
             "1900), save that column as dates",
             table.path,
@@ -105,10 +105,10 @@ def _numpy(column: pa.ChunkedArray) -> IntArray:
 
 
 def _from_numbers(
-    values: npt.NDArray[np.generic], ok: BoolArray, column: pa.ChunkedArray, unit: str | None, problems: Problems
+    values: npt.NDArray[np.generic], ok: BoolArray, column: pa.ChunkedArray, unit: str | None, invalid: InvalidRows
 ) -> Ticks:
     """Ticks from numbers, in the unit that most of them have."""
-    problems.add(~ok, lambda row: f"timestamp {column[row].as_py()!r} is not a time")
+    invalid.add(~ok, lambda row: f"timestamp {column[row].as_py()!r} is not a time")
     if not ok.any():
         return Ticks(np.zeros(len(values), dtype=np.int64), 1)
     if unit is None and values.dtype.kind in "iu":
@@ -119,19 +119,19 @@ def _from_numbers(
         unit, other = _common_unit(values, ok)
         if other is not None:
             name = unit
-            problems.add(other, lambda row: f"timestamp {column[row].as_py()!r} is not in {name} like most others")
+            invalid.add(other, lambda row: f"timestamp {column[row].as_py()!r} is not in {name} like most others")
             values = np.where(other, 0, values)
     if values.dtype.kind != "f":
-        far = (values.astype(np.float64) >= 2.0**63) & ok
-        problems.add(far, lambda row: f"timestamp {column[row].as_py()!r} is too large")
+        too_large = (values.astype(np.float64) >= 2.0**63) & ok
+        invalid.add(too_large, lambda row: f"timestamp {column[row].as_py()!r} is too large")
         return Ticks(np.where(ok, values, 0).astype(np.int64), PER_SECOND[unit])
     real = np.where(ok, values, 0).astype(np.float64)
     if (np.floor(real) != real).any():  # fractions: keep microseconds, which doubles hold
         real = np.round(real * (MICRO / PER_SECOND[unit]))
         unit = "us"
-    far = np.abs(real) >= 2.0**62
-    problems.add(far & ok, lambda row: f"timestamp {column[row].as_py()!r} is too large")
-    return Ticks(np.where(far, 0, real).astype(np.int64), PER_SECOND[unit])
+    too_large = np.abs(real) >= 2.0**62
+    invalid.add(too_large & ok, lambda row: f"timestamp {column[row].as_py()!r} is too large")
+    return Ticks(np.where(too_large, 0, real).astype(np.int64), PER_SECOND[unit])
 
 
 def _common_unit(values: npt.NDArray[np.generic], ok: BoolArray) -> tuple[str, BoolArray | None]:
@@ -141,9 +141,9 @@ def _common_unit(values: npt.NDArray[np.generic], ok: BoolArray) -> tuple[str, B
     if high < UNIT_STARTS[1]:
         return "s", None
     level = np.searchsorted(UNIT_STARTS, np.abs(values.astype(np.float64)), side="right") - 1
-    telling = ok & (level >= 0)
-    common = int(np.bincount(level[telling]).argmax())
-    other = telling & (level != common)
+    has_unit = ok & (level >= 0)
+    common = int(np.bincount(level[has_unit]).argmax())
+    other = has_unit & (level != common)
     return UNITS[common], other if other.any() else None
 
 
@@ -171,7 +171,7 @@ def _microseconds(dates: "pd.Series[pd.Timestamp]") -> IntArray:
     return np.asarray(whole.to_numpy("datetime64[us]").astype(np.int64))
 
 
-def _written(column: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
+def _as_text(column: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
     """Numbers as the text of which they were made: 1052011 is 01052011 in the pattern %d%m%Y."""
     if pa.types.is_floating(column.type):
         try:
@@ -182,7 +182,7 @@ def _written(column: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
     return pc.fill_null(pc.ascii_lpad(column.cast(pa.string()), width, padding="0"), "")
 
 
-def _from_text(table: RawTable, column: pa.ChunkedArray, pattern: str | None, problems: Problems) -> Ticks:
+def _from_text(table: RawTable, column: pa.ChunkedArray, pattern: str | None, invalid: InvalidRows) -> Ticks:
     """Ticks from dates as text; each distinct text is parsed once."""
     if pattern in (None, "ISO8601"):
         ticks = _from_iso(column)
@@ -194,13 +194,13 @@ def _from_text(table: RawTable, column: pa.ChunkedArray, pattern: str | None, pr
     texts = pd.Series(encoded.dictionary.to_pylist(), dtype=object)
     texts = texts.str.strip().str.replace(r"\s+(UTC|GMT)$", "", regex=True)
     texts = texts.where(texts.str.contains(r"\d"), "")  # pandas knows `now` and `today`
-    pattern = pattern or _recognise(table, texts)
+    pattern = pattern or _detect_format(table, texts)
     try:
         dates = pd.to_datetime(texts, format=pattern, errors="coerce", utc=True)
     except ValueError as error:
         raise UserError(f"{table.path}: --timestamp_format {pattern!r} can't be used: {error}") from error
     missing = dates.isna().to_numpy()
-    problems.add(
+    invalid.add(
         missing[codes], lambda row: f"timestamp {column[row].as_py()!r} is not a time in the format of the others"
     )
     micro = _microseconds(dates)
@@ -220,7 +220,7 @@ def _from_iso(column: pa.ChunkedArray) -> Ticks | None:
     return None
 
 
-def _recognise(table: RawTable, texts: "pd.Series[str]") -> str:
+def _detect_format(table: RawTable, texts: "pd.Series[str]") -> str:
     """The format that most texts have. Raises UserError if none has, or if day and month can't be told apart."""
     sample = texts.iloc[np.linspace(0, len(texts) - 1, min(len(texts), SAMPLE)).astype(int)]
     likely = {form: _share(sample, form) for form in FORMATS}

@@ -17,7 +17,7 @@ from common.errors import UserError
 from datasets.readers.table import BadRows, RawTable
 from datasets.readers.text import open_text
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 BLOCK_BYTES = 1 << 24
 LONGEST_LINE = 1 << 26
@@ -34,7 +34,7 @@ class Block:
     counts: IntArray
 
 
-class LineBook:
+class LineNumbers:
     """Which line of the file each row came from, kept by the exceptions only."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ def read_rows(path: Path, width: int, columns: Mapping[str, int], has_header: bo
     Raises UserError at a line with another number of fields, unless skipped; blank lines are no rows, and the header is
     the first line that isn't blank.
     """
-    book = LineBook()
+    line_numbers = LineNumbers()
     bad_lines: list[IntArray] = []
     parts: dict[str, list[pa.LargeStringArray]] = {role: [] for role in columns}
     line = 1
@@ -67,22 +67,22 @@ def read_rows(path: Path, width: int, columns: Mapping[str, int], has_header: bo
     for block in _blocks(path, " "):
         filled = block.counts > 0
         fits = block.counts == width
-        unfit = filled & ~fits
+        malformed = filled & ~fits
         if header_ahead and filled.any():
             header = int(filled.argmax())
-            fits[header] = unfit[header] = header_ahead = False
-        if unfit.any():
-            bad_lines.append(np.stack([np.flatnonzero(unfit) + line, block.counts[unfit]], axis=1))
+            fits[header] = malformed[header] = header_ahead = False
+        if malformed.any():
+            bad_lines.append(np.stack([np.flatnonzero(malformed) + line, block.counts[malformed]], axis=1))
         fields = block.fields
         if (filled != fits).any():
             fields = fields.filter(pa.array(np.repeat(fits, block.counts)))
         for role, index in columns.items():
             parts[role].append(fields.take(pa.array(np.arange(index, len(fields), width))))
-        book.add(fits)
+        line_numbers.add(fits)
         line += len(fits)
-    dropped = _settle_bad_lines(path, bad_lines, f"{width} fields", bad_rows)
+    dropped = _handle_bad_lines(path, bad_lines, f"{width} fields", bad_rows)
     table = {role: pa.chunked_array(chunks, type=pa.large_string()) for role, chunks in parts.items()}
-    return RawTable(path, table, lambda row: f"line {book.line(row)}", dropped)
+    return RawTable(path, table, lambda row: f"line {line_numbers.line(row)}", dropped)
 
 
 def read_lists(path: Path, separator: str, bad_rows: BadRows) -> RawTable:
@@ -109,7 +109,7 @@ def read_lists(path: Path, separator: str, bad_rows: BadRows) -> RawTable:
         items.append(block.fields.filter(pa.array(is_item)))
         all_counts.append(items_of_line)
         line += len(block.counts)
-    dropped = _settle_bad_lines(path, bad_lines, "a user and at least one item", bad_rows)
+    dropped = _handle_bad_lines(path, bad_lines, "a user and at least one item", bad_rows)
     ends = np.cumsum(np.concatenate(all_counts)) if all_counts else np.zeros(0, dtype=np.int64)
     table = {
         "user": pa.chunked_array(users, type=pa.large_string()),
@@ -118,14 +118,14 @@ def read_lists(path: Path, separator: str, bad_rows: BadRows) -> RawTable:
     return RawTable(path, table, lambda row: f"line {int(np.searchsorted(ends, row, side='right')) + 1}", dropped)
 
 
-def _settle_bad_lines(path: Path, bad_lines: list[IntArray], expected: str, bad_rows: BadRows) -> int:
+def _handle_bad_lines(path: Path, bad_lines: list[IntArray], expected: str, bad_rows: BadRows) -> int:
     """The number of bad lines, logged; raises UserError at the first if they are not to be skipped."""
     if not bad_lines:
         return 0
     lines = np.concatenate(bad_lines)
     line, count = lines[0]
     fields = f"{count} field{'s' if count > 1 else ''}"
-    return bad_rows.settle(path, f"line {line}: expected {expected}, found {fields}", len(lines))
+    return bad_rows.drop_or_raise(path, f"line {line}: expected {expected}, found {fields}", len(lines))
 
 
 def _blocks(path: Path, separator: str) -> Iterator[Block]:
@@ -133,7 +133,7 @@ def _blocks(path: Path, separator: str) -> Iterator[Block]:
     encoding = _encoding(path)
     given = separator.encode()
     one_byte = given if len(given) == 1 else SEPARATOR
-    for number, raw in enumerate(_whole_lines(path)):
+    for number, raw in enumerate(_line_blocks(path)):
         content = raw if encoding == "utf-8" else raw.decode(encoding).encode("utf-8")
         if number == 0:
             content = content.removeprefix(b"\xef\xbb\xbf")
@@ -141,12 +141,12 @@ def _blocks(path: Path, separator: str) -> Iterator[Block]:
             content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if given != one_byte:
             content = content.replace(given, one_byte)
-        yield _cut(content, None if separator == " " else one_byte)
+        yield _split_fields(content, None if separator == " " else one_byte)
 
 
 def _encoding(path: Path) -> str:
     """utf-8 if the whole file is that, else latin-1, which every byte is in."""
-    for raw in _whole_lines(path):
+    for raw in _line_blocks(path):
         if raw.isascii():
             continue
         if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -154,12 +154,12 @@ def _encoding(path: Path) -> str:
         try:
             raw.decode("utf-8")
         except UnicodeDecodeError:
-            logger.warning("%s is not UTF-8; reading it as Latin-1", path)
+            log.warning("%s is not UTF-8; reading it as Latin-1", path)
             return "latin-1"
     return "utf-8"
 
 
-def _whole_lines(path: Path) -> Iterator[bytes]:
+def _line_blocks(path: Path) -> Iterator[bytes]:
     """Blocks of the file that end where a line ends. Raises UserError if a line is too long to be one."""
     with open_text(path) as stream:
         rest = b""
@@ -177,7 +177,7 @@ def _whole_lines(path: Path) -> Iterator[bytes]:
             yield rest
 
 
-def _cut(content: bytes, separator: bytes | None) -> Block:
+def _split_fields(content: bytes, separator: bytes | None) -> Block:
     """The fields of whole lines of text, cut at white space, or at a separator of one byte; none is empty."""
     if not content.endswith(b"\n"):
         content += b"\n"

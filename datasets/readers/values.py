@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from common.errors import UserError
 from datasets.base import RawInteractions
 from datasets.readers.numbers import parse_numbers
-from datasets.readers.table import BadRows, Problems, RawTable
+from datasets.readers.table import BadRows, InvalidRows, RawTable
 from datasets.readers.times import parse_times
 
 LONGEST_ID = 256
@@ -37,26 +37,26 @@ def to_interactions(
     """
     if table.num_rows == 0:
         raise UserError(f"{table.path} has no interactions")
-    problems = Problems(table.num_rows)
+    invalid = InvalidRows(table.num_rows)
     columns: dict[str, npt.NDArray[np.generic] | pd.Categorical] = {}
     per_second = 1
     for role in list(table.columns):
         # A column is dropped once it is converted: it is not needed, and can be large.
         if role == "timestamp":
-            ticks = parse_times(table, time_format, problems)
+            ticks = parse_times(table, time_format, invalid)
             columns[role], per_second = ticks.values, ticks.per_second
         elif role == "rating":
-            columns[role] = _ratings(table, problems, rating_advice)
+            columns[role] = _ratings(table, invalid, rating_advice)
         elif role in integer_ids:
-            columns[role] = _integers(table, role, problems)
+            columns[role] = _integers(table, role, invalid)
         else:
-            columns[role] = _ids(table, role, problems, missing)
+            columns[role] = _ids(table, role, invalid, missing)
         del table.columns[role]
-    keep = problems.settle(table, bad_rows)
+    keep = invalid.usable_rows(table, bad_rows)
     if keep is not None:
         columns = {role: values[keep] for role, values in columns.items()}
     frame = pd.DataFrame({role: pd.Series(values, copy=False) for role, values in columns.items()}, copy=False)
-    return RawInteractions(_whole_ids(frame), per_second)
+    return RawInteractions(_as_integers_where_possible(frame), per_second)
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -72,21 +72,21 @@ def _text(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
 
 
 def _ids(
-    table: RawTable, role: str, problems: Problems, missing: Collection[str]
+    table: RawTable, role: str, invalid: InvalidRows, missing: Collection[str]
 ) -> npt.NDArray[np.int64] | pd.Categorical:
     """int64 [rows] if all ids are written as plain integers, else categories of text."""
     column = table.columns[role]
     if pa.types.is_dictionary(column.type):
         if _is_text(column.type.value_type):
-            return _from_words(*_codes_of(column), role, problems, missing)
+            return _from_categories(*_codes_of(column), role, invalid, missing)
         column = column.cast(column.type.value_type)
     text = _text(column)
     if text is None:
-        return _typed_ids(table, role, column, problems)
+        return _typed_ids(table, role, column, invalid)
     integers = plain_integers(text)
     if integers is not None:
         return integers
-    return _from_words(*_codes_of(pc.dictionary_encode(text)), role, problems, missing)
+    return _from_categories(*_codes_of(pc.dictionary_encode(text)), role, invalid, missing)
 
 
 def _codes_of(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
@@ -112,24 +112,24 @@ def _codes_of(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]
     return dense[codes], words.filter(pa.array(occurs))
 
 
-def _from_words(
-    codes: npt.NDArray[np.int32], words: pa.Array, role: str, problems: Problems, missing: Collection[str]
+def _from_categories(
+    codes: npt.NDArray[np.int32], words: pa.Array, role: str, invalid: InvalidRows, missing: Collection[str]
 ) -> npt.NDArray[np.int64] | pd.Categorical:
-    """int64 [rows] if all words are plain integers, else categories; words that can't be ids are problems."""
+    """int64 [rows] if all words are plain integers, else categories; words that can't be ids are invalid."""
     integers = plain_integers(pa.chunked_array([words]))
     if integers is not None:
         return integers[codes]
 
-    def refuse(is_bad: pa.Array, reason: Callable[[str], str]) -> None:
+    def mark(is_bad: pa.Array, reason: Callable[[str], str]) -> None:
         bad = np.asarray(is_bad.to_numpy(zero_copy_only=False), dtype=bool)
         if bad.any():
-            problems.add(bad[codes], lambda row: reason(words[int(codes[row])].as_py()))
+            invalid.add(bad[codes], lambda row: reason(words[int(codes[row])].as_py()))
 
-    refuse(pc.is_in(words, pa.array(list(missing), words.type)), lambda _: f"there is no {role} id")
+    mark(pc.is_in(words, pa.array(list(missing), words.type)), lambda _: f"there is no {role} id")
     long = pc.greater(pc.utf8_length(words), LONGEST_ID)
-    refuse(long, lambda _: f"the {role} id has more than {LONGEST_ID} characters")
+    mark(long, lambda _: f"the {role} id has more than {LONGEST_ID} characters")
     odd = pc.match_substring_regex(words, r"[\x00-\x1f\x7f]")
-    refuse(odd, lambda word: f"the {role} id {word[:40]!r} has control characters")
+    mark(odd, lambda word: f"the {role} id {word[:40]!r} has control characters")
     return pd.Categorical.from_codes(codes, categories=words.to_pandas())
 
 
@@ -146,10 +146,10 @@ def plain_integers(text: pa.ChunkedArray) -> npt.NDArray[np.int64] | None:
     return values if written == digits + int((values < 0).sum()) else None
 
 
-def _typed_ids(table: RawTable, role: str, column: pa.ChunkedArray, problems: Problems) -> npt.NDArray[np.int64]:
+def _typed_ids(table: RawTable, role: str, column: pa.ChunkedArray, invalid: InvalidRows) -> npt.NDArray[np.int64]:
     """Ids of a column that is typed in the file (Parquet, xlsx)."""
     missing = np.asarray(column.is_null().to_numpy(), dtype=bool)
-    problems.add(missing, lambda row: f"there is no {role} id")
+    invalid.add(missing, lambda row: f"there is no {role} id")
     if pa.types.is_integer(column.type):
         try:
             return np.asarray(pc.fill_null(column, 0).cast(pa.int64()).to_numpy(), dtype=np.int64)
@@ -159,28 +159,28 @@ def _typed_ids(table: RawTable, role: str, column: pa.ChunkedArray, problems: Pr
         raise UserError(f"{table.path}: the {role} column has type {column.type}; expected integers or text")
     values = np.asarray(pc.fill_null(column, 0).to_numpy(), dtype=np.float64)
     empty = np.isnan(values) & ~missing
-    problems.add(empty, lambda row: f"there is no {role} id")
+    invalid.add(empty, lambda row: f"there is no {role} id")
     with np.errstate(invalid="ignore"):
         broken = ~empty & ((np.floor(values) != values) | (np.abs(values) >= 2.0**53))
-    problems.add(broken, lambda row: f"the {role} id {column[row].as_py()!r} is not a whole number")
+    invalid.add(broken, lambda row: f"the {role} id {column[row].as_py()!r} is not a whole number")
     return np.where(empty | broken, 0, values).astype(np.int64)
 
 
-def _integers(table: RawTable, role: str, problems: Problems) -> npt.NDArray[np.int64]:
+def _integers(table: RawTable, role: str, invalid: InvalidRows) -> npt.NDArray[np.int64]:
     """Ids that have to be integers."""
     column = table.columns[role]
     text = _text(column)
     if text is None:
-        return _typed_ids(table, role, column, problems)
+        return _typed_ids(table, role, column, invalid)
     values, ok = parse_numbers(text)
     if values.dtype.kind == "f":
         ok = ok & (np.floor(values) == values) & (np.abs(values) < 2.0**53)
         values = np.where(ok, values, 0)
-    problems.add(~ok, lambda row: f"the {role} id {text[row].as_py()[:40]!r} is not an integer")
+    invalid.add(~ok, lambda row: f"the {role} id {text[row].as_py()[:40]!r} is not an integer")
     return values.astype(np.int64)
 
 
-def _ratings(table: RawTable, problems: Problems, advice: str) -> npt.NDArray[np.float32]:
+def _ratings(table: RawTable, invalid: InvalidRows, advice: str) -> npt.NDArray[np.float32]:
     """float32 [rows]."""
     column = table.columns["rating"]
     if pa.types.is_dictionary(column.type):
@@ -193,13 +193,13 @@ def _ratings(table: RawTable, problems: Problems, advice: str) -> npt.NDArray[np
         ok = np.isfinite(values)
     else:
         raise UserError(f"{table.path}: the rating column has type {column.type}; expected numbers")
-    problems.add(~ok, lambda row: f"the rating {column[row].as_py()!r} is not a number{advice}")
+    invalid.add(~ok, lambda row: f"the rating {column[row].as_py()!r} is not a number{advice}")
     large = ok & (np.abs(values) > np.finfo(np.float32).max)
-    problems.add(large, lambda row: f"the rating {column[row].as_py()!r} is too large")
+    invalid.add(large, lambda row: f"the rating {column[row].as_py()!r} is too large")
     return np.where(ok & ~large, values, 0).astype(np.float32)
 
 
-def _whole_ids(frame: pd.DataFrame) -> pd.DataFrame:
+def _as_integers_where_possible(frame: pd.DataFrame) -> pd.DataFrame:
     """Make ids integers where, with the bad rows gone, all that are left are written as plain integers."""
     for role in ("user", "item"):
         column = frame[role]

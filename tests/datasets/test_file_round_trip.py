@@ -117,7 +117,7 @@ def test_python_lines(rows: list[tuple[str, str, str]], chunk: int, old: bool) -
         )
     found = zip(*(table.columns[role].to_pylist() for role in ("user", "item", "timestamp")), strict=True)
     assert list(found) == rows
-    assert table.place(len(rows) - 1) == f"line {len(rows)}"
+    assert table.location(len(rows) - 1) == f"line {len(rows)}"
 
 
 token = st.text(st.characters(min_codepoint=33, exclude_categories=["Cs", "Cc", "Zs"]), min_size=1, max_size=20).filter(

@@ -98,7 +98,7 @@ def data_items() -> list[str]:
     return sorted(set(purchases()["item"]))
 
 
-def test_repeats_are_left_in_where_people_repeat(vae: Path) -> None:
+def test_repeats_are_recommended_where_users_repeat(vae: Path) -> None:
     found = read(vae, "--users", "all", "--topk", 99)
     assert (found.groupby("user").size() == len(data_items())).all()
 

@@ -1,4 +1,4 @@
-"""Lines above a table that are no part of it: remarks behind # or %, as KONECT's files begin, and Excel's `sep=;`."""
+"""Lines above a table that are no part of it: preamble behind # or %, as KONECT's files begin, and Excel's `sep=;`."""
 
 import re
 
@@ -6,11 +6,11 @@ from datasets.readers.columns import USUAL_NAMES, plain
 
 NAMED_SEPARATOR = re.compile(rb'"?sep=[\t,;|]"?(\r\n|\n|\r)', re.IGNORECASE)
 # A mark alone or with a blank behind it: ids and names of columns that begin so have none.
-REMARK = re.compile(rb"[ \t]*([#%])\1*([ \t][^\r\n]*)?(\r\n|\n|\r)")
+COMMENT_LINE = re.compile(rb"[ \t]*([#%])\1*([ \t][^\r\n]*)?(\r\n|\n|\r)")
 BLANK_LINES = re.compile(rb"(\xef\xbb\xbf)?[\r\n]*")
 
 
-def remarks(start: bytes) -> bytes:
+def preamble_of(start: bytes) -> bytes:
     """The lines at the start of a file that are no part of its table.
 
     A line that names columns is part of it, and so is everything where no other line follows.
@@ -20,7 +20,7 @@ def remarks(start: bytes) -> bytes:
     end = blank.end()
     if named := NAMED_SEPARATOR.match(start, end):
         return start[: named.end()]
-    while (line := REMARK.match(start, end)) and not _names_columns(line[0]):
+    while (line := COMMENT_LINE.match(start, end)) and not _names_columns(line[0]):
         end = line.end()
     return start[:end] if end > blank.end() and start[end:].strip() else b""
 
