@@ -1,4 +1,4 @@
-"""What every dataset is: a code, typed options, and a way to its raw interactions; and what happens to those."""
+"""The base class of datasets: options, reading raw interactions, preparing and caching them."""
 
 import hashlib
 import json
@@ -62,7 +62,7 @@ class DatasetOptions(Options):
         return self
 
     def rules(self) -> Rules:
-        """What is done to the rows."""
+        """The preparation rules that these options stand for."""
         values = {field.name: getattr(self, field.name) for field in fields(Rules)}
         times = {key: None if values[key] is None else to_seconds(values[key]) for key in ("since", "until")}
         return Rules(**{**values, **times})
@@ -70,10 +70,12 @@ class DatasetOptions(Options):
 
 @dataclass(frozen=True)
 class RawInteractions:
-    """What a reader found, in the order of the file.
+    """Interactions as read from the raw file, in file order.
 
-    frame: columns `user`, `item` (int64 or str) and, where known, `rating` (float32) and `timestamp` (int64).
-    ticks_per_second: the unit of `timestamp`: 1 for seconds, 1000 for milliseconds, ...
+    Attributes
+    ----------
+    frame : columns `user` and `item` (int64 or str) and, if available, `rating` (float32) and `timestamp` (int64)
+    ticks_per_second : unit of `timestamp`: 1 = seconds, 1000 = milliseconds, ...
     """
 
     frame: pd.DataFrame
@@ -84,14 +86,22 @@ AnyOptions = TypeVar("AnyOptions", bound=DatasetOptions)
 
 
 class Dataset(ABC, Generic[AnyOptions]):
-    """One source of interactions. Subclasses say where the raw data is and how to read it."""
+    """A source of interactions. Subclasses define where the raw data is and how to read it.
+
+    Attributes
+    ----------
+    code : name of the dataset in `--dataset_code`
+    description : one line for `--mode datasets` and `--help`
+    reader_version : increased when `read` changes, so that cached data is prepared again
+    repeats : whether users consume items repeatedly
+    location_options : options that only locate the data, and so are not part of the cache key
+    """
 
     code: ClassVar[str]
     Options: ClassVar[type[DatasetOptions]]
     description: ClassVar[str]
     reader_version: ClassVar[int] = 1
     repeats: ClassVar[bool] = False
-    # Options that say where things are, not what becomes of them: no part of the hash.
     location_options: ClassVar[frozenset[str]] = frozenset({"local_data_folder"})
 
     def name(self, options: AnyOptions) -> str:
@@ -100,21 +110,24 @@ class Dataset(ABC, Generic[AnyOptions]):
 
     @abstractmethod
     def content_key(self, options: AnyOptions) -> str:
-        """A string that changes with the raw content: hashes of the raw files (fetched first where missing)."""
+        """A string that changes with the raw data, such as its hash. Downloads the raw data if it is missing."""
 
     @abstractmethod
     def read(self, options: AnyOptions) -> RawInteractions:
         """Read the raw interactions.
 
-        Raises UserError if the files are missing, broken, or not what they should be.
+        Raises
+        ------
+        UserError
+            A file is missing, damaged or not the expected one.
         """
 
     def has_repeat_consumption(self, options: AnyOptions, data: SequenceData) -> bool:
-        """Whether people consume an item again; data: the prepared dataset."""
+        """Whether users consume items repeatedly; `data` is the prepared dataset."""
         return self.repeats
 
     def cache_key(self, options: AnyOptions) -> str:
-        """20 hex digits that name the folder of what `load` prepares: of the raw content, the code and the options."""
+        """Name of the cache folder: 20 hex digits that depend on the raw data, the code's versions and the options."""
         identity = {
             "cache": cache.CACHE_VERSION,
             "content": self.content_key(options),
@@ -125,7 +138,7 @@ class Dataset(ABC, Generic[AnyOptions]):
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
 
     def load(self, options: AnyOptions) -> SequenceData:
-        """The prepared dataset: from the cache if it is there and whole, else read, filtered, ordered and cached."""
+        """Load the dataset from the cache; if it isn't there or is damaged, read, filter, order and cache it first."""
         name = self.name(options)
         folder = options.local_data_folder / "prepared" / self.cache_key(options)
         remove_abandoned(folder.parent, *cache.TEMPORARY)
@@ -135,7 +148,7 @@ class Dataset(ABC, Generic[AnyOptions]):
         with captured_records(CACHED_LOGGERS) as notes:
             raw = self.read(options)
             rows = read_rows(raw.frame, raw.ticks_per_second)
-            del raw  # preparing needs the memory
+            del raw  # frees memory for preparing
             data = prepare(rows, options.rules(), name=name)
             del rows
         data = replace(data, repeats=options.repeats == "keep" and self.has_repeat_consumption(options, data))
@@ -152,7 +165,7 @@ class Dataset(ABC, Generic[AnyOptions]):
 
 
 def _with_placeholder(note: logging.LogRecord) -> str:
-    """A message without the path or name that it begins with."""
+    """The message with a placeholder for the path or name at its start."""
     if isinstance(note.args, tuple) and note.msg.startswith("%s"):
         return str(note.msg % (cache.NAME_PLACEHOLDER, *note.args[1:]))
     return note.getMessage()

@@ -1,4 +1,4 @@
-"""Prepared datasets on disk: one .npy file an array, memory-mapped when read; a folder is whole or not there."""
+"""Cache of prepared datasets: a folder with one .npy file per array, written atomically and memory-mapped."""
 
 import contextlib
 import hashlib
@@ -24,14 +24,14 @@ log = logging.getLogger(__name__)
 CACHE_VERSION = 4
 CHUNK_BYTES = 1 << 20
 META = "meta.json"
-NAME_PLACEHOLDER = "{name}"  # in notes; the same content may come under other names
-TEMPORARY = (".*.tmp", "hashes/.*.tmp")  # in the folder of all prepared datasets
+NAME_PLACEHOLDER = "{name}"  # for the dataset's name in notes, as the same content may be loaded under another name
+TEMPORARY = (".*.tmp", "hashes/.*.tmp")  # patterns below the folder of prepared datasets
 
 
 def _content_sum(path: Path) -> str:
-    """Size and wrapping sum of a file's 64-bit words: finds truncation, lost pages and flipped bits at memory speed."""
+    """Size and sum (mod 2^64) of a file's 64-bit words: detects truncation and flipped bits at memory speed."""
     size = total = 0
-    buffer = bytearray(CHUNK_BYTES)  # one for all chunks: fresh memory would take longer than reading
+    buffer = bytearray(CHUNK_BYTES)  # reused, as allocating memory would take longer than reading
     words = np.frombuffer(buffer, dtype=np.uint64)
     with open(path, "rb") as file:
         while count := file.readinto(buffer):
@@ -42,17 +42,24 @@ def _content_sum(path: Path) -> str:
 
 
 def _check(meta: dict[str, Any]) -> str:
-    """A sum over what is said of the arrays."""
+    """Checksum of the metadata."""
     return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def store(folder: Path, data: SequenceData, notes: Sequence[tuple[int, str]] = ()) -> None:
-    """Write `data` to `folder` in one step; if another process was first, theirs stays.
+    """Write `data` to `folder` atomically. If another process has written it meanwhile, theirs is kept.
 
-    notes : what there was to say while it was prepared (rows that were dropped, ...), and its level; `load` repeats it
-    with the dataset's name in place of NAME_PLACEHOLDER.
+    Parameters
+    ----------
+    folder : the cache folder
+    data : the prepared dataset
+    notes : levels and messages logged while it was prepared; `load` logs them again, with the dataset's name in place
+        of `NAME_PLACEHOLDER`
 
-    Raises UserError if the disk is full or the folder can't be written.
+    Raises
+    ------
+    UserError
+        The disk is full or the folder can't be written.
     """
     try:
         with atomic_folder(folder) as temporary:
@@ -104,7 +111,7 @@ def load(folder: Path, *, name: str, log_notes: bool = True) -> SequenceData | N
 
 
 def _load(folder: Path, name: str) -> tuple[SequenceData, list[tuple[int, str]]]:
-    """Read and check a folder and its notes; raises ValueError, KeyError, TypeError or OSError if anything is wrong."""
+    """Read and verify a folder and its notes. Raises ValueError, KeyError, TypeError or OSError if it is damaged."""
     meta: dict[str, Any] = json.loads((folder / META).read_text(encoding="utf-8"))
     if meta.pop("check") != _check(meta) or meta["key"] != folder.name:
         raise ValueError(f"{META} doesn't match its checksum")
@@ -121,7 +128,7 @@ def _load(folder: Path, name: str) -> tuple[SequenceData, list[tuple[int, str]]]
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    """What tells a folder from one that takes its place; None if there is no folder."""
+    """Inode and time of a folder, which distinguish it from a later one of the same name; None if there is none."""
     try:
         status = folder.stat()
     except OSError:
@@ -130,9 +137,9 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 
 def _remove(folder: Path, seen: tuple[int, int]) -> None:
-    """Remove a damaged folder, in one step for others, if it still is the one that was `seen`.
+    """Remove a damaged folder atomically, if its identity is still `seen`.
 
-    Another process may have removed it, or prepared it anew: then theirs stays.
+    Another process may have removed or rebuilt it meanwhile; a rebuilt one is kept.
     """
     aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
     try:

@@ -1,4 +1,4 @@
-"""Points in time as options: a date, or seconds since 1970."""
+"""Options that are points in time: a date, or seconds since 1970."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -9,9 +9,16 @@ YEARS = range(1900, 2101)
 
 
 def to_seconds(moment: str | int) -> int:
-    """Seconds since 1970-01-01 UTC of `2003-02-28`, `2003-02-28 17:30`, `2003-02-28T17:30:00+09:00`, or of themselves.
+    """Convert a date to seconds since 1970-01-01 UTC.
 
-    Without an offset the time is UTC. Raises ValueError for what is neither, and for numbers meant as years or dates.
+    Parameters
+    ----------
+    moment : `2003-02-28`, `2003-02-28 17:30` or `2003-02-28T17:30:00+09:00` (UTC without an offset), or seconds
+
+    Raises
+    ------
+    ValueError
+        It is not a date, or a number that is probably meant as a year (2003) or date (20030228).
     """
     if isinstance(moment, str):
         try:
@@ -34,7 +41,7 @@ Moment = Annotated[str | int, AfterValidator(_checked)]
 
 
 def to_text(seconds: int) -> str:
-    """ISO 8601 in UTC of seconds since 1970; the bare number if no calendar reaches that far."""
+    """Seconds since 1970 as ISO 8601 in UTC, or as a plain number if they are beyond the calendar."""
     try:
         return datetime.fromtimestamp(seconds, UTC).isoformat()
     except (ValueError, OverflowError, OSError):

@@ -1,4 +1,4 @@
-"""From rows to sequences: choose rows, give dense ids, order each user's in time."""
+"""Prepare interactions: filter rows, assign dense ids, order each user's history by time."""
 
 import logging
 from dataclasses import dataclass
@@ -20,16 +20,20 @@ PREPARE_VERSION = 2
 
 @dataclass(frozen=True)
 class Rules:
-    """Which interactions stay, and in which order (the steps' own order: `prepare`).
+    """Which interactions to keep and how to order them. `prepare` applies the rules in this order.
 
-    min_rating: keep ratings >= this; None keeps all.
-    since, until: seconds UTC; keep since <= time < until; None is no bound.
-    repeats: what becomes of a user's further interactions with an item, see `merge_repeats`.
-    min_uc, min_sc: least interactions of a user, of an item.
-    filter_mode: "core" repeats both until nothing changes; "once" drops rare items, then users who now have too few.
-    subsample_users, max_items: keep so many users drawn with subsample_seed, so many of the most popular items, of
-        those left; then min_uc and min_sc are applied once more. None keeps all.
-    tie_order: of a user's interactions at the same time: by the row in the file, by the item's id, or at random.
+    Attributes
+    ----------
+    min_rating : keep ratings >= this; None = all
+    since, until : keep since <= time < until, in seconds UTC; None = unbounded
+    repeats : how to merge a user's interactions with the same item, see `merge_repeats`
+    min_uc, min_sc : minimum number of interactions of a user and of an item
+    filter_mode : "core" repeats both filters until nothing changes; "once" drops rare items, then users with too few
+        interactions left
+    subsample_users, subsample_seed : keep this many of the remaining users, drawn with this seed; None = all
+    max_items : keep this many of the remaining items, the most popular ones; None = all. After either of the two
+        subsampling steps, min_uc and min_sc are applied again
+    tie_order, tie_seed : order of a user's interactions with equal timestamps: as in the file, by item id, or random
     """
 
     min_rating: float | None = None
@@ -58,7 +62,10 @@ def _plain(value: object) -> str:
 def read_rows(frame: pd.DataFrame, ticks_per_second: int = 1) -> Rows:
     """Encode a table of interactions.
 
-    frame: columns user, item (int64 or str), optional rating (float), timestamp (int64 ticks), in the file's order.
+    Parameters
+    ----------
+    frame : columns user and item (int64 or str), optionally rating (float) and timestamp (int64 ticks), in file order
+    ticks_per_second : unit of timestamp
     """
     users, user_ids = encode(frame["user"])
     items, item_ids = encode(frame["item"])
@@ -74,9 +81,18 @@ def read_rows(frame: pd.DataFrame, ticks_per_second: int = 1) -> Rows:
 
 
 def prepare(rows: Rows, rules: Rules, *, name: str) -> SequenceData:
-    """Apply the rules, give dense sorted ids, order each user's rows by time. The rows are used up.
+    """Apply the rules, assign dense ids and order each user's rows by time. Consumes `rows`, to save memory.
 
-    Raises UserError if nothing is left, naming the rules, or if a rule needs ratings or times that are not there.
+    Parameters
+    ----------
+    rows : the raw interactions
+    rules : which interactions to keep, and in which order
+    name : name of the dataset
+
+    Raises
+    ------
+    UserError
+        No interactions are left, or a rule needs ratings or timestamps that the data lacks.
     """
     before = f"{len(rows):,} rows, {len(rows.user_ids):,} users, {len(rows.item_ids):,} items"
     _check_rules(rows, rules, name)
@@ -85,7 +101,7 @@ def prepare(rows: Rows, rules: Rules, *, name: str) -> SequenceData:
     if rules.repeats != "keep":
         rows.keep(time_order(rows.users, rows.items, rows.ticks, tie_order, rules.tie_seed))
         merge_repeats(rows, rules.repeats)
-        tie_order = "file"  # they are in order now
+        tie_order = "file"  # the rows are in order now
     filter_rows(rows, rules.min_uc, rules.min_sc, rules.filter_mode)
     if rules.subsample_users is not None or rules.max_items is not None:
         sample_users(rows, rules.subsample_users, rules.subsample_seed)
@@ -115,7 +131,7 @@ def prepare(rows: Rows, rules: Rules, *, name: str) -> SequenceData:
 
 
 def _check_rules(rows: Rows, rules: Rules, name: str) -> None:
-    """Refuse rules that need what the rows lack."""
+    """Raise UserError if a rule needs ratings or timestamps that the data lacks."""
     if rows.ratings is None and (rules.min_rating or 0) > 0:
         raise UserError(
             f"{name} has no ratings, so min_rating {rules.min_rating:g} can't be applied: set min_rating to null"
@@ -131,7 +147,7 @@ def _check_rules(rows: Rows, rules: Rules, name: str) -> None:
 
 
 def _filter_values(rows: Rows, rules: Rules, name: str) -> None:
-    """Keep the rows that are rated high enough and lie between since and until."""
+    """Apply min_rating, since and until."""
     before = len(rows)
     if rules.min_rating is not None and rows.ratings is not None:
         rows.keep_where(rows.ratings >= rules.min_rating)
