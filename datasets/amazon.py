@@ -1,4 +1,4 @@
-"""Amazon: products rated by customers; the collections of 2014 and of 2023."""
+"""Amazon product ratings: the 2014 and 2023 collections."""
 
 from pathlib import Path
 from typing import Literal
@@ -25,7 +25,7 @@ ROLES = ("user", "item", "rating", "timestamp")
 
 
 class Amazon2014(TableDataset[RawFileOptions]):
-    """`ratings_<Category>.csv`: without header from its makers, with one from Kaggle."""
+    """`ratings_<Category>.csv`: without a header from the authors, with one from Kaggle."""
 
     table = Table(
         ",", ROLES, header=("UserId", "ProductId", "Rating", "Timestamp"), header_optional=True, time_format="s"
@@ -105,7 +105,7 @@ class Amazon2023Options(RawFileOptions):
 
 
 class Amazon2023(TableDataset[Amazon2023Options]):
-    """The makers' rating-only CSV of one category; of one user's ratings of an item they keep the earliest."""
+    """The authors' rating-only CSV of one category, which keeps a user's earliest rating of each item."""
 
     code = "amazon-2023"
     Options = Amazon2023Options
@@ -115,12 +115,12 @@ class Amazon2023(TableDataset[Amazon2023Options]):
     licence, citation, size = LICENCE, CITATION_2023, "0.1 MB to 1 GB a category"
 
     def name(self, options: Amazon2023Options) -> str:
-        """With the category, and the filter unless it is the usual one."""
+        """The code, the category and, unless it is 5core, the filtering."""
         core = "" if options.amazon_core == "5core" else f"-{options.amazon_core}"
         return f"{self.code}-{options.amazon_category}{core}"
 
     def wanted(self, options: Amazon2023Options) -> RawFile:
-        """One file a category, in a folder a filter: both filters' files have the same names."""
+        """One file per category, in a folder per filtering, as the file names are the same."""
         path = f"benchmark/{options.amazon_core}/rating_only/{options.amazon_category}.csv"
         sources = (
             Source(f"https://mcauleylab.ucsd.edu/public_datasets/data/amazon_2023/{path}.gz"),

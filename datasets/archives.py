@@ -1,4 +1,4 @@
-"""One file out of an archive that isn't trusted: sizes are bounded, its own paths never used, links refused."""
+"""Unpack one file from an untrusted archive: sizes are bounded, paths in the archive ignored, links refused."""
 
 import contextlib
 import gzip
@@ -15,13 +15,13 @@ from typing import IO
 from common.errors import UserError
 from common.files import atomic_path
 
-LARGEST_RATIO = 100  # of content to its packed size, once it is larger than
+LARGEST_RATIO = 100  # of unpacked to packed size, for files that unpack to more than HARMLESS_BYTES
 HARMLESS_BYTES = 1 << 28
 CHUNK = 1 << 20
 WORKSPACE = ".download-"
 GZIP = b"\x1f\x8b"
-ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the latter has no entries
-# What reading a damaged archive raises; ValueError at a name that can't be decoded, RuntimeError at an unknown version.
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the latter: without entries
+# Raised for damaged archives; ValueError: undecodable name, RuntimeError: unknown version.
 ARCHIVE_ERRORS = (
     *(zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error),
     *(EOFError, RuntimeError, ValueError),
@@ -29,11 +29,11 @@ ARCHIVE_ERRORS = (
 
 
 class ArchiveError(UserError):
-    """An archive, or what a source gave, is damaged, could do harm, or is something else."""
+    """An archive or download is damaged, unsafe or not the expected file."""
 
 
 def is_zip(file: Path) -> bool:
-    """Whether a file is a zip whose list of entries can be read."""
+    """Whether a file is a zip file whose list of entries can be read."""
     if not zipfile.is_zipfile(file):
         return False
     try:
@@ -44,7 +44,7 @@ def is_zip(file: Path) -> bool:
 
 
 def contains(archive: Path, names: Collection[str]) -> bool:
-    """Whether a file is an archive that can hold one of `names`: a zip with such an entry, or `<name>.gz`."""
+    """Whether a file is a zip file with an entry named as one of `names`, or is named `<name>.gz`."""
     if archive.name.lower().endswith(".gz"):
         return archive.name[:-3] in names
     if not is_zip(archive):
@@ -54,10 +54,25 @@ def contains(archive: Path, names: Collection[str]) -> bool:
 
 
 def extract(archive: Path, names: Collection[str], folder: Path) -> Path:
-    """Unpack the first of `names` that a zip or gz file holds to `folder`, in one step; returns its path.
+    """Unpack one file from a zip or gz file, atomically.
 
-    Raises ArchiveError if the archive is damaged, holds none of the names, or could do harm; UserError if the disk
-    is full or can't be written.
+    Parameters
+    ----------
+    archive : the zip or gz file
+    names : file names to look for; the first one found is unpacked
+    folder : where to write the file
+
+    Returns
+    -------
+    Path
+        The unpacked file.
+
+    Raises
+    ------
+    ArchiveError
+        The archive is damaged or unsafe, or contains none of the names.
+    UserError
+        The disk is full or the folder can't be written.
     """
     try:
         with open(archive, "rb") as file:
@@ -82,7 +97,7 @@ def extract(archive: Path, names: Collection[str], folder: Path) -> Path:
 
 
 def _find_entry(content: zipfile.ZipFile, names: Collection[str]) -> tuple[str, zipfile.ZipInfo] | None:
-    """The first of `names` that an entry's file name is, but for case, and that entry."""
+    """The first of `names` that an entry has as its file name, ignoring case, and that entry."""
     for name in names:
         for entry in content.infolist():
             path = entry.filename.replace("\\", "/")
@@ -92,7 +107,7 @@ def _find_entry(content: zipfile.ZipFile, names: Collection[str]) -> tuple[str, 
 
 
 def _check_entry(entry: zipfile.ZipInfo, archive: Path) -> None:
-    """Raise ArchiveError if an entry is a link, points out of its folder, or grows beyond reason."""
+    """Raise ArchiveError if an entry is a link, points outside the archive's folder, or unpacks to too large a file."""
     path = PurePosixPath(entry.filename.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
         raise ArchiveError(
@@ -109,7 +124,7 @@ def _check_entry(entry: zipfile.ZipInfo, archive: Path) -> None:
 
 
 def _write(source: IO[bytes] | gzip.GzipFile, target: Path, bound: int, archive: Path) -> Path:
-    """Copy to `target` atomically, at most `bound` bytes."""
+    """Copy to `target` atomically. Raises ArchiveError if there are more than `bound` bytes."""
     with atomic_path(target) as temporary, open(temporary, "wb") as file:
         left = bound + 1
         while left > 0 and (chunk := source.read(min(CHUNK, left))):
@@ -124,7 +139,7 @@ def _write(source: IO[bytes] | gzip.GzipFile, target: Path, bound: int, archive:
 
 @contextlib.contextmanager
 def workspace(folder: Path) -> Iterator[Path]:
-    """A temporary folder in `folder`, removed in the end; so are `folder` and new parents if nothing came into them.
+    """A temporary folder in `folder`. It is removed at the end, as are `folder` and new parents that are still empty.
 
     Raises UserError if the disk is full or can't be written.
     """
@@ -142,7 +157,7 @@ def workspace(folder: Path) -> Iterator[Path]:
 
 
 def move_into_place(source: Path, target: Path) -> Path:
-    """Move a whole file of a workspace to its place, in one step."""
+    """Move a complete file out of a workspace, atomically."""
     with atomic_path(target) as temporary:
         source.replace(temporary)
     return target

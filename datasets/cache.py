@@ -89,9 +89,19 @@ def store(folder: Path, data: SequenceData, notes: Sequence[tuple[int, str]] = (
 
 
 def load(folder: Path, *, name: str, log_notes: bool = True) -> SequenceData | None:
-    """The dataset stored in `folder`, its arrays memory-mapped; None if it isn't there. `tell` logs its notes.
+    """Load a dataset from its cache folder, with memory-mapped arrays.
 
-    A damaged folder is removed, with a warning, and None returned: the caller prepares it anew.
+    Parameters
+    ----------
+    folder : the cache folder
+    name : name to give the dataset
+    log_notes : whether to log the notes again
+
+    Returns
+    -------
+    SequenceData or None
+        None if the folder is missing, or damaged: then it is removed with a warning, and the caller prepares the data
+        again.
     """
     seen = _identity(folder)
     if seen is None:

@@ -1,4 +1,4 @@
-"""UCI Online Retail: invoices of a British shop for gifts, 2010-12-01 to 2011-12-09."""
+"""UCI Online Retail: invoices of a British gift shop, 2010-12-01 to 2011-12-09."""
 
 import re
 from pathlib import Path
@@ -34,7 +34,7 @@ class EcommerceOptions(RawFileOptions):
 
 
 class Ecommerce(RawFileDataset[EcommerceOptions]):
-    """Online Retail, as Kaggle's data.csv (Latin-1) or UCI's workbook. One item in one invoice is one interaction."""
+    """Online Retail, from Kaggle's data.csv (Latin-1) or UCI's workbook. Each item of an invoice is one interaction."""
 
     code = "ecommerce"
     Options = EcommerceOptions
@@ -53,7 +53,7 @@ class Ecommerce(RawFileDataset[EcommerceOptions]):
     size = "23 MB"
 
     def read(self, options: EcommerceOptions) -> RawInteractions:
-        """Invoice lines, without those that the options leave out."""
+        """Read the invoice lines that the options keep."""
         path = self.raw_file(options)
         is_workbook = path.suffix.lower() == ".xlsx"
         if is_workbook:
@@ -70,7 +70,7 @@ class Ecommerce(RawFileDataset[EcommerceOptions]):
 
 
 def _time_format(dates: pa.ChunkedArray, is_workbook: bool) -> str | None:
-    """The workbook's times are ISO 8601, data.csv's American; other exports are recognised."""
+    """The workbook's times are ISO 8601, those of data.csv are American; those of other exports are detected."""
     if is_workbook:
         return "ISO8601"
     is_american = len(dates) > 0 and re.fullmatch(r"\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}", dates[0].as_py())
@@ -96,7 +96,7 @@ def _kept_rows(lines: RawTable, options: EcommerceOptions, bad_rows: BadRows) ->
 
 
 def _interactions(lines: RawTable, rows: npt.NDArray[np.int64], path: Path) -> RawTable:
-    """User, item and time of the kept rows; of the lines of one item in one invoice only the first."""
+    """User, item and time of the kept rows; only the first line of each item in an invoice."""
     kept = {name: lines.columns[name].take(pa.array(rows)) for name in WANTED}
     customer = kept["CustomerID"]
     anonymous = pc.equal(customer, "")
@@ -118,5 +118,5 @@ def _booleans(column: pa.ChunkedArray) -> BoolArray:
 
 
 def _is_empty(column: pa.ChunkedArray) -> BoolArray:
-    """Where a text column has nothing in it."""
+    """Where a text column is blank."""
     return _booleans(pc.equal(pc.ascii_trim_whitespace(column), ""))

@@ -1,4 +1,4 @@
-"""One's own file of interactions: CSV, TSV, Parquet, RecBole's .inter, SASRec's text, or one line per user."""
+"""The user's own file of interactions: CSV, TSV, Parquet, RecBole's .inter, SASRec's text, or one line per user."""
 
 import logging
 from pathlib import Path
@@ -34,9 +34,9 @@ from datasets.stats import repeat_rate
 log = logging.getLogger(__name__)
 
 FileFormat = Literal["auto", "csv", "parquet", "inter", "sasrec", "lists"]
-SUFFIXES = (".gz", ".csv", ".tsv", ".txt", ".dat", ".inter", ".parquet", ".ratings")  # the last as in MovieLens' names
-MISSING_IN_FILES = (*MISSING, "null", "NA", "N/A", "n/a", "#N/A", "None")  # as other programs write it, too
-MIN_REPEAT_RATE = 0.01  # share of interactions with an item had before that makes a dataset one where people repeat
+SUFFIXES = (".gz", ".csv", ".tsv", ".txt", ".dat", ".inter", ".parquet", ".ratings")
+MISSING_IN_FILES = (*MISSING, "null", "NA", "N/A", "n/a", "#N/A", "None")
+MIN_REPEAT_RATE = 0.01  # share of repeated interactions above which the data has repeat consumption
 
 
 class FileOptions(DatasetOptions):
@@ -80,7 +80,7 @@ class FileOptions(DatasetOptions):
     @field_validator("separator")
     @classmethod
     def _check_separator(cls, separator: str | None, info: ValidationInfo) -> str | None:
-        """A backslash and a t, as everyone types it, are a tab."""
+        """Check the separator; a backslash followed by t means a tab."""
         if separator is None or separator == "::":
             return separator
         separator = "\t" if separator == "\\t" else separator
@@ -92,7 +92,7 @@ class FileOptions(DatasetOptions):
 
 
 class File(Dataset[FileOptions]):
-    """Interactions in a file of the user's. Without a time column, the order of the rows is the order in time."""
+    """Interactions in a file of the user's. Without timestamps, the rows are assumed to be in time order."""
 
     code = "file"
     reader_version = 4
@@ -101,14 +101,14 @@ class File(Dataset[FileOptions]):
     location_options = Dataset.location_options | {"dataset_path", "dataset_name"}
 
     def name(self, options: FileOptions) -> str:
-        """dataset_name, or the file's name without what says its format: sales.2023.csv.gz is sales.2023."""
+        """dataset_name, or the file's name without suffixes of formats: sales.2023 for sales.2023.csv.gz."""
         path = options.dataset_path
         while path.suffix.lower() in SUFFIXES:
             path = path.with_suffix("")
         return options.dataset_name or path.name.lstrip(".") or self.code
 
     def content_key(self, options: FileOptions) -> str:
-        """The hash of the file, and its suffix, which takes part in recognising its format."""
+        """The hash of the file, and `.inter` if it is a suffix, since that determines the format."""
         if not options.dataset_path.is_file():
             problem = "this is a folder, not a file" if options.dataset_path.is_dir() else "no such file"
             place = "" if options.dataset_path.is_absolute() else f" (relative to {Path.cwd()})"
@@ -117,7 +117,7 @@ class File(Dataset[FileOptions]):
         return content_hash(options.dataset_path, options.local_data_folder) + (".inter" if inter else "")
 
     def read(self, options: FileOptions) -> RawInteractions:
-        """Read the file in the format that it has or is said to have."""
+        """Read the file in the given or detected format."""
         bad_rows = BadRows(options.skip_bad_rows)
         return to_interactions(
             _read_table(options, bad_rows),
@@ -128,7 +128,7 @@ class File(Dataset[FileOptions]):
         )
 
     def has_repeat_consumption(self, options: FileOptions, data: SequenceData) -> bool:
-        """As the options say, else as the data shows."""
+        """`items_repeat`, or whether the data's repeat rate exceeds `MIN_REPEAT_RATE`."""
         return repeat_rate(data) > MIN_REPEAT_RATE if options.items_repeat is None else options.items_repeat
 
 
@@ -159,7 +159,7 @@ def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:
 
 
 def _warn_of_preamble(path: Path) -> None:
-    """Say which lines at the start are left out."""
+    """Warn which lines at the start of the file are not read."""
     with TextBytes(path) as text:
         lines = LINE_END.split(text.preamble.decode("utf-8-sig", errors="replace").rstrip("\r\n"))
     if lines != [""]:
@@ -169,7 +169,7 @@ def _warn_of_preamble(path: Path) -> None:
 
 
 def _read_lists(options: FileOptions, bad_rows: BadRows) -> RawTable:
-    """Read a file of one line per user; without a separator given, at tabs where they are between, else white space."""
+    """Read a file of one line per user. The default separator is a tab if the lines have them, else white space."""
     path = options.dataset_path
     separator = options.separator or ("\t" if is_tab_separated(path) else SPACE)
     shown = NAMES.get(separator, repr(separator))
@@ -178,7 +178,7 @@ def _read_lists(options: FileOptions, bad_rows: BadRows) -> RawTable:
 
 
 def _format(options: FileOptions) -> FileFormat:
-    """The format that was given, or what the file's first bytes and suffix say."""
+    """The given format, or the one that the file's first bytes or suffix indicate."""
     if options.file_format != "auto":
         return options.file_format
     try:

@@ -1,4 +1,4 @@
-"""MovieLens: films rated by the users of movielens.org."""
+"""MovieLens: film ratings by users of movielens.org."""
 
 from datasets.download import Source
 from datasets.raw_files import RawFileOptions, Table, TableDataset
@@ -17,7 +17,7 @@ CSV = Table(",", ROLES, header=("userId", "movieId", "rating", "timestamp"), int
 
 
 class MovieLens(TableDataset[RawFileOptions]):
-    """What all of them share."""
+    """What all MovieLens datasets share."""
 
     home, licence, citation = HOME, LICENCE, CITATION
 

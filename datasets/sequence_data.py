@@ -89,7 +89,7 @@ class Heldout:
     ----------
     users : int64 [n], 0-based
     input_start, input_end : int64 [n]; `items[start:end]` is the model's input, and the items that count as seen
-    targets : int64 [m], positions of all targets; the i-th user's are `targets[target_offsets[i]:target_offsets[i + 1]]`
+    targets : int64 [m], positions; those of the i-th user are `targets[target_offsets[i]:target_offsets[i + 1]]`
     target_offsets : int64 [n + 1]
     """
 

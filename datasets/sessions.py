@@ -1,4 +1,4 @@
-"""What visitors of web shops did: RetailRocket by visitor, Yoochoose by session."""
+"""Visits to web shops: RetailRocket by visitor, Yoochoose by session."""
 
 from typing import Literal
 
@@ -49,7 +49,7 @@ class RetailRocket(RawFileDataset[RetailRocketOptions]):
     size = "94 MB (in a zip of 305 MB)"
 
     def read(self, options: RetailRocketOptions) -> RawInteractions:
-        """The events that the options ask for."""
+        """Read the events that the options select."""
         path = self.raw_file(options)
         lines = read_table(path, self.table, {"timestamp": 0, "user": 1, "event": 2, "item": 3})
         event = lines.columns.pop("event")
@@ -66,7 +66,7 @@ class RetailRocket(RawFileDataset[RetailRocketOptions]):
 
 
 def _take_rows(table: RawTable, rows: npt.NDArray[np.int64]) -> RawTable:
-    """Some rows of a table."""
+    """The given rows of a table."""
     columns = {role: column.take(pa.array(rows)) for role, column in table.columns.items()}
     return RawTable(table.path, columns, lambda row: table.location(int(rows[row])))
 

@@ -1,4 +1,4 @@
-"""Steam: games reviewed by players; in three collections of the same makers."""
+"""Steam: game reviews by players, in three versions."""
 
 import logging
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ class SteamOptions(RawFileOptions):
 
 
 class Steam(RawFileDataset[SteamOptions]):
-    """Reviews as Python literals, a line each (or a line a player), or SASRec's rows of user and item."""
+    """Reviews as Python literals, one line per review or per player, or SASRec's rows of user and item."""
 
     code = "steam"
     Options = SteamOptions
@@ -72,21 +72,21 @@ class Steam(RawFileDataset[SteamOptions]):
     size = "1.3 GB (australian: 7 MB)"
 
     def name(self, options: SteamOptions) -> str:
-        """With the collection, unless it is the usual one."""
+        """The code and, unless it is reviews, the version."""
         return self.code if options.steam_version == "reviews" else f"{self.code}-{options.steam_version}"
 
     def wanted(self, options: SteamOptions) -> RawFile:
-        """One file a collection."""
+        """One file per version."""
         return FILES[options.steam_version]
 
     def read(self, options: SteamOptions) -> RawInteractions:
-        """Player, game and, but for SASRec's file, the date."""
+        """Read player, game and, except from SASRec's file, the date."""
         path = self.raw_file(options)
         bad_rows = bad_raw_rows(path)
         if options.steam_version == "sasrec":
             table = read_rows(path, 2, {"user": 0, "item": 1}, False, bad_rows)
             return to_interactions(table, bad_rows, integer_ids=("user", "item"))
-        # Players may call themselves anything, `NULL` too; a few that no id can be made of are dropped and counted.
+        # Player names are arbitrary, even `NULL`; the few that can't be ids are dropped and counted.
         odd_names = BadRows(skip=True)
         if options.steam_version == "reviews":
             table = read_python_lines(path, _review, ("user", "item", "timestamp"), bad_rows)
@@ -96,18 +96,18 @@ class Steam(RawFileDataset[SteamOptions]):
 
 
 def _review(line: dict[str, Any]) -> Iterator[Row]:
-    """A line is a review."""
+    """The row of a line, which is a review."""
     yield line["username"], line["product_id"], line["date"]
 
 
 def _reviews_of_player(line: dict[str, Any]) -> Iterator[Row]:
-    """A line is a player with a list of reviews."""
+    """The rows of a line, which is a player with a list of reviews."""
     for review in line["reviews"]:
         yield line["user_id"], review["item_id"], review["posted"]
 
 
 def _drop_undated(table: RawTable) -> RawTable:
-    """The Australian reviews of the year in which they were collected have dates without a year: they are left out."""
+    """Drop reviews from the year of collection, whose dates have no year."""
     posted = table.columns["timestamp"]
     dated = np.asarray(pc.match_substring_regex(posted, r"^Posted \w+ \d+, \d{4}\.$").to_numpy(), dtype=bool)
     yearless = np.asarray(pc.match_substring_regex(posted, r"^Posted \w+ \d+\.$").to_numpy(), dtype=bool)
