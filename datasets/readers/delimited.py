@@ -1,4 +1,4 @@
-"""Delimited text (CSV, TSV, `::`) as columns of text, through pyarrow; rows that don't fit are named."""
+"""Read delimited text (CSV, TSV, `::`) as columns of text, with pyarrow; errors name the line."""
 
 import csv
 import io
@@ -22,18 +22,21 @@ from datasets.readers.text import LONGEST_ROW, NotUtf8, TableBytes, open_text
 log = logging.getLogger(__name__)
 
 FALLBACK = "latin-1"
-RELEASE_SECONDS = 0.25  # it takes one or two thousandths
-END = "\x00end"  # a row of its own behind the last, unless a quote is open there
+RELEASE_SECONDS = 0.25  # usually takes 1 or 2 ms
+END = "\x00end"  # appended to the file; it is a separate row unless a quote is still open
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a delimited file is laid out.
+    """The layout of a delimited file.
 
-    separator: one character, or "::".
-    num_columns: fields in every row.
-    has_header: whether the first row names the columns.
-    quoted: whether a field may stand in double quotes; None: it may, and nobody has said so.
+    Attributes
+    ----------
+    separator : one character, or "::"
+    num_columns : number of fields in every row
+    has_header : whether the first row names the columns
+    encoding : text encoding
+    quoted : whether fields may be in double quotes; None = yes, by default rather than by the user's choice
     """
 
     separator: str
@@ -44,25 +47,34 @@ class Layout:
 
     @property
     def delimiter(self) -> str:
-        """The one character that the parser cuts at."""
+        """The single character at which the parser splits."""
         return self.separator[0]
 
     @property
     def stride(self) -> int:
-        """Parser columns per column: 2 for "::", between whose colons is an empty field."""
+        """Parser fields per column: 2 for "::", as there is an empty field between the colons."""
         return len(self.separator)
 
     @property
     def num_fields(self) -> int:
-        """Fields that the parser sees in a row."""
+        """Number of fields in a row as the parser sees it."""
         return (self.num_columns - 1) * self.stride + 1
 
 
 def read_delimited(path: Path, layout: Layout, columns: Mapping[str, int], bad_rows: BadRows) -> RawTable:
     """Read some columns of a file as text.
 
-    columns: role -> index of the column. Raises UserError if a row has too few or too many fields (unless skipped), a
-    quote isn't closed, or the file can't be read.
+    Parameters
+    ----------
+    path : the file
+    layout : its layout
+    columns : role -> index of the column
+    bad_rows : what to do with rows that have too few or too many fields
+
+    Raises
+    ------
+    UserError
+        A row is bad and not skipped, a quote is never closed, or the file can't be read.
     """
     fields = {role: index * layout.stride for role, index in columns.items()}
     empty_fields = [index for index in range(layout.num_fields) if index % layout.stride]
@@ -90,7 +102,7 @@ def read_delimited(path: Path, layout: Layout, columns: Mapping[str, int], bad_r
 
 
 def _parse(path: Path, layout: Layout, wanted: list[int]) -> tuple[pa.Table, int, TableBytes]:
-    """The wanted fields as text columns named by their index, the number of malformed rows, and the stream read."""
+    """The wanted fields as text columns named by their index, the number of malformed rows, and the stream."""
     bad = 0
 
     def malformed(row: pv.InvalidRow) -> str:
@@ -135,15 +147,18 @@ def _parse(path: Path, layout: Layout, wanted: list[int]) -> tuple[pa.Table, int
 
 
 def _wait_until(released: Callable[[], bool]) -> None:
-    """Wait a moment until pyarrow's threads have let go of what they read from, which they may do after they have given
-    the table: one that does so while Python ends aborts the process. (An error may hold it for good.)"""
+    """Wait briefly until pyarrow's threads have released the stream.
+
+    They may do so after the table has been returned, and releasing it while Python shuts down aborts the process. The
+    wait is bounded, since an error may hold the stream indefinitely.
+    """
     deadline = time.monotonic() + RELEASE_SECONDS
     while not released() and time.monotonic() < deadline:
         time.sleep(0.001)
 
 
 class Row(NamedTuple):
-    """line, last_line: where it starts and ends."""
+    """A row's fields and its first and last line."""
 
     line: int
     last_line: int
@@ -151,7 +166,7 @@ class Row(NamedTuple):
 
 
 def _rows(path: Path, layout: Layout, then: Sequence[str] = ()) -> Iterator[Row]:
-    """Each row after the header, one by one: only to say where something is wrong. then: lines to put at the end."""
+    """Rows after the header, read slowly to locate an error; `then`: lines to append."""
     with io.TextIOWrapper(open_text(path), encoding=layout.encoding, errors="replace", newline="") as text:
         reader = csv.reader(
             itertools.chain(text, then),
@@ -168,9 +183,9 @@ def _rows(path: Path, layout: Layout, then: Sequence[str] = ()) -> Iterator[Row]
 
 
 def _check_quotes(path: Path, layout: Layout) -> None:
-    """Tell of rows that go on over several lines within quotes, as they do if a quote was a letter and no quote.
+    """Warn of rows whose quoted fields span lines, as happens if a quote is meant as an ordinary character.
 
-    Raises UserError if a quote is never closed, or nobody has said that there are quotes in a file cut at tabs.
+    Raises UserError if a quote is never closed, or if this happens in a TSV and the user hasn't allowed quotes.
     """
     advice = "; if quotes are ordinary characters in this file, give --quoted false" if layout.quoted is None else ""
     inside, first, last = 0, None, None
@@ -202,7 +217,7 @@ def _check_quotes(path: Path, layout: Layout) -> None:
 
 
 def _first_malformed(path: Path, layout: Layout) -> str:
-    """Line and reason of the first row with the wrong number of fields."""
+    """Line of the first row with the wrong number of fields, and the reason."""
     for row in _rows(path, layout):
         if len(row.fields) != layout.num_fields:
             count = (len(row.fields) - 1) // layout.stride + 1
@@ -211,7 +226,7 @@ def _first_malformed(path: Path, layout: Layout) -> str:
 
 
 def _line_of(path: Path, layout: Layout, row: int) -> int:
-    """Line number of the row-th (0-based) row with the right number of fields."""
+    """Line number of a row (0-based, counting only rows with the right number of fields)."""
     fitting = (found.line for found in _rows(path, layout) if len(found.fields) == layout.num_fields)
     for number, line in enumerate(fitting):
         if number == row:

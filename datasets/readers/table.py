@@ -1,4 +1,4 @@
-"""A table of raw columns, and the rows in it that can't be used."""
+"""A table of raw columns, and its invalid rows."""
 
 import logging
 from collections.abc import Callable
@@ -18,16 +18,26 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class BadRows:
-    """What to do with rows that can't be used: stop at the first with an error, or drop and count them.
+    """What to do with invalid rows.
 
-    advice: ends the error; says what the user can do.
+    Attributes
+    ----------
+    skip : drop and count them; otherwise the first one is an error
+    advice : end of the error message, what the user can do
     """
 
     skip: bool = False
     advice: str = "to drop and count bad rows, give --skip_bad_rows true"
 
     def drop_or_raise(self, path: Path, where: str, count: int) -> int:
-        """`count`, logged, if bad rows are dropped; else raises UserError. where: place and reason of the first."""
+        """Log and return the number of dropped rows, or raise UserError if they may not be dropped.
+
+        Parameters
+        ----------
+        path : the file
+        where : location and reason of the first bad row
+        count : number of bad rows
+        """
         if not self.skip:
             others = f"; {count:,} bad rows in total" if count > 1 else ""
             raise UserError(f"{path}, {where}{others} ({self.advice})")
@@ -37,10 +47,14 @@ class BadRows:
 
 @dataclass
 class RawTable:
-    """Columns by role, as they are in the file: text, or typed where the format has types.
+    """Columns as they are in the file: text, or typed if the format has types.
 
-    location: from the number of a row (0-based) to where it is in the file, e.g. "line 17".
-    dropped: rows already left out because they had too few or too many fields.
+    Attributes
+    ----------
+    path : the file
+    columns : role -> column
+    location : from a row (0-based) to its location in the file, e.g. "line 17"
+    dropped : number of rows already dropped because they had too few or too many fields
     """
 
     path: Path
@@ -50,20 +64,27 @@ class RawTable:
 
     @property
     def num_rows(self) -> int:
-        """Rows in every column."""
+        """Number of rows."""
         return len(next(iter(self.columns.values())))
 
 
 @dataclass
 class InvalidRows:
-    """Rows that can't be used, and why the first of each kind can't."""
+    """Collects the invalid rows of a table, with the reason for the first one of each kind.
+
+    Attributes
+    ----------
+    num_rows : number of rows of the table
+    bad : bool [rows]; None = no invalid rows so far
+    first : row and reason of the first invalid row of each kind
+    """
 
     num_rows: int
     bad: BoolArray | None = None
     first: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, mask: BoolArray, reason: Callable[[int], str]) -> None:
-        """Mark the rows where `mask` [num_rows] is true; reason: from a row to what is wrong with it."""
+        """Mark the rows where `mask` [rows] is true as invalid; `reason` describes what is wrong with a row."""
         if not mask.any():
             return
         row = int(mask.argmax())
@@ -71,10 +92,12 @@ class InvalidRows:
         self.bad = mask if self.bad is None else self.bad | mask
 
     def usable_rows(self, table: RawTable, bad_rows: BadRows) -> npt.NDArray[np.int64] | None:
-        """Row numbers that can be used; None if all can.
+        """Indices of the valid rows; None if all are valid. Logs the number of invalid rows if they are skipped.
 
-        Raises UserError naming the first bad row, unless they are to be skipped: then logs how many. Raises as well
-        if none can be used.
+        Raises
+        ------
+        UserError
+            A row is invalid and not skipped, or no row is valid.
         """
         if self.bad is None:
             return None

@@ -1,4 +1,4 @@
-"""Opening text files, plain or gzipped, with bounds on what a small file may become."""
+"""Open text files, plain or gzipped, with a bound on the unpacked size."""
 
 import codecs
 import csv
@@ -14,20 +14,23 @@ from datasets.readers.preamble import preamble_of
 
 SAMPLE_BYTES = 1 << 18
 PREAMBLE_BYTES = 1 << 16
-LARGEST_RATIO = 100  # of a gzip's content to its size, once it is larger than
+LARGEST_RATIO = 100  # of unpacked to packed size, for files that unpack to more than HARMLESS_BYTES
 HARMLESS_BYTES = 1 << 28
 ARCHIVES = (b"PK\x03\x04", b"7z\xbc\xaf\x27", b"Rar!\x1a\x07", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00")
 LONGEST_ROW = 1 << 24  # bytes
 BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
-csv.field_size_limit(LONGEST_ROW)  # a review in a column that nobody reads may be longer than the module's 128 KiB
+csv.field_size_limit(LONGEST_ROW)  # the default of 128 KiB is too small for some reviews
 
 
 class TextBytes(io.RawIOBase):
-    """The bytes of a text file, unpacked if they are gzipped; preamble at its start are blank lines here.
+    """The bytes of a text file, unpacked if it is gzipped. Lines of the preamble are read as blank lines.
 
-    preamble: the text of those lines, as it is in the file.
-    Reading raises UserError if a gzip is truncated or damaged, or unpacks to more than it plausibly should.
+    Reading raises UserError if a gzip file is truncated or damaged, or unpacks to an implausible size.
+
+    Attributes
+    ----------
+    preamble : the original text of those lines
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,7 +63,7 @@ class TextBytes(io.RawIOBase):
         return len(content)
 
     def _unpack(self, size: int) -> bytes:
-        """The next bytes, at most `size`; none at the end."""
+        """The next bytes, at most `size`; empty at the end."""
         try:
             content = self._file.read(size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -84,13 +87,18 @@ class TextBytes(io.RawIOBase):
 
 
 class NotUtf8(Exception):
-    """Bytes that UTF-8 doesn't have, in a file that was taken for it."""
+    """A file that was taken for UTF-8 is not."""
 
 
 class TableBytes(io.RawIOBase):
-    """A text file as UTF-8: from its first line that isn't blank, ending in a line end. Counts lines and quotes.
+    """A text file converted to UTF-8, without leading blank lines and with a final line end.
 
-    Reading raises NotUtf8 if the encoding is utf-8 and the file isn't, UserError as TextBytes does.
+    Reading raises NotUtf8 if the encoding is UTF-8 and the file isn't, and UserError as TextBytes does.
+
+    Attributes
+    ----------
+    lines : number of lines read so far
+    has_quotes : whether there was a double quote so far
     """
 
     def __init__(self, path: Path, encoding: str) -> None:
@@ -100,7 +108,7 @@ class TableBytes(io.RawIOBase):
         self._path = path
         self._encoding = encoding
         self._decoder = codecs.getincrementaldecoder(encoding)()
-        self._at_character_end = True  # whether the last chunk ended where a letter ends
+        self._at_character_end = True  # whether the last chunk ended with a complete character
         self._file = open_text(path)
         self._rest = b""
         self._last = b""
@@ -111,7 +119,7 @@ class TableBytes(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """`size` bytes; fewer only at the end. size: positive, for files are not to be read in one piece."""
+        """Read `size` (> 0) bytes; fewer only at the end."""
         parts, have = [self._rest], len(self._rest)
         while have < size and not self._ended:
             parts.append(self._more(size - have))
@@ -121,7 +129,7 @@ class TableBytes(io.RawIOBase):
         return content[:size]
 
     def _more(self, size: int) -> bytes:
-        """About `size` more bytes; none is not the end."""
+        """About `size` more bytes; may be empty before the end."""
         raw = self._file.read(size)
         content = self._as_utf8(raw)
         if not self._last:
@@ -135,7 +143,7 @@ class TableBytes(io.RawIOBase):
         return content
 
     def _as_utf8(self, raw: bytes) -> bytes:
-        """The next bytes in UTF-8, without a letter that isn't complete yet."""
+        """The next bytes in UTF-8, without an incomplete last character."""
         if self._encoding == "utf-8" and raw and raw.isascii() and self._at_character_end:
             return raw
         try:
@@ -159,9 +167,12 @@ def open_text(path: Path) -> io.BufferedReader:
 
 
 def read_sample(path: Path) -> tuple[bytes, bool]:
-    """The first bytes of a file, unpacked, and whether that is all of it.
+    """The first bytes of a file, unpacked, and whether they are the whole file.
 
-    Raises UserError if the file is no readable text: missing, empty, an archive, a web page.
+    Raises
+    ------
+    UserError
+        The file is not readable text, e.g. missing, empty, an archive or a web page.
     """
     if not path.exists():
         raise UserError(f"there is no file {path}")
@@ -184,13 +195,13 @@ def read_sample(path: Path) -> tuple[bytes, bool]:
 
 
 def encoding_of(sample: bytes) -> str:
-    """utf-8, utf-8-sig or utf-16 by the mark at the start; latin-1 if the sample can't be UTF-8."""
+    """utf-8-sig or utf-16 by the byte order mark, latin-1 if the sample is not UTF-8, otherwise utf-8."""
     for mark, name in BYTE_ORDER_MARKS:
         if sample.startswith(mark):
             return name
     try:
         sample.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start < len(sample) - 4:  # else a character cut by the sample's end
+        if error.start < len(sample) - 4:  # otherwise the last character is incomplete
             return "latin-1"
     return "utf-8"

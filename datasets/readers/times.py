@@ -1,4 +1,4 @@
-"""Times as whole ticks since 1970-01-01 UTC, from numbers (s, ms, us, ns), dates as text, or typed columns."""
+"""Parse timestamps from numbers (s, ms, us, ns), dates as text, or typed columns, as ticks since 1970-01-01 UTC."""
 
 import logging
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 UNITS = ("s", "ms", "us", "ns")
 PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-# A number of at least 1e8 (1973 in seconds) tells its unit; the next unit starts a thousand times higher.
+# The unit of a number >= 1e8 (1973 in seconds) is clear: each next unit starts a thousand times higher.
 UNIT_STARTS = np.array([1e8, 1e11, 1e14, 1e17])
 MICRO = 1_000_000
 
@@ -33,24 +33,32 @@ FORMATS = (
     "%a, %d %b %Y %H:%M:%S %z",
 )
 SAMPLE = 2000
-SPREADSHEET_DAYS = (25_569, 73_051)  # of 1970 and 2100, counted from 1900
+SPREADSHEET_DAYS = (25_569, 73_051)  # days from 1900 to 1970 and 2100
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Ticks:
-    """values: int64 [rows]; per_second: their unit."""
+    """Timestamps: `values` int64 [rows], in units of which `per_second` make a second."""
 
     values: IntArray
     per_second: int
 
 
 def parse_times(table: RawTable, time_format: str | None, invalid: InvalidRows) -> Ticks:
-    """The table's `timestamp` column in ticks; rows that aren't times are added to `invalid`.
+    """Parse the `timestamp` column of a table.
 
-    time_format: None to recognise it, a unit (s, ms, us, ns), or a pattern of strptime.
-    Raises UserError if nothing looks like a time, or days and months can't be told apart.
+    Parameters
+    ----------
+    table : the raw columns
+    time_format : a unit (s, ms, us, ns), ISO8601 or a strptime pattern; None = detect
+    invalid : rows without a valid timestamp are added here
+
+    Raises
+    ------
+    UserError
+        The format is not recognised, or is ambiguous, e.g. between day and month.
     """
     column = table.columns["timestamp"]
     kind = column.type
@@ -83,7 +91,7 @@ def parse_times(table: RawTable, time_format: str | None, invalid: InvalidRows) 
 
 
 def _warn_of_spreadsheet_dates(values: npt.NDArray[np.generic], unit: str | None, table: RawTable) -> None:
-    """Say so where what is read as seconds looks like the days of a spreadsheet."""
+    """Warn if timestamps that are read as seconds look like spreadsheet dates."""
     if unit is None and len(values) and values.min() >= SPREADSHEET_DAYS[0] and values.max() < SPREADSHEET_DAYS[1]:
         log.warning(
             "%s: timestamps from %s to %s are read as seconds since 1970; if they are spreadsheet dates (days since "
@@ -107,7 +115,7 @@ def _numpy(column: pa.ChunkedArray) -> IntArray:
 def _from_numbers(
     values: npt.NDArray[np.generic], ok: BoolArray, column: pa.ChunkedArray, unit: str | None, invalid: InvalidRows
 ) -> Ticks:
-    """Ticks from numbers, in the unit that most of them have."""
+    """Ticks from numbers, in the given unit or that of most of them."""
     invalid.add(~ok, lambda row: f"timestamp {column[row].as_py()!r} is not a time")
     if not ok.any():
         return Ticks(np.zeros(len(values), dtype=np.int64), 1)
@@ -126,7 +134,7 @@ def _from_numbers(
         invalid.add(too_large, lambda row: f"timestamp {column[row].as_py()!r} is too large")
         return Ticks(np.where(ok, values, 0).astype(np.int64), PER_SECOND[unit])
     real = np.where(ok, values, 0).astype(np.float64)
-    if (np.floor(real) != real).any():  # fractions: keep microseconds, which doubles hold
+    if (np.floor(real) != real).any():  # fractions are kept to the microsecond
         real = np.round(real * (MICRO / PER_SECOND[unit]))
         unit = "us"
     too_large = np.abs(real) >= 2.0**62
@@ -135,7 +143,7 @@ def _from_numbers(
 
 
 def _common_unit(values: npt.NDArray[np.generic], ok: BoolArray) -> tuple[str, BoolArray | None]:
-    """The unit of most values, and a mask of those that are clearly in another one (None if there are none)."""
+    """The unit of most values, and a mask of values that are clearly in another unit (None if there are none)."""
     size = np.abs(values[ok].astype(np.float64))
     high = float(size.max())
     if high < UNIT_STARTS[1]:
@@ -148,7 +156,7 @@ def _common_unit(values: npt.NDArray[np.generic], ok: BoolArray) -> tuple[str, B
 
 
 def _calendar_numbers(values: IntArray, ok: BoolArray) -> Ticks | None:
-    """Ticks if all values are calendar dates written as numbers: 20110523 or 20110523103000."""
+    """Ticks if all values are calendar dates written as numbers, such as 20110523 or 20110523103000."""
     low, high = int(values[ok].min()), int(values[ok].max())
     for pattern, scale in (("%Y%m%d", 1), ("%Y%m%d%H%M%S", MICRO)):
         if low < 19000101 * scale or high > 21001231 * scale + scale - 1:
@@ -161,7 +169,7 @@ def _calendar_numbers(values: IntArray, ok: BoolArray) -> Ticks | None:
 
 
 def _seconds(dates: "pd.Series[pd.Timestamp]") -> IntArray:
-    """Whole seconds since the epoch of dates without gaps."""
+    """Whole seconds since the epoch; no date may be missing."""
     return _microseconds(dates) // MICRO
 
 
@@ -172,7 +180,7 @@ def _microseconds(dates: "pd.Series[pd.Timestamp]") -> IntArray:
 
 
 def _as_text(column: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
-    """Numbers as the text of which they were made: 1052011 is 01052011 in the pattern %d%m%Y."""
+    """Numbers as text, with the leading zeros that the pattern requires: 1052011 -> 01052011 for %d%m%Y."""
     if pa.types.is_floating(column.type):
         try:
             column = column.cast(pa.int64())
@@ -193,7 +201,7 @@ def _from_text(table: RawTable, column: pa.ChunkedArray, pattern: str | None, in
     codes = encoded.indices.to_numpy()
     texts = pd.Series(encoded.dictionary.to_pylist(), dtype=object)
     texts = texts.str.strip().str.replace(r"\s+(UTC|GMT)$", "", regex=True)
-    texts = texts.where(texts.str.contains(r"\d"), "")  # pandas knows `now` and `today`
+    texts = texts.where(texts.str.contains(r"\d"), "")  # pandas would parse `now` and `today`
     pattern = pattern or _detect_format(table, texts)
     try:
         dates = pd.to_datetime(texts, format=pattern, errors="coerce", utc=True)
@@ -210,8 +218,8 @@ def _from_text(table: RawTable, column: pa.ChunkedArray, pattern: str | None, in
 
 
 def _from_iso(column: pa.ChunkedArray) -> Ticks | None:
-    """Ticks if all texts are ISO 8601 as most write it, with a zone or without: no text becomes a Python object."""
-    for zone in ("UTC", None):  # each refuses what the other takes
+    """Ticks if all texts are in Arrow's ISO 8601 format, all with or all without a zone; fast."""
+    for zone in ("UTC", None):  # each rejects what the other accepts
         try:
             micro = _numpy(column.cast(pa.timestamp("us", tz=zone)).cast(pa.int64()))
         except pa.ArrowInvalid:
@@ -221,7 +229,7 @@ def _from_iso(column: pa.ChunkedArray) -> Ticks | None:
 
 
 def _detect_format(table: RawTable, texts: "pd.Series[str]") -> str:
-    """The format that most texts have. Raises UserError if none has, or if day and month can't be told apart."""
+    """The format of most texts. Raises UserError if none fits, or several do with different results."""
     sample = texts.iloc[np.linspace(0, len(texts) - 1, min(len(texts), SAMPLE)).astype(int)]
     likely = {form: _share(sample, form) for form in FORMATS}
     likely = {form: share for form, share in likely.items() if share >= 0.5}

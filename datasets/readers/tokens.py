@@ -1,6 +1,6 @@
-"""Text cut at white space or another separator: rows of so many fields (SASRec's `user item`), or one line per user.
+"""Read text of rows with a fixed number of fields (SASRec's `user item`), or of one line per user.
 
-Files are read in blocks of whole lines; each block's fields are found by array arithmetic.
+Files are read in blocks of whole lines, whose fields are found by array operations.
 """
 
 import logging
@@ -21,28 +21,28 @@ log = logging.getLogger(__name__)
 
 BLOCK_BYTES = 1 << 24
 LONGEST_LINE = 1 << 26
-SEPARATOR = b"\x1f"  # in place of one of several bytes
+SEPARATOR = b"\x1f"  # replaces a separator of several bytes
 
 IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Block:
-    """fields: text [tokens]; counts: int64 [lines], the fields of each line."""
+    """Whole lines of a file: `fields` text [fields]; `counts` int64 [lines], the number of fields of each line."""
 
     fields: pa.LargeStringArray
     counts: IntArray
 
 
 class LineNumbers:
-    """Which line of the file each row came from, kept by the exceptions only."""
+    """Line numbers of rows; stores only the lines that are not rows."""
 
     def __init__(self) -> None:
         self._next = 1
         self._skipped: list[IntArray] = []
 
     def add(self, is_row: npt.NDArray[np.bool_]) -> None:
-        """The next lines of the file; is_row: bool [lines]."""
+        """Add the next lines of the file; is_row: bool [lines]."""
         self._skipped.append(np.flatnonzero(~is_row) + self._next)
         self._next += len(is_row)
 
@@ -54,10 +54,20 @@ class LineNumbers:
 
 
 def read_rows(path: Path, width: int, columns: Mapping[str, int], has_header: bool, bad_rows: BadRows) -> RawTable:
-    """Rows of `width` fields each, cut at white space; columns: role -> index.
+    """Read rows of fields separated by white space. Blank lines are ignored.
 
-    Raises UserError at a line with another number of fields, unless skipped; blank lines are no rows, and the header is
-    the first line that isn't blank.
+    Parameters
+    ----------
+    path : the file
+    width : number of fields in a row
+    columns : role -> index of the column
+    has_header : whether the first line that isn't blank is a header
+    bad_rows : what to do with lines that have another number of fields
+
+    Raises
+    ------
+    UserError
+        A row is bad and not skipped, or the file can't be read.
     """
     line_numbers = LineNumbers()
     bad_lines: list[IntArray] = []
@@ -86,11 +96,18 @@ def read_rows(path: Path, width: int, columns: Mapping[str, int], has_header: bo
 
 
 def read_lists(path: Path, separator: str, bad_rows: BadRows) -> RawTable:
-    """One line per user: its id, then its items in the order of time. Several lines of a user follow one another.
+    """Read one line per user: the user id, then the items in time order. Several lines of a user are concatenated.
 
-    separator: " " for any white space; another cuts alone, so that a name may have blanks.
+    Parameters
+    ----------
+    path : the file
+    separator : " " = any white space; with any other separator, ids may contain blanks
+    bad_rows : what to do with lines without an item
 
-    Raises UserError at a line with a user and no item, unless skipped.
+    Raises
+    ------
+    UserError
+        A line is bad and not skipped, or the file can't be read.
     """
     users: list[pa.LargeStringArray] = []
     items: list[pa.LargeStringArray] = []
@@ -119,7 +136,7 @@ def read_lists(path: Path, separator: str, bad_rows: BadRows) -> RawTable:
 
 
 def _handle_bad_lines(path: Path, bad_lines: list[IntArray], expected: str, bad_rows: BadRows) -> int:
-    """The number of bad lines, logged; raises UserError at the first if they are not to be skipped."""
+    """Log and return the number of bad lines, or raise UserError if they are not skipped."""
     if not bad_lines:
         return 0
     lines = np.concatenate(bad_lines)
@@ -129,7 +146,7 @@ def _handle_bad_lines(path: Path, bad_lines: list[IntArray], expected: str, bad_
 
 
 def _blocks(path: Path, separator: str) -> Iterator[Block]:
-    """The file in blocks of whole lines."""
+    """Split the file into blocks of whole lines."""
     encoding = _encoding(path)
     given = separator.encode()
     one_byte = given if len(given) == 1 else SEPARATOR
@@ -145,7 +162,7 @@ def _blocks(path: Path, separator: str) -> Iterator[Block]:
 
 
 def _encoding(path: Path) -> str:
-    """utf-8 if the whole file is that, else latin-1, which every byte is in."""
+    """utf-8 if the whole file is valid UTF-8, otherwise latin-1."""
     for raw in _line_blocks(path):
         if raw.isascii():
             continue
@@ -160,7 +177,7 @@ def _encoding(path: Path) -> str:
 
 
 def _line_blocks(path: Path) -> Iterator[bytes]:
-    """Blocks of the file that end where a line ends. Raises UserError if a line is too long to be one."""
+    """Read the file in blocks of whole lines. Raises UserError if a line is too long."""
     with open_text(path) as stream:
         rest = b""
         while chunk := stream.read(BLOCK_BYTES):
@@ -178,7 +195,7 @@ def _line_blocks(path: Path) -> Iterator[bytes]:
 
 
 def _split_fields(content: bytes, separator: bytes | None) -> Block:
-    """The fields of whole lines of text, cut at white space, or at a separator of one byte; none is empty."""
+    """Split whole lines into fields, at white space or a separator of one byte. Empty fields are dropped."""
     if not content.endswith(b"\n"):
         content += b"\n"
     letters = np.frombuffer(content, dtype=np.uint8)
@@ -190,7 +207,7 @@ def _split_fields(content: bytes, separator: bytes | None) -> Block:
     starts = np.flatnonzero(before & ~is_space)
     line_ends = np.flatnonzero(letters == 10)
     counts = np.bincount(np.searchsorted(line_ends, starts), minlength=len(line_ends))
-    # A field's text reaches to the next field's start; what lies between is cut off after.
+    # Each field extends to the start of the next one; the separators at its end are trimmed below.
     offsets = np.append(starts, len(letters)).astype(np.int64)
     fields = pa.LargeStringArray.from_buffers(len(starts), pa.py_buffer(offsets), pa.py_buffer(content))
     if separator is not None:

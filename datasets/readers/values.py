@@ -1,4 +1,4 @@
-"""From a table of raw columns to interactions: ids, ratings and times, with every unusable row accounted for."""
+"""Convert raw columns to ids, ratings and timestamps; every invalid row is reported or counted."""
 
 from collections.abc import Callable, Collection
 
@@ -15,7 +15,7 @@ from datasets.readers.table import BadRows, InvalidRows, RawTable
 from datasets.readers.times import parse_times
 
 LONGEST_ID = 256
-MISSING = ("", "NULL", "NaN", "nan", "\\N", "<NA>")  # how an id that isn't there is written
+MISSING = ("", "NULL", "NaN", "nan", "\\N", "<NA>")  # texts that stand for a missing id
 DIGIT_STEPS = np.array([10**power for power in range(1, 19)], dtype=np.int64)
 
 
@@ -28,12 +28,21 @@ def to_interactions(
     rating_advice: str = "",
     missing: Collection[str] = MISSING,
 ) -> RawInteractions:
-    """Convert the columns user, item and, where there, rating and timestamp.
+    """Convert the columns user, item and, if present, rating and timestamp.
 
-    integer_ids: roles (user, item) whose ids must be integers; others are so only if all of a column are written so.
-    missing: what is written where there is no id.
-    rating_advice: what ends the message about a rating that is no number, where the user can do something about it.
-    Raises UserError naming the first unusable row, unless they are skipped.
+    Parameters
+    ----------
+    table : the raw columns; they are removed from it to save memory
+    bad_rows : what to do with invalid rows
+    time_format : see `parse_times`
+    integer_ids : roles (user, item) whose ids must be integers; other ids are integers if all of a column are
+    rating_advice : end of the message about a rating that is not a number
+    missing : texts that stand for a missing id
+
+    Raises
+    ------
+    UserError
+        A row is invalid and not skipped, or the table is empty.
     """
     if table.num_rows == 0:
         raise UserError(f"{table.path} has no interactions")
@@ -41,7 +50,7 @@ def to_interactions(
     columns: dict[str, npt.NDArray[np.generic] | pd.Categorical] = {}
     per_second = 1
     for role in list(table.columns):
-        # A column is dropped once it is converted: it is not needed, and can be large.
+        # Raw columns can be large, so each is deleted once it is converted.
         if role == "timestamp":
             ticks = parse_times(table, time_format, invalid)
             columns[role], per_second = ticks.values, ticks.per_second
@@ -74,7 +83,7 @@ def _text(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
 def _ids(
     table: RawTable, role: str, invalid: InvalidRows, missing: Collection[str]
 ) -> npt.NDArray[np.int64] | pd.Categorical:
-    """int64 [rows] if all ids are written as plain integers, else categories of text."""
+    """int64 [rows] if all ids are plain integers, otherwise categories of text."""
     column = table.columns[role]
     if pa.types.is_dictionary(column.type):
         if _is_text(column.type.value_type):
@@ -90,7 +99,7 @@ def _ids(
 
 
 def _codes_of(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
-    """int32 [rows] codes of the distinct texts that occur, and those; one that is missing is the empty text."""
+    """int32 [rows] codes, and the distinct texts that occur; a missing text becomes the empty one."""
     unified = column.unify_dictionaries()
     words = unified.chunk(0).dictionary if unified.num_chunks else pa.array([], type=column.type.value_type)
     if words.null_count:
@@ -115,7 +124,7 @@ def _codes_of(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]
 def _from_categories(
     codes: npt.NDArray[np.int32], words: pa.Array, role: str, invalid: InvalidRows, missing: Collection[str]
 ) -> npt.NDArray[np.int64] | pd.Categorical:
-    """int64 [rows] if all words are plain integers, else categories; words that can't be ids are invalid."""
+    """int64 [rows] if all words are plain integers, otherwise categories; words that can't be ids become invalid rows."""
     integers = plain_integers(pa.chunked_array([words]))
     if integers is not None:
         return integers[codes]
@@ -134,7 +143,7 @@ def _from_categories(
 
 
 def plain_integers(text: pa.ChunkedArray) -> npt.NDArray[np.int64] | None:
-    """int64 [rows] if each text is an integer written plainly: 7, but not 007, +7 or 7.0, which may be other ids."""
+    """int64 [rows] if every text is a plain integer: 7, but not 007, +7 or 7.0, which may be different ids."""
     try:
         values = np.asarray(text.cast(pa.int64()).to_numpy(), dtype=np.int64)
     except pa.ArrowInvalid:
@@ -147,7 +156,7 @@ def plain_integers(text: pa.ChunkedArray) -> npt.NDArray[np.int64] | None:
 
 
 def _typed_ids(table: RawTable, role: str, column: pa.ChunkedArray, invalid: InvalidRows) -> npt.NDArray[np.int64]:
-    """Ids of a column that is typed in the file (Parquet, xlsx)."""
+    """Ids from a typed column (Parquet)."""
     missing = np.asarray(column.is_null().to_numpy(), dtype=bool)
     invalid.add(missing, lambda row: f"there is no {role} id")
     if pa.types.is_integer(column.type):
@@ -167,7 +176,7 @@ def _typed_ids(table: RawTable, role: str, column: pa.ChunkedArray, invalid: Inv
 
 
 def _integers(table: RawTable, role: str, invalid: InvalidRows) -> npt.NDArray[np.int64]:
-    """Ids that have to be integers."""
+    """Ids that must be integers."""
     column = table.columns[role]
     text = _text(column)
     if text is None:
@@ -200,7 +209,7 @@ def _ratings(table: RawTable, invalid: InvalidRows, advice: str) -> npt.NDArray[
 
 
 def _as_integers_where_possible(frame: pd.DataFrame) -> pd.DataFrame:
-    """Make ids integers where, with the bad rows gone, all that are left are written as plain integers."""
+    """Convert ids to integers if all that remain without the invalid rows are plain integers."""
     for role in ("user", "item"):
         column = frame[role]
         if not isinstance(column.dtype, pd.CategoricalDtype):
