@@ -20,9 +20,8 @@ from datasets.prepare import PREPARE_VERSION, Rules, prepare, read_rows
 from datasets.sequence_data import SequenceData
 
 log = logging.getLogger(__name__)
-CACHED_LOGGERS = tuple(
-    f"datasets.{module}" for module in ("file", "readers", "prepare", "steam")
-)  # of what is in the data
+# Messages of these loggers describe the data; they are cached and logged again at each load.
+CACHED_LOGGERS = tuple(f"datasets.{module}" for module in ("file", "readers", "prepare", "steam"))
 
 
 class DatasetOptions(Options):
@@ -40,7 +39,7 @@ class DatasetOptions(Options):
     )
     repeats: Literal["keep", "first", "last", "sum"] = Field(
         "keep",
-        description="which of a user's interactions with one item to keep: all, the first, the last, or their sum",
+        description="which of a user's interactions with one item to keep; sum = the last one, with summed ratings",
     )
     tie_order: Literal["file", "item", "random"] = Field(
         "file",

@@ -124,7 +124,7 @@ def _codes_of(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]
 def _from_categories(
     codes: npt.NDArray[np.int32], words: pa.Array, role: str, invalid: InvalidRows, missing: Collection[str]
 ) -> npt.NDArray[np.int64] | pd.Categorical:
-    """int64 [rows] if all words are plain integers, otherwise categories; words that can't be ids become invalid rows."""
+    """int64 [rows] if all words are plain integers, otherwise categories; rows of words that aren't ids are invalid."""
     integers = plain_integers(pa.chunked_array([words]))
     if integers is not None:
         return integers[codes]

@@ -1,4 +1,4 @@
-"""Broken and hostile files end in one clear error or in the right data; never in silently other data."""
+"""Broken and hostile files give one clear error or the right data, never silently wrong data."""
 
 import gzip
 import logging
@@ -83,7 +83,9 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
 
 
 @pytest.mark.parametrize(("content", "reason"), REFUSED.values(), ids=REFUSED.keys())
-def test_is_refused_with_the_reason(load_file: LoadFile, tmp_path: Path, content: str | bytes, reason: str) -> None:
+def test_bad_files_are_rejected_with_a_reason(
+    load_file: LoadFile, tmp_path: Path, content: str | bytes, reason: str
+) -> None:
     with pytest.raises(UserError, match=reason) as caught:
         load_file(content, name="bad.txt")
     assert "bad.txt" in str(caught.value)
@@ -91,7 +93,7 @@ def test_is_refused_with_the_reason(load_file: LoadFile, tmp_path: Path, content
     assert left == []
 
 
-def test_a_folder_a_missing_and_an_unreadable_file(load_file: LoadFile, tmp_path: Path) -> None:
+def test_folder_missing_file_and_unreadable_file(load_file: LoadFile, tmp_path: Path) -> None:
     for path, reason in ((tmp_path, "this is a folder"), (tmp_path / "missing.csv", "no such file")):
         with pytest.raises(UserError, match=reason):
             load_file(path)
@@ -104,7 +106,7 @@ def test_a_folder_a_missing_and_an_unreadable_file(load_file: LoadFile, tmp_path
         load_file(secret)
 
 
-def test_a_gzip_bomb_is_stopped(load_file: LoadFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gzip_bomb_is_rejected(load_file: LoadFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("datasets.readers.text.HARMLESS_BYTES", 1 << 20)
     bomb = gzip.compress(b"1,2\n" * 3_000_000)
     with pytest.raises(UserError, match="unpacks to more than"):
@@ -113,7 +115,7 @@ def test_a_gzip_bomb_is_stopped(load_file: LoadFile, monkeypatch: pytest.MonkeyP
         load_file(gzip.compress(b"1 2\n" * 3_000_000), name="bomb.txt.gz")
 
 
-def test_a_line_without_end_is_stopped(load_file: LoadFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_line_is_rejected(load_file: LoadFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("datasets.readers.tokens.LONGEST_LINE", 1 << 20)
     monkeypatch.setattr("datasets.readers.tokens.BLOCK_BYTES", 1 << 18)
     with pytest.raises(UserError, match="line of more than"):
@@ -122,7 +124,7 @@ def test_a_line_without_end_is_stopped(load_file: LoadFile, monkeypatch: pytest.
         load_file("1,2\n1,3\n" + '5,"' + "6" * 40_000_000)
 
 
-def test_nested_parquet_is_refused(load_file: LoadFile, tmp_path: Path) -> None:
+def test_nested_parquet_is_rejected(load_file: LoadFile, tmp_path: Path) -> None:
     path = tmp_path / "nested.parquet"
     pq.write_table(pa.table({"user_id": [1, 2], "item_id": [[1], [2]]}), path)
     with pytest.raises(UserError, match="nested"):
@@ -148,7 +150,7 @@ def test_parquet_values_are_checked(load_file: LoadFile, tmp_path: Path, frame: 
         load_file(path)
 
 
-def test_bad_rows_are_dropped_and_counted_if_asked(load_file: LoadFile, caplog: pytest.LogCaptureFixture) -> None:
+def test_bad_rows_can_be_skipped_and_are_counted(load_file: LoadFile, caplog: pytest.LogCaptureFixture) -> None:
     content = "user,item,rating\n1,10,3\n1,11\n,12,3\n1,13,good\n1,14,5\n1,15,nan\n"
     with caplog.at_level(logging.WARNING):
         data = load_file(content, skip_bad_rows=True)
@@ -159,7 +161,7 @@ def test_bad_rows_are_dropped_and_counted_if_asked(load_file: LoadFile, caplog: 
     assert "line 4: there is no user id" in caplog.text
 
 
-def test_bad_lines_of_plain_text_are_dropped_if_asked(load_file: LoadFile) -> None:
+def test_bad_lines_of_plain_text_can_be_skipped(load_file: LoadFile) -> None:
     content = "1 10\n1 11 12\n\n1 13\n2\n2 14\n1 15\n1 16\n1 17\n1 18\n1 19\n"
     data = load_file(content, skip_bad_rows=True, file_format="sasrec")
     assert histories(data) == {1: [10, 13, 15, 16, 17, 18, 19], 2: [14]}
@@ -167,17 +169,17 @@ def test_bad_lines_of_plain_text_are_dropped_if_asked(load_file: LoadFile) -> No
         load_file(content, file_format="sasrec")
 
 
-def test_integers_are_integers_once_the_bad_rows_are_gone(load_file: LoadFile) -> None:
+def test_ids_are_integers_once_bad_rows_are_dropped(load_file: LoadFile) -> None:
     data = load_file("user,item\n1,10\n,11\n2,12\n", skip_bad_rows=True)
     assert data.user_ids.tolist() == [1, 2]
 
 
-def test_no_usable_row_is_an_error_even_if_bad_ones_are_skipped(load_file: LoadFile) -> None:
+def test_only_bad_rows_is_an_error_even_if_skipped(load_file: LoadFile) -> None:
     with pytest.raises(UserError, match="none of the 2 rows"):
         load_file("user,item\n,1\n,2\n", skip_bad_rows=True)
 
 
-def test_a_bad_row_far_down_is_found_by_its_line(load_file: LoadFile) -> None:
+def test_bad_row_far_down_is_reported_with_its_line(load_file: LoadFile) -> None:
     rows = ["user,item,rating"] + [f"{row},{row},3" for row in range(300_000)]
     rows[123_456] = "1,2,x"
     with pytest.raises(UserError, match="line 123457: "):
@@ -188,13 +190,13 @@ def test_a_bad_row_far_down_is_found_by_its_line(load_file: LoadFile) -> None:
         load_file("\n".join(rows))
 
 
-def test_quotes_that_are_no_quotes_are_kept(load_file: LoadFile) -> None:
-    """Only a quote at a field's start quotes; one within text is text."""
+def test_quotes_inside_fields_are_kept(load_file: LoadFile) -> None:
+    """Only a quote at the start of a field opens a quoted field."""
     data = load_file('user,item,title\n1,12" disc,x\n1,7" disc,"a ""b"" c"\n')
     assert histories(data) == {1: ['12" disc', '7" disc']}
 
 
-def test_ids_of_64_bits_and_negative_ones(load_file: LoadFile) -> None:
+def test_64_bit_and_negative_ids(load_file: LoadFile) -> None:
     big = 2**62
     assert histories(load_file(f"user,item\n-5,{big}\n{big},-1\n")) == {-5: [big], big: [-1]}
     beyond = 2**70
@@ -211,15 +213,15 @@ def test_all_users_below_the_filter(load_file: LoadFile) -> None:
         load_file("1 1\n2 2\n", min_uc=5, min_sc=5)
 
 
-def test_names_that_say_nothing_in_a_file_are_names_elsewhere() -> None:
-    """Players of Steam may be called None."""
+def test_null_like_names_are_valid_steam_players() -> None:
+    """Steam players may be called None."""
     users = ["None", "null", "NA", "NULL"]
     table = RawTable(Path("x"), {"user": pa.chunked_array([users]), "item": pa.chunked_array([list("abcd")])}, str)
     assert to_interactions(table, BadRows(skip=True)).frame["user"].tolist() == users[:3]
 
 
-def test_a_file_is_read_when_all_threads_have_let_go_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread of pyarrow's that lets go of it while Python ends would abort the process."""
+def test_reading_waits_for_threads_to_release_the_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a pyarrow thread released the stream while Python shuts down, the process would abort."""
     path = tmp_path / "rows.csv"
     path.write_text("user,item\n1,2\n")
     read_csv = delimited.pv.read_csv

@@ -47,7 +47,7 @@ def as_csv() -> str:
 
 
 def as_workbook(path: Path) -> None:
-    """As UCI has it: numbers are numbers, times are times, nothing is nothing."""
+    """UCI's workbook, with typed cells: numbers, times and empty cells."""
     book = openpyxl.Workbook()
     sheet = book.active
     sheet.append(HEADER.split(","))
@@ -102,7 +102,7 @@ def test_movielens_20m(tmp_path: Path) -> None:
         ("ecommerce", "Online Retail.xlsx", "PK, but no workbook", "can't be read as an xlsx"),
     ],
 )
-def test_another_or_a_damaged_file_is_named(tmp_path: Path, code: str, name: str, content: str, reason: str) -> None:
+def test_wrong_or_damaged_file_is_named(tmp_path: Path, code: str, name: str, content: str, reason: str) -> None:
     put(tmp_path, code, name, content)
     with pytest.raises(UserError, match=reason) as caught:
         load(code, tmp_path)
@@ -154,7 +154,7 @@ def test_ecommerce_workbook_in_a_zip(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dataset", datasets.DATASETS.values(), ids=datasets.DATASETS.keys())
-def test_declarations_are_whole(dataset: type[Dataset[Any]]) -> None:
+def test_declarations_are_complete(dataset: type[Dataset[Any]]) -> None:
     assert datasets.DATASETS[dataset.code] is dataset
     assert dataset.description
     for name, field in dataset.Options.model_fields.items():
@@ -167,7 +167,7 @@ def test_declarations_are_whole(dataset: type[Dataset[Any]]) -> None:
 
 
 @pytest.mark.parametrize("code", datasets.SPLITS)
-def test_splits_are_whole(code: str) -> None:
+def test_splits_are_complete(code: str) -> None:
     maker = datasets.SPLITS[code]
     assert maker.code == code
     assert maker.description
