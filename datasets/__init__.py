@@ -1,4 +1,4 @@
-"""Where interactions come from: download, read, filter, order, split -> flat arrays."""
+"""Datasets and splits: download, read, filter, order and split interactions -> flat arrays."""
 
 from dataclasses import replace
 from typing import Any
@@ -60,22 +60,45 @@ SPLITS: dict[str, type[SplitMaker[Any]]] = {
 
 
 def name(code: str, options: DatasetOptions) -> str:
-    """What dataset `code` is called in results; options is an instance of its `Options`."""
+    """The name of dataset `code` in results.
+
+    Parameters
+    ----------
+    code : key of `DATASETS`
+    options : instance of the dataset's `Options`
+    """
     return DATASETS[code]().name(options)
 
 
 def load(code: str, options: DatasetOptions) -> SequenceData:
-    """The prepared dataset `code`; options is an instance of its `Options`.
+    """Load the prepared dataset `code`.
 
-    Raises UserError if the raw data is missing or broken, or the filters leave nothing.
+    Parameters
+    ----------
+    code : key of `DATASETS`
+    options : instance of the dataset's `Options`
+
+    Raises
+    ------
+    UserError
+        The raw data is missing or damaged, or the filters leave no interactions.
     """
     return DATASETS[code]().load(options)
 
 
 def split(data: SequenceData, code: str, options: Options) -> Split:
-    """Hold out validation and test interactions by the protocol `code`; options is an instance of its `Options`.
+    """Hold out validation and test interactions.
 
-    A split that drops or reorders interactions has data of its own, whose hash is that of what is left.
+    Parameters
+    ----------
+    data : the prepared dataset
+    code : key of `SPLITS`, the evaluation protocol
+    options : instance of the split's `Options`
+
+    Returns
+    -------
+    Split
+        Its `data` differs from `data`, and has its own hash, if the protocol drops or reorders interactions.
     """
     made = SPLITS[code]().make(data, options)
     return made if made.data is data else replace(made, data=with_hash(made.data))

@@ -1,4 +1,4 @@
-"""One file out of an archive that isn't trusted: sizes are bounded, its own paths never used, links refused."""
+"""Unpack one file from an untrusted archive: sizes are bounded, paths in the archive ignored, links refused."""
 
 import contextlib
 import gzip
@@ -15,49 +15,64 @@ from typing import IO
 from common.errors import UserError
 from common.files import atomic_path
 
-LARGEST_RATIO = 100  # of content to its packed size, once it is larger than
+LARGEST_RATIO = 100  # of unpacked to packed size, for files that unpack to more than HARMLESS_BYTES
 HARMLESS_BYTES = 1 << 28
 CHUNK = 1 << 20
 WORKSPACE = ".download-"
 GZIP = b"\x1f\x8b"
-ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the latter has no entries
-# What reading a damaged archive raises; ValueError at a name that can't be decoded, RuntimeError at an unknown version.
-DAMAGE = (
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the latter: without entries
+# Raised for damaged archives; ValueError: undecodable name, RuntimeError: unknown version.
+ARCHIVE_ERRORS = (
     *(zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error),
     *(EOFError, RuntimeError, ValueError),
 )
 
 
 class ArchiveError(UserError):
-    """An archive, or what a source gave, is damaged, could do harm, or is something else."""
+    """An archive or download is damaged, unsafe or not the expected file."""
 
 
 def is_zip(file: Path) -> bool:
-    """Whether a file is a zip whose list of entries can be read."""
+    """Whether a file is a zip file whose list of entries can be read."""
     if not zipfile.is_zipfile(file):
         return False
     try:
         zipfile.ZipFile(file).close()
-    except (*DAMAGE, OSError):
+    except (*ARCHIVE_ERRORS, OSError):
         return False
     return True
 
 
-def holds(archive: Path, names: Collection[str]) -> bool:
-    """Whether a file is an archive that can hold one of `names`: a zip with such an entry, or `<name>.gz`."""
+def contains(archive: Path, names: Collection[str]) -> bool:
+    """Whether a file is a zip file with an entry named as one of `names`, or is named `<name>.gz`."""
     if archive.name.lower().endswith(".gz"):
         return archive.name[:-3] in names
     if not is_zip(archive):
         return False
     with zipfile.ZipFile(archive) as content:
-        return _entry(content, names) is not None
+        return _find_entry(content, names) is not None
 
 
 def extract(archive: Path, names: Collection[str], folder: Path) -> Path:
-    """Unpack the first of `names` that a zip or gz file holds to `folder`, in one step; returns its path.
+    """Unpack one file from a zip or gz file, atomically.
 
-    Raises ArchiveError if the archive is damaged, holds none of the names, or could do harm; UserError if the disk
-    is full or can't be written.
+    Parameters
+    ----------
+    archive : the zip or gz file
+    names : file names to look for; the first one found is unpacked
+    folder : where to write the file
+
+    Returns
+    -------
+    Path
+        The unpacked file.
+
+    Raises
+    ------
+    ArchiveError
+        The archive is damaged or unsafe, or contains none of the names.
+    UserError
+        The disk is full or the folder can't be written.
     """
     try:
         with open(archive, "rb") as file:
@@ -68,21 +83,21 @@ def extract(archive: Path, names: Collection[str], folder: Path) -> Path:
             with gzip.open(archive, "rb") as source:
                 return _write(source, folder / name, bound, archive)
         with zipfile.ZipFile(archive) as content:
-            found = _entry(content, names)
+            found = _find_entry(content, names)
             if found is None:
-                raise ArchiveError(f"{archive} holds none of {', '.join(names)}")
+                raise ArchiveError(f"{archive} doesn't contain {' or '.join(names)}")
             name, entry = found
-            _refuse_harm(entry, archive)
+            _check_entry(entry, archive)
             with content.open(entry) as source:
                 return _write(source, folder / name, entry.file_size, archive)
-    except DAMAGE as error:
-        raise ArchiveError(f"{archive} is a damaged archive ({error}): remove it and fetch it again") from error
+    except ARCHIVE_ERRORS as error:
+        raise ArchiveError(f"{archive} is a damaged archive ({error}): remove it and download it again") from error
     except OSError as error:
         raise UserError(f"can't unpack {archive}: {error.strerror or error}") from error
 
 
-def _entry(content: zipfile.ZipFile, names: Collection[str]) -> tuple[str, zipfile.ZipInfo] | None:
-    """The first of `names` that an entry's file name is, but for case, and that entry."""
+def _find_entry(content: zipfile.ZipFile, names: Collection[str]) -> tuple[str, zipfile.ZipInfo] | None:
+    """The first of `names` that an entry has as its file name, ignoring case, and that entry."""
     for name in names:
         for entry in content.infolist():
             path = entry.filename.replace("\\", "/")
@@ -91,12 +106,12 @@ def _entry(content: zipfile.ZipFile, names: Collection[str]) -> tuple[str, zipfi
     return None
 
 
-def _refuse_harm(entry: zipfile.ZipInfo, archive: Path) -> None:
-    """Raise ArchiveError if an entry is a link, points out of its folder, or grows beyond reason."""
+def _check_entry(entry: zipfile.ZipInfo, archive: Path) -> None:
+    """Raise ArchiveError if an entry is a link, points outside the archive's folder, or unpacks to too large a file."""
     path = PurePosixPath(entry.filename.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
         raise ArchiveError(
-            f"{archive}: entry {entry.filename!r} points outside of the archive's folder; it is not unpacked"
+            f"{archive}: entry {entry.filename!r} points outside the archive's folder; it is not unpacked"
         )
     mode = entry.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
@@ -104,25 +119,27 @@ def _refuse_harm(entry: zipfile.ZipInfo, archive: Path) -> None:
     if entry.file_size > max(HARMLESS_BYTES, LARGEST_RATIO * entry.compress_size):
         raise ArchiveError(
             f"{archive}: entry {entry.filename!r} would unpack to {entry.file_size:,} bytes from "
-            f"{entry.compress_size:,}, which no table of interactions does; it is not unpacked"
+            f"{entry.compress_size:,}, which is implausible for a table of interactions; it is not unpacked"
         )
 
 
 def _write(source: IO[bytes] | gzip.GzipFile, target: Path, bound: int, archive: Path) -> Path:
-    """Copy to `target` atomically, at most `bound` bytes."""
+    """Copy to `target` atomically. Raises ArchiveError if there are more than `bound` bytes."""
     with atomic_path(target) as temporary, open(temporary, "wb") as file:
         left = bound + 1
         while left > 0 and (chunk := source.read(min(CHUNK, left))):
             file.write(chunk)
             left -= len(chunk)
         if left <= 0:
-            raise ArchiveError(f"{archive} unpacks to more than it should ({bound:,} bytes); it is not unpacked")
+            raise ArchiveError(
+                f"{archive} unpacks to more than {bound:,} bytes, which is implausible; it is not unpacked"
+            )
     return target
 
 
 @contextlib.contextmanager
 def workspace(folder: Path) -> Iterator[Path]:
-    """A temporary folder in `folder`, removed in the end; so are `folder` and new parents if nothing came into them.
+    """A temporary folder in `folder`. It is removed at the end, as are `folder` and new parents that are still empty.
 
     Raises UserError if the disk is full or can't be written.
     """
@@ -139,8 +156,8 @@ def workspace(folder: Path) -> Iterator[Path]:
                 empty.rmdir()
 
 
-def place(source: Path, target: Path) -> Path:
-    """Move a whole file of a workspace to its place, in one step."""
+def move_into_place(source: Path, target: Path) -> Path:
+    """Move a complete file out of a workspace, atomically."""
     with atomic_path(target) as temporary:
         source.replace(temporary)
     return target

@@ -1,4 +1,4 @@
-"""What every dataset is: a code, typed options, and a way to its raw interactions; and what happens to those."""
+"""The base class of datasets: options, reading raw interactions, preparing and caching them."""
 
 import hashlib
 import json
@@ -19,36 +19,40 @@ from datasets.moments import Moment, to_seconds
 from datasets.prepare import PREPARE_VERSION, Rules, encode_rows, prepare
 from datasets.sequence_data import SequenceData
 
-logger = logging.getLogger(__name__)
-SPEAKERS = tuple(f"datasets.{module}" for module in ("file", "readers", "prepare", "steam"))  # of what is in the data
+log = logging.getLogger(__name__)
+# Messages of these loggers describe the data; they are cached and logged again at each load.
+CACHED_LOGGERS = tuple(f"datasets.{module}" for module in ("file", "readers", "prepare", "steam"))
 
 
 class DatasetOptions(Options):
     """Options of every dataset."""
 
     local_data_folder: Path = Field(
-        Path("Data"), description="folder of raw files and prepared datasets", json_schema_extra=LOCATION
+        Path("Data"), description="folder for raw files and prepared datasets", json_schema_extra=LOCATION
     )
-    min_rating: float | None = Field(0, description="drop interactions rated below this; null keeps all")
+    min_rating: float | None = Field(0, description="drop interactions rated below this; null = keep all")
     min_uc: int = Field(5, ge=0, description="drop users with fewer interactions than this")
     min_sc: int = Field(5, ge=0, description="drop items with fewer interactions than this")
     filter_mode: Literal["core", "once"] = Field(
         "core",
-        description="core: repeat min_sc and min_uc until both hold; once: items, then users, as MEANTIME's code does",
+        description="core: apply min_sc and min_uc until both hold; once: filter items, then users (MEANTIME's code)",
     )
     repeats: Literal["keep", "first", "last", "sum"] = Field(
         "keep",
-        description="of a user's interactions with one item keep all, the first, the last, or one with summed ratings",
+        description="which of a user's interactions with one item to keep; sum = the last one, with summed ratings",
     )
     tie_order: Literal["file", "item", "random"] = Field(
-        "file", description="order of a user's interactions at the same time: the file's, by item id, or random"
+        "file",
+        description="order of a user's interactions with equal timestamps: as in the file, by item id, or random",
     )
-    tie_seed: int = Field(0, ge=0, description="seed of tie_order random")
-    since: Moment | None = Field(None, description="drop interactions before this time: 2003-02-28, or seconds")
-    until: Moment | None = Field(None, description="drop interactions at this time or later")
-    subsample_users: int | None = Field(None, ge=1, description="for a quick look: keep so many users, drawn at random")
-    subsample_seed: int = Field(0, ge=0, description="seed of subsample_users")
-    max_items: int | None = Field(None, ge=1, description="for a quick look: keep so many items, the most popular")
+    tie_seed: int = Field(0, ge=0, description="random seed of tie_order random")
+    since: Moment | None = Field(
+        None, description="drop interactions before this time: a date such as 2003-02-28, or Unix seconds"
+    )
+    until: Moment | None = Field(None, description="drop interactions at or after this time")
+    subsample_users: int | None = Field(None, ge=1, description="keep only this many randomly drawn users")
+    subsample_seed: int = Field(0, ge=0, description="random seed of subsample_users")
+    max_items: int | None = Field(None, ge=1, description="keep only this many items, the most popular ones")
 
     @model_validator(mode="after")
     def _check_times(self) -> "DatasetOptions":
@@ -57,7 +61,7 @@ class DatasetOptions(Options):
         return self
 
     def rules(self) -> Rules:
-        """What is done to the rows."""
+        """The preparation rules that these options stand for."""
         values = {field.name: getattr(self, field.name) for field in fields(Rules)}
         times = {key: None if values[key] is None else to_seconds(values[key]) for key in ("since", "until")}
         return Rules(**{**values, **times})
@@ -65,10 +69,12 @@ class DatasetOptions(Options):
 
 @dataclass(frozen=True)
 class RawInteractions:
-    """What a reader found, in the order of the file.
+    """Interactions as read from the raw file, in file order.
 
-    frame: columns `user`, `item` (int64 or str) and, where known, `rating` (float32) and `timestamp` (int64).
-    ticks_per_second: the unit of `timestamp`: 1 for seconds, 1000 for milliseconds, ...
+    Attributes
+    ----------
+    frame : columns `user` and `item` (int64 or str) and, if available, `rating` (float32) and `timestamp` (int64)
+    ticks_per_second : unit of `timestamp`: 1 = seconds, 1000 = milliseconds, ...
     """
 
     frame: pd.DataFrame
@@ -79,14 +85,22 @@ AnyOptions = TypeVar("AnyOptions", bound=DatasetOptions)
 
 
 class Dataset(ABC, Generic[AnyOptions]):
-    """One source of interactions. Subclasses say where the raw data is and how to read it."""
+    """A source of interactions. Subclasses define where the raw data is and how to read it.
+
+    Attributes
+    ----------
+    code : name of the dataset in `--dataset_code`
+    description : one line for `--mode datasets` and `--help`
+    reader_version : increased when `read` changes, so that cached data is prepared again
+    repeats : whether users consume items repeatedly
+    location_options : options that only locate the data, and so are not part of the cache key
+    """
 
     code: ClassVar[str]
     Options: ClassVar[type[DatasetOptions]]
     description: ClassVar[str]
     reader_version: ClassVar[int] = 1
     repeats: ClassVar[bool] = False
-    # Options that say where things are, not what becomes of them: no part of the hash.
     location_options: ClassVar[frozenset[str]] = frozenset({"local_data_folder"})
 
     def name(self, options: AnyOptions) -> str:
@@ -95,21 +109,24 @@ class Dataset(ABC, Generic[AnyOptions]):
 
     @abstractmethod
     def content_key(self, options: AnyOptions) -> str:
-        """A string that changes with the raw content: hashes of the raw files (fetched first where missing)."""
+        """A string that changes with the raw data, such as its hash. Downloads the raw data if it is missing."""
 
     @abstractmethod
     def read(self, options: AnyOptions) -> RawInteractions:
         """Read the raw interactions.
 
-        Raises UserError if the files are missing, broken, or not what they should be.
+        Raises
+        ------
+        UserError
+            A file is missing, damaged or not the expected one.
         """
 
-    def people_repeat(self, options: AnyOptions, data: SequenceData) -> bool:
-        """Whether people consume an item again; data: the prepared dataset."""
+    def has_repeat_consumption(self, options: AnyOptions, data: SequenceData) -> bool:
+        """Whether users consume items repeatedly; `data` is the prepared dataset."""
         return self.repeats
 
     def cache_key(self, options: AnyOptions) -> str:
-        """20 hex digits that name the folder of what `load` prepares: of the raw content, the code and the options."""
+        """Name of the cache folder: 20 hex digits that depend on the raw data, the code's versions and the options."""
         identity = {
             "cache": cache.CACHE_VERSION,
             "content": self.content_key(options),
@@ -120,34 +137,34 @@ class Dataset(ABC, Generic[AnyOptions]):
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
 
     def load(self, options: AnyOptions) -> SequenceData:
-        """The prepared dataset: from the cache if it is there and whole, else read, filtered, ordered and cached."""
+        """Load the dataset from the cache; if it isn't there or is damaged, read, filter, order and cache it first."""
         name = self.name(options)
         folder = options.local_data_folder / "prepared" / self.cache_key(options)
         remove_abandoned(folder.parent, *cache.TEMPORARY)
         cached = cache.load(folder, name=name)
         if cached is not None:
             return cached
-        with captured_records(SPEAKERS) as notes:
+        with captured_records(CACHED_LOGGERS) as notes:
             raw = self.read(options)
             rows = encode_rows(raw.frame, raw.ticks_per_second)
-            del raw  # preparing needs the memory
+            del raw  # frees memory for preparing
             data = prepare(rows, options.rules(), name=name)
             del rows
-        data = replace(data, repeats=options.repeats == "keep" and self.people_repeat(options, data))
-        cache.store(folder, data, [(note.levelno, _without_subject(note)) for note in notes])
-        logger.info(
-            "%s: %d users, %d items, %d interactions, prepared in %s",
+        data = replace(data, repeats=options.repeats == "keep" and self.has_repeat_consumption(options, data))
+        cache.store(folder, data, [(note.levelno, _with_placeholder(note)) for note in notes])
+        log.info(
+            "%s: %d users, %d items, %d interactions; cached in %s",
             name,
             data.num_users,
             data.num_items,
             data.num_interactions,
             folder,
         )
-        return cache.load(folder, name=name, tell=False) or data
+        return cache.load(folder, name=name, log_notes=False) or data
 
 
-def _without_subject(note: logging.LogRecord) -> str:
-    """A message without the path or name that it begins with."""
+def _with_placeholder(note: logging.LogRecord) -> str:
+    """The message with a placeholder for the path or name at its start."""
     if isinstance(note.args, tuple) and note.msg.startswith("%s"):
-        return str(note.msg % (cache.SUBJECT, *note.args[1:]))
+        return str(note.msg % (cache.NAME_PLACEHOLDER, *note.args[1:]))
     return note.getMessage()

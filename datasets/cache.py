@@ -1,4 +1,4 @@
-"""Prepared datasets on disk: one .npy file an array, memory-mapped when read; a folder is whole or not there."""
+"""Cache of prepared datasets: a folder with one .npy file per array, written atomically and memory-mapped."""
 
 import contextlib
 import hashlib
@@ -19,19 +19,19 @@ from common.errors import UserError
 from common.files import atomic_folder
 from datasets.sequence_data import ARRAYS, SequenceData
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 CACHE_VERSION = 4
 CHUNK_BYTES = 1 << 20
 META = "meta.json"
-SUBJECT = "{name}"  # in notes; the same content may come under other names
-TEMPORARY = (".*.tmp", "hashes/.*.tmp")  # in the folder of all prepared datasets
+NAME_PLACEHOLDER = "{name}"  # for the dataset's name in notes, as the same content may be loaded under another name
+TEMPORARY = (".*.tmp", "hashes/.*.tmp")  # patterns below the folder of prepared datasets
 
 
 def _content_sum(path: Path) -> str:
-    """Size and wrapping sum of a file's 64-bit words: finds truncation, lost pages and flipped bits at memory speed."""
+    """Size and sum (mod 2^64) of a file's 64-bit words: detects truncation and flipped bits at memory speed."""
     size = total = 0
-    buffer = bytearray(CHUNK_BYTES)  # one for all chunks: fresh memory would take longer than reading
+    buffer = bytearray(CHUNK_BYTES)  # reused, as allocating memory would take longer than reading
     words = np.frombuffer(buffer, dtype=np.uint64)
     with open(path, "rb") as file:
         while count := file.readinto(buffer):
@@ -42,17 +42,24 @@ def _content_sum(path: Path) -> str:
 
 
 def _check(meta: dict[str, Any]) -> str:
-    """A sum over what is said of the arrays."""
+    """Checksum of the metadata."""
     return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def store(folder: Path, data: SequenceData, notes: Sequence[tuple[int, str]] = ()) -> None:
-    """Write `data` to `folder` in one step; if another process was first, theirs stays.
+    """Write `data` to `folder` atomically. If another process has written it meanwhile, theirs is kept.
 
-    notes : what there was to say while it was prepared (rows that were dropped, ...), and its level; `load` repeats it
-    with the dataset's name in place of SUBJECT.
+    Parameters
+    ----------
+    folder : the cache folder
+    data : the prepared dataset
+    notes : levels and messages logged while it was prepared; `load` logs them again, with the dataset's name in place
+        of `NAME_PLACEHOLDER`
 
-    Raises UserError if the disk is full or the folder can't be written.
+    Raises
+    ------
+    UserError
+        The disk is full or the folder can't be written.
     """
     try:
         with atomic_folder(folder) as temporary:
@@ -77,25 +84,35 @@ def store(folder: Path, data: SequenceData, notes: Sequence[tuple[int, str]] = (
     except OSError as error:
         raise UserError(
             f"can't write the prepared dataset to {folder}: {error.strerror or error}; "
-            "free some space or give another --local_data_folder"
+            "free some space or choose another --local_data_folder"
         ) from error
 
 
-def load(folder: Path, *, name: str, tell: bool = True) -> SequenceData | None:
-    """The dataset stored in `folder`, its arrays memory-mapped; None if it isn't there. `tell` logs its notes.
+def load(folder: Path, *, name: str, log_notes: bool = True) -> SequenceData | None:
+    """Load a dataset from its cache folder, with memory-mapped arrays.
 
-    A damaged folder is removed, with a warning, and None returned: the caller prepares it anew.
+    Parameters
+    ----------
+    folder : the cache folder
+    name : name to give the dataset
+    log_notes : whether to log the notes again
+
+    Returns
+    -------
+    SequenceData or None
+        None if the folder is missing, or damaged: then it is removed with a warning, and the caller prepares the data
+        again.
     """
     seen = _identity(folder)
     if seen is None:
         return None
     try:
         data, notes = _load(folder, name)
-        for level, note in notes if tell else ():
-            logger.log(level, "%s (said when the data was prepared)", note.replace(SUBJECT, name, 1))
+        for level, note in notes if log_notes else ():
+            log.log(level, "%s (logged when the data was prepared)", note.replace(NAME_PLACEHOLDER, name, 1))
         return data
     except (OSError, ValueError, KeyError, TypeError) as error:
-        logger.warning("the prepared dataset in %s is damaged (%s) and is prepared anew", folder, error)
+        log.warning("the prepared dataset in %s is damaged (%s); preparing it again", folder, error)
     try:
         _remove(folder, seen)
     except OSError as error:
@@ -104,24 +121,24 @@ def load(folder: Path, *, name: str, tell: bool = True) -> SequenceData | None:
 
 
 def _load(folder: Path, name: str) -> tuple[SequenceData, list[tuple[int, str]]]:
-    """Read and check a folder and its notes; raises ValueError, KeyError, TypeError or OSError if anything is wrong."""
+    """Read and verify a folder and its notes. Raises ValueError, KeyError, TypeError or OSError if it is damaged."""
     meta: dict[str, Any] = json.loads((folder / META).read_text(encoding="utf-8"))
     if meta.pop("check") != _check(meta) or meta["key"] != folder.name:
-        raise ValueError(f"{META} has changed")
+        raise ValueError(f"{META} doesn't match its checksum")
     arrays: dict[str, Any] = dict.fromkeys(ARRAYS)
     for key, expected in meta["sums"].items():
         path = folder / f"{key}.npy"
         if key not in ARRAYS or _content_sum(path) != expected:
-            raise ValueError(f"{path.name} has changed")
+            raise ValueError(f"{path.name} doesn't match its checksum")
         arrays[key] = np.load(path, mmap_mode="r", allow_pickle=False)
     data = SequenceData(name=name, hash=str(meta["hash"]), repeats=bool(meta["repeats"]), **arrays)
     if data.items is None or data.offsets[0] != 0 or data.offsets[-1] != len(data.items):
-        raise ValueError("arrays don't belong together")
+        raise ValueError("the arrays are inconsistent")
     return data, [(int(level), str(note)) for level, note in meta["notes"]]
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    """What tells a folder from one that takes its place; None if there is no folder."""
+    """Inode and time of a folder, which distinguish it from a later one of the same name; None if there is none."""
     try:
         status = folder.stat()
     except OSError:
@@ -130,9 +147,9 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 
 def _remove(folder: Path, seen: tuple[int, int]) -> None:
-    """Remove a damaged folder, in one step for others, if it still is the one that was `seen`.
+    """Remove a damaged folder atomically, if its identity is still `seen`.
 
-    Another process may have removed it, or prepared it anew: then theirs stays.
+    Another process may have removed or rebuilt it meanwhile; a rebuilt one is kept.
     """
     aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
     try:

@@ -1,4 +1,4 @@
-"""UCI Online Retail: invoices of a British shop for gifts, 2010-12-01 to 2011-12-09."""
+"""UCI Online Retail: invoices of a British gift shop, 2010-12-01 to 2011-12-09."""
 
 import re
 from pathlib import Path
@@ -12,9 +12,9 @@ from pydantic import Field
 
 from datasets.base import RawInteractions
 from datasets.download import Source
-from datasets.raw_files import RawFileDataset, RawFileOptions, Table, damaged_file, read_table
+from datasets.raw_files import RawFileDataset, RawFileOptions, Table, bad_raw_rows, read_table
 from datasets.readers.numbers import parse_numbers
-from datasets.readers.table import BadRows, Problems, RawTable
+from datasets.readers.table import BadRows, InvalidRows, RawTable
 from datasets.readers.values import to_interactions
 from datasets.workbook import read_workbook
 
@@ -28,17 +28,17 @@ BoolArray = npt.NDArray[np.bool_]
 class EcommerceOptions(RawFileOptions):
     """Options of the `ecommerce` dataset."""
 
-    keep_anonymous: bool = Field(False, description="keep rows without a customer: each invoice is a user of its own")
-    keep_cancellations: bool = Field(False, description="keep rows of cancellations (invoice numbers with C)")
+    keep_anonymous: bool = Field(False, description="keep rows without a customer; each such invoice is a user")
+    keep_cancellations: bool = Field(False, description="keep cancellations (invoice numbers that start with C)")
     keep_non_positive: bool = Field(False, description="keep rows with a quantity of zero or less")
 
 
 class Ecommerce(RawFileDataset[EcommerceOptions]):
-    """Online Retail, as Kaggle's data.csv (Latin-1) or UCI's workbook. One item in one invoice is one interaction."""
+    """Online Retail, from Kaggle's data.csv (Latin-1) or UCI's workbook. Each item of an invoice is one interaction."""
 
     code = "ecommerce"
     Options = EcommerceOptions
-    description = "UCI Online Retail: 4,372 customers, 4,070 stock codes, 541,909 invoice lines of 2010-2011"
+    description = "UCI Online Retail: 4,372 customers, 4,070 stock codes, 541,909 invoice lines from 2010-2011"
     repeats = True
     raw_names = ("data.csv", "Online Retail.csv", "Online Retail.xlsx", "OnlineRetail.csv")
     sources = (
@@ -54,24 +54,24 @@ class Ecommerce(RawFileDataset[EcommerceOptions]):
     size = "23 MB"
 
     def read(self, options: EcommerceOptions) -> RawInteractions:
-        """Invoice lines, without those that the options leave out."""
+        """Read the invoice lines that the options keep."""
         path = self.raw_file(options)
         is_workbook = path.suffix.lower() == ".xlsx"
         if is_workbook:
             lines = read_workbook(path, WANTED)
         else:
             lines = read_table(path, CSV, {name: HEADER.index(name) for name in WANTED})
-        rows = _kept_rows(lines, options, damaged_file(path))
+        rows = _kept_rows(lines, options, bad_raw_rows(path))
         return to_interactions(
             _interactions(lines, rows, path),
-            damaged_file(path),
+            bad_raw_rows(path),
             time_format=_time_format(lines.columns["InvoiceDate"], is_workbook),
             integer_ids=() if options.keep_anonymous else ("user",),
         )
 
 
 def _time_format(dates: pa.ChunkedArray, is_workbook: bool) -> str | None:
-    """The workbook's times are ISO 8601, data.csv's American; other exports are recognised."""
+    """The workbook's times are ISO 8601, those of data.csv are American; those of other exports are detected."""
     if is_workbook:
         return "ISO8601"
     is_american = len(dates) > 0 and re.fullmatch(r"\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}", dates[0].as_py())
@@ -89,15 +89,15 @@ def _kept_rows(lines: RawTable, options: EcommerceOptions, bad_rows: BadRows) ->
     if not options.keep_non_positive:
         text = lines.columns["Quantity"]
         quantity, ok = parse_numbers(text)
-        problems = Problems(lines.num_rows)
-        problems.add(~ok & keep, lambda row: f"the quantity {text[row].as_py()!r} is not a number")
-        problems.settle(lines, bad_rows)
+        invalid = InvalidRows(lines.num_rows)
+        invalid.add(~ok & keep, lambda row: f"the quantity {text[row].as_py()!r} is not a number")
+        invalid.usable_rows(lines, bad_rows)
         keep &= cancelled | (np.asarray(quantity, dtype=np.float64) > 0)
     return np.flatnonzero(keep)
 
 
 def _interactions(lines: RawTable, rows: npt.NDArray[np.int64], path: Path) -> RawTable:
-    """User, item and time of the kept rows; of the lines of one item in one invoice only the first."""
+    """User, item and time of the kept rows; only the first line of each item in an invoice."""
     kept = {name: lines.columns[name].take(pa.array(rows)) for name in WANTED}
     customer = kept["CustomerID"]
     anonymous = pc.equal(customer, "")
@@ -109,7 +109,7 @@ def _interactions(lines: RawTable, rows: npt.NDArray[np.int64], path: Path) -> R
     return RawTable(
         path,
         {role: column.take(pa.array(first)) for role, column in columns.items()},
-        lambda row: lines.place(int(rows[first[row]])),
+        lambda row: lines.location(int(rows[first[row]])),
     )
 
 
@@ -119,5 +119,5 @@ def _booleans(column: pa.ChunkedArray) -> BoolArray:
 
 
 def _is_empty(column: pa.ChunkedArray) -> BoolArray:
-    """Where a text column has nothing in it."""
+    """Where a text column is blank."""
     return _booleans(pc.equal(pc.ascii_trim_whitespace(column), ""))

@@ -1,4 +1,4 @@
-"""Ids of any kind as dense codes in the order of the ids."""
+"""Encode ids of any type as dense codes, in sorted order."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +10,16 @@ Codes = npt.NDArray[np.int32]
 
 
 def encode(column: "pd.Series[int] | pd.Series[str]") -> tuple[Codes, npt.NDArray[np.generic]]:
-    """Dense codes of a column of ids (integers, or text as categories or plain), in the order of the ids.
+    """Dense codes of a column of ids, in the order of the ids.
 
-    Returns (int32 [rows] codes, [distinct] sorted ids: int64, or str by code point).
+    Parameters
+    ----------
+    column : integers, strings or categories of strings
+
+    Returns
+    -------
+    codes : int32 [rows]
+    ids : [distinct] sorted ids: int64, or str sorted by code point
     """
     if pd.api.types.is_integer_dtype(column.dtype):
         return _encode_integers(column.to_numpy(dtype=np.int64))
@@ -22,14 +29,14 @@ def encode(column: "pd.Series[int] | pd.Series[str]") -> tuple[Codes, npt.NDArra
     else:
         codes, unique = pd.factorize(column, sort=False)
     ids = pa.array(unique, type=pa.large_string())
-    order = pc.sort_indices(ids).to_numpy()  # by UTF-8 bytes, which is by code point
+    order = pc.sort_indices(ids).to_numpy()  # by UTF-8 bytes, which is the order of code points
     rank = np.empty(len(order), dtype=np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
     return rank[codes], np.asarray(ids.take(pa.array(order)).to_pylist(), dtype=np.str_)
 
 
 def _encode_integers(ids: npt.NDArray[np.int64]) -> tuple[Codes, npt.NDArray[np.int64]]:
-    """`encode` for integers: a table lookup where their range is small, else a hash table."""
+    """`encode` for integers: by table lookup if their range is small, otherwise by hash table."""
     if len(ids) == 0:
         return np.zeros(0, dtype=np.int32), ids
     low, high = int(ids.min()), int(ids.max())
@@ -47,7 +54,7 @@ def _encode_integers(ids: npt.NDArray[np.int64]) -> tuple[Codes, npt.NDArray[np.
 
 
 def densify(codes: Codes, ids: npt.NDArray[np.generic]) -> tuple[Codes, npt.NDArray[np.generic]]:
-    """Renumber codes so that each of the ids left occurs."""
+    """Drop ids that don't occur in `codes`, and renumber the codes accordingly."""
     present = np.bincount(codes, minlength=len(ids)) > 0
     if present.all():
         return codes, ids

@@ -1,4 +1,4 @@
-"""One's own file of interactions: CSV, TSV, Parquet, RecBole's .inter, SASRec's text, or one line per user."""
+"""The user's own file of interactions: CSV, TSV, Parquet, RecBole's .inter, SASRec's text, or one line per user."""
 
 import logging
 from pathlib import Path
@@ -14,13 +14,13 @@ from datasets.readers.columns import ROLES, find_columns, warn_without_time
 from datasets.readers.delimited import Layout, read_delimited
 from datasets.readers.parquet import MAGIC, read_parquet
 from datasets.readers.sniff import (
+    HIGH_SHARE,
     LINE_END,
     NAMES,
-    REGULAR,
     SPACE,
     Guess,
     has_header,
-    has_tabs_between,
+    is_tab_separated,
     positions,
     sniff,
 )
@@ -31,52 +31,56 @@ from datasets.readers.values import MISSING, to_interactions
 from datasets.sequence_data import SequenceData
 from datasets.stats import repeat_rate
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 FileFormat = Literal["auto", "csv", "parquet", "inter", "sasrec", "lists"]
-SUFFIXES = (".gz", ".csv", ".tsv", ".txt", ".dat", ".inter", ".parquet", ".ratings")  # the last as in MovieLens' names
-MISSING_IN_FILES = (*MISSING, "null", "NA", "N/A", "n/a", "#N/A", "None")  # as other programs write it, too
-REPEATED = 0.01  # share of interactions with an item had before that makes a dataset one where people repeat
+SUFFIXES = (".gz", ".csv", ".tsv", ".txt", ".dat", ".inter", ".parquet", ".ratings")
+MISSING_IN_FILES = (*MISSING, "null", "NA", "N/A", "n/a", "#N/A", "None")
+MIN_REPEAT_RATE = 0.01  # share of repeated interactions above which the data has repeat consumption
 
 
 class FileOptions(DatasetOptions):
     """Options of the `file` dataset."""
 
-    dataset_path: Path = Field(description="the file of interactions", json_schema_extra=INPUT_PATH)
+    dataset_path: Path = Field(description="file of interactions", json_schema_extra=INPUT_PATH)
     dataset_name: str | None = Field(
-        None, pattern=r"^[^/\\\x00-\x1f]+$", description="its name in results; null: the file's stem"
+        None,
+        pattern=r"^[^/\\\x00-\x1f]+$",
+        description="name of the dataset in results; null = the file's name without suffixes",
     )
     file_format: FileFormat = Field(
         "auto",
-        description="csv: any separated text; inter: RecBole; sasrec: `user item` a line; lists: `user item item ...`",
+        description="csv: delimited text; inter: RecBole; sasrec: `user item` per line; lists: `user item item ...`",
     )
     separator: str | None = Field(
-        None, description="between fields of a text file, e.g. ',', '\\t' (a tab), '::'; null: recognised"
+        None, description="field separator of a text file, e.g. ',', '\\t' (a tab) or '::'; null = detect"
     )
     quoted: bool | None = Field(
-        None, description='whether "a field" may stand in double quotes; null: yes, but over several lines not in a TSV'
+        None, description="whether fields may be in double quotes; null = yes, but in a TSV only within one line"
     )
-    has_header: bool | None = Field(None, description="whether the first row names the columns; null: recognised")
-    user_column: str | None = Field(None, description="name (without header: position from 1) of the user column")
-    item_column: str | None = Field(None, description="name (or position) of the item column; null: recognised")
+    has_header: bool | None = Field(None, description="whether the first row names the columns; null = detect")
+    user_column: str | None = Field(
+        None, description="name of the user column, or its position (from 1) if there is no header; null = detect"
+    )
+    item_column: str | None = Field(None, description="name or position of the item column; null = detect")
     rating_column: str | None = Field(
-        None, description="name (or position) of the rating column; null: recognised; '': none"
+        None, description="name or position of the rating column; null = detect; '' = ignore ratings"
     )
     timestamp_column: str | None = Field(
-        None, description="name (or position) of the time column; null: recognised; '': none"
+        None, description="name or position of the timestamp column; null = detect; '' = ignore timestamps"
     )
     timestamp_format: str | None = Field(
-        None, description="s, ms, us, ns, or a pattern such as '%d/%m/%Y %H:%M'; null: recognised"
+        None, description="s, ms, us, ns, or a strptime pattern such as '%d/%m/%Y %H:%M'; null = detect"
     )
-    skip_bad_rows: bool = Field(False, description="drop and count malformed rows in place of stopping at the first")
+    skip_bad_rows: bool = Field(False, description="drop and count malformed rows instead of stopping at the first")
     items_repeat: bool | None = Field(
-        None, description="whether people consume an item again (default of filter_seen); null: judged from the data"
+        None, description="whether users consume items again (sets filter_seen's default); null = judge from the data"
     )
 
     @field_validator("separator")
     @classmethod
-    def _cuts(cls, separator: str | None, info: ValidationInfo) -> str | None:
-        """A backslash and a t, as everyone types it, are a tab."""
+    def _check_separator(cls, separator: str | None, info: ValidationInfo) -> str | None:
+        """Check the separator; a backslash followed by t means a tab."""
         if separator is None or separator == "::":
             return separator
         separator = "\t" if separator == "\\t" else separator
@@ -88,44 +92,44 @@ class FileOptions(DatasetOptions):
 
 
 class File(Dataset[FileOptions]):
-    """Interactions in a file of the user's. Without a time column, the order of the rows is the order in time."""
+    """Interactions in a file of the user's. Without timestamps, the rows are assumed to be in time order."""
 
     code = "file"
     reader_version = 4
     Options = FileOptions
-    description = "one's own file: CSV, TSV, Parquet, RecBole .inter, SASRec text, one line per user; .gz or plain"
+    description = "your own file: CSV, TSV, Parquet, RecBole .inter, SASRec text, or one line per user; may be gzipped"
     location_options = Dataset.location_options | {"dataset_path", "dataset_name"}
 
     def name(self, options: FileOptions) -> str:
-        """dataset_name, or the file's name without what says its format: sales.2023.csv.gz is sales.2023."""
+        """dataset_name, or the file's name without suffixes of formats: sales.2023 for sales.2023.csv.gz."""
         path = options.dataset_path
         while path.suffix.lower() in SUFFIXES:
             path = path.with_suffix("")
         return options.dataset_name or path.name.lstrip(".") or self.code
 
     def content_key(self, options: FileOptions) -> str:
-        """The hash of the file, and its suffix, which takes part in recognising its format."""
+        """The hash of the file, and `.inter` if it is a suffix, since that determines the format."""
         if not options.dataset_path.is_file():
-            problem = "it is a folder: give a file" if options.dataset_path.is_dir() else "there is no such file"
-            place = "" if options.dataset_path.is_absolute() else f" (seen from {Path.cwd()})"
+            problem = "this is a folder, not a file" if options.dataset_path.is_dir() else "no such file"
+            place = "" if options.dataset_path.is_absolute() else f" (relative to {Path.cwd()})"
             raise UserError(f"dataset_path {options.dataset_path}: {problem}{place}")
         inter = ".inter" in options.dataset_path.suffixes
         return content_hash(options.dataset_path, options.local_data_folder) + (".inter" if inter else "")
 
     def read(self, options: FileOptions) -> RawInteractions:
-        """Read the file in the format that it has or is said to have."""
+        """Read the file in the given or detected format."""
         bad_rows = BadRows(options.skip_bad_rows)
         return to_interactions(
             _read_table(options, bad_rows),
             bad_rows,
             time_format=options.timestamp_format,
             missing=MISSING_IN_FILES,
-            rating_advice=" (--rating_column '' leaves ratings unread)",
+            rating_advice=" (to ignore ratings, give --rating_column '')",
         )
 
-    def people_repeat(self, options: FileOptions, data: SequenceData) -> bool:
-        """As the options say, else as the data shows."""
-        return repeat_rate(data) > REPEATED if options.items_repeat is None else options.items_repeat
+    def has_repeat_consumption(self, options: FileOptions, data: SequenceData) -> bool:
+        """`items_repeat`, or whether the data's repeat rate exceeds `MIN_REPEAT_RATE`."""
+        return repeat_rate(data) > MIN_REPEAT_RATE if options.items_repeat is None else options.items_repeat
 
 
 def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:
@@ -135,7 +139,7 @@ def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:
     file_format = _format(options)
     if file_format == "parquet":
         return read_parquet(path, wanted)
-    _tell_remarks(path)
+    _warn_of_preamble(path)
     separator = options.separator
     if file_format == "inter":
         separator = separator or "\t"
@@ -144,37 +148,37 @@ def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:
     if file_format == "lists":
         return _read_lists(options, bad_rows)
     guess = sniff(path, separator, options.quoted)
-    if file_format == "auto" and guess.separator == SPACE and guess.share < REGULAR:
+    if file_format == "auto" and guess.separator == SPACE and guess.share < HIGH_SHARE:
         return _read_lists(options, bad_rows)
     if guess.width < 2:
         raise UserError(
-            f"{path}: no separator is recognised that cuts all of its lines into two fields or more: give --separator, "
-            "and --file_format lists if each line is a user and all of that user's items"
+            f"{path}: no separator splits every line into two or more fields: give --separator; if each line holds a "
+            "user followed by that user's items, also give --file_format lists"
         )
     return _read_fields(options, file_format, guess, wanted, bad_rows)
 
 
-def _tell_remarks(path: Path) -> None:
-    """Say which lines at the start are left out."""
+def _warn_of_preamble(path: Path) -> None:
+    """Warn which lines at the start of the file are not read."""
     with TextBytes(path) as text:
-        lines = LINE_END.split(text.remarks.decode("utf-8-sig", errors="replace").rstrip("\r\n"))
+        lines = LINE_END.split(text.preamble.decode("utf-8-sig", errors="replace").rstrip("\r\n"))
     if lines != [""]:
-        count = "its first line is" if len(lines) == 1 else f"its first {len(lines)} lines are"
+        count = "1 line" if len(lines) == 1 else f"{len(lines)} lines"
         shown = next(line for line in lines if line)[:60]
-        logger.warning("%s: %s left out as no part of the table: %r", path, count, shown)
+        log.warning("%s: skipped %s before the table: %r", path, count, shown)
 
 
 def _read_lists(options: FileOptions, bad_rows: BadRows) -> RawTable:
-    """Read a file of one line per user; without a separator given, at tabs where they are between, else white space."""
+    """Read a file of one line per user. The default separator is a tab if the lines have them, else white space."""
     path = options.dataset_path
-    separator = options.separator or ("\t" if has_tabs_between(path) else SPACE)
+    separator = options.separator or ("\t" if is_tab_separated(path) else SPACE)
     shown = NAMES.get(separator, repr(separator))
-    logger.info("%s is read as one line per user, cut at %s: user item item ...", path, shown)
+    log.info("%s is read as one line per user, split at %s: user item item ...", path, shown)
     return read_lists(path, separator, bad_rows)
 
 
 def _format(options: FileOptions) -> FileFormat:
-    """The format that was given, or what the file's first bytes and suffix say."""
+    """The given format, or the one that the file's first bytes or suffix indicate."""
     if options.file_format != "auto":
         return options.file_format
     try:
@@ -206,11 +210,11 @@ def _read_fields(
         columns = positions(guess, wanted, path)
         names = [str(number) for number in range(1, width + 1)]
         shown = {role: f"column {index + 1}" for role, index in columns.items()}
-    logger.info(
-        "%s is read as text separated by %s, %s header: %s",
+    log.info(
+        "%s is read as text separated by %s, %s a header: %s",
         path,
         guess.separator_name,
-        "with" if header else "no",
+        "with" if header else "without",
         ", ".join(f"{role} = {name}" for role, name in shown.items()),
     )
     warn_without_time(names, wanted, columns, path)

@@ -1,4 +1,4 @@
-"""Hashes of raw files, remembered: a file that hasn't been touched since isn't read again."""
+"""Content hashes of raw files, cached so that an unchanged file isn't read again."""
 
 import contextlib
 import hashlib
@@ -9,14 +9,17 @@ from pathlib import Path
 from common.errors import UserError
 from common.files import sha256_file, write_text
 
-# A file changed within this time of being hashed could change once more within its clock's grain.
+# A file that changed this recently may change again without a new modification time, so its hash isn't cached.
 SETTLED_SECONDS = 2.0
 
 
 def content_hash(path: Path, data_folder: Path) -> str:
-    """SHA-256 of a file's content; remembered in `<data_folder>/prepared/hashes` by its size and times.
+    """SHA-256 of a file's content, cached in `<data_folder>/prepared/hashes` by path, size and times.
 
-    Raises UserError if the file can't be read.
+    Raises
+    ------
+    UserError
+        The file can't be read.
     """
     try:
         status = path.stat()
@@ -31,6 +34,6 @@ def content_hash(path: Path, data_folder: Path) -> str:
     except OSError as error:
         raise UserError(f"can't read {path}: {error.strerror or error}") from error
     if started - max(status.st_mtime, status.st_ctime) > SETTLED_SECONDS:
-        with contextlib.suppress(OSError):  # only a shortcut: a data folder that can't be written shows elsewhere
+        with contextlib.suppress(OSError):  # optional: an unwritable data folder is reported elsewhere
             write_text(memo, json.dumps({"key": key, "sha256": digest}))
     return digest

@@ -1,14 +1,14 @@
-"""Gowalla: check-ins at places, of a location-based social network."""
+"""Gowalla: check-ins in a location-based social network."""
 
 from datasets.download import Source
 from datasets.raw_files import RawFileOptions, Table, TableDataset
 
 
 class Gowalla(TableDataset[RawFileOptions]):
-    """loc-gowalla_totalCheckins.txt: user, time, latitude, longitude, place; the newest first."""
+    """loc-gowalla_totalCheckins.txt: user, time, latitude, longitude, place; newest first."""
 
     code = "gowalla"
-    description = "Gowalla: 107,092 users, 1,280,969 places, 6,442,892 check-ins of 2009-2010"
+    description = "Gowalla: 107,092 users, 1,280,969 places, 6,442,892 check-ins from 2009-2010"
     repeats = True
     raw_names = ("loc-gowalla_totalCheckins.txt", "Gowalla_totalCheckins.txt")
     sources = (

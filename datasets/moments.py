@@ -1,4 +1,4 @@
-"""Points in time as options: a date, or seconds since 1970."""
+"""Options that are points in time: a date, or seconds since 1970."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -9,19 +9,26 @@ YEARS = range(1900, 2101)
 
 
 def to_seconds(moment: str | int) -> int:
-    """Seconds since 1970-01-01 UTC of `2003-02-28`, `2003-02-28 17:30`, `2003-02-28T17:30:00+09:00`, or of themselves.
+    """Convert a date to seconds since 1970-01-01 UTC.
 
-    Without an offset the time is UTC. Raises ValueError for what is neither, and for numbers meant as years or dates.
+    Parameters
+    ----------
+    moment : `2003-02-28`, `2003-02-28 17:30` or `2003-02-28T17:30:00+09:00` (UTC without an offset), or seconds
+
+    Raises
+    ------
+    ValueError
+        It is not a date, or a number that is probably meant as a year (2003) or date (20030228).
     """
     if isinstance(moment, str):
         try:
             parsed = datetime.fromisoformat(moment.strip())
         except ValueError:
-            raise ValueError(f"{moment!r} is no date such as 2003-02-28 or 2003-02-28T17:30") from None
+            raise ValueError(f"{moment!r} is not a date such as 2003-02-28 or 2003-02-28T17:30") from None
         return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
     if moment in YEARS or (moment // 10_000 in YEARS and 1 <= moment // 100 % 100 <= 12):
         year, month = (moment, 1) if moment in YEARS else (moment // 10_000, moment // 100 % 100)
-        raise ValueError(f"{moment} would be seconds since 1970; write a date as {year}-{month:02}-01")
+        raise ValueError(f"{moment} would mean seconds since 1970; write a date as {year}-{month:02}-01")
     return moment
 
 
@@ -34,7 +41,7 @@ Moment = Annotated[str | int, AfterValidator(_checked)]
 
 
 def to_text(seconds: int) -> str:
-    """ISO 8601 in UTC of seconds since 1970; the bare number if no calendar reaches that far."""
+    """Seconds since 1970 as ISO 8601 in UTC, or as a plain number if they are beyond the calendar."""
     try:
         return datetime.fromtimestamp(seconds, UTC).isoformat()
     except (ValueError, OverflowError, OSError):

@@ -1,4 +1,4 @@
-"""MovieLens: films rated by the users of movielens.org."""
+"""MovieLens: film ratings by users of movielens.org."""
 
 from datasets.download import Source
 from datasets.raw_files import RawFileOptions, Table, TableDataset
@@ -17,7 +17,7 @@ CSV = Table(",", ROLES, header=("userId", "movieId", "rating", "timestamp"), int
 
 
 class MovieLens(TableDataset[RawFileOptions]):
-    """What all of them share."""
+    """What all MovieLens datasets share."""
 
     home, licence, citation = HOME, LICENCE, CITATION
 
@@ -26,7 +26,7 @@ class MovieLens100K(MovieLens):
     """u.data, separated by tabs."""
 
     code = "ml-100k"
-    description = "MovieLens-100K: 943 users, 1,682 films, 100,000 ratings of 1997-1998"
+    description = "MovieLens-100K: 943 users, 1,682 films, 100,000 ratings from 1997-1998"
     raw_names = ("u.data",)
     sources = (Source(f"{HOST}/ml-100k.zip", "md5:0e33842e24a9c977be4e0107933c0723"),)
     table = Table("\t", ROLES, integer_ids=INTEGERS, time_format="s")
@@ -37,7 +37,7 @@ class MovieLens1M(MovieLens):
     """ratings.dat, separated by double colons."""
 
     code = "ml-1m"
-    description = "MovieLens-1M: 6,040 users, 3,706 films, 1,000,209 ratings of 2000-2003"
+    description = "MovieLens-1M: 6,040 users, 3,706 films, 1,000,209 ratings from 2000-2003"
     raw_names = ("ratings.dat",)
     sources = (Source(f"{HOST}/ml-1m.zip", "md5:c4d9eecfca2ab87c1945afe126590906"),)
     table = DAT
@@ -48,7 +48,7 @@ class MovieLens10M(MovieLens):
     """ratings.dat, with half stars."""
 
     code = "ml-10m"
-    description = "MovieLens-10M: 69,878 users, 10,677 films, 10,000,054 ratings of 1995-2009"
+    description = "MovieLens-10M: 69,878 users, 10,677 films, 10,000,054 ratings from 1995-2009"
     raw_names = ("ratings.dat",)
     sources = (Source(f"{HOST}/ml-10m.zip", "md5:ce571fd55effeba0271552578f2648bd"),)
     table = DAT
@@ -59,7 +59,7 @@ class MovieLens20M(MovieLens):
     """ratings.csv."""
 
     code = "ml-20m"
-    description = "MovieLens-20M: 138,493 users, 26,744 films, 20,000,263 ratings of 1995-2015"
+    description = "MovieLens-20M: 138,493 users, 26,744 films, 20,000,263 ratings from 1995-2015"
     raw_names = ("ratings.csv",)
     sources = (Source(f"{HOST}/ml-20m.zip", "md5:cd245b17a1ae2cc31bb14903e1204af3"),)
     table = CSV
@@ -70,7 +70,7 @@ class MovieLens25M(MovieLens):
     """ratings.csv."""
 
     code = "ml-25m"
-    description = "MovieLens-25M: 162,541 users, 59,047 films, 25,000,095 ratings of 1995-2019"
+    description = "MovieLens-25M: 162,541 users, 59,047 films, 25,000,095 ratings from 1995-2019"
     raw_names = ("ratings.csv",)
     sources = (Source(f"{HOST}/ml-25m.zip", "md5:6b51fb2759a8657d3bfcbfc42b592ada"),)
     table = CSV
@@ -81,7 +81,7 @@ class MovieLens32M(MovieLens):
     """ratings.csv."""
 
     code = "ml-32m"
-    description = "MovieLens-32M: 200,948 users, 84,432 films, 32,000,204 ratings of 1995-2023"
+    description = "MovieLens-32M: 200,948 users, 84,432 films, 32,000,204 ratings from 1995-2023"
     raw_names = ("ratings.csv",)
     sources = (Source(f"{HOST}/ml-32m.zip", "md5:d472be332d4daa821edc399621853b57"),)
     table = CSV

@@ -1,4 +1,4 @@
-"""The order of a user's interactions: by time, and what decides where times are equal."""
+"""The order of a user's interactions: by time, with a rule for ties."""
 
 from typing import Literal
 
@@ -14,10 +14,18 @@ IntArray = npt.NDArray[np.int64]
 def time_order(
     users: Codes, items: Codes, ticks: IntArray | None, tie_order: TieOrder = "file", tie_seed: int = 0
 ) -> IntArray:
-    """Permutation [rows] that groups rows by user and sorts each by time.
+    """Permutation that groups rows by user and sorts each user's rows by time.
 
-    Ties are in the order of the rows (file), of the items' codes (item; then of the rows), or of random numbers drawn
-    with tie_seed. Without times (ticks is None) the order of the rows is the order in time.
+    Parameters
+    ----------
+    users, items : int32 [rows]
+    ticks : int64 [rows] timestamps; None = the rows are in time order
+    tie_order : order of rows with equal timestamps: "file" = row order, "item" = by item code, then row order,
+        "random" = by random numbers drawn with tie_seed
+
+    Returns
+    -------
+    int64 [rows]
     """
     if ticks is None or tie_order == "file":
         return _stable_order(users, ticks)
@@ -30,12 +38,12 @@ def time_order(
 
 
 def _stable_order(users: Codes, ticks: IntArray | None) -> IntArray:
-    """By user, then time; equal ones stay as they stand."""
+    """Stable order by user, then time."""
     if ticks is None or len(ticks) == 0:
         return np.argsort(users, kind="stable")
     low, high = int(ticks.min()), int(ticks.max())
     span = high - low + 1
-    if (int(users.max()) + 1) * span < 2**63:  # one key for both: one sort in place of two
+    if (int(users.max()) + 1) * span < 2**63:  # both fit in one key, which needs one sort instead of two
         key = users.astype(np.int64)
         key *= span
         key += ticks

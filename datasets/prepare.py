@@ -1,4 +1,4 @@
-"""From rows to sequences: choose rows, give dense ids, order each user's in time."""
+"""Prepare interactions: filter rows, assign dense ids, order each user's history by time."""
 
 import logging
 from dataclasses import dataclass
@@ -10,26 +10,30 @@ import pandas as pd
 from common.errors import UserError
 from datasets.encode import densify, encode
 from datasets.order import TieOrder, time_order
-from datasets.rows import Repeats, Rows, filter_rows, merge_repeats, most_popular, some_users
+from datasets.rows import Repeats, Rows, filter_rows, keep_popular_items, merge_repeats, sample_users
 from datasets.sequence_data import SequenceData, with_hash
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 PREPARE_VERSION = 2
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Which interactions stay, and in which order (the steps' own order: `prepare`).
+    """Which interactions to keep and how to order them. `prepare` applies the rules in this order.
 
-    min_rating: keep ratings >= this; None keeps all.
-    since, until: seconds UTC; keep since <= time < until; None is no bound.
-    repeats: what becomes of a user's further interactions with an item, see `merge_repeats`.
-    min_uc, min_sc: least interactions of a user, of an item.
-    filter_mode: "core" repeats both until nothing changes; "once" drops rare items, then users who now have too few.
-    subsample_users, max_items: keep so many users drawn with subsample_seed, so many of the most popular items, of
-        those left; then min_uc and min_sc are applied once more. None keeps all.
-    tie_order: of a user's interactions at the same time: by the row in the file, by the item's id, or at random.
+    Attributes
+    ----------
+    min_rating : keep ratings >= this; None = all
+    since, until : keep since <= time < until, in seconds UTC; None = unbounded
+    repeats : how to merge a user's interactions with the same item, see `merge_repeats`
+    min_uc, min_sc : minimum number of interactions of a user and of an item
+    filter_mode : "core" repeats both filters until nothing changes; "once" drops rare items, then users with too few
+        interactions left
+    subsample_users, subsample_seed : keep this many of the remaining users, drawn with this seed; None = all
+    max_items : keep this many of the remaining items, the most popular ones; None = all. After either of the two
+        subsampling steps, min_uc and min_sc are applied again
+    tie_order, tie_seed : order of a user's interactions with equal timestamps: as in the file, by item id, or random
     """
 
     min_rating: float | None = None
@@ -58,7 +62,10 @@ def _plain(value: object) -> str:
 def encode_rows(frame: pd.DataFrame, ticks_per_second: int = 1) -> Rows:
     """Encode a table of interactions.
 
-    frame: columns user, item (int64 or str), optional rating (float), timestamp (int64 ticks), in the file's order.
+    Parameters
+    ----------
+    frame : columns user and item (int64 or str), optionally rating (float) and timestamp (int64 ticks), in file order
+    ticks_per_second : unit of timestamp
     """
     users, user_ids = encode(frame["user"])
     items, item_ids = encode(frame["item"])
@@ -74,26 +81,35 @@ def encode_rows(frame: pd.DataFrame, ticks_per_second: int = 1) -> Rows:
 
 
 def prepare(rows: Rows, rules: Rules, *, name: str) -> SequenceData:
-    """Apply the rules, give dense sorted ids, order each user's rows by time. The rows are used up.
+    """Apply the rules, assign dense ids and order each user's rows by time. Consumes `rows`, to save memory.
 
-    Raises UserError if nothing is left, naming the rules, or if a rule needs ratings or times that are not there.
+    Parameters
+    ----------
+    rows : the raw interactions
+    rules : which interactions to keep, and in which order
+    name : name of the dataset
+
+    Raises
+    ------
+    UserError
+        No interactions are left, or a rule needs ratings or timestamps that the data lacks.
     """
     before = f"{len(rows):,} rows, {len(rows.user_ids):,} users, {len(rows.item_ids):,} items"
-    _check_needs(rows, rules, name)
-    _choose(rows, rules, name)
+    _check_rules(rows, rules, name)
+    _filter_values(rows, rules, name)
     tie_order = rules.tie_order
     if rules.repeats != "keep":
         rows.keep(time_order(rows.users, rows.items, rows.ticks, tie_order, rules.tie_seed))
         merge_repeats(rows, rules.repeats)
-        tie_order = "file"  # they are in order now
+        tie_order = "file"  # the rows are in order now
     filter_rows(rows, rules.min_uc, rules.min_sc, rules.filter_mode)
     if rules.subsample_users is not None or rules.max_items is not None:
-        some_users(rows, rules.subsample_users, rules.subsample_seed)
-        most_popular(rows, rules.max_items)
+        sample_users(rows, rules.subsample_users, rules.subsample_seed)
+        keep_popular_items(rows, rules.max_items)
         filter_rows(rows, rules.min_uc, rules.min_sc, rules.filter_mode)
     if len(rows) == 0:
         raise UserError(
-            f"no interaction of {name} is left after the filters ({rules}) of {before}: lower them, or let more in"
+            f"no interactions are left of {name} ({before}) after filtering with {rules}: relax the filters"
         )
     rows.users, user_ids = densify(rows.users, rows.user_ids)
     rows.items, item_ids = densify(rows.items, rows.item_ids)
@@ -114,8 +130,8 @@ def prepare(rows: Rows, rules: Rules, *, name: str) -> SequenceData:
     return with_hash(data)
 
 
-def _check_needs(rows: Rows, rules: Rules, name: str) -> None:
-    """Refuse rules that need what the rows lack."""
+def _check_rules(rows: Rows, rules: Rules, name: str) -> None:
+    """Raise UserError if a rule needs ratings or timestamps that the data lacks."""
     if rows.ratings is None and (rules.min_rating or 0) > 0:
         raise UserError(
             f"{name} has no ratings, so min_rating {rules.min_rating:g} can't be applied: set min_rating to null"
@@ -125,20 +141,18 @@ def _check_needs(rows: Rows, rules: Rules, name: str) -> None:
         timed.append("tie_order")
     if rows.ticks is None and timed:
         raise UserError(
-            f"{name} has no timestamps (the order of its rows is the order in time), so {' and '.join(timed)} can't be "
-            "applied: leave it out"
+            f"{name} has no timestamps (its rows are assumed to be in time order), so {' and '.join(timed)} can't be "
+            "used"
         )
 
 
-def _choose(rows: Rows, rules: Rules, name: str) -> None:
-    """Keep the rows that are rated high enough and lie between since and until."""
+def _filter_values(rows: Rows, rules: Rules, name: str) -> None:
+    """Apply min_rating, since and until."""
     before = len(rows)
     if rules.min_rating is not None and rows.ratings is not None:
         rows.keep_where(rows.ratings >= rules.min_rating)
         if len(rows) < before:
-            logger.info(
-                "%s: %d of %d rows are dropped, rated below %g", name, before - len(rows), before, rules.min_rating
-            )
+            log.info("%s: dropped %d of %d rows (rated below %g)", name, before - len(rows), before, rules.min_rating)
     if rows.ticks is not None and rules.since is not None:
         rows.keep_where(rows.ticks >= rules.since * rows.ticks_per_second)
     if rows.ticks is not None and rules.until is not None:

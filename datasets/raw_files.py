@@ -1,4 +1,4 @@
-"""Datasets declared by where their raw file is to be had and how its columns lie."""
+"""Datasets that are declared by the sources of their raw file and the layout of its columns."""
 
 import logging
 from abc import abstractmethod
@@ -13,7 +13,7 @@ from pydantic import Field
 from common.errors import UserError
 from common.files import remove_abandoned
 from common.schema import LOCATION
-from datasets.archives import GZIP, WORKSPACE, ZIP, ArchiveError, extract, holds, is_zip, place, workspace
+from datasets.archives import GZIP, WORKSPACE, ZIP, ArchiveError, contains, extract, is_zip, move_into_place, workspace
 from datasets.base import Dataset, DatasetOptions, RawInteractions
 from datasets.download import Source, download
 from datasets.fingerprint import content_hash
@@ -24,9 +24,9 @@ from datasets.readers.table import BadRows, RawTable
 from datasets.readers.text import read_sample
 from datasets.readers.values import to_interactions
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
-WORKBOOK = ("workbook.xml",)  # what every xlsx file holds
+WORKBOOK = ("workbook.xml",)  # an entry of every xlsx file
 
 
 class RawFileOptions(DatasetOptions):
@@ -34,18 +34,25 @@ class RawFileOptions(DatasetOptions):
 
     dataset_url: str | None = Field(
         None,
-        description="another source of the raw file or its zip, in place of the usual: http(s)://... or gdrive:<id>",
+        description="source of the raw file or its archive, instead of the usual ones: http(s)://... or gdrive:<id>",
         json_schema_extra=LOCATION,
     )
 
 
 @dataclass(frozen=True)
 class Table:
-    """How a raw file's columns lie.
+    """The layout of a raw file.
 
-    columns: name of each column in order; a column that is no role (user, item, rating, timestamp) and isn't asked for
-    is not read. header: names that the first row must have, or None if the file has no header.
-    header_optional: the file is in circulation with and without its header.
+    Attributes
+    ----------
+    separator : field separator
+    columns : name of each column, in order; columns other than user, item, rating and timestamp are not read unless
+        requested
+    header : column names that the first row must have; None = no header
+    header_optional : whether the file is published both with and without the header
+    integer_ids : the roles (user, item) whose ids must be integers
+    time_format : a unit (s, ms, us, ns), ISO8601 or a strptime pattern; None = detect
+    encoding : text encoding
     """
 
     separator: str
@@ -59,9 +66,14 @@ class Table:
 
 @dataclass(frozen=True)
 class RawFile:
-    """What is to be had: names that the file may have, the preferred one first; its sources, the preferred one first.
+    """A raw file: its name, sources and layout.
 
-    folder: where it belongs, in the data folder. table: how its columns lie, unless it is no table (or a workbook).
+    Attributes
+    ----------
+    names : file names to look for, in order of preference
+    sources : where to download it, in order of preference
+    folder : its folder, relative to the data folder
+    table : its layout; None if it isn't a delimited table
     """
 
     names: tuple[str, ...]
@@ -74,63 +86,74 @@ AnyRawFileOptions = TypeVar("AnyRawFileOptions", bound=RawFileOptions)
 
 
 class RawFileDataset(Dataset[AnyRawFileOptions]):
-    """A dataset with one raw file, which is in `<local_data_folder>/<code>/` or is downloaded to there."""
+    """A dataset with one raw file, which is searched in `<local_data_folder>/<code>/` and otherwise downloaded there.
+
+    Attributes
+    ----------
+    raw_names : file names to look for, in order of preference
+    sources : where to download the file, in order of preference
+    table : the layout of the file; None if it isn't a delimited table
+    home : the dataset's home page, shown if all sources fail
+    licence, citation : shown by `--mode datasets`
+    size : size of the download, as text
+    """
 
     Options: ClassVar[type[DatasetOptions]] = RawFileOptions
     location_options = Dataset.location_options | {"dataset_url"}
-    raw_names: ClassVar[tuple[str, ...]]  # names that the raw file may have, the preferred one first
+    raw_names: ClassVar[tuple[str, ...]]
     sources: ClassVar[tuple[Source, ...]]
     table: ClassVar[Table | None] = None
-    home: ClassVar[str]  # the page of its makers, where to look when all sources are gone
+    home: ClassVar[str]
     licence: ClassVar[str]
     citation: ClassVar[str]
-    size: ClassVar[str]  # of the download, for people
+    size: ClassVar[str]
 
     def wanted(self, options: AnyRawFileOptions) -> RawFile:
-        """The raw file that the options ask for."""
+        """The raw file that the options select."""
         return RawFile(self.raw_names, self.sources, Path(self.code), self.table)
 
     def raw_file(self, options: AnyRawFileOptions) -> Path:
-        """The raw file: as it lies in the data folder, unpacked from an archive there, or downloaded.
+        """Path of the raw file, which is unpacked from an archive in the data folder or downloaded if necessary.
 
-        Raises UserError if it can't be had, saying which file to put where.
+        Raises
+        ------
+        UserError
+            It can't be downloaded; the message names the file and the folder to put it in.
         """
-        return self._present(options) or self._download(options)
+        return self._local_file(options) or self._download(options)
 
-    def _present(self, options: AnyRawFileOptions) -> Path | None:
-        """The raw file, if it or an archive that holds it lies in the data folder."""
+    def _local_file(self, options: AnyRawFileOptions) -> Path | None:
+        """The raw file, if it or an archive that contains it is in the data folder."""
         wanted = self.wanted(options)
         folder = options.local_data_folder / wanted.folder
         remove_abandoned(folder, f"{WORKSPACE}*", *(f".{name}.*.tmp" for name in wanted.names))
         return _find(folder, wanted.names) or _unpack(folder, wanted.names)
 
     def _download(self, options: AnyRawFileOptions) -> Path:
-        """The raw file, or out of the archive, that a source gives."""
+        """Download the raw file, or an archive that contains it."""
         wanted = self.wanted(options)
         folder = options.local_data_folder / wanted.folder
         sources = wanted.sources if options.dataset_url is None else (Source(options.dataset_url),)
-        what = (
-            f"Put {' or '.join(wanted.names)} (or the zip that holds it) into {folder}/, name another source by "
-            "--dataset_url, or work offline: --dataset_code synthetic, or --dataset_code file --dataset_path <file>. "
-            f"The dataset's own page is {self.home}"
+        advice = (
+            f"Put {' or '.join(wanted.names)} (or a zip that contains it) into {folder}/, give another source with "
+            "--dataset_url, or work offline with --dataset_code synthetic or --dataset_code file --dataset_path "
+            f"<file>. The dataset's home page is {self.home}"
         )
-        logger.info("downloading %s (%s) to %s; licence: %s", self.code, self.size, folder, self.licence)
+        log.info("downloading %s (%s) to %s; licence: %s", self.code, self.size, folder, self.licence)
         with workspace(folder) as temporary:
-            return download(sources, temporary, lambda file: _keep(file, folder, wanted), what)
+            return download(sources, temporary, lambda file: _install(file, folder, wanted), advice)
 
     @classmethod
     def files_on_disk(cls, data_folder: Path) -> list[Path]:
-        """What lies in the dataset's folder: raw files, or archives that may hold them."""
+        """Files in the dataset's folder: raw files, or archives that may contain them."""
         folder = data_folder / cls.code
         return sorted(path for path in folder.rglob("[!.]*") if path.is_file() and ".download-" not in str(path))
 
     def content_key(self, options: AnyRawFileOptions) -> str:
         """The hash of the raw file."""
-        present = self._present(options)
+        present = self._local_file(options)
         if present is not None and options.dataset_url is not None:
-            logger.info(
-                "%s is used, so nothing is fetched from dataset_url: remove the file to have it fetched", present
-            )
+            log.info("%s exists, so dataset_url is ignored: remove the file to download it", present)
         return content_hash(present or self._download(options), options.local_data_folder)
 
     @abstractmethod
@@ -139,7 +162,7 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
 
 
 def _find(folder: Path, names: Sequence[str]) -> Path | None:
-    """A raw file in the folder, or one folder further in, where an archive may have been unpacked."""
+    """A raw file in the folder or a direct subfolder, into which an archive may have been unpacked."""
     for pattern in ("{}", "*/{}"):
         for name in names:
             found = sorted(path for path in folder.glob(pattern.format(name)) if path.is_file())
@@ -149,57 +172,57 @@ def _find(folder: Path, names: Sequence[str]) -> Path | None:
 
 
 def _unpack(folder: Path, names: Sequence[str]) -> Path | None:
-    """The raw file out of a zip or gz file in the folder."""
+    """Unpack the raw file from a zip or gz file in the folder, if there is one."""
     for archive in sorted(folder.glob("[!.]*")):
-        if archive.is_file() and holds(archive, names):
-            logger.info("unpacking %s", archive)
+        if archive.is_file() and contains(archive, names):
+            log.info("unpacking %s", archive)
             return extract(archive, names, folder)
         if archive.suffix.lower() == ".zip" and not is_zip(archive):
-            logger.warning("%s is damaged or no zip file: it is passed over; remove it, or bring it again", archive)
+            log.warning("%s is ignored, as it is damaged or not a zip file: remove or replace it", archive)
     return None
 
 
-def _keep(file: Path, folder: Path, wanted: RawFile) -> Path:
-    """The raw file, put where it belongs: out of the archive that a source gave, or as it came.
+def _install(file: Path, folder: Path, wanted: RawFile) -> Path:
+    """Move a downloaded raw file to its folder, unpacking it first if it is an archive.
 
-    Raises ArchiveError if the archive is damaged or another one, or what came is not the dataset's.
+    Raises ArchiveError if the archive is damaged, or the file is not the dataset's.
     """
     with open(file, "rb") as content:
         start = content.read(4)
     workbook = next((name for name in wanted.names if name.endswith(".xlsx")), None)
-    if workbook is not None and holds(file, WORKBOOK):  # an xlsx is a zip too
-        return place(file, folder / workbook)
+    if workbook is not None and contains(file, WORKBOOK):  # an xlsx file is a zip file
+        return move_into_place(file, folder / workbook)
     name = next(name for name in wanted.names if name != workbook)
     if start in ZIP or start.startswith(GZIP):
         file = extract(file, wanted.names, file.parent)
         name = file.name
-    if name == workbook and not holds(file, WORKBOOK):
-        raise ArchiveError(f"{file} is no xlsx workbook")
+    if name == workbook and not contains(file, WORKBOOK):
+        raise ArchiveError(f"{file} is not an xlsx workbook")
     if name != workbook:
-        _refuse_others(file, wanted.table)
-    return place(file, folder / name)
+        _check_content(file, wanted.table)
+    return move_into_place(file, folder / name)
 
 
-def _refuse_others(file: Path, table: Table | None) -> None:
-    """Raise ArchiveError if the first lines of what a source gave can't be those of the dataset's file."""
+def _check_content(file: Path, table: Table | None) -> None:
+    """Raise ArchiveError if a downloaded file doesn't start as the dataset's file does."""
     try:
         if table is None:
             read_sample(file)
         else:
-            _try_first_rows(file, table)
+            _check_first_rows(file, table)
     except UserError as error:
         raise ArchiveError(str(error)) from error
 
 
-def _try_first_rows(path: Path, table: Table) -> None:
-    """Raise UserError if the first rows of a file don't fit a declared table."""
-    advice = "it is damaged or not the dataset's"
+def _check_first_rows(path: Path, table: Table) -> None:
+    """Raise UserError if the first rows of a file don't match the declared layout."""
+    advice = "it is damaged or another file"
     guess = sniff(path, table.separator)
     rows = guess.rows[_layout(path, table, guess, advice).has_header :]
     for number, row in enumerate(rows):
         if len(row) != len(table.columns):
             raise UserError(
-                f"{path}, row {number + 1}: {len(row)} fields where {len(table.columns)} are expected ({advice})"
+                f"{path}, row {number + 1}: expected {len(table.columns)} fields, found {len(row)} ({advice})"
             )
     known = [role for role in ROLES if role in table.columns and (role != "timestamp" or table.time_format is not None)]
     if not rows or not set(NEEDED) <= set(known):
@@ -215,46 +238,58 @@ def _try_first_rows(path: Path, table: Table) -> None:
 
 
 class TableDataset(RawFileDataset[AnyRawFileOptions]):
-    """A dataset whose raw file is a delimited table of interactions: all there is to say is how its columns lie."""
+    """A dataset whose raw file is a delimited table of interactions, so that declaring its layout is enough."""
 
     table: ClassVar[Table]
 
     def read(self, options: AnyRawFileOptions) -> RawInteractions:
-        """Read the columns that the declaration names."""
+        """Read the user, item, rating and timestamp columns that the file has."""
         path = self.raw_file(options)
         columns = {role: self.table.columns.index(role) for role in ROLES if role in self.table.columns}
         return to_interactions(
             read_table(path, self.table, columns),
-            damaged_file(path),
+            bad_raw_rows(path),
             time_format=self.table.time_format,
             integer_ids=self.table.integer_ids,
         )
 
 
-def damaged_file(path: Path) -> BadRows:
-    """A raw file has no bad rows unless it is damaged or another one."""
-    return BadRows(advice=f"{path.name} is damaged or not the dataset's: remove it and fetch it again")
+def bad_raw_rows(path: Path) -> BadRows:
+    """Any bad row is an error: a published file has none, unless it is damaged or another file."""
+    return BadRows(advice=f"{path.name} is damaged or another file: remove it and download it again")
 
 
 def read_table(path: Path, table: Table, columns: Mapping[str, int]) -> RawTable:
-    """Some columns of a declared table. Raises UserError if the file's header or columns are others."""
-    layout = _layout(path, table, sniff(path, table.separator), damaged_file(path).advice)
-    return read_delimited(path, layout, columns, damaged_file(path))
+    """Read some columns of a raw file.
+
+    Parameters
+    ----------
+    path : the file
+    table : its declared layout
+    columns : name -> index of each column to read
+
+    Raises
+    ------
+    UserError
+        The file's header or columns differ from the declared ones.
+    """
+    layout = _layout(path, table, sniff(path, table.separator), bad_raw_rows(path).advice)
+    return read_delimited(path, layout, columns, bad_raw_rows(path))
 
 
 def _layout(path: Path, table: Table, guess: Guess, advice: str) -> Layout:
-    """How a declared table lies in a file, by its first row. Raises UserError if the header or columns are others."""
+    """The layout of a file, by its first row. Raises UserError if it differs from the declared one."""
     first = [name.strip().lstrip("\ufeff") for name in guess.rows[0]] if guess.rows else []
     if len(first) != len(table.columns):
         raise UserError(
-            f"{path}, line 1: {len(first)} fields separated by {guess.separator_name} where {len(table.columns)} are "
-            f"expected ({advice})"
+            f"{path}, line 1: expected {len(table.columns)} fields separated by {guess.separator_name}, found "
+            f"{len(first)} ({advice})"
         )
     header = table.header
     if header is not None and [plain(name) for name in first] != [plain(name) for name in header]:
         if not table.header_optional:
             raise UserError(
-                f"{path}, line 1: the header is {', '.join(first)!r} where {', '.join(header)!r} is expected ({advice})"
+                f"{path}, line 1: expected the header {', '.join(header)!r}, found {', '.join(first)!r} ({advice})"
             )
         header = None
     return Layout(table.separator, len(table.columns), header is not None, table.encoding)

@@ -1,4 +1,4 @@
-"""Interactions as columns in the order of the file, and the steps that drop or merge some."""
+"""Interactions as columns in file order, and the steps that drop or merge rows."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,10 +14,15 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass
 class Rows:
-    """Columns of equal length; the steps below change them in place, one column at a time.
+    """Columns of equal length. The steps below change them in place, one column at a time.
 
-    users, items: int32 [rows] codes of `user_ids` and `item_ids` (sorted); not every id need occur.
-    ticks: int64 [rows] or None; ticks_per_second is their unit. ratings: float32 [rows] or None.
+    Attributes
+    ----------
+    users, items : int32 [rows], indices into `user_ids` and `item_ids`
+    ticks : int64 [rows], or None without timestamps
+    ratings : float32 [rows], or None without ratings
+    user_ids, item_ids : sorted original ids; some may not occur in the rows
+    ticks_per_second : unit of `ticks`
     """
 
     users: Codes
@@ -32,7 +37,7 @@ class Rows:
         return len(self.users)
 
     def keep(self, places: IntArray | npt.NDArray[np.bool_]) -> None:
-        """Keep the rows at these places, in that order; or where a mask is true."""
+        """Keep the rows at these indices, in that order, or where a mask is true."""
         self.users = self.users[places]
         self.items = self.items[places]
         self.ticks = None if self.ticks is None else self.ticks[places]
@@ -44,14 +49,14 @@ class Rows:
             self.keep(mask)
 
     def seconds(self) -> IntArray | None:
-        """int64 [rows]: times in whole seconds, rounded down."""
+        """int64 [rows]: timestamps in whole seconds, rounded down."""
         if self.ticks is None or self.ticks_per_second == 1:
             return self.ticks
         return self.ticks // self.ticks_per_second
 
 
 def filter_rows(rows: Rows, min_uc: int, min_sc: int, mode: Literal["core", "once"]) -> None:
-    """Keep items with min_sc rows and users with min_uc; "core" repeats both until both hold for what is left."""
+    """Keep items with at least min_sc rows, then users with at least min_uc; mode "core" repeats until both hold."""
     while True:
         before = len(rows)
         if min_sc > 1 and before:
@@ -63,10 +68,13 @@ def filter_rows(rows: Rows, min_uc: int, min_sc: int, mode: Literal["core", "onc
 
 
 def merge_repeats(rows: Rows, how: Repeats) -> None:
-    """One row in place of all that a user has with an item; the rows must be in time order within each user.
+    """Merge a user's rows with the same item into one. Each user's rows must be in time order.
 
-    first, last: only that one stays. sum: the last stays, with the sum of the ratings as its rating; where the data
-    has no ratings, with the number of rows.
+    Parameters
+    ----------
+    rows : changed in place
+    how : "keep" merges nothing; "first" and "last" keep that row; "sum" keeps the last row, whose rating becomes the
+        sum of the ratings, or the number of rows if there are no ratings
     """
     if how == "keep" or len(rows) == 0:
         return
@@ -85,20 +93,20 @@ def merge_repeats(rows: Rows, how: Repeats) -> None:
     rows.keep(np.sort(places))
 
 
-def some_users(rows: Rows, count: int | None, seed: int) -> None:
-    """Keep `count` users, drawn uniformly with `seed` from those that have rows; None keeps all."""
+def sample_users(rows: Rows, count: int | None, seed: int) -> None:
+    """Keep `count` of the users that have rows, drawn uniformly with `seed`; None keeps all."""
     if count is None or len(rows) == 0:
         return
     present = np.flatnonzero(np.bincount(rows.users))
-    # Only uniform draws are used: their stream is the same in every version of numpy.
+    # Uniform draws only, as their stream is the same in every version of numpy.
     drawn = np.random.Generator(np.random.PCG64(seed)).random(len(present))
     chosen = np.zeros(len(rows.user_ids), dtype=bool)
     chosen[present[np.argsort(drawn, kind="stable")[:count]]] = True
     rows.keep_where(chosen[rows.users])
 
 
-def most_popular(rows: Rows, count: int | None) -> None:
-    """Keep the `count` items with the most rows (of equal ones those with the lower id); None keeps all."""
+def keep_popular_items(rows: Rows, count: int | None) -> None:
+    """Keep the `count` items with the most rows, ties broken by the lower id; None keeps all."""
     if count is None or len(rows) == 0:
         return
     frequency = np.bincount(rows.items, minlength=len(rows.item_ids))

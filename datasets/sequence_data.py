@@ -1,4 +1,4 @@
-"""The two values that leave `datasets`: interactions as flat arrays, and where a split cuts them."""
+"""What `datasets` provides to other packages: interactions as flat arrays, and their split."""
 
 import hashlib
 from dataclasses import dataclass, field, replace
@@ -16,18 +16,21 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class SequenceData:
-    """Every user's history, one after another, in time order.
+    """The histories of all users, concatenated; each in time order.
 
-    User `u` (0-based) owns the slice `offsets[u]:offsets[u + 1]` of `items`, `timestamps` and `ratings`.
+    The history of user `u` (0-based) is the slice `offsets[u]:offsets[u + 1]` of `items`, `timestamps` and `ratings`.
     Arrays may be read-only memory maps.
 
-    items: int32 [nnz], 1..num_items (0 is PAD and never occurs).
-    offsets: int64 [num_users + 1].
-    timestamps: int64 [nnz], seconds UTC, ascending within a user; None if the data has no times.
-    ratings: float32 [nnz]; None if the data has none.
-    user_ids, item_ids: original ids (int64 or str), sorted; item `i` is `item_ids[i - 1]`.
-    hash: 20 hex digits of the arrays' content, and of nothing else: not the name, nor the options that led to it.
-    repeats: True if people consume an item again (then seen items are candidates by default).
+    Attributes
+    ----------
+    name : name of the dataset in results
+    items : int32 [nnz], 1..num_items; 0 is PAD and never occurs
+    offsets : int64 [num_users + 1]
+    timestamps : int64 [nnz], seconds UTC, ascending within a user; None if the data has none
+    ratings : float32 [nnz]; None if the data has none
+    user_ids, item_ids : sorted original ids (int64 or str); item `i` is `item_ids[i - 1]`
+    hash : 20 hex digits, a hash of the arrays only, not of the name or the options
+    repeats : whether users consume items repeatedly; then seen items are candidates by default
     """
 
     name: str
@@ -62,12 +65,12 @@ class SequenceData:
 
     @property
     def lengths(self) -> IntArray:
-        """int64 [num_users]: interactions of each user."""
+        """int64 [num_users]: number of interactions of each user."""
         return np.diff(self.offsets)
 
 
 def with_hash(data: SequenceData) -> SequenceData:
-    """`data` with the hash of its arrays: of each one's name, type, length and values."""
+    """`data` with its hash, which covers the name, type, length and values of each array."""
     digest = hashlib.blake2b(digest_size=HASH_DIGITS // 2)
     for name in ARRAYS:
         array: npt.NDArray[np.generic] | None = getattr(data, name)
@@ -80,12 +83,14 @@ def with_hash(data: SequenceData) -> SequenceData:
 
 @dataclass(frozen=True)
 class Heldout:
-    """One evaluation set: `n` users, each with an input and its targets. All positions are absolute in `data.items`.
+    """An evaluation set of `n` users, each with an input and targets. All positions are indices into `data.items`.
 
-    users: int64 [n], 0-based.
-    input_start, input_end: int64 [n]; `items[start:end]` is what the model is given and what counts as seen.
-    targets: int64 [m], positions; those of the i-th user are `targets[target_offsets[i]:target_offsets[i + 1]]`.
-    target_offsets: int64 [n + 1].
+    Attributes
+    ----------
+    users : int64 [n], 0-based
+    input_start, input_end : int64 [n]; `items[start:end]` is the model's input, and the items that count as seen
+    targets : int64 [m], positions; those of the i-th user are `targets[target_offsets[i]:target_offsets[i + 1]]`
+    target_offsets : int64 [n + 1]
     """
 
     users: IntArray
@@ -97,13 +102,17 @@ class Heldout:
 
 @dataclass(frozen=True)
 class Split:
-    """What is trained on and what is held out.
+    """The training interactions, and the validation and test sets.
 
-    data: the interactions that all positions refer to (a split may have reordered or dropped some).
-    train_start, train_end: int64 [num_users]; a user trains on `items[start:end]`, on nothing where they are equal.
-    in_time: a user's targets come after what is trained on and after the input; False where they are drawn at random.
-    cut: seconds UTC, where nobody's training reaches this time; None where there is no such promise.
-    drawn_at: the seed of the draw that decided what is held out; None where every run has the same.
+    Attributes
+    ----------
+    code : the evaluation protocol
+    data : the interactions that all positions refer to; a split may reorder or drop some
+    train_start, train_end : int64 [num_users]; a user's training interactions are `items[start:end]`, possibly none
+    validation, test : the held-out interactions
+    in_time : whether a user's targets come after the training interactions and the input; False if drawn at random
+    cut : seconds UTC, later than every training interaction; None if the protocol doesn't guarantee one
+    drawn_at : seed with which the held-out interactions were drawn; None if they don't depend on a seed
     """
 
     code: str
@@ -118,7 +127,7 @@ class Split:
 
     @property
     def trained_on(self) -> str:
-        """20 hex digits that change with `train_start` and `train_end`: which part of `data` is trained on."""
+        """20 hex digits, a hash of `train_start` and `train_end`: which part of `data` is trained on."""
         digest = hashlib.blake2b(digest_size=HASH_DIGITS // 2)
         for positions in (self.train_start, self.train_end):
             digest.update(np.ascontiguousarray(positions, dtype="<i8").view(np.uint8).data)

@@ -1,4 +1,4 @@
-"""What visitors of web shops did: RetailRocket by visitor, Yoochoose by session."""
+"""Visits to web shops: RetailRocket by visitor, Yoochoose by session."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ from pydantic import Field
 from common.errors import UserError
 from datasets.base import RawInteractions
 from datasets.download import Source
-from datasets.raw_files import RawFileDataset, RawFileOptions, Table, TableDataset, damaged_file, read_table
+from datasets.raw_files import RawFileDataset, RawFileOptions, Table, TableDataset, bad_raw_rows, read_table
 from datasets.readers.table import RawTable
 from datasets.readers.values import to_interactions
 
@@ -31,7 +31,7 @@ class RetailRocket(RawFileDataset[RetailRocketOptions]):
 
     code = "retailrocket"
     Options = RetailRocketOptions
-    description = "RetailRocket: 1,407,580 visitors, 235,061 items, 2,756,101 events of 2015"
+    description = "RetailRocket: 1,407,580 visitors, 235,061 items, 2,756,101 events from 2015"
     repeats = True
     raw_names = ("events.csv",)
     sources = (Source("https://www.kaggle.com/datasets/retailrocket/ecommerce-dataset", needs="a Kaggle account"),)
@@ -49,7 +49,7 @@ class RetailRocket(RawFileDataset[RetailRocketOptions]):
     size = "94 MB (in a zip of 305 MB)"
 
     def read(self, options: RetailRocketOptions) -> RawInteractions:
-        """The events that the options ask for."""
+        """Read the events that the options select."""
         path = self.raw_file(options)
         lines = read_table(path, self.table, {"timestamp": 0, "user": 1, "event": 2, "item": 3})
         event = lines.columns.pop("event")
@@ -57,18 +57,18 @@ class RetailRocket(RawFileDataset[RetailRocketOptions]):
         if not known.all():
             row = int(np.argmin(known))
             raise UserError(
-                f"{path}, {lines.place(row)}: the event is {event[row].as_py()!r} where {', '.join(EVENTS)} are "
-                f"expected ({damaged_file(path).advice})"
+                f"{path}, {lines.location(row)}: unknown event {event[row].as_py()!r}, expected one of "
+                f"{', '.join(EVENTS)} ({bad_raw_rows(path).advice})"
             )
         if options.visitor_events != "all":
-            lines = _only(lines, np.flatnonzero(pc.equal(event, options.visitor_events).to_numpy()))
-        return to_interactions(lines, damaged_file(path), time_format="ms", integer_ids=("user", "item"))
+            lines = _take_rows(lines, np.flatnonzero(pc.equal(event, options.visitor_events).to_numpy()))
+        return to_interactions(lines, bad_raw_rows(path), time_format="ms", integer_ids=("user", "item"))
 
 
-def _only(table: RawTable, rows: npt.NDArray[np.int64]) -> RawTable:
-    """Some rows of a table."""
+def _take_rows(table: RawTable, rows: npt.NDArray[np.int64]) -> RawTable:
+    """The given rows of a table."""
     columns = {role: column.take(pa.array(rows)) for role, column in table.columns.items()}
-    return RawTable(table.path, columns, lambda row: table.place(int(rows[row])))
+    return RawTable(table.path, columns, lambda row: table.location(int(rows[row])))
 
 
 class YoochooseOptions(RawFileOptions):
@@ -82,7 +82,7 @@ class Yoochoose(TableDataset[YoochooseOptions]):
 
     code = "yoochoose"
     Options = YoochooseOptions
-    description = "Yoochoose (RecSys Challenge 2015): 9,249,729 sessions, 52,739 items, 33,003,944 clicks of 2014"
+    description = "Yoochoose (RecSys Challenge 2015): 9,249,729 sessions, 52,739 items, 33,003,944 clicks from 2014"
     repeats = True
     raw_names = ("yoochoose-clicks.dat",)
     sources = (

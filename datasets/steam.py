@@ -1,4 +1,4 @@
-"""Steam: games reviewed by players; in three collections of the same makers."""
+"""Steam: game reviews by players, in three versions."""
 
 import logging
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from pydantic import Field
 
 from datasets.base import RawInteractions
 from datasets.download import Source
-from datasets.raw_files import RawFile, RawFileDataset, RawFileOptions, Table, damaged_file
+from datasets.raw_files import RawFile, RawFileDataset, RawFileOptions, Table, bad_raw_rows
 from datasets.readers.python_lines import Row, read_python_lines
 from datasets.readers.table import BadRows, RawTable
 from datasets.readers.tokens import read_rows
 from datasets.readers.values import to_interactions
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 UCSD = "https://mcauleylab.ucsd.edu/public_datasets/data/steam"
 FILES = {
@@ -52,17 +52,17 @@ class SteamOptions(RawFileOptions):
 
     steam_version: Literal["reviews", "australian", "sasrec"] = Field(
         "reviews",
-        description="reviews: 7.8 million with dates; australian: 59,305 of Australian players, with dates; "
-        "sasrec: the reviews as SASRec's authors prepared them, in the order of time, without times",
+        description="reviews: 7.8 million with dates; australian: 59,305 by Australian players, with dates; "
+        "sasrec: as preprocessed by SASRec's authors, in time order but without timestamps",
     )
 
 
 class Steam(RawFileDataset[SteamOptions]):
-    """Reviews as Python literals, a line each (or a line a player), or SASRec's rows of user and item."""
+    """Reviews as Python literals, one line per review or per player, or SASRec's rows of user and item."""
 
     code = "steam"
     Options = SteamOptions
-    description = "Steam: 2,567,538 players, 15,474 games, 7,793,069 reviews of 2010-2018; or an excerpt of them"
+    description = "Steam: 2,567,538 players, 15,474 games, 7,793,069 reviews from 2010-2018; or a subset of them"
     home = "https://cseweb.ucsd.edu/~jmcauley/datasets.html#steam_data"
     licence = "research use (no licence is stated)"
     citation = (
@@ -72,50 +72,48 @@ class Steam(RawFileDataset[SteamOptions]):
     size = "1.3 GB (australian: 7 MB)"
 
     def name(self, options: SteamOptions) -> str:
-        """With the collection, unless it is the usual one."""
+        """The code and, unless it is reviews, the version."""
         return self.code if options.steam_version == "reviews" else f"{self.code}-{options.steam_version}"
 
     def wanted(self, options: SteamOptions) -> RawFile:
-        """One file a collection."""
+        """One file per version."""
         return FILES[options.steam_version]
 
     def read(self, options: SteamOptions) -> RawInteractions:
-        """Player, game and, but for SASRec's file, the date."""
+        """Read player, game and, except from SASRec's file, the date."""
         path = self.raw_file(options)
-        bad_rows = damaged_file(path)
+        bad_rows = bad_raw_rows(path)
         if options.steam_version == "sasrec":
             table = read_rows(path, 2, {"user": 0, "item": 1}, False, bad_rows)
             return to_interactions(table, bad_rows, integer_ids=("user", "item"))
-        # Players may call themselves anything, `NULL` too; a few that no id can be made of are dropped and counted.
+        # Player names are arbitrary, even `NULL`; the few that can't be ids are dropped and counted.
         odd_names = BadRows(skip=True)
         if options.steam_version == "reviews":
             table = read_python_lines(path, _review, ("user", "item", "timestamp"), bad_rows)
             return to_interactions(table, odd_names, time_format="ISO8601")
-        table = _with_year(read_python_lines(path, _reviews_of_player, ("user", "item", "timestamp"), bad_rows))
+        table = _drop_undated(read_python_lines(path, _reviews_of_player, ("user", "item", "timestamp"), bad_rows))
         return to_interactions(table, odd_names, time_format="Posted %B %d, %Y.")
 
 
 def _review(line: dict[str, Any]) -> Iterator[Row]:
-    """A line is a review."""
+    """The row of a line, which is a review."""
     yield line["username"], line["product_id"], line["date"]
 
 
 def _reviews_of_player(line: dict[str, Any]) -> Iterator[Row]:
-    """A line is a player with a list of reviews."""
+    """The rows of a line, which is a player with a list of reviews."""
     for review in line["reviews"]:
         yield line["user_id"], review["item_id"], review["posted"]
 
 
-def _with_year(table: RawTable) -> RawTable:
-    """The Australian reviews of the year in which they were collected have dates without a year: they are left out."""
+def _drop_undated(table: RawTable) -> RawTable:
+    """Drop reviews from the year of collection, whose dates have no year."""
     posted = table.columns["timestamp"]
     dated = np.asarray(pc.match_substring_regex(posted, r"^Posted \w+ \d+, \d{4}\.$").to_numpy(), dtype=bool)
     yearless = np.asarray(pc.match_substring_regex(posted, r"^Posted \w+ \d+\.$").to_numpy(), dtype=bool)
     if not yearless.any():
         return table
-    logger.warning(
-        "%s: %d of %d reviews have a date without a year and are left out", table.path, yearless.sum(), len(dated)
-    )
+    log.warning("%s: dropped %d of %d reviews (their dates have no year)", table.path, yearless.sum(), len(dated))
     rows = np.flatnonzero(~yearless)
     columns = {role: column.take(pa.array(rows)) for role, column in table.columns.items()}
-    return RawTable(table.path, columns, lambda row: table.place(int(rows[row])))
+    return RawTable(table.path, columns, lambda row: table.location(int(rows[row])))

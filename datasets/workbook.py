@@ -1,4 +1,4 @@
-"""The first sheet of an .xlsx workbook as columns of text."""
+"""Read the first sheet of an .xlsx workbook as columns of text."""
 
 import datetime
 import zipfile
@@ -12,18 +12,21 @@ from common.errors import UserError
 from datasets.readers.columns import plain
 from datasets.readers.table import RawTable
 
-LARGEST_BYTES = 1 << 32  # of all that is packed in a workbook
+LARGEST_BYTES = 1 << 32  # unpacked size of a workbook
 
 
 def read_workbook(path: Path, names: Sequence[str]) -> RawTable:
-    """Columns by their names in the first row; numbers without needless fractions, times as ISO 8601.
+    """Read columns by their names in the first row, as text: whole numbers without `.0`, times as ISO 8601.
 
-    Raises UserError if the workbook is damaged, too large, or lacks a column.
+    Raises
+    ------
+    UserError
+        The workbook is damaged, too large or lacks a column.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > LARGEST_BYTES:
-                raise UserError(f"{path} unpacks to more than {LARGEST_BYTES >> 30} GiB: it is not read")
+                raise UserError(f"{path} is too large: it unpacks to more than {LARGEST_BYTES >> 30} GiB")
         sheet = python_calamine.CalamineWorkbook.from_path(path).get_sheet_by_index(0)
         rows = sheet.to_python(skip_empty_area=True)
     except (zipfile.BadZipFile, python_calamine.CalamineError, OSError) as error:
@@ -40,7 +43,7 @@ def read_workbook(path: Path, names: Sequence[str]) -> RawTable:
 
 
 def _text(cell: object) -> str:
-    """A cell as CSV would have it."""
+    """A cell as it would be written to CSV."""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     if isinstance(cell, datetime.datetime):

@@ -1,4 +1,4 @@
-"""Which column of a table is the user, the item, the rating, the time."""
+"""Find the user, item, rating and timestamp columns of a table."""
 
 import logging
 import re
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from common.errors import UserError
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class ColumnError(UserError):
-    """The column of a role isn't there."""
+    """The column of a required role (user or item) is missing."""
 
     def __init__(self, message: str, role: str) -> None:
         super().__init__(message)
@@ -21,7 +21,7 @@ class ColumnError(UserError):
 ROLES = ("user", "item", "rating", "timestamp")
 NEEDED = ("user", "item")
 
-# Usual names, letters and digits only, lower case; the first that a table has is taken.
+# Usual column names in lower case, letters and digits only. The first one that a table has is used.
 USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
     "user": (
         *("userid", "uid", "user", "users", "userno", "usernumber", "useridx", "reviewerid", "customerid", "cid"),
@@ -46,7 +46,7 @@ USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
 
 
 def plain(name: str) -> str:
-    """A column's name without RecBole's type, case and punctuation: `user_id:token` -> `userid`."""
+    """A column name without RecBole's type, case and punctuation: `user_id:token` -> `userid`."""
     return re.sub(r"[^a-z0-9]", "", name.partition(":")[0].lower())
 
 
@@ -56,10 +56,23 @@ def is_usual(name: str) -> bool:
 
 
 def find_columns(names: Sequence[str], wanted: Mapping[str, str | None], path: Path) -> dict[str, int]:
-    """The index of each role's column among `names`.
+    """Find the column of each role.
 
-    wanted: role -> name given by the user, None to recognise it, or "" for a rating or time that isn't to be read.
-    Raises UserError if a name isn't there, is there twice, or no column is recognised as user or item.
+    Parameters
+    ----------
+    names : column names of the table
+    wanted : role -> name given by the user; None = detect; "" = don't read (rating and timestamp only)
+    path : the file, for messages
+
+    Returns
+    -------
+    dict
+        Role -> index into `names`.
+
+    Raises
+    ------
+    UserError
+        A name is missing or ambiguous, or no column is recognised as user or item.
     """
     found: dict[str, int] = {}
     unread = {role for role in ROLES if role not in NEEDED and wanted.get(role) == ""}
@@ -67,13 +80,13 @@ def find_columns(names: Sequence[str], wanted: Mapping[str, str | None], path: P
         name = wanted.get(role)
         if name is not None and role not in unread:
             found[role] = _named(names, name, role, path)
-    places: dict[str, list[int]] = {}
-    for place, name in enumerate(names):
-        places.setdefault(plain(name), []).append(place)
+    positions: dict[str, list[int]] = {}
+    for position, name in enumerate(names):
+        positions.setdefault(plain(name), []).append(position)
     for role in ROLES:
         if role in found or role in unread:
             continue
-        index = _recognised(names, places, role, set(found.values()), path)
+        index = _recognised(names, positions, role, set(found.values()), path)
         if index is not None:
             found[role] = index
     for role in NEEDED:
@@ -96,20 +109,20 @@ def find_columns(names: Sequence[str], wanted: Mapping[str, str | None], path: P
 def warn_without_time(
     names: Sequence[str], wanted: Mapping[str, str | None], found: Mapping[str, int], path: Path
 ) -> None:
-    """Say so where no column is the time though there are columns that could be."""
+    """Warn if no column is recognised as the timestamp although there are unused columns."""
     ratings = USUAL_NAMES["rating"] if wanted.get("rating") == "" else ()
     unused = [name for index, name in enumerate(names) if index not in found.values() and plain(name) not in ratings]
     if "timestamp" not in found and unused and wanted.get("timestamp") is None:
-        logger.warning(
-            "%s: no column is recognised as the time, so that the order of its rows counts as their order in time. "
-            "If one of %s is it, name it with --timestamp_column",
+        log.warning(
+            "%s: no column is recognised as the timestamp, so the rows are assumed to be in time order. "
+            "If one of %s holds the time, name it with --timestamp_column",
             path,
             _listed(unused),
         )
 
 
 def _named(names: Sequence[str], name: str, role: str, path: Path) -> int:
-    """The column that the user named: exactly, else but for case and punctuation."""
+    """The column that the user named: an exact match, or else one that ignores case and punctuation."""
     matches = [index for index, other in enumerate(names) if other == name]
     matches = matches or [index for index, other in enumerate(names) if plain(other) == plain(name) != ""]
     if len(matches) == 1:
@@ -120,11 +133,11 @@ def _named(names: Sequence[str], name: str, role: str, path: Path) -> int:
 
 
 def _recognised(
-    names: Sequence[str], places: Mapping[str, list[int]], role: str, taken: set[int], path: Path
+    names: Sequence[str], positions: Mapping[str, list[int]], role: str, taken: set[int], path: Path
 ) -> int | None:
-    """The column with the most usual name for the role, or None; places: the columns by their plain names."""
+    """The column with the most usual name for the role, or None; positions: plain name -> indices."""
     for usual in USUAL_NAMES[role]:
-        matches = [index for index in places.get(usual, []) if index not in taken]
+        matches = [index for index in positions.get(usual, []) if index not in taken]
         if len(matches) > 1:
             listed = ", ".join(repr(names[index]) for index in matches)
             raise UserError(f"{path}: which of the columns {listed} is the {role}? Name it with --{role}_column")

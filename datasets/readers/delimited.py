@@ -1,4 +1,4 @@
-"""Delimited text (CSV, TSV, `::`) as columns of text, through pyarrow; rows that don't fit are named."""
+"""Read delimited text (CSV, TSV, `::`) as columns of text, with pyarrow; errors name the line."""
 
 import csv
 import io
@@ -19,21 +19,24 @@ from common.errors import UserError
 from datasets.readers.table import BadRows, RawTable
 from datasets.readers.text import LONGEST_ROW, NotUtf8, TableBytes, open_text
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 FALLBACK = "latin-1"
-LET_GO_SECONDS = 0.25  # it takes one or two thousandths
-END = "\x00end"  # a row of its own behind the last, unless a quote is open there
+RELEASE_SECONDS = 0.25  # usually takes 1 or 2 ms
+END = "\x00end"  # appended to the file; it is a separate row unless a quote is still open
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a delimited file is laid out.
+    """The layout of a delimited file.
 
-    separator: one character, or "::".
-    num_columns: fields in every row.
-    has_header: whether the first row names the columns.
-    quoted: whether a field may stand in double quotes; None: it may, and nobody has said so.
+    Attributes
+    ----------
+    separator : one character, or "::"
+    num_columns : number of fields in every row
+    has_header : whether the first row names the columns
+    encoding : text encoding
+    quoted : whether fields may be in double quotes; None = yes, by default rather than by the user's choice
     """
 
     separator: str
@@ -44,43 +47,52 @@ class Layout:
 
     @property
     def delimiter(self) -> str:
-        """The one character that the parser cuts at."""
+        """The single character at which the parser splits."""
         return self.separator[0]
 
     @property
     def stride(self) -> int:
-        """Parser columns per column: 2 for "::", between whose colons is an empty field."""
+        """Parser fields per column: 2 for "::", as there is an empty field between the colons."""
         return len(self.separator)
 
     @property
     def num_fields(self) -> int:
-        """Fields that the parser sees in a row."""
+        """Number of fields in a row as the parser sees it."""
         return (self.num_columns - 1) * self.stride + 1
 
 
 def read_delimited(path: Path, layout: Layout, columns: Mapping[str, int], bad_rows: BadRows) -> RawTable:
     """Read some columns of a file as text.
 
-    columns: role -> index of the column. Raises UserError if a row has too few or too many fields (unless skipped), a
-    quote isn't closed, or the file can't be read.
+    Parameters
+    ----------
+    path : the file
+    layout : its layout
+    columns : role -> index of the column
+    bad_rows : what to do with rows that have too few or too many fields
+
+    Raises
+    ------
+    UserError
+        A row is bad and not skipped, a quote is never closed, or the file can't be read.
     """
     fields = {role: index * layout.stride for role, index in columns.items()}
-    gaps = [index for index in range(layout.num_fields) if index % layout.stride]
+    empty_fields = [index for index in range(layout.num_fields) if index % layout.stride]
     try:
-        table, bad, stream = _parse(path, layout, sorted({*fields.values(), *gaps}))
+        table, bad, stream = _parse(path, layout, sorted({*fields.values(), *empty_fields}))
     except NotUtf8:
-        logger.warning("%s is not UTF-8; it is read as Latin-1", path)
+        log.warning("%s is not UTF-8; reading it as Latin-1", path)
         return read_delimited(path, replace(layout, encoding=FALLBACK), columns, bad_rows)
     except pa.ArrowInvalid as error:
         raise UserError(f"{path} can't be read as a table: {error}") from error
-    for gap in gaps:
-        if pc.any(pc.not_equal(table[str(gap)], "")).as_py():
-            raise UserError(f"{path} is not separated by {layout.separator!r} throughout")
+    for field in empty_fields:
+        if pc.any(pc.not_equal(table[str(field)], "")).as_py():
+            raise UserError(f"{path}: some rows are not separated by {layout.separator!r}")
     rows_seen = table.num_rows + bad + layout.has_header
     if layout.quoted is not False and stream.has_quotes and stream.lines > rows_seen:
         _check_quotes(path, layout)
     if bad:
-        bad_rows.settle(path, _first_unfit(path, layout), bad)
+        bad_rows.drop_or_raise(path, _first_malformed(path, layout), bad)
     return RawTable(
         path,
         {role: table[str(index)] for role, index in fields.items()},
@@ -90,10 +102,10 @@ def read_delimited(path: Path, layout: Layout, columns: Mapping[str, int], bad_r
 
 
 def _parse(path: Path, layout: Layout, wanted: list[int]) -> tuple[pa.Table, int, TableBytes]:
-    """The wanted fields as text columns named by their index, the number of unfit rows, and the stream read."""
+    """The wanted fields as text columns named by their index, the number of malformed rows, and the stream."""
     bad = 0
 
-    def unfit(row: pv.InvalidRow) -> str:
+    def malformed(row: pv.InvalidRow) -> str:
         nonlocal bad
         bad += 1
         return "skip"
@@ -101,7 +113,7 @@ def _parse(path: Path, layout: Layout, wanted: list[int]) -> tuple[pa.Table, int
     names = [str(index) for index in range(layout.num_fields)]
     included = [str(index) for index in wanted]
     with TableBytes(path, layout.encoding) as stream:
-        holders = sys.getrefcount(stream)
+        references = sys.getrefcount(stream)
         try:
             table = pv.read_csv(
                 stream,
@@ -114,7 +126,7 @@ def _parse(path: Path, layout: Layout, wanted: list[int]) -> tuple[pa.Table, int
                     delimiter=layout.delimiter,
                     quote_char=False if layout.quoted is False else '"',
                     newlines_in_values=True,
-                    invalid_row_handler=unfit,
+                    invalid_row_handler=malformed,
                 ),
                 convert_options=pv.ConvertOptions(
                     include_columns=included,
@@ -125,24 +137,28 @@ def _parse(path: Path, layout: Layout, wanted: list[int]) -> tuple[pa.Table, int
         except pa.ArrowInvalid as error:
             if "straddling" in str(error):
                 raise UserError(
-                    f"{path} has a row of more than {LONGEST_ROW >> 20} MiB: a quote is never closed, or it is no table"
+                    f"{path} has a row of more than {LONGEST_ROW >> 20} MiB: a quote is never closed, or the file is "
+                    "not a table"
                 ) from error
             raise
         finally:
-            _wait_for(lambda: sys.getrefcount(stream) <= holders)
+            _wait_until(lambda: sys.getrefcount(stream) <= references)
     return table, bad, stream
 
 
-def _wait_for(released: Callable[[], bool]) -> None:
-    """Wait a moment until pyarrow's threads have let go of what they read from, which they may do after they have given
-    the table: one that does so while Python ends aborts the process. (An error may hold it for good.)"""
-    deadline = time.monotonic() + LET_GO_SECONDS
+def _wait_until(released: Callable[[], bool]) -> None:
+    """Wait briefly until pyarrow's threads have released the stream.
+
+    They may do so after the table has been returned, and releasing it while Python shuts down aborts the process. The
+    wait is bounded, since an error may hold the stream indefinitely.
+    """
+    deadline = time.monotonic() + RELEASE_SECONDS
     while not released() and time.monotonic() < deadline:
         time.sleep(0.001)
 
 
 class Row(NamedTuple):
-    """line, last_line: where it starts and ends."""
+    """A row's fields and its first and last line."""
 
     line: int
     last_line: int
@@ -150,7 +166,7 @@ class Row(NamedTuple):
 
 
 def _rows(path: Path, layout: Layout, then: Sequence[str] = ()) -> Iterator[Row]:
-    """Each row after the header, one by one: only to say where something is wrong. then: lines to put at the end."""
+    """Rows after the header, read slowly to locate an error; `then`: lines to append."""
     with io.TextIOWrapper(open_text(path), encoding=layout.encoding, errors="replace", newline="") as text:
         reader = csv.reader(
             itertools.chain(text, then),
@@ -167,11 +183,11 @@ def _rows(path: Path, layout: Layout, then: Sequence[str] = ()) -> Iterator[Row]
 
 
 def _check_quotes(path: Path, layout: Layout) -> None:
-    """Tell of rows that go on over several lines within quotes, as they do if a quote was a letter and no quote.
+    """Warn of rows whose quoted fields span lines, as happens if a quote is meant as an ordinary character.
 
-    Raises UserError if a quote is never closed, or nobody has said that there are quotes in a file cut at tabs.
+    Raises UserError if a quote is never closed, or if this happens in a TSV and the user hasn't allowed quotes.
     """
-    advice = "; if quotes are letters in this file, give --quoted false" if layout.quoted is None else ""
+    advice = "; if quotes are ordinary characters in this file, give --quoted false" if layout.quoted is None else ""
     inside, first, last = 0, None, None
     try:
         for last in _rows(path, layout, [END]):
@@ -180,18 +196,18 @@ def _check_quotes(path: Path, layout: Layout) -> None:
             first = first or (last if height else None)
     except csv.Error as error:
         line = last.last_line + 1 if last else 1
-        raise UserError(f"{path}: a quoted field from line {line} on is broken ({error}){advice}") from error
+        raise UserError(f"{path}, line {line}: malformed quoted field ({error}){advice}") from error
     if last is not None and last.fields != [END]:
-        raise UserError(f"{path}: a quote in the row that starts in line {last.line} is never closed{advice}")
+        raise UserError(f"{path}, line {last.line}: a quote that opens in this row is never closed{advice}")
     if first is None:
         return
     if layout.separator == "\t" and layout.quoted is None:
         raise UserError(
-            f"{path}, line {first.line}: the row goes on to line {first.last_line}, for a field opens with a quote "
-            f"that isn't closed before{advice}, else --quoted true"
+            f"{path}, line {first.line}: the row continues to line {first.last_line}, where its quoted field ends"
+            f"{advice}, otherwise --quoted true"
         )
-    logger.warning(
-        "%s: %d lines lie within quoted fields, the first row that goes on over several is lines %d to %d%s",
+    log.warning(
+        "%s: %d line breaks are inside quoted fields; the first row with one spans lines %d to %d%s",
         path,
         inside,
         first.line,
@@ -200,17 +216,17 @@ def _check_quotes(path: Path, layout: Layout) -> None:
     )
 
 
-def _first_unfit(path: Path, layout: Layout) -> str:
-    """Line and reason of the first row with the wrong number of fields."""
+def _first_malformed(path: Path, layout: Layout) -> str:
+    """Line of the first row with the wrong number of fields, and the reason."""
     for row in _rows(path, layout):
         if len(row.fields) != layout.num_fields:
             count = (len(row.fields) - 1) // layout.stride + 1
-            return f"line {row.line}: {count} fields where {layout.num_columns} are expected"
+            return f"line {row.line}: expected {layout.num_columns} fields, found {count}"
     return "a row with the wrong number of fields"
 
 
 def _line_of(path: Path, layout: Layout, row: int) -> int:
-    """Line number of the row-th (0-based) row with the right number of fields."""
+    """Line number of a row (0-based, counting only rows with the right number of fields)."""
     fitting = (found.line for found in _rows(path, layout) if len(found.fields) == layout.num_fields)
     for number, line in enumerate(fitting):
         if number == row:

@@ -1,4 +1,4 @@
-"""Numbers from text, all at once; what isn't one is marked, not guessed."""
+"""Parse columns of numbers from text; anything that isn't a number is masked."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,17 @@ NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"
 
 
 def parse_numbers(text: pa.ChunkedArray) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.bool_]]:
-    """int64 or float64 [rows] values, and a mask of the rows that are finite numbers. text: strings without nulls."""
+    """Parse numbers.
+
+    Parameters
+    ----------
+    text : strings without nulls
+
+    Returns
+    -------
+    values : int64 or float64 [rows]
+    ok : bool [rows], where the text is a finite number
+    """
     for kind in (pa.int64(), pa.float64()):
         try:
             values = text.cast(kind).to_numpy()
@@ -21,7 +31,7 @@ def parse_numbers(text: pa.ChunkedArray) -> tuple[npt.NDArray[np.generic], npt.N
     numeric = pc.match_substring_regex(trimmed, NUMBER)
     integral = pc.match_substring_regex(trimmed, INTEGER)
     kind = pa.int64() if integral.equals(numeric) else pa.float64()
-    unsigned = pc.replace_substring_regex(trimmed, r"^\+", "")  # Arrow knows no plus
+    unsigned = pc.replace_substring_regex(trimmed, r"^\+", "")  # Arrow doesn't parse a plus sign
     values = pc.fill_null(pc.if_else(numeric, unsigned, None).cast(kind), 0).to_numpy()
     ok = np.asarray(numeric.to_numpy(), dtype=bool)
     return values, ok & np.isfinite(values)

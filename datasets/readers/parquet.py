@@ -1,4 +1,4 @@
-"""Parquet as columns with their types, a column after the other, in pieces: numbers as arrays, text as codes."""
+"""Read typed columns from Parquet, one column at a time and in batches: numbers as arrays, text as categories."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,10 +17,17 @@ BATCH_ROWS = 1 << 18
 
 
 def read_parquet(path: Path, wanted: Mapping[str, str | None]) -> RawTable:
-    """Read the columns user, item, rating, timestamp of a file; wanted: role -> name given, or None to recognise it.
+    """Read the user, item, rating and timestamp columns of a file.
 
-    A column of numbers is one array, filled piece by piece; ids of text are codes of the distinct ones.
-    Raises UserError if the file is damaged, has no such columns, or their values are nested.
+    Parameters
+    ----------
+    path : the file
+    wanted : role -> name given by the user, see `find_columns`
+
+    Raises
+    ------
+    UserError
+        The file is damaged, lacks a column, or a column is nested.
     """
     try:
         with pq.ParquetFile(path) as file:
@@ -37,7 +44,7 @@ def read_parquet(path: Path, wanted: Mapping[str, str | None]) -> RawTable:
         with pq.ParquetFile(path, read_dictionary=text) as file:
             table = {role: _read(file, schema.names[index]) for role, index in columns.items()}
         for column in table.values():
-            column.validate(full=True)  # damaged bytes show as text that is no UTF-8, or codes of no word
+            column.validate(full=True)  # detects invalid UTF-8 and category codes
     except (pa.ArrowException, OSError, MemoryError, ValueError) as error:  # ValueError: damaged names or numbers
         raise UserError(f"{path} can't be read as Parquet: {error}") from error
     return RawTable(path, table, lambda row: f"row {row + 1}")
@@ -48,7 +55,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _read(file: pq.ParquetFile, name: str) -> pa.ChunkedArray:
-    """One column. Numbers come as one chunk, so that nothing later has to copy them together."""
+    """Read one column; numbers as a single chunk, so that they needn't be copied later."""
     kind = file.schema_arrow.field(name).type
     batches = (batch.column(0) for batch in file.iter_batches(BATCH_ROWS, columns=[name]))
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
@@ -67,5 +74,5 @@ def _read(file: pq.ParquetFile, name: str) -> pa.ChunkedArray:
         values[part] = batch.to_numpy()
         start += len(batch)
     if start != len(values):
-        raise pa.ArrowInvalid(f"it has other than the {len(values):,} rows that it claims")
+        raise pa.ArrowInvalid(f"the number of rows differs from the {len(values):,} in the metadata")
     return pa.chunked_array([pa.array(values, type=kind, mask=absent)])

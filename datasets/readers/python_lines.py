@@ -1,4 +1,4 @@
-"""Text with a Python literal (a dict) in each line, as some published collections are; nothing of it is run."""
+"""Read text with a Python literal (a dict) per line, without executing it. Some published datasets have this form."""
 
 import ast
 from collections.abc import Callable, Iterable, Sequence
@@ -15,16 +15,25 @@ from datasets.readers.text import open_text
 Row = tuple[Any, ...]
 
 LONGEST_LINE = 1 << 24
-CHUNK_ROWS = 1 << 16  # rows that are held as Python objects
+CHUNK_ROWS = 1 << 16  # rows held as Python objects at a time
 
 
 def read_python_lines(
     path: Path, rows_of: Callable[[dict[str, Any]], Iterable[Row]], roles: Sequence[str], bad_rows: BadRows
 ) -> RawTable:
-    """Columns of text by role; rows_of: from a line's dict to its rows, values in the order of `roles`.
+    """Read columns of text, line by line with Python's parser: about 30,000 lines a second.
 
-    It goes line by line, as only Python's own parser knows where a literal ends: about 30,000 lines a second.
-    Raises UserError at a line that is no dict or lacks a value, unless such lines are skipped.
+    Parameters
+    ----------
+    path : the file
+    rows_of : from a line's dict to its rows, with values in the order of `roles`
+    roles : names of the columns
+    bad_rows : what to do with a line that is not a dict or lacks a value
+
+    Raises
+    ------
+    UserError
+        A line is bad and not skipped.
     """
     rows: list[Row] = []
     line_of_row: list[int] = []
@@ -57,15 +66,15 @@ def read_python_lines(
             if len(rows) >= CHUNK_ROWS:
                 flush()
     if bad:
-        bad_rows.settle(path, bad[0], len(bad))
+        bad_rows.drop_or_raise(path, bad[0], len(bad))
     flush()
-    places = np.concatenate(lines)
+    line_numbers = np.concatenate(lines)
     table = {role: pa.chunked_array([chunk[index] for chunk in chunks]) for index, role in enumerate(roles)}
-    return RawTable(path, table, lambda row: f"line {places[row]}", len(bad))
+    return RawTable(path, table, lambda row: f"line {line_numbers[row]}", len(bad))
 
 
 def _parse(content: bytes) -> dict[str, Any]:
-    """The dict that a line is. Raises ValueError if it is none."""
+    """Parse a line. Raises ValueError if it is not a dict."""
     if len(content) >= LONGEST_LINE:
         raise ValueError(f"longer than {LONGEST_LINE >> 20} MiB")
     try:
@@ -78,21 +87,21 @@ def _parse(content: bytes) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong with a line, in words."""
+    """Why a line is bad."""
     if isinstance(error, KeyError):
-        return f"there is no {error.args[0]!r}"
+        return f"key {error.args[0]!r} is missing"
     return str(error)
 
 
 def _text(value: Any) -> str:
-    """A value as a table has it. Raises ValueError if it is neither text nor a number."""
+    """A value as text. Raises ValueError if it is neither text nor a number."""
     if isinstance(value, str):
-        return value if value.isascii() else _whole_characters(value)
+        return value if value.isascii() else _join_surrogates(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return repr(value)
-    raise ValueError(f"a value is {value!r:.60} where text or a number is expected")
+    raise ValueError(f"expected text or a number, found {value!r:.60}")
 
 
-def _whole_characters(text: str) -> str:
-    """Text with characters beyond 16 bits in one, where Python 2 had cut them in two; a lone half is replaced."""
+def _join_surrogates(text: str) -> str:
+    """Join surrogate pairs, as Python 2 writes characters beyond 16 bits; replace lone surrogates."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

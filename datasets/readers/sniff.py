@@ -1,4 +1,4 @@
-"""What kind of text a file holds: its separator, whether it has a header, what its columns are."""
+"""Detect the separator, the header and the columns of a text file."""
 
 import csv
 import io
@@ -16,20 +16,25 @@ from datasets.readers.text import SAMPLE_BYTES, encoding_of, read_sample
 SEPARATORS = ("\t", "::", ",", ";", "|")
 SPACE = " "
 SAMPLE_ROWS = 200
-REGULAR = 0.8  # share of rows with the usual number of fields in a table
-TORN = 0.5  # the same in a table with bad rows, if nothing else fits better
+HIGH_SHARE = 0.8  # minimum share of rows with the usual number of fields
+LOW_SHARE = 0.5  # the same for a table with bad rows, if no other separator fits better
 POSITIONS = {2: ("user", "item"), 4: ("user", "item", "rating", "timestamp")}
-FIRST_PLAUSIBLE_SECOND = 100_000_000  # 1973: numbers above it are times, below it ratings
+FIRST_PLAUSIBLE_SECOND = 100_000_000  # 1973: larger numbers are taken for times, smaller ones for ratings
 LINE_END = re.compile(r"\r\n|\n|\r")
 NAMES = {"\t": "tab", SPACE: "white space"}
 
 
 @dataclass(frozen=True)
 class Guess:
-    """What the first rows look like.
+    """The first rows, split at a separator.
 
-    rows: the first rows' fields; separator: one of SEPARATORS, white space, or one character that was given;
-    width: the usual number of fields; share: of the rows that have that many.
+    Attributes
+    ----------
+    rows : fields of each row
+    separator : one of SEPARATORS, white space, or the character that the user gave
+    width : the most common number of fields
+    share : share of rows with `width` fields
+    encoding : text encoding
     """
 
     rows: list[list[str]]
@@ -40,14 +45,23 @@ class Guess:
 
     @property
     def separator_name(self) -> str:
-        """For messages."""
+        """The separator as messages name it."""
         return NAMES.get(self.separator, repr(self.separator))
 
 
 def sniff(path: Path, separator: str | None, quoted: bool | None = None) -> Guess:
-    """Look at the first rows. separator, quoted: given by the user; None: recognised, and as usual.
+    """Read and split the first rows.
 
-    Raises UserError if the file isn't text, or its first line is longer than any table's.
+    Parameters
+    ----------
+    path : the file
+    separator : given by the user; None = detect
+    quoted : whether fields may be in double quotes; None = yes
+
+    Raises
+    ------
+    UserError
+        The file isn't text, or its first line is too long for a table.
     """
     sample, complete = read_sample(path)
     encoding = encoding_of(sample)
@@ -55,20 +69,20 @@ def sniff(path: Path, separator: str | None, quoted: bool | None = None) -> Gues
     if not complete:
         text = _whole_lines(text, path)
     candidates = SEPARATORS if separator is None else (separator,)
-    guesses = [_cut(text, candidate, encoding, quoted is not False) for candidate in candidates]
+    guesses = [_split_rows(text, candidate, encoding, quoted is not False) for candidate in candidates]
     if separator is not None:
         return guesses[0]
-    guesses.append(_cut(text, SPACE, encoding))
-    tables = [guess for guess in guesses if guess.share >= REGULAR and guess.width > 1]
+    guesses.append(_split_rows(text, SPACE, encoding))
+    tables = [guess for guess in guesses if guess.share >= HIGH_SHARE and guess.width > 1]
     if tables:
-        # Of several that cut regularly, the one that cuts the first row (the header) as well, and into more fields.
+        # Prefer a separator that also fits the first row (the header), then the one with the most fields.
         return max(tables, key=lambda guess: (len(guess.rows[0]) == guess.width, guess.separator != SPACE, guess.width))
-    torn = [guess for guess in guesses[:-1] if guess.share >= TORN and guess.width > 1]
-    return torn[0] if torn else guesses[-1]
+    irregular = [guess for guess in guesses[:-1] if guess.share >= LOW_SHARE and guess.width > 1]
+    return irregular[0] if irregular else guesses[-1]
 
 
-def has_tabs_between(path: Path) -> bool:
-    """Whether the first lines, one per user, are cut at tabs: each line has one, and some line more."""
+def is_tab_separated(path: Path) -> bool:
+    """Whether lines of one user each are separated by tabs: every line has a tab, and some line has several."""
     sample, complete = read_sample(path)
     lines = LINE_END.split(sample.decode("latin-1"))
     filled = [line for line in lines[: None if complete else -1] if line.strip()]
@@ -77,18 +91,18 @@ def has_tabs_between(path: Path) -> bool:
 
 
 def _whole_lines(text: str, path: Path) -> str:
-    """The start of a file without its last line, which is cut."""
+    """The start of a file without its last line, which is incomplete."""
     ends = [text.rfind(end) for end in "\n\r"]
     if max(ends) < 0:
         raise UserError(
-            f"{path}, line 1 has more than {SAMPLE_BYTES >> 10} KiB, so it is no table of interactions; if each line "
-            "is one user's items, give --file_format lists"
+            f"{path}, line 1 has more than {SAMPLE_BYTES >> 10} KiB, so this is not a table of interactions; if each "
+            "line holds one user's items, give --file_format lists"
         )
     return text[: (ends[0] if ends[0] >= 0 else ends[1]) + 1]
 
 
-def _cut(text: str, separator: str, encoding: str, quoted: bool = True) -> Guess:
-    """The first rows cut at a separator."""
+def _split_rows(text: str, separator: str, encoding: str, quoted: bool = True) -> Guess:
+    """The first rows, split at a separator."""
     all_rows: Iterable[list[str]]
     if separator == SPACE:
         all_rows = (re.findall(r"[^ \t\f\v]+", line) for line in LINE_END.split(text))
@@ -108,7 +122,7 @@ def _cut(text: str, separator: str, encoding: str, quoted: bool = True) -> Guess
 
 
 def has_header(guess: Guess, wanted: Mapping[str, str | None]) -> bool:
-    """Whether the first row names columns: by a usual or wanted name in it, or by not being numbers as the rest are."""
+    """Whether the first row is a header: it has a usual or wanted name, or text above a column of numbers."""
     first, rest = guess.rows[0], guess.rows[1:]
     if any(is_usual(name.strip()) for name in first):
         return True
@@ -123,9 +137,24 @@ def has_header(guess: Guess, wanted: Mapping[str, str | None]) -> bool:
 
 
 def positions(guess: Guess, wanted: Mapping[str, str | None], path: Path) -> dict[str, int]:
-    """Role -> column of a file without header: as given (counted from 1), else user, item, rating, timestamp.
+    """Find the column of each role in a file without a header.
 
-    A role that is given as "" is left out. Raises UserError if it takes more than looking at the first rows to tell.
+    Parameters
+    ----------
+    guess : the first rows
+    wanted : role -> position given by the user, from 1; None = detect, in the usual order user, item, rating,
+        timestamp; "" = don't read
+    path : the file, for messages
+
+    Returns
+    -------
+    dict
+        Role -> index of the column.
+
+    Raises
+    ------
+    UserError
+        The columns can't be told from the first rows.
     """
     given = {role: name for role, name in wanted.items() if name}
     unread = {role: name for role, name in wanted.items() if name == ""}
@@ -135,34 +164,34 @@ def positions(guess: Guess, wanted: Mapping[str, str | None], path: Path) -> dic
 
 
 def _usual_positions(guess: Guess, path: Path) -> dict[str, int]:
-    """Role -> column as such files usually have them."""
+    """Role -> index in the usual order of columns."""
     example = next(row for row in guess.rows if len(row) == guess.width)
     if guess.width == 3:
         third = "timestamp" if _looks_like_time(guess.rows, 2) else "rating"
         return {"user": 0, "item": 1, third: 2}
     if guess.width == 4 and (not _is_number(example[2]) or not _looks_like_time(guess.rows, 3)):
-        raise _unclear(path, example)
+        raise _unclear_columns(path, example)
     if guess.width not in POSITIONS:
-        raise _unclear(path, example)
+        raise _unclear_columns(path, example)
     return {role: index for index, role in enumerate(POSITIONS[guess.width])}
 
 
-def _unclear(path: Path, example: Sequence[str]) -> UserError:
-    """The error for a file without header whose columns could be anything."""
+def _unclear_columns(path: Path, example: Sequence[str]) -> UserError:
+    """The error for a file without a header whose columns are unclear."""
     shown = " | ".join(field[:30] for field in example[:12])
     return UserError(
-        f"{path} has {len(example)} columns and no header that is understood ({shown}): say which column is which by "
-        "their position, e.g. --user_column 1 --item_column 3, or name a format by --file_format"
+        f"{path} has {len(example)} columns and no recognised header ({shown}): give the positions of the columns, "
+        "e.g. --user_column 1 --item_column 3, or the format with --file_format"
     )
 
 
 def _given_positions(given: Mapping[str, str], width: int, path: Path) -> dict[str, int]:
-    """Positions given as numbers from 1."""
+    """Role -> index, from positions that count from 1."""
     names = [str(number) for number in range(1, width + 1)]
     for role in NEEDED:
         if role not in given:
             first = next(other for other, name in given.items() if name)
-            message = f"{path} has no header: with some columns given by position, give --{role}_column too"
+            message = f"{path} has no header: as other columns are given by position, give --{role}_column as well"
             raise ColumnError(message, first)
     return find_columns(names, given, path)
 
@@ -177,7 +206,7 @@ def _is_number(text: str) -> bool:
 
 
 def _looks_like_time(rows: Sequence[Sequence[str]], index: int) -> bool:
-    """Whether a column holds numbers as large as times, or text (dates)."""
+    """Whether a column has numbers as large as times, or text with digits (dates)."""
     values = [row[index] for row in rows if len(row) > index]
     numbers = [float(value) for value in values if _is_number(value)]
     if len(numbers) < len(values) / 2:

@@ -1,4 +1,4 @@
-"""A table of raw columns, and the rows in it that can't be used."""
+"""A table of raw columns, and its invalid rows."""
 
 import logging
 from collections.abc import Callable
@@ -11,77 +11,100 @@ import pyarrow as pa
 
 from common.errors import UserError
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class BadRows:
-    """What to do with rows that can't be used: stop at the first with an error, or drop and count them.
+    """What to do with invalid rows.
 
-    advice: ends the error; says what the user can do.
+    Attributes
+    ----------
+    skip : drop and count them; otherwise the first one is an error
+    advice : end of the error message, what the user can do
     """
 
     skip: bool = False
-    advice: str = "--skip_bad_rows true drops and counts bad rows"
+    advice: str = "to drop and count bad rows, give --skip_bad_rows true"
 
-    def settle(self, path: Path, where: str, count: int) -> int:
-        """`count`, logged, if bad rows are dropped; else raises UserError. where: place and reason of the first."""
+    def drop_or_raise(self, path: Path, where: str, count: int) -> int:
+        """Log and return the number of dropped rows, or raise UserError if they may not be dropped.
+
+        Parameters
+        ----------
+        path : the file
+        where : location and reason of the first bad row
+        count : number of bad rows
+        """
         if not self.skip:
-            others = f"; {count:,} rows are bad in all" if count > 1 else ""
+            others = f"; {count:,} bad rows in total" if count > 1 else ""
             raise UserError(f"{path}, {where}{others} ({self.advice})")
-        logger.warning("%s: dropped %d bad rows; the first: %s", path, count, where)
+        log.warning("%s: dropped %d bad rows; the first: %s", path, count, where)
         return count
 
 
 @dataclass
 class RawTable:
-    """Columns by role, as they are in the file: text, or typed where the format has types.
+    """Columns as they are in the file: text, or typed if the format has types.
 
-    place: from the number of a row (0-based) to where it is in the file, e.g. "line 17".
-    dropped: rows already left out because they had too few or too many fields.
+    Attributes
+    ----------
+    path : the file
+    columns : role -> column
+    location : from a row (0-based) to its location in the file, e.g. "line 17"
+    dropped : number of rows already dropped because they had too few or too many fields
     """
 
     path: Path
     columns: dict[str, pa.ChunkedArray]
-    place: Callable[[int], str]
+    location: Callable[[int], str]
     dropped: int = 0
 
     @property
     def num_rows(self) -> int:
-        """Rows in every column."""
+        """Number of rows."""
         return len(next(iter(self.columns.values())))
 
 
 @dataclass
-class Problems:
-    """Rows that can't be used, and why the first of each kind can't."""
+class InvalidRows:
+    """Collects the invalid rows of a table, with the reason for the first one of each kind.
+
+    Attributes
+    ----------
+    num_rows : number of rows of the table
+    bad : bool [rows]; None = no invalid rows so far
+    first : row and reason of the first invalid row of each kind
+    """
 
     num_rows: int
     bad: BoolArray | None = None
     first: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, mask: BoolArray, reason: Callable[[int], str]) -> None:
-        """Mark the rows where `mask` [num_rows] is true; reason: from a row to what is wrong with it."""
+        """Mark the rows where `mask` [rows] is true as invalid; `reason` describes what is wrong with a row."""
         if not mask.any():
             return
         row = int(mask.argmax())
         self.first.append((row, reason(row)))
         self.bad = mask if self.bad is None else self.bad | mask
 
-    def settle(self, table: RawTable, bad_rows: BadRows) -> npt.NDArray[np.int64] | None:
-        """Row numbers that can be used; None if all can.
+    def usable_rows(self, table: RawTable, bad_rows: BadRows) -> npt.NDArray[np.int64] | None:
+        """Indices of the valid rows; None if all are valid. Logs the number of invalid rows if they are skipped.
 
-        Raises UserError naming the first bad row, unless they are to be skipped: then logs how many. Raises as well
-        if none can be used.
+        Raises
+        ------
+        UserError
+            A row is invalid and not skipped, or no row is valid.
         """
         if self.bad is None:
             return None
         count = int(self.bad.sum())
         row, reason = min(self.first)
-        where = f"{table.place(row)}: {reason}"
+        where = f"{table.location(row)}: {reason}"
         if count == self.num_rows:
             raise UserError(f"{table.path}, {where}; none of the {count:,} rows can be used")
-        bad_rows.settle(table.path, where, count)
+        bad_rows.drop_or_raise(table.path, where, count)
         return np.flatnonzero(~self.bad)

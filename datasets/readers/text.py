@@ -1,4 +1,4 @@
-"""Opening text files, plain or gzipped, with bounds on what a small file may become."""
+"""Open text files, plain or gzipped, with a bound on the unpacked size."""
 
 import codecs
 import csv
@@ -10,33 +10,36 @@ from pathlib import Path
 from typing import BinaryIO
 
 from common.errors import UserError
-from datasets.readers.remarks import remarks
+from datasets.readers.preamble import preamble_of
 
 SAMPLE_BYTES = 1 << 18
-REMARK_BYTES = 1 << 16
-LARGEST_RATIO = 100  # of a gzip's content to its size, once it is larger than
+PREAMBLE_BYTES = 1 << 16
+LARGEST_RATIO = 100  # of unpacked to packed size, for files that unpack to more than HARMLESS_BYTES
 HARMLESS_BYTES = 1 << 28
 ARCHIVES = (b"PK\x03\x04", b"7z\xbc\xaf\x27", b"Rar!\x1a\x07", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00")
 LONGEST_ROW = 1 << 24  # bytes
 BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
-csv.field_size_limit(LONGEST_ROW)  # a review in a column that nobody reads may be longer than the module's 128 KiB
+csv.field_size_limit(LONGEST_ROW)  # the default of 128 KiB is too small for some reviews
 
 
 class TextBytes(io.RawIOBase):
-    """The bytes of a text file, unpacked if they are gzipped; remarks at its start are blank lines here.
+    """The bytes of a text file, unpacked if it is gzipped. Lines of the preamble are read as blank lines.
 
-    remarks: the text of those lines, as it is in the file.
-    Reading raises UserError if a gzip is truncated or damaged, or unpacks to more than it plausibly should.
+    Reading raises UserError if a gzip file is truncated or damaged, or unpacks to an implausible size.
+
+    Attributes
+    ----------
+    preamble : the original text of those lines
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
-        self._passed = 0
+        self._unpacked = 0
         try:
             self._file: BinaryIO = open(path, "rb")  # noqa: SIM115 - closed by close()
-            self._beneath = self._file
+            self._raw = self._file
             magic = self._file.peek(4)[:4]
             self._limit = max(HARMLESS_BYTES, LARGEST_RATIO * path.stat().st_size)
         except OSError as error:
@@ -44,9 +47,9 @@ class TextBytes(io.RawIOBase):
         self._packed = magic[:2] == b"\x1f\x8b"
         if self._packed:
             self._file = gzip.GzipFile(fileobj=self._file)  # type: ignore[assignment]
-        start = self._unpack(REMARK_BYTES)
-        self.remarks = remarks(start)
-        self._ahead = re.sub(rb"[^\r\n]", b"", self.remarks) + start[len(self.remarks) :]
+        start = self._unpack(PREAMBLE_BYTES)
+        self.preamble = preamble_of(start)
+        self._pending = re.sub(rb"[^\r\n]", b"", self.preamble) + start[len(self.preamble) :]
 
     def readable(self) -> bool:
         """True: this is for reading."""
@@ -54,24 +57,24 @@ class TextBytes(io.RawIOBase):
 
     def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]
         """Read up to len(buffer) bytes into it; 0 at the end."""
-        content = self._ahead[: len(buffer)] or self._unpack(len(buffer))
-        self._ahead = self._ahead[len(content) :]
+        content = self._pending[: len(buffer)] or self._unpack(len(buffer))
+        self._pending = self._pending[len(content) :]
         buffer[: len(content)] = content
         return len(content)
 
     def _unpack(self, size: int) -> bytes:
-        """The next bytes, at most `size`; none at the end."""
+        """The next bytes, at most `size`; empty at the end."""
         try:
             content = self._file.read(size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise UserError(f"{self.path} is a damaged or truncated gzip file ({error}): fetch it again") from error
+            raise UserError(f"{self.path} is a damaged or truncated gzip file ({error}): download it again") from error
         except OSError as error:
             raise UserError(f"can't read {self.path}: {error.strerror or error}") from error
-        self._passed += len(content)
-        if self._packed and self._passed > self._limit:
+        self._unpacked += len(content)
+        if self._packed and self._unpacked > self._limit:
             raise UserError(
-                f"{self.path} unpacks to more than {LARGEST_RATIO} times its size; if it is what it should be, "
-                "unpack it yourself and give the unpacked file"
+                f"{self.path} unpacks to more than {LARGEST_RATIO} times its size; if you trust it, unpack it and give "
+                "the unpacked file"
             )
         return content
 
@@ -79,18 +82,23 @@ class TextBytes(io.RawIOBase):
         """Close the file beneath."""
         if hasattr(self, "_file"):
             self._file.close()
-            self._beneath.close()
+            self._raw.close()
         super().close()
 
 
 class NotUtf8(Exception):
-    """Bytes that UTF-8 doesn't have, in a file that was taken for it."""
+    """A file that was taken for UTF-8 is not."""
 
 
 class TableBytes(io.RawIOBase):
-    """A text file as UTF-8: from its first line that isn't blank, ending in a line end. Counts lines and quotes.
+    """A text file converted to UTF-8, without leading blank lines and with a final line end.
 
-    Reading raises NotUtf8 if the encoding is utf-8 and the file isn't, UserError as TextBytes does.
+    Reading raises NotUtf8 if the encoding is UTF-8 and the file isn't, and UserError as TextBytes does.
+
+    Attributes
+    ----------
+    lines : number of lines read so far
+    has_quotes : whether there was a double quote so far
     """
 
     def __init__(self, path: Path, encoding: str) -> None:
@@ -100,7 +108,7 @@ class TableBytes(io.RawIOBase):
         self._path = path
         self._encoding = encoding
         self._decoder = codecs.getincrementaldecoder(encoding)()
-        self._whole_letters = True  # whether the last chunk ended where a letter ends
+        self._at_character_end = True  # whether the last chunk ended with a complete character
         self._file = open_text(path)
         self._rest = b""
         self._last = b""
@@ -111,7 +119,7 @@ class TableBytes(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """`size` bytes; fewer only at the end. size: positive, for files are not to be read in one piece."""
+        """Read `size` (> 0) bytes; fewer only at the end."""
         parts, have = [self._rest], len(self._rest)
         while have < size and not self._ended:
             parts.append(self._more(size - have))
@@ -121,7 +129,7 @@ class TableBytes(io.RawIOBase):
         return content[:size]
 
     def _more(self, size: int) -> bytes:
-        """About `size` more bytes; none is not the end."""
+        """About `size` more bytes; may be empty before the end."""
         raw = self._file.read(size)
         content = self._as_utf8(raw)
         if not self._last:
@@ -135,18 +143,16 @@ class TableBytes(io.RawIOBase):
         return content
 
     def _as_utf8(self, raw: bytes) -> bytes:
-        """The next bytes in UTF-8, without a letter that isn't complete yet."""
-        if self._encoding == "utf-8" and raw and raw.isascii() and self._whole_letters:
+        """The next bytes in UTF-8, without an incomplete last character."""
+        if self._encoding == "utf-8" and raw and raw.isascii() and self._at_character_end:
             return raw
         try:
             content = self._decoder.decode(raw, final=not raw).encode()
         except UnicodeDecodeError as error:
             if self._encoding.startswith("utf-8"):
                 raise NotUtf8 from error
-            raise UserError(
-                f"{self._path} is damaged: it isn't the {self._encoding} that its first bytes say"
-            ) from error
-        self._whole_letters = not self._decoder.getstate()[0]
+            raise UserError(f"{self._path} is damaged: it starts as {self._encoding}, but can't be decoded") from error
+        self._at_character_end = not self._decoder.getstate()[0]
         return content
 
     def close(self) -> None:
@@ -161,9 +167,12 @@ def open_text(path: Path) -> io.BufferedReader:
 
 
 def read_sample(path: Path) -> tuple[bytes, bool]:
-    """The first bytes of a file, unpacked, and whether that is all of it.
+    """The first bytes of a file, unpacked, and whether they are the whole file.
 
-    Raises UserError if the file is no readable text: missing, empty, an archive, a web page.
+    Raises
+    ------
+    UserError
+        The file is not readable text, e.g. missing, empty, an archive or a web page.
     """
     if not path.exists():
         raise UserError(f"there is no file {path}")
@@ -175,24 +184,24 @@ def read_sample(path: Path) -> tuple[bytes, bool]:
     if not sample.strip(b"\xef\xbb\xbf \t\r\n"):
         raise UserError(f"{path} is empty")
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise UserError(f"{path} is a web page, not a table: fetch the data itself")
+        raise UserError(f"{path} is a web page, not a table: download the data itself")
     if sample.startswith(b"PK") and path.suffix.lower() in (".xlsx", ".xlsm", ".ods"):
         raise UserError(f"{path} is a workbook: save its sheet as CSV")
     if sample.startswith(ARCHIVES) or sample[4:10] == b"1AY&SY":  # the latter is bzip2
-        raise UserError(f"{path} is an archive: unpack it and give the file inside (.gz is read as it is)")
+        raise UserError(f"{path} is an archive: unpack it and give the file inside (.gz files need no unpacking)")
     if re.match(rb'\{\s*"[^"]*"\s*:|\[\s*[\[{]', start):
-        raise UserError(f"{path} holds JSON, which isn't read: convert it to CSV or Parquet")
+        raise UserError(f"{path} contains JSON, which is not supported: convert it to CSV or Parquet")
     return sample[:SAMPLE_BYTES], len(sample) <= SAMPLE_BYTES
 
 
 def encoding_of(sample: bytes) -> str:
-    """utf-8, utf-8-sig or utf-16 by the mark at the start; latin-1 if the sample can't be UTF-8."""
+    """utf-8-sig or utf-16 by the byte order mark, latin-1 if the sample is not UTF-8, otherwise utf-8."""
     for mark, name in BYTE_ORDER_MARKS:
         if sample.startswith(mark):
             return name
     try:
         sample.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start < len(sample) - 4:  # else a character cut by the sample's end
+        if error.start < len(sample) - 4:  # otherwise the last character is incomplete
             return "latin-1"
     return "utf-8"

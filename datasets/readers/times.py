@@ -1,4 +1,4 @@
-"""Times as whole ticks since 1970-01-01 UTC, from numbers (s, ms, us, ns), dates as text, or typed columns."""
+"""Parse timestamps from numbers (s, ms, us, ns), dates as text, or typed columns, as ticks since 1970-01-01 UTC."""
 
 import logging
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ import pyarrow.compute as pc
 
 from common.errors import UserError
 from datasets.readers.numbers import parse_numbers
-from datasets.readers.table import Problems, RawTable
+from datasets.readers.table import InvalidRows, RawTable
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 UNITS = ("s", "ms", "us", "ns")
 PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-# A number of at least 1e8 (1973 in seconds) tells its unit; the next unit starts a thousand times higher.
+# The unit of a number >= 1e8 (1973 in seconds) is clear: each next unit starts a thousand times higher.
 UNIT_STARTS = np.array([1e8, 1e11, 1e14, 1e17])
 MICRO = 1_000_000
 
@@ -33,24 +33,32 @@ FORMATS = (
     "%a, %d %b %Y %H:%M:%S %z",
 )
 SAMPLE = 2000
-SHEET_DAYS = (25_569, 73_051)  # of 1970 and 2100, counted from 1900
+SPREADSHEET_DAYS = (25_569, 73_051)  # days from 1900 to 1970 and 2100
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Ticks:
-    """values: int64 [rows]; per_second: their unit."""
+    """Timestamps: `values` int64 [rows], in units of which `per_second` make a second."""
 
     values: IntArray
     per_second: int
 
 
-def parse_times(table: RawTable, time_format: str | None, problems: Problems) -> Ticks:
-    """The table's `timestamp` column in ticks; rows that aren't times are added to `problems`.
+def parse_times(table: RawTable, time_format: str | None, invalid: InvalidRows) -> Ticks:
+    """Parse the `timestamp` column of a table.
 
-    time_format: None to recognise it, a unit (s, ms, us, ns), or a pattern of strptime.
-    Raises UserError if nothing looks like a time, or days and months can't be told apart.
+    Parameters
+    ----------
+    table : the raw columns
+    time_format : a unit (s, ms, us, ns), ISO8601 or a strptime pattern; None = detect
+    invalid : rows without a valid timestamp are added here
+
+    Raises
+    ------
+    UserError
+        The format is not recognised, or is ambiguous, e.g. between day and month.
     """
     column = table.columns["timestamp"]
     kind = column.type
@@ -59,35 +67,35 @@ def parse_times(table: RawTable, time_format: str | None, problems: Problems) ->
         kind = column.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         unit = kind.unit if pa.types.is_timestamp(kind) else "ms"
-        problems.add(_mask(column.is_null()), lambda row: "there is no timestamp")
+        invalid.add(_mask(column.is_null()), lambda row: "there is no timestamp")
         whole = column.cast(pa.timestamp("ms")) if pa.types.is_date(kind) else column
         return Ticks(_numpy(pc.fill_null(whole.cast(pa.int64()), 0)), PER_SECOND[unit])
     is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
     if is_number and time_format not in (None, *UNITS):
-        return _from_text(table, _written(column, str(time_format)), time_format, problems)
+        return _from_text(table, _as_text(column, str(time_format)), time_format, invalid)
     if is_number:
         ok = ~_mask(column.is_null())
         values = pc.fill_null(column, 0).to_numpy()
         ok = ok & np.isfinite(values) if values.dtype.kind == "f" else ok
-        _warn_of_days(values[ok], time_format, table)
-        return _from_numbers(values, ok, column, time_format, problems)
+        _warn_of_spreadsheet_dates(values[ok], time_format, table)
+        return _from_numbers(values, ok, column, time_format, invalid)
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise UserError(f"{table.path}: the timestamp column has type {kind}; times are numbers, dates or text")
+        raise UserError(f"{table.path}: the timestamp column has type {kind}; expected numbers, dates or text")
     column = pc.fill_null(column, "")
     if time_format is None or time_format in UNITS:
         values, ok = parse_numbers(column)
         if ok.mean() >= 0.5 or time_format is not None:
-            _warn_of_days(values[ok], time_format, table)
-            return _from_numbers(values, ok, column, time_format, problems)
-    return _from_text(table, column, time_format, problems)
+            _warn_of_spreadsheet_dates(values[ok], time_format, table)
+            return _from_numbers(values, ok, column, time_format, invalid)
+    return _from_text(table, column, time_format, invalid)
 
 
-def _warn_of_days(values: npt.NDArray[np.generic], unit: str | None, table: RawTable) -> None:
-    """Say so where what is read as seconds looks like the days of a spreadsheet."""
-    if unit is None and len(values) and values.min() >= SHEET_DAYS[0] and values.max() < SHEET_DAYS[1]:
-        logger.warning(
-            "%s: the times, %s to %s, are read as seconds since 1970; if they are days since 1900, as a spreadsheet "
-            "writes them, save that column as dates",
+def _warn_of_spreadsheet_dates(values: npt.NDArray[np.generic], unit: str | None, table: RawTable) -> None:
+    """Warn if timestamps that are read as seconds look like spreadsheet dates."""
+    if unit is None and len(values) and values.min() >= SPREADSHEET_DAYS[0] and values.max() < SPREADSHEET_DAYS[1]:
+        log.warning(
+            "%s: timestamps from %s to %s are read as seconds since 1970; if they are spreadsheet dates (days since "
+            "1900), save that column as dates",
             table.path,
             values.min(),
             values.max(),
@@ -105,10 +113,10 @@ def _numpy(column: pa.ChunkedArray) -> IntArray:
 
 
 def _from_numbers(
-    values: npt.NDArray[np.generic], ok: BoolArray, column: pa.ChunkedArray, unit: str | None, problems: Problems
+    values: npt.NDArray[np.generic], ok: BoolArray, column: pa.ChunkedArray, unit: str | None, invalid: InvalidRows
 ) -> Ticks:
-    """Ticks from numbers, in the unit that most of them have."""
-    problems.add(~ok, lambda row: f"timestamp {column[row].as_py()!r} is not a time")
+    """Ticks from numbers, in the given unit or that of most of them."""
+    invalid.add(~ok, lambda row: f"timestamp {column[row].as_py()!r} is not a time")
     if not ok.any():
         return Ticks(np.zeros(len(values), dtype=np.int64), 1)
     if unit is None and values.dtype.kind in "iu":
@@ -119,36 +127,36 @@ def _from_numbers(
         unit, other = _common_unit(values, ok)
         if other is not None:
             name = unit
-            problems.add(other, lambda row: f"timestamp {column[row].as_py()!r} is not in {name} as most are")
+            invalid.add(other, lambda row: f"timestamp {column[row].as_py()!r} is not in {name} like most others")
             values = np.where(other, 0, values)
     if values.dtype.kind != "f":
-        far = (values.astype(np.float64) >= 2.0**63) & ok
-        problems.add(far, lambda row: f"timestamp {column[row].as_py()!r} is too large")
+        too_large = (values.astype(np.float64) >= 2.0**63) & ok
+        invalid.add(too_large, lambda row: f"timestamp {column[row].as_py()!r} is too large")
         return Ticks(np.where(ok, values, 0).astype(np.int64), PER_SECOND[unit])
     real = np.where(ok, values, 0).astype(np.float64)
-    if (np.floor(real) != real).any():  # fractions: keep microseconds, which doubles hold
+    if (np.floor(real) != real).any():  # fractions are kept to the microsecond
         real = np.round(real * (MICRO / PER_SECOND[unit]))
         unit = "us"
-    far = np.abs(real) >= 2.0**62
-    problems.add(far & ok, lambda row: f"timestamp {column[row].as_py()!r} is too large")
-    return Ticks(np.where(far, 0, real).astype(np.int64), PER_SECOND[unit])
+    too_large = np.abs(real) >= 2.0**62
+    invalid.add(too_large & ok, lambda row: f"timestamp {column[row].as_py()!r} is too large")
+    return Ticks(np.where(too_large, 0, real).astype(np.int64), PER_SECOND[unit])
 
 
 def _common_unit(values: npt.NDArray[np.generic], ok: BoolArray) -> tuple[str, BoolArray | None]:
-    """The unit of most values, and a mask of those that are clearly in another one (None if there are none)."""
+    """The unit of most values, and a mask of values that are clearly in another unit (None if there are none)."""
     size = np.abs(values[ok].astype(np.float64))
     high = float(size.max())
     if high < UNIT_STARTS[1]:
         return "s", None
     level = np.searchsorted(UNIT_STARTS, np.abs(values.astype(np.float64)), side="right") - 1
-    telling = ok & (level >= 0)
-    common = int(np.bincount(level[telling]).argmax())
-    other = telling & (level != common)
+    has_unit = ok & (level >= 0)
+    common = int(np.bincount(level[has_unit]).argmax())
+    other = has_unit & (level != common)
     return UNITS[common], other if other.any() else None
 
 
 def _calendar_numbers(values: IntArray, ok: BoolArray) -> Ticks | None:
-    """Ticks if all values are calendar dates written as numbers: 20110523 or 20110523103000."""
+    """Ticks if all values are calendar dates written as numbers, such as 20110523 or 20110523103000."""
     low, high = int(values[ok].min()), int(values[ok].max())
     for pattern, scale in (("%Y%m%d", 1), ("%Y%m%d%H%M%S", MICRO)):
         if low < 19000101 * scale or high > 21001231 * scale + scale - 1:
@@ -161,7 +169,7 @@ def _calendar_numbers(values: IntArray, ok: BoolArray) -> Ticks | None:
 
 
 def _seconds(dates: "pd.Series[pd.Timestamp]") -> IntArray:
-    """Whole seconds since the epoch of dates without gaps."""
+    """Whole seconds since the epoch; no date may be missing."""
     return _microseconds(dates) // MICRO
 
 
@@ -171,8 +179,8 @@ def _microseconds(dates: "pd.Series[pd.Timestamp]") -> IntArray:
     return np.asarray(whole.to_numpy("datetime64[us]").astype(np.int64))
 
 
-def _written(column: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
-    """Numbers as the text of which they were made: 1052011 is 01052011 in the pattern %d%m%Y."""
+def _as_text(column: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
+    """Numbers as text, with the leading zeros that the pattern requires: 1052011 -> 01052011 for %d%m%Y."""
     if pa.types.is_floating(column.type):
         try:
             column = column.cast(pa.int64())
@@ -182,7 +190,7 @@ def _written(column: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
     return pc.fill_null(pc.ascii_lpad(column.cast(pa.string()), width, padding="0"), "")
 
 
-def _from_text(table: RawTable, column: pa.ChunkedArray, pattern: str | None, problems: Problems) -> Ticks:
+def _from_text(table: RawTable, column: pa.ChunkedArray, pattern: str | None, invalid: InvalidRows) -> Ticks:
     """Ticks from dates as text; each distinct text is parsed once."""
     if pattern in (None, "ISO8601"):
         ticks = _from_iso(column)
@@ -193,14 +201,16 @@ def _from_text(table: RawTable, column: pa.ChunkedArray, pattern: str | None, pr
     codes = encoded.indices.to_numpy()
     texts = pd.Series(encoded.dictionary.to_pylist(), dtype=object)
     texts = texts.str.strip().str.replace(r"\s+(UTC|GMT)$", "", regex=True)
-    texts = texts.where(texts.str.contains(r"\d"), "")  # pandas knows `now` and `today`
-    pattern = pattern or _recognise(table, texts)
+    texts = texts.where(texts.str.contains(r"\d"), "")  # pandas would parse `now` and `today`
+    pattern = pattern or _detect_format(table, texts)
     try:
         dates = pd.to_datetime(texts, format=pattern, errors="coerce", utc=True)
     except ValueError as error:
         raise UserError(f"{table.path}: --timestamp_format {pattern!r} can't be used: {error}") from error
     missing = dates.isna().to_numpy()
-    problems.add(missing[codes], lambda row: f"timestamp {column[row].as_py()!r} is not a time like the others")
+    invalid.add(
+        missing[codes], lambda row: f"timestamp {column[row].as_py()!r} is not a time in the format of the others"
+    )
     micro = _microseconds(dates)
     if (micro % MICRO == 0).all():
         return Ticks((micro // MICRO)[codes], 1)
@@ -208,8 +218,8 @@ def _from_text(table: RawTable, column: pa.ChunkedArray, pattern: str | None, pr
 
 
 def _from_iso(column: pa.ChunkedArray) -> Ticks | None:
-    """Ticks if all texts are ISO 8601 as most write it, with a zone or without: no text becomes a Python object."""
-    for zone in ("UTC", None):  # each refuses what the other takes
+    """Ticks if all texts are in Arrow's ISO 8601 format, all with or all without a zone; fast."""
+    for zone in ("UTC", None):  # each rejects what the other accepts
         try:
             micro = _numpy(column.cast(pa.timestamp("us", tz=zone)).cast(pa.int64()))
         except pa.ArrowInvalid:
@@ -218,16 +228,16 @@ def _from_iso(column: pa.ChunkedArray) -> Ticks | None:
     return None
 
 
-def _recognise(table: RawTable, texts: "pd.Series[str]") -> str:
-    """The format that most texts have. Raises UserError if none has, or if day and month can't be told apart."""
+def _detect_format(table: RawTable, texts: "pd.Series[str]") -> str:
+    """The format of most texts. Raises UserError if none fits, or several do with different results."""
     sample = texts.iloc[np.linspace(0, len(texts) - 1, min(len(texts), SAMPLE)).astype(int)]
     likely = {form: _share(sample, form) for form in FORMATS}
     likely = {form: share for form, share in likely.items() if share >= 0.5}
     if not likely:
         example = next((text for text in texts if text), "")
         raise UserError(
-            f"{table.path}: times like {example!r} are not understood; give --timestamp_format, e.g. '%Y-%m-%d %H:%M' "
-            "(or s, ms, us, ns for numbers)"
+            f"{table.path}: timestamps such as {example!r} are not recognised; give --timestamp_format, e.g. "
+            "'%Y-%m-%d %H:%M' (or s, ms, us, ns for numbers)"
         )
     shares = {form: _share(texts, form) for form in likely}
     best = max(shares.values())
@@ -236,8 +246,8 @@ def _recognise(table: RawTable, texts: "pd.Series[str]") -> str:
     for other in winners[1:]:
         if not first.equals(pd.to_datetime(texts, format=other, errors="coerce", utc=True)):
             raise UserError(
-                f"{table.path}: times like {texts.iloc[0]!r} can be read as {winners[0]} or as {other}; "
-                "say which by --timestamp_format"
+                f"{table.path}: timestamps such as {texts.iloc[0]!r} fit both {winners[0]} and {other}; "
+                "choose one with --timestamp_format"
             )
     return winners[0]
 

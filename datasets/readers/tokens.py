@@ -1,6 +1,6 @@
-"""Text cut at white space or another separator: rows of so many fields (SASRec's `user item`), or one line per user.
+"""Read text of rows with a fixed number of fields (SASRec's `user item`), or of one line per user.
 
-Files are read in blocks of whole lines; each block's fields are found by array arithmetic.
+Files are read in blocks of whole lines, whose fields are found by array operations.
 """
 
 import logging
@@ -17,32 +17,32 @@ from common.errors import UserError
 from datasets.readers.table import BadRows, RawTable
 from datasets.readers.text import open_text
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 BLOCK_BYTES = 1 << 24
 LONGEST_LINE = 1 << 26
-SEPARATOR = b"\x1f"  # in place of one of several bytes
+SEPARATOR = b"\x1f"  # replaces a separator of several bytes
 
 IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Block:
-    """fields: text [tokens]; counts: int64 [lines], the fields of each line."""
+    """Whole lines of a file: `fields` text [fields]; `counts` int64 [lines], the number of fields of each line."""
 
     fields: pa.LargeStringArray
     counts: IntArray
 
 
-class LineBook:
-    """Which line of the file each row came from, kept by the exceptions only."""
+class LineNumbers:
+    """Line numbers of rows; stores only the lines that are not rows."""
 
     def __init__(self) -> None:
         self._next = 1
         self._skipped: list[IntArray] = []
 
     def add(self, is_row: npt.NDArray[np.bool_]) -> None:
-        """The next lines of the file; is_row: bool [lines]."""
+        """Add the next lines of the file; is_row: bool [lines]."""
         self._skipped.append(np.flatnonzero(~is_row) + self._next)
         self._next += len(is_row)
 
@@ -54,12 +54,22 @@ class LineBook:
 
 
 def read_rows(path: Path, width: int, columns: Mapping[str, int], has_header: bool, bad_rows: BadRows) -> RawTable:
-    """Rows of `width` fields each, cut at white space; columns: role -> index.
+    """Read rows of fields separated by white space. Blank lines are ignored.
 
-    Raises UserError at a line with another number of fields, unless skipped; blank lines are no rows, and the header is
-    the first line that isn't blank.
+    Parameters
+    ----------
+    path : the file
+    width : number of fields in a row
+    columns : role -> index of the column
+    has_header : whether the first line that isn't blank is a header
+    bad_rows : what to do with lines that have another number of fields
+
+    Raises
+    ------
+    UserError
+        A row is bad and not skipped, or the file can't be read.
     """
-    book = LineBook()
+    line_numbers = LineNumbers()
     bad_lines: list[IntArray] = []
     parts: dict[str, list[pa.LargeStringArray]] = {role: [] for role in columns}
     line = 1
@@ -67,30 +77,37 @@ def read_rows(path: Path, width: int, columns: Mapping[str, int], has_header: bo
     for block in _blocks(path, " "):
         filled = block.counts > 0
         fits = block.counts == width
-        unfit = filled & ~fits
+        malformed = filled & ~fits
         if header_ahead and filled.any():
             header = int(filled.argmax())
-            fits[header] = unfit[header] = header_ahead = False
-        if unfit.any():
-            bad_lines.append(np.stack([np.flatnonzero(unfit) + line, block.counts[unfit]], axis=1))
+            fits[header] = malformed[header] = header_ahead = False
+        if malformed.any():
+            bad_lines.append(np.stack([np.flatnonzero(malformed) + line, block.counts[malformed]], axis=1))
         fields = block.fields
         if (filled != fits).any():
             fields = fields.filter(pa.array(np.repeat(fits, block.counts)))
         for role, index in columns.items():
             parts[role].append(fields.take(pa.array(np.arange(index, len(fields), width))))
-        book.add(fits)
+        line_numbers.add(fits)
         line += len(fits)
-    dropped = _settle_bad_lines(path, bad_lines, f"{width} are expected", bad_rows)
+    dropped = _handle_bad_lines(path, bad_lines, f"{width} fields", bad_rows)
     table = {role: pa.chunked_array(chunks, type=pa.large_string()) for role, chunks in parts.items()}
-    return RawTable(path, table, lambda row: f"line {book.line(row)}", dropped)
+    return RawTable(path, table, lambda row: f"line {line_numbers.line(row)}", dropped)
 
 
 def read_lists(path: Path, separator: str, bad_rows: BadRows) -> RawTable:
-    """One line per user: its id, then its items in the order of time. Several lines of a user follow one another.
+    """Read one line per user: the user id, then the items in time order. Several lines of a user are concatenated.
 
-    separator: " " for any white space; another cuts alone, so that a name may have blanks.
+    Parameters
+    ----------
+    path : the file
+    separator : " " = any white space; with any other separator, ids may contain blanks
+    bad_rows : what to do with lines without an item
 
-    Raises UserError at a line with a user and no item, unless skipped.
+    Raises
+    ------
+    UserError
+        A line is bad and not skipped, or the file can't be read.
     """
     users: list[pa.LargeStringArray] = []
     items: list[pa.LargeStringArray] = []
@@ -109,7 +126,7 @@ def read_lists(path: Path, separator: str, bad_rows: BadRows) -> RawTable:
         items.append(block.fields.filter(pa.array(is_item)))
         all_counts.append(items_of_line)
         line += len(block.counts)
-    dropped = _settle_bad_lines(path, bad_lines, "a user and at least one item are expected", bad_rows)
+    dropped = _handle_bad_lines(path, bad_lines, "a user and at least one item", bad_rows)
     ends = np.cumsum(np.concatenate(all_counts)) if all_counts else np.zeros(0, dtype=np.int64)
     table = {
         "user": pa.chunked_array(users, type=pa.large_string()),
@@ -118,21 +135,22 @@ def read_lists(path: Path, separator: str, bad_rows: BadRows) -> RawTable:
     return RawTable(path, table, lambda row: f"line {int(np.searchsorted(ends, row, side='right')) + 1}", dropped)
 
 
-def _settle_bad_lines(path: Path, bad_lines: list[IntArray], expected: str, bad_rows: BadRows) -> int:
-    """The number of bad lines, logged; raises UserError at the first if they are not to be skipped."""
+def _handle_bad_lines(path: Path, bad_lines: list[IntArray], expected: str, bad_rows: BadRows) -> int:
+    """Log and return the number of bad lines, or raise UserError if they are not skipped."""
     if not bad_lines:
         return 0
     lines = np.concatenate(bad_lines)
     line, count = lines[0]
-    return bad_rows.settle(path, f"line {line}: {count} field{'s' if count > 1 else ''} where {expected}", len(lines))
+    fields = f"{count} field{'s' if count > 1 else ''}"
+    return bad_rows.drop_or_raise(path, f"line {line}: expected {expected}, found {fields}", len(lines))
 
 
 def _blocks(path: Path, separator: str) -> Iterator[Block]:
-    """The file in blocks of whole lines."""
+    """Split the file into blocks of whole lines."""
     encoding = _encoding(path)
     given = separator.encode()
     one_byte = given if len(given) == 1 else SEPARATOR
-    for number, raw in enumerate(_whole_lines(path)):
+    for number, raw in enumerate(_line_blocks(path)):
         content = raw if encoding == "utf-8" else raw.decode(encoding).encode("utf-8")
         if number == 0:
             content = content.removeprefix(b"\xef\xbb\xbf")
@@ -140,12 +158,12 @@ def _blocks(path: Path, separator: str) -> Iterator[Block]:
             content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if given != one_byte:
             content = content.replace(given, one_byte)
-        yield _cut(content, None if separator == " " else one_byte)
+        yield _split_fields(content, None if separator == " " else one_byte)
 
 
 def _encoding(path: Path) -> str:
-    """utf-8 if the whole file is that, else latin-1, which every byte is in."""
-    for raw in _whole_lines(path):
+    """utf-8 if the whole file is valid UTF-8, otherwise latin-1."""
+    for raw in _line_blocks(path):
         if raw.isascii():
             continue
         if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -153,13 +171,13 @@ def _encoding(path: Path) -> str:
         try:
             raw.decode("utf-8")
         except UnicodeDecodeError:
-            logger.warning("%s is not UTF-8; it is read as Latin-1", path)
+            log.warning("%s is not UTF-8; reading it as Latin-1", path)
             return "latin-1"
     return "utf-8"
 
 
-def _whole_lines(path: Path) -> Iterator[bytes]:
-    """Blocks of the file that end where a line ends. Raises UserError if a line is too long to be one."""
+def _line_blocks(path: Path) -> Iterator[bytes]:
+    """Read the file in blocks of whole lines. Raises UserError if a line is too long."""
     with open_text(path) as stream:
         rest = b""
         while chunk := stream.read(BLOCK_BYTES):
@@ -170,14 +188,14 @@ def _whole_lines(path: Path) -> Iterator[bytes]:
                 rest = rest[end:]
             elif len(rest) > LONGEST_LINE:
                 raise UserError(
-                    f"{path} has a line of more than {LONGEST_LINE >> 20} MiB: it is no table of interactions"
+                    f"{path} has a line of more than {LONGEST_LINE >> 20} MiB, so it is not a table of interactions"
                 )
         if rest:
             yield rest
 
 
-def _cut(content: bytes, separator: bytes | None) -> Block:
-    """The fields of whole lines of text, cut at white space, or at a separator of one byte; none is empty."""
+def _split_fields(content: bytes, separator: bytes | None) -> Block:
+    """Split whole lines into fields, at white space or a separator of one byte. Empty fields are dropped."""
     if not content.endswith(b"\n"):
         content += b"\n"
     letters = np.frombuffer(content, dtype=np.uint8)
@@ -189,7 +207,7 @@ def _cut(content: bytes, separator: bytes | None) -> Block:
     starts = np.flatnonzero(before & ~is_space)
     line_ends = np.flatnonzero(letters == 10)
     counts = np.bincount(np.searchsorted(line_ends, starts), minlength=len(line_ends))
-    # A field's text reaches to the next field's start; what lies between is cut off after.
+    # Each field extends to the start of the next one; the separators at its end are trimmed below.
     offsets = np.append(starts, len(letters)).astype(np.int64)
     fields = pa.LargeStringArray.from_buffers(len(starts), pa.py_buffer(offsets), pa.py_buffer(content))
     if separator is not None:

@@ -1,4 +1,4 @@
-"""From a table of raw columns to interactions: ids, ratings and times, with every unusable row accounted for."""
+"""Convert raw columns to ids, ratings and timestamps; every invalid row is reported or counted."""
 
 from collections.abc import Callable, Collection
 
@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 from common.errors import UserError
 from datasets.base import RawInteractions
 from datasets.readers.numbers import parse_numbers
-from datasets.readers.table import BadRows, Problems, RawTable
+from datasets.readers.table import BadRows, InvalidRows, RawTable
 from datasets.readers.times import parse_times
 
 LONGEST_ID = 256
-MISSING = ("", "NULL", "NaN", "nan", "\\N", "<NA>")  # how an id that isn't there is written
+MISSING = ("", "NULL", "NaN", "nan", "\\N", "<NA>")  # texts that stand for a missing id
 DIGIT_STEPS = np.array([10**power for power in range(1, 19)], dtype=np.int64)
 
 
@@ -28,35 +28,44 @@ def to_interactions(
     rating_advice: str = "",
     missing: Collection[str] = MISSING,
 ) -> RawInteractions:
-    """Convert the columns user, item and, where there, rating and timestamp.
+    """Convert the columns user, item and, if present, rating and timestamp.
 
-    integer_ids: roles (user, item) whose ids must be integers; others are so only if all of a column are written so.
-    missing: what is written where there is no id.
-    rating_advice: what ends the message about a rating that is no number, where the user can do something about it.
-    Raises UserError naming the first unusable row, unless they are skipped.
+    Parameters
+    ----------
+    table : the raw columns; they are removed from it to save memory
+    bad_rows : what to do with invalid rows
+    time_format : see `parse_times`
+    integer_ids : roles (user, item) whose ids must be integers; other ids are integers if all of a column are
+    rating_advice : end of the message about a rating that is not a number
+    missing : texts that stand for a missing id
+
+    Raises
+    ------
+    UserError
+        A row is invalid and not skipped, or the table is empty.
     """
     if table.num_rows == 0:
         raise UserError(f"{table.path} has no interactions")
-    problems = Problems(table.num_rows)
+    invalid = InvalidRows(table.num_rows)
     columns: dict[str, npt.NDArray[np.generic] | pd.Categorical] = {}
     per_second = 1
     for role in list(table.columns):
-        # A column is dropped once it is converted: it is not needed, and can be large.
+        # Raw columns can be large, so each is deleted once it is converted.
         if role == "timestamp":
-            ticks = parse_times(table, time_format, problems)
+            ticks = parse_times(table, time_format, invalid)
             columns[role], per_second = ticks.values, ticks.per_second
         elif role == "rating":
-            columns[role] = _ratings(table, problems, rating_advice)
+            columns[role] = _ratings(table, invalid, rating_advice)
         elif role in integer_ids:
-            columns[role] = _integers(table, role, problems)
+            columns[role] = _integers(table, role, invalid)
         else:
-            columns[role] = _ids(table, role, problems, missing)
+            columns[role] = _ids(table, role, invalid, missing)
         del table.columns[role]
-    keep = problems.settle(table, bad_rows)
+    keep = invalid.usable_rows(table, bad_rows)
     if keep is not None:
         columns = {role: values[keep] for role, values in columns.items()}
     frame = pd.DataFrame({role: pd.Series(values, copy=False) for role, values in columns.items()}, copy=False)
-    return RawInteractions(_whole_ids(frame), per_second)
+    return RawInteractions(_as_integers_where_possible(frame), per_second)
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -72,25 +81,25 @@ def _text(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
 
 
 def _ids(
-    table: RawTable, role: str, problems: Problems, missing: Collection[str]
+    table: RawTable, role: str, invalid: InvalidRows, missing: Collection[str]
 ) -> npt.NDArray[np.int64] | pd.Categorical:
-    """int64 [rows] if all ids are written as plain integers, else categories of text."""
+    """int64 [rows] if all ids are plain integers, otherwise categories of text."""
     column = table.columns[role]
     if pa.types.is_dictionary(column.type):
         if _is_text(column.type.value_type):
-            return _from_words(*_codes_of(column), role, problems, missing)
+            return _from_categories(*_codes_of(column), role, invalid, missing)
         column = column.cast(column.type.value_type)
     text = _text(column)
     if text is None:
-        return _typed_ids(table, role, column, problems)
+        return _typed_ids(table, role, column, invalid)
     integers = plain_integers(text)
     if integers is not None:
         return integers
-    return _from_words(*_codes_of(pc.dictionary_encode(text)), role, problems, missing)
+    return _from_categories(*_codes_of(pc.dictionary_encode(text)), role, invalid, missing)
 
 
 def _codes_of(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
-    """int32 [rows] codes of the distinct texts that occur, and those; one that is missing is the empty text."""
+    """int32 [rows] codes, and the distinct texts that occur; a missing text becomes the empty one."""
     unified = column.unify_dictionaries()
     words = unified.chunk(0).dictionary if unified.num_chunks else pa.array([], type=column.type.value_type)
     if words.null_count:
@@ -112,29 +121,29 @@ def _codes_of(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]
     return dense[codes], words.filter(pa.array(occurs))
 
 
-def _from_words(
-    codes: npt.NDArray[np.int32], words: pa.Array, role: str, problems: Problems, missing: Collection[str]
+def _from_categories(
+    codes: npt.NDArray[np.int32], words: pa.Array, role: str, invalid: InvalidRows, missing: Collection[str]
 ) -> npt.NDArray[np.int64] | pd.Categorical:
-    """int64 [rows] if all words are plain integers, else categories; words that can't be ids are problems."""
+    """int64 [rows] if all words are plain integers, otherwise categories; rows of words that aren't ids are invalid."""
     integers = plain_integers(pa.chunked_array([words]))
     if integers is not None:
         return integers[codes]
 
-    def refuse(is_bad: pa.Array, reason: Callable[[str], str]) -> None:
+    def mark(is_bad: pa.Array, reason: Callable[[str], str]) -> None:
         bad = np.asarray(is_bad.to_numpy(zero_copy_only=False), dtype=bool)
         if bad.any():
-            problems.add(bad[codes], lambda row: reason(words[int(codes[row])].as_py()))
+            invalid.add(bad[codes], lambda row: reason(words[int(codes[row])].as_py()))
 
-    refuse(pc.is_in(words, pa.array(list(missing), words.type)), lambda _: f"there is no {role} id")
+    mark(pc.is_in(words, pa.array(list(missing), words.type)), lambda _: f"there is no {role} id")
     long = pc.greater(pc.utf8_length(words), LONGEST_ID)
-    refuse(long, lambda _: f"the {role} id has more than {LONGEST_ID} characters")
+    mark(long, lambda _: f"the {role} id has more than {LONGEST_ID} characters")
     odd = pc.match_substring_regex(words, r"[\x00-\x1f\x7f]")
-    refuse(odd, lambda word: f"the {role} id {word[:40]!r} has control characters")
+    mark(odd, lambda word: f"the {role} id {word[:40]!r} has control characters")
     return pd.Categorical.from_codes(codes, categories=words.to_pandas())
 
 
 def plain_integers(text: pa.ChunkedArray) -> npt.NDArray[np.int64] | None:
-    """int64 [rows] if each text is an integer written plainly: 7, but not 007, +7 or 7.0, which may be other ids."""
+    """int64 [rows] if every text is a plain integer: 7, but not 007, +7 or 7.0, which may be different ids."""
     try:
         values = np.asarray(text.cast(pa.int64()).to_numpy(), dtype=np.int64)
     except pa.ArrowInvalid:
@@ -146,41 +155,41 @@ def plain_integers(text: pa.ChunkedArray) -> npt.NDArray[np.int64] | None:
     return values if written == digits + int((values < 0).sum()) else None
 
 
-def _typed_ids(table: RawTable, role: str, column: pa.ChunkedArray, problems: Problems) -> npt.NDArray[np.int64]:
-    """Ids of a column that is typed in the file (Parquet, xlsx)."""
+def _typed_ids(table: RawTable, role: str, column: pa.ChunkedArray, invalid: InvalidRows) -> npt.NDArray[np.int64]:
+    """Ids from a typed column (Parquet)."""
     missing = np.asarray(column.is_null().to_numpy(), dtype=bool)
-    problems.add(missing, lambda row: f"there is no {role} id")
+    invalid.add(missing, lambda row: f"there is no {role} id")
     if pa.types.is_integer(column.type):
         try:
             return np.asarray(pc.fill_null(column, 0).cast(pa.int64()).to_numpy(), dtype=np.int64)
         except pa.ArrowInvalid as error:
-            raise UserError(f"{table.path}: {role} ids don't fit in 64 bits with a sign: {error}") from error
+            raise UserError(f"{table.path}: {role} ids don't fit in signed 64-bit integers: {error}") from error
     if not pa.types.is_floating(column.type):
-        raise UserError(f"{table.path}: the {role} column has type {column.type}; ids are integers or text")
+        raise UserError(f"{table.path}: the {role} column has type {column.type}; expected integers or text")
     values = np.asarray(pc.fill_null(column, 0).to_numpy(), dtype=np.float64)
     empty = np.isnan(values) & ~missing
-    problems.add(empty, lambda row: f"there is no {role} id")
+    invalid.add(empty, lambda row: f"there is no {role} id")
     with np.errstate(invalid="ignore"):
         broken = ~empty & ((np.floor(values) != values) | (np.abs(values) >= 2.0**53))
-    problems.add(broken, lambda row: f"the {role} id {column[row].as_py()!r} is not a whole number")
+    invalid.add(broken, lambda row: f"the {role} id {column[row].as_py()!r} is not a whole number")
     return np.where(empty | broken, 0, values).astype(np.int64)
 
 
-def _integers(table: RawTable, role: str, problems: Problems) -> npt.NDArray[np.int64]:
-    """Ids that have to be integers."""
+def _integers(table: RawTable, role: str, invalid: InvalidRows) -> npt.NDArray[np.int64]:
+    """Ids that must be integers."""
     column = table.columns[role]
     text = _text(column)
     if text is None:
-        return _typed_ids(table, role, column, problems)
+        return _typed_ids(table, role, column, invalid)
     values, ok = parse_numbers(text)
     if values.dtype.kind == "f":
         ok = ok & (np.floor(values) == values) & (np.abs(values) < 2.0**53)
         values = np.where(ok, values, 0)
-    problems.add(~ok, lambda row: f"the {role} id {text[row].as_py()[:40]!r} is not an integer")
+    invalid.add(~ok, lambda row: f"the {role} id {text[row].as_py()[:40]!r} is not an integer")
     return values.astype(np.int64)
 
 
-def _ratings(table: RawTable, problems: Problems, advice: str) -> npt.NDArray[np.float32]:
+def _ratings(table: RawTable, invalid: InvalidRows, advice: str) -> npt.NDArray[np.float32]:
     """float32 [rows]."""
     column = table.columns["rating"]
     if pa.types.is_dictionary(column.type):
@@ -192,15 +201,15 @@ def _ratings(table: RawTable, problems: Problems, advice: str) -> npt.NDArray[np
         values = np.asarray(pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy(), dtype=np.float64)
         ok = np.isfinite(values)
     else:
-        raise UserError(f"{table.path}: the rating column has type {column.type}; ratings are numbers")
-    problems.add(~ok, lambda row: f"the rating {column[row].as_py()!r} is not a number{advice}")
+        raise UserError(f"{table.path}: the rating column has type {column.type}; expected numbers")
+    invalid.add(~ok, lambda row: f"the rating {column[row].as_py()!r} is not a number{advice}")
     large = ok & (np.abs(values) > np.finfo(np.float32).max)
-    problems.add(large, lambda row: f"the rating {column[row].as_py()!r} is too large")
+    invalid.add(large, lambda row: f"the rating {column[row].as_py()!r} is too large")
     return np.where(ok & ~large, values, 0).astype(np.float32)
 
 
-def _whole_ids(frame: pd.DataFrame) -> pd.DataFrame:
-    """Make ids integers where, with the bad rows gone, all that are left are written as plain integers."""
+def _as_integers_where_possible(frame: pd.DataFrame) -> pd.DataFrame:
+    """Convert ids to integers if all that remain without the invalid rows are plain integers."""
     for role in ("user", "item"):
         column = frame[role]
         if not isinstance(column.dtype, pd.CategoricalDtype):

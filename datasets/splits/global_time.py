@@ -14,7 +14,7 @@ from datasets.splits.base import SplitMaker
 from datasets.splits.known_items import only_known_items
 from datasets.splits.targets import Targets, hold_out
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class GlobalTimeOptions(Options):
@@ -74,7 +74,7 @@ class GlobalTime(SplitMaker[GlobalTimeOptions]):
             cut=first,
         )
         _check_parts(split, first, second)
-        logger.info(
+        log.info(
             "global_time: training ends at %s, test starts at %s; %d training interactions, %d validation and %d test "
             "users; dropped %d interactions with items that have no training interactions",
             to_text(first), to_text(second), (begin - start).sum(), len(split.validation.users), len(split.test.users),

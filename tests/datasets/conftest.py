@@ -1,4 +1,4 @@
-"""Fixtures of the datasets' tests: real files, and a short way to load one's own."""
+"""Fixtures for tests of datasets: real files, a loader for files of the test, and a download server."""
 
 import logging
 import os
@@ -18,7 +18,7 @@ from runs.logs import LOGGERS
 
 REAL_DATA = Path(os.environ.get("REAL_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
 
-hypothesis.settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
+hypothesis.settings.register_profile("unhurried", deadline=None)  # a slow machine is not a failure
 hypothesis.settings.load_profile("unhurried")
 
 LoadFile = Callable[..., SequenceData]
@@ -26,7 +26,7 @@ LoadFile = Callable[..., SequenceData]
 
 @pytest.fixture
 def real_data() -> Callable[[str], Path]:
-    """A function from the name of a real file to its path; skips the test where the file is absent."""
+    """A function from the name of a real file to its path; skips the test if the file is missing."""
 
     def find(name: str) -> Path:
         path = (REAL_DATA / name).resolve()
@@ -39,7 +39,7 @@ def real_data() -> Callable[[str], Path]:
 
 @pytest.fixture
 def load_file(tmp_path: Path) -> LoadFile:
-    """Write content to a file and load it by the dataset `file`, without filters unless they are given."""
+    """A function that writes content to a file and loads it as dataset `file`, by default without filters."""
 
     def load(content: str | bytes | Path, name: str = "mine.csv", **options: Any) -> SequenceData:
         if isinstance(content, Path):
@@ -55,7 +55,7 @@ def load_file(tmp_path: Path) -> LoadFile:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A running server; pauses are short."""
+    """A running server, with short pauses between attempts."""
     monkeypatch.setattr(download, "PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(download, "TIMEOUT_SECONDS", 10.0)
     running = Server()
@@ -70,7 +70,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @pytest.fixture
 def loggers_as_before() -> Iterator[None]:
-    """`main.run` sets the loggers of all packages."""
+    """Restore the loggers that `main.run` configures."""
     loggers = [logging.getLogger(name) for name in LOGGERS]
     before = [(logger.level, logger.propagate, list(logger.handlers)) for logger in loggers]
     yield

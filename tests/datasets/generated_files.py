@@ -1,4 +1,4 @@
-"""A small file of made-up interactions in the format of each dataset, so that all of them can be loaded."""
+"""A small generated file in the format of each dataset, so that all of them can be loaded."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ Interaction = tuple[int, int, int, int]  # user, item, rating, seconds
 
 
 def interactions(seed: int = 0) -> list[Interaction]:
-    """Histories with ties in time, some of them short, in no order; without repeated items."""
+    """Unordered histories with tied timestamps, some of them short, without repeated items."""
     random = np.random.default_rng(seed)
     rows = []
     for user in range(1, USERS + 1):
@@ -31,7 +31,7 @@ def _iso(seconds: int) -> str:
 
 
 def _table(table: Table, rows: list[Interaction]) -> str:
-    """Rows and columns as a dataset declares them."""
+    """Rows in the layout that a dataset declares."""
 
     def field(column: str, row: Interaction) -> str:
         user, item, rating, seconds = row
@@ -49,7 +49,7 @@ def _table(table: Table, rows: list[Interaction]) -> str:
 
 
 def _invoices(rows: list[Interaction]) -> str:
-    """Online Retail; an item again in a user's invoice would count once."""
+    """Online Retail; each item occurs once per invoice, as repeats in an invoice are merged."""
     lines = ["InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"]
     for number, (user, item, rating, seconds) in enumerate(rows):
         when = datetime.fromtimestamp(seconds, UTC)
@@ -59,7 +59,7 @@ def _invoices(rows: list[Interaction]) -> str:
 
 
 def _reviews(rows: list[Interaction]) -> str:
-    """Steam: a Python literal a line."""
+    """Steam: one Python literal per line."""
     lines = [
         repr({"username": f"player {user}", "product_id": str(item), "date": _iso(seconds)[:10]})
         for user, item, _, seconds in rows
@@ -68,7 +68,7 @@ def _reviews(rows: list[Interaction]) -> str:
 
 
 def make(code: str, folder: Path) -> DatasetOptions:
-    """Write the dataset's file into the data folder; the options to load it, without filters."""
+    """Write the dataset's file to the data folder; returns options to load it without filters."""
     plain = {"local_data_folder": folder, "min_uc": 0, "min_sc": 0, "min_rating": None}
     kind = datasets.DATASETS[code]
     if code == "synthetic":

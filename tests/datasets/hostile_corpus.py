@@ -1,4 +1,4 @@
-"""Hostile and broken files and option sets, and what each must end in: the right data, or one clear error."""
+"""Hostile and broken files and options, with the expected result: the right data, or one clear error."""
 
 import gzip
 import io
@@ -20,7 +20,7 @@ LISTS = {"file_format": "lists"}
 
 @dataclass(frozen=True)
 class Refused:
-    """content: of the file, or a function that makes it; reason: a pattern that the error matches."""
+    """A file that must be rejected. content: its content, or a function that makes it; reason: pattern of the error."""
 
     content: str | bytes | Callable[[], bytes]
     reason: str
@@ -30,7 +30,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Right:
-    """histories: user -> items in order; times: all seconds, in that order."""
+    """A file that must be read. histories: user -> items in order; times: all timestamps in that order, in seconds."""
 
     content: str | bytes | Callable[[], bytes]
     histories: dict[Any, list[Any]]
@@ -52,7 +52,7 @@ def clocked(*moments: str) -> str:
 
 
 def many_columns(number: int) -> str:
-    """A header and one row of so many fields, with the needed ones at the ends."""
+    """A header and one row of `number` fields, of which the first is the user and the last the item."""
     names = ["user", *(f"x{index}" for index in range(number - 2)), "item"]
     return ",".join(names) + "\n" + ",".join(["7"] * number) + "\n"
 
@@ -68,21 +68,22 @@ REFUSED: dict[str, Refused] = {
     "NUL bytes in an id": Refused("user,item\n1,a\n1,b\0c\n", "line 3: .*control characters"),
     "NUL bytes only": Refused(bytes(4096), "is no|can't be read|separator|control|empty"),
     "random bytes": Refused(bytes(range(256)) * 40, "can't be read|separator|line|control|is no|no column"),
-    "short row": Refused(HEAD + "1,2,3,4\n1,2\n1,2,3,4\n", "line 3: 2 fields where 4"),
-    "long row": Refused(HEAD + "1,2,3,4\n1,2,3,4\n1,2,3,4,5\n", "line 4: 5 fields where 4"),
-    "a quote in a TSV that is a letter": Refused(
+    "short row": Refused(HEAD + "1,2,3,4\n1,2\n1,2,3,4\n", "line 3: expected 4 fields, found 2"),
+    "long row": Refused(HEAD + "1,2,3,4\n1,2,3,4\n1,2,3,4,5\n", "line 4: expected 4 fields, found 5"),
+    "a quote in a TSV that is an ordinary character": Refused(
         'user\titem\ttitle\n1\t2\t"Heroes\n1\t3\tx\n1\t4\t12"\n1\t5\tx\n',
-        "line 2: the row goes on to line 4.*--quoted false",
+        "line 2: the row continues to line 4.*--quoted false",
     ),
-    "the plus of a number beside one that is bad": Refused("1,2,+1\n1,3,\n2,3,-1\n", "line 2: the rating ''"),
+    "a plus sign and a missing rating": Refused("1,2,+1\n1,3,\n2,3,-1\n", "line 2: the rating ''"),
     "a rating beyond 32 bits": Refused("user,item,rating\n1,2,3\n1,3,1e39\n", "line 3: the rating '1e39' is too large"),
     "header only, no line end": Refused(HEAD[:-1], "no interactions"),
     ".inter with unusual names": Refused(
         "author:token\tpaper:token\nann\tx\n", "no column is recognised as the user", name="a.inter"
     ),
-    "UTF-16 cut in a letter": Refused(("user,item\n" + "1,ab\n" * 99).encode("utf-16")[:-1], "utf-16"),
+    "UTF-16 truncated within a character": Refused(("user,item\n" + "1,ab\n" * 99).encode("utf-16")[:-1], "utf-16"),
     "a long row that isn't UTF-8": Refused(
-        ("user,item,title\n" + "1,2,x\n" * 60_000 + "1,2,caf\xe9,x\n").encode("latin-1"), "line 60002: 4 fields where 3"
+        ("user,item,title\n" + "1,2,x\n" * 60_000 + "1,2,caf\xe9,x\n").encode("latin-1"),
+        "line 60002: expected 3 fields, found 4",
     ),
     "Parquet with text that isn't UTF-8": Refused(
         lambda: parquet(user=["ann"] * 3, item=["bobby"] * 3).replace(b"bobby", b"bo\xff\xfey"),
@@ -91,7 +92,7 @@ REFUSED: dict[str, Refused] = {
     "a time of unsigned 64 bits": Refused(
         lambda: parquet(user=[1], item=[2], time=pa.array([2**64 - 1], pa.uint64())), "too large|can't be used"
     ),
-    "quote never closed": Refused(HEAD + '1,2,3,"4\n1,2,3,4\n', "closed|broken"),
+    "quote never closed": Refused(HEAD + '1,2,3,"4\n1,2,3,4\n', "closed|malformed"),
     "no item column": Refused("user,title\n1,a\n2,b\n", "no column is recognised as the item"),
     "no user column": Refused("person,item\na,1\nb,2\n", "no column is recognised as the user"),
     "duplicate columns": Refused("user,item,item\n1,2,3\n", "which of the columns 'item', 'item'"),
@@ -105,21 +106,23 @@ REFUSED: dict[str, Refused] = {
     "null item, Parquet text": Refused(lambda: parquet(user=[1, 2], item=["a", None]), "row 2: there is no item id"),
     "null and empty text": Refused(lambda: parquet(user=["a", "", None], item=[1, 2, 3]), "row 2: there is no user id"),
     "fraction of a user": Refused(lambda: parquet(user=[1.0, 1.5], item=[1, 2]), "row 2: the user id 1.5"),
-    "unsigned 64 bits": Refused(lambda: parquet(user=pa.array([2**63], pa.uint64()), item=[1]), "64 bits"),
+    "unsigned 64 bits": Refused(lambda: parquet(user=pa.array([2**63], pa.uint64()), item=[1]), "64-bit"),
     "too long an id": Refused("user,item\n1," + "x" * 5000 + "\n", "line 2: .*more than 256"),
     "rating in words": Refused("user,item,rating\n1,2,good\n", "line 2: the rating 'good'"),
     "rating NaN": Refused("user,item,rating\n1,2,3\n1,3,NaN\n", "line 3: the rating 'NaN'"),
     "rating infinite, Parquet": Refused(lambda: parquet(user=[1], item=[1], rating=[1e999]), "row 1: the rating"),
     "seconds and milliseconds": Refused(clocked(f"{SECOND}", f"{SECOND}000"), "line [23]: timestamp .* is not in"),
-    "dates in two formats": Refused(clocked("2011-05-23", "23.05.2011"), "can be read as|is not a time like"),
-    "day or month": Refused(clocked("05/06/2011", "04/03/2011"), "%m/%d/%Y or as %d/%m/%Y"),
+    "dates in two formats": Refused(clocked("2011-05-23", "23.05.2011"), "fit both|is not a time in"),
+    "day or month": Refused(clocked("05/06/2011", "04/03/2011"), "%m/%d/%Y and %d/%m/%Y"),
     "no such day": Refused(clocked("2011-02-30", "2011-02-28"), "'2011-02-30' is not a time"),
-    "time in words": Refused(clocked("yesterday", "today"), "not understood"),
+    "time in words": Refused(clocked("yesterday", "today"), "not recognised"),
     "time beyond 64 bits": Refused(clocked("1e300", f"{SECOND}"), "line 2: timestamp '1e300'"),
     "nonsense time format": Refused(clocked("2011-05-23", "2011-05-24"), "%Q", {"timestamp_format": "%Q nonsense"}),
     "a million columns": Refused(many_columns(1_000_000), "line 1 has more than 256 KiB"),
     "a million columns, no names": Refused("1," * 999_999 + "1\n", "line 1 has more than 256 KiB"),
-    "a row of a million columns": Refused(HEAD + ROWS + "1," * 999_999 + "1\n", "line 11: 1000000 fields where 4"),
+    "a row of a million columns": Refused(
+        HEAD + ROWS + "1," * 999_999 + "1\n", "line 11: expected 4 fields, found 1000000"
+    ),
     "truncated gzip": Refused(lambda: gzip.compress((HEAD + ROWS * 99).encode())[:-9], "gzip", name="hostile.csv.gz"),
     "damaged gzip": Refused(b"\x1f\x8b\x08" + bytes(40), "gzip", name="hostile.csv.gz"),
     "zip in place of a table": Refused(b"PK\x03\x04" + bytes(60), "is an archive"),
@@ -131,12 +134,14 @@ REFUSED: dict[str, Refused] = {
     "booleans in Parquet": Refused(lambda: parquet(user=[True], item=[2]), "type bool"),
     "Parquet without names": Refused(lambda: parquet(a=[1], b=[2]), "no column is recognised as the user"),
     "text as Parquet": Refused(HEAD + ROWS, "can't be read as Parquet", {"file_format": "parquet"}),
-    "all users below min_uc": Refused(HEAD + ROWS, "no interaction .* is left .*lower", {"min_uc": 4}),
-    "all items below min_sc": Refused(HEAD + ROWS, "no interaction .* is left .*lower", {"min_sc": 4}),
-    "all ratings below min_rating": Refused(HEAD + ROWS, "no interaction .* is left", {"min_rating": 5}),
+    "all users below min_uc": Refused(HEAD + ROWS, "no interactions are left .*relax", {"min_uc": 4}),
+    "all items below min_sc": Refused(HEAD + ROWS, "no interactions are left .*relax", {"min_sc": 4}),
+    "all ratings below min_rating": Refused(HEAD + ROWS, "no interactions are left", {"min_rating": 5}),
     "min_rating without ratings": Refused("user,item\n1,2\n", "has no ratings", {"min_rating": 3}),
-    "tables as lists": Refused("1 2 3\n2\n", "line 2: 1 field", {"file_format": "lists"}, "hostile.txt"),
-    "lists as pairs": Refused("1 2\n1 2 3\n", "line 2: 3 fields", {"file_format": "sasrec"}, "hostile.txt"),
+    "tables as lists": Refused("1 2 3\n2\n", "line 2: .* found 1 field", {"file_format": "lists"}, "hostile.txt"),
+    "lists as pairs": Refused(
+        "1 2\n1 2 3\n", "line 2: expected 2 fields, found 3", {"file_format": "sasrec"}, "hostile.txt"
+    ),
 }
 
 RIGHT: dict[str, Right] = {
@@ -147,32 +152,32 @@ RIGHT: dict[str, Right] = {
     "old Mac's line ends": Right((HEAD + ROWS).replace("\n", "\r"), PLAIN),
     "no last line end": Right((HEAD + ROWS)[:-1], PLAIN),
     "a blank line before the header": Right("\n\r\nuser,item\n1,10\n2,11\n", {1: [10], 2: [11]}),
-    "a blank line before a header cut at blanks": Right("\n\nuser item\n1 10\n2 11\n", {1: [10], 2: [11]}),
-    "a quote that is a letter": Right(
+    "a blank line before a header separated by blanks": Right("\n\nuser item\n1 10\n2 11\n", {1: [10], 2: [11]}),
+    "a quote that is an ordinary character": Right(
         'user\titem\ttitle\n1\t2\t"Heroes\n1\t3\t12"\n', {1: [2, 3]}, options={"quoted": False}
     ),
     "a quoted line end in a TSV": Right('user\titem\ttitle\n1\t2\t"a\nb"\n', {1: [2]}, options={"quoted": True}),
     "quotes within a field": Right('user,item,title\n1,2,"x"y\n\n1,3,z\n', {1: [2, 3]}),
-    "a long field that nobody reads": Right("user,item,text\n1,2,x\n1,3," + "y" * 140_000 + "\n", {1: [2, 3]}),
-    "names with blanks, a line per user, cut at tabs": Right(
+    "a long field in an unused column": Right("user,item,text\n1,2,x\n1,3," + "y" * 140_000 + "\n", {1: [2, 3]}),
+    "lists of names with blanks, separated by tabs": Right(
         "ann\tred mug\tcup\nbob\tblue cup\n", {"ann": ["red mug", "cup"], "bob": ["blue cup"]}, options=LISTS
     ),
-    "the same, cut at commas": Right(
+    "lists of names with blanks, separated by commas": Right(
         "ann,red mug,,cup\nbob,blue cup\n",
         {"ann": ["red mug", "cup"], "bob": ["blue cup"]},
         options={**LISTS, "separator": ","},
     ),
-    "the same, cut at two colons": Right(
+    "lists of names with blanks, separated by two colons": Right(
         "ann::red mug::cup\n", {"ann": ["red mug", "cup"]}, options={**LISTS, "separator": "::"}
     ),
     "a user, a tab and items": Right("1\t2 3 4\n2\t3\n", {1: [2, 3, 4], 2: [3]}, options=LISTS),
-    ".inter with unusual names that are given": Right(
+    ".inter with unusual names, given as options": Right(
         "author:token\tpaper:token\nann\tx\n",
         {"ann": ["x"]},
         options={"user_column": "author", "item_column": "paper"},
         name="a.inter",
     ),
-    "columns named in other letters": Right(
+    "columns named in another case": Right(
         "Buyer,Thing\na,x\n", {"a": ["x"]}, options={"user_column": "buyer", "item_column": "thing"}
     ),
     "Parquet with dates as numbers in a pattern": Right(
@@ -185,12 +190,12 @@ RIGHT: dict[str, Right] = {
     "quoted separators": Right('user,item\n"a,b","c ""d"", e"\n', {"a,b": ['c "d", e']}),
     "quoted line end elsewhere": Right('user,title,item\n1,"a\nb",2\n', {1: [2]}),
     "other columns between": Right("x,item,y,user\n9,2,8,1\n", {1: [2]}),
-    "duplicate columns that nobody needs": Right("user,item,x,x\n1,2,3,4\n", {1: [2]}),
+    "duplicate unused columns": Right("user,item,x,x\n1,2,3,4\n", {1: [2]}),
     "negative ids": Right("user,item\n-5,-7\n-5,3\n", {-5: [-7, 3]}),
     "64-bit ids": Right(f"user,item\n{BIG},{-BIG}\n", {BIG: [-BIG]}),
     "ids beyond 64 bits": Right(f"user,item\n1,{2**70}\n", {1: [str(2**70)]}),
     "64-bit ids, Parquet": Right(lambda: parquet(user=[BIG, BIG], item=[BIG + 1, BIG]), {BIG: [BIG + 1, BIG]}),
-    "ids with zeros in front": Right("user,item\n007,1\n7,2\n", {"007": [1], "7": [2]}),
+    "ids with leading zeros": Right("user,item\n007,1\n7,2\n", {"007": [1], "7": [2]}),
     "emoji and spaces": Right("user,item\n😀 a,é\n", {"😀 a": ["é"]}),
     "seconds": Right(clocked(f"{SECOND}", f"{SECOND - 9}"), {1: [10, 20]}, [SECOND - 9, SECOND]),
     "milliseconds": Right(clocked(f"{SECOND}001", f"{SECOND}000"), {1: [10, 20]}, [SECOND, SECOND]),
@@ -201,7 +206,7 @@ RIGHT: dict[str, Right] = {
     "American dates": Right(clocked("5/23/2011 10:30", "5/22/2011 10:30"), {1: [10, 20]}, [BEFORE, SECOND]),
     "German dates": Right(clocked("23.05.2011 10:30", "22.05.2011 10:30"), {1: [10, 20]}, [BEFORE, SECOND]),
     "dates as numbers": Right(clocked("20110523", "20110522"), {1: [10, 20]}, [1_306_022_400, 1_306_108_800]),
-    "a format that is given": Right(
+    "a given timestamp format": Right(
         clocked("05/06/2011", "04/06/2011"),
         {1: [10, 20]},
         [1_307_145_600, 1_307_232_000],
@@ -231,17 +236,17 @@ WRONG_OPTIONS: dict[str, tuple[list[str], str]] = {
     "no such dataset": (["--dataset_code", "ml-1"], "ml-1m"),
     "no path": (["--dataset_code", "file"], "dataset_path"),
     "negative min_uc": (["--min_uc", "-1"], "min_uc -1: should be int >= 0"),
-    "min_sc in words": (["--min_sc", "many"], "min_sc"),
+    "min_sc as a word": (["--min_sc", "many"], "min_sc"),
     "fractional min_uc": (["--min_uc", "2.5"], "min_uc"),
     "no such filter_mode": (["--filter_mode", "twice"], "filter_mode"),
-    "a typing error": (["--min_ucc", "5"], "min_uc"),
+    "a misspelt option": (["--min_ucc", "5"], "min_uc"),
     "another dataset's option": (["--amazon_category", "Books"], "amazon_category"),
     "no such category": (["--dataset_code", "amazon-2023", "--amazon_category", "../../etc"], "amazon_category"),
     "no such version": (["--dataset_code", "steam", "--steam_version", "2"], "steam_version"),
     "separator of three": (["--dataset_code", "file", "--dataset_path", "x", "--separator", "abc"], "separator"),
     "a name with a slash": (["--dataset_code", "file", "--dataset_path", "x", "--dataset_name", "/y"], "dataset_name"),
-    "a value that is missing": (["--min_uc"], "min_uc"),
-    "no users at all": (["--subsample_users", "0"], "subsample_users"),
+    "a missing value": (["--min_uc"], "min_uc"),
+    "zero users": (["--subsample_users", "0"], "subsample_users"),
     "until before since": (["--since", "2003-01-01", "--until", "2002-01-01"], "since must be earlier"),
-    "since in words": (["--since", "soon"], "since"),
+    "since as a word": (["--since", "soon"], "since"),
 }

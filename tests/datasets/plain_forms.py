@@ -1,10 +1,10 @@
-"""Obvious forms of a dataset, to compare with by eye."""
+"""A dataset in a readable form, to compare with expected values."""
 
 from datasets.sequence_data import SequenceData
 
 
 def histories(data: SequenceData) -> dict[object, list[object]]:
-    """user id -> its items' ids, in order: an obvious form of a dataset."""
+    """User id -> the ids of the user's items, in order."""
     result: dict[object, list[object]] = {}
     for user in range(data.num_users):
         items = data.items[data.offsets[user] : data.offsets[user + 1]]

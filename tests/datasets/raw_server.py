@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that fails in every way that servers do."""
+"""A local HTTP server that fails in the ways that real servers do."""
 
 import gzip
 import http.server
@@ -11,7 +11,7 @@ RATINGS = "".join(f"{user}::{item}::3::{978300000 + item}\n" for user in range(1
 
 
 def zipped(name: str = "ml-1m/ratings.dat", content: str = RATINGS) -> bytes:
-    """A zip with a README and one more file."""
+    """A zip file with a README and one other file."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("ml-1m/README", "read me")
@@ -25,8 +25,7 @@ GOOD = zipped()
 class Server(http.server.ThreadingHTTPServer):
     """Counts requests by path; `released` ends a stall.
 
-    files: what is served under a path of its own; under `moved/<path>` a redirect to it, and half of it under
-    `short/<path>`.
+    files: path -> content to serve; `moved/<path>` redirects to it, and `short/<path>` serves half of it.
     """
 
     daemon_threads = True
@@ -42,12 +41,12 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Behaves as the path says."""
+    """Responds as the path requests."""
 
     server: Server
 
     def log_message(self, *_: Any) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
     def answer(self, status: int, content: bytes, **headers: str) -> None:
         self.send_response(status)
@@ -58,7 +57,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def break_off(self, content: bytes) -> None:
-        """Promise all and send half."""
+        """Announce the full length and send half of the content."""
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

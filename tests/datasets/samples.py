@@ -1,4 +1,4 @@
-"""Each published dataset in small: a file of its real format, as its source gives it, and what is read from it."""
+"""A small sample of each published dataset, in the format of its source, with the expected histories."""
 
 import gzip
 import io
@@ -11,9 +11,10 @@ SECOND = 978_300_760  # 2000-12-31 22:12:40 UTC
 
 @dataclass(frozen=True)
 class Sample:
-    """name: of the file that the source gives; content: its bytes; raw: the name under which the raw file is kept.
+    """A downloaded file and the data that must be read from it.
 
-    histories: user -> items, in order; first: the first user's first time, in seconds; options: beyond the defaults.
+    name: name of the file at the source; content: its bytes; raw: name of the raw file in the data folder;
+    histories: user -> items, in order; first: the first user's first timestamp, in seconds; options: non-default ones.
     """
 
     code: str
@@ -30,7 +31,7 @@ class Sample:
 
 
 def zipped(**files: str) -> bytes:
-    """A zip of texts by their names, and one more."""
+    """A zip file of texts by their names, and a README."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("readme/README.txt", "read me")
@@ -49,7 +50,7 @@ def movielens(code: str, folder: str, raw: str, separator: str, header: str = ""
 
 
 def amazon(code: str, raw: str, header: str = "") -> Sample:
-    """Ids of letters and digits; one of digits only stays text with its zeros."""
+    """Alphanumeric ids; an id of digits only stays text with its leading zero."""
     lines = [
         f"A39HTATAQ9V7YF,0205616461,5.0,{SECOND + 60}\n",
         f"A39HTATAQ9V7YF,B002OVV7F0,3.0,{SECOND}\n",

@@ -1,4 +1,4 @@
-"""Every declared dataset against a small file of its real format, from a server that has bad days."""
+"""Every declared dataset with a small file in its real format, from an unreliable server."""
 
 import dataclasses
 import hashlib
@@ -28,7 +28,7 @@ each_sample = pytest.mark.parametrize("sample", SAMPLES, ids=str)
 
 @pytest.fixture
 def serve(server: Server, monkeypatch: pytest.MonkeyPatch) -> Serve:
-    """Put a sample on the server, and other sources in the declaration; each is asked once."""
+    """Put a sample on the server and replace the dataset's sources; each source is tried once."""
     monkeypatch.setattr(download, "ATTEMPTS", 1)
 
     def put(sample: Sample, sources: list[Source]) -> None:
@@ -77,7 +77,7 @@ def test_every_dataset_has_a_sample() -> None:
 
 
 @each_sample
-def test_is_fetched_past_dead_sources(server: Server, serve: Serve, tmp_path: Path, sample: Sample) -> None:
+def test_dead_sources_are_passed_over(server: Server, serve: Serve, tmp_path: Path, sample: Sample) -> None:
     checksum = "sha256:" + hashlib.sha256(sample.content).hexdigest()
     bad = ["gone", "broken", "page", "nothing", "other", f"short/{sample.name}"]
     serve(sample, [*(Source(server.url(path), checksum) for path in bad), Source(server.url("moved/" + sample.name))])
@@ -98,7 +98,7 @@ def test_a_file_in_the_folder_is_used(serve: Serve, tmp_path: Path, sample: Samp
 
 
 @each_sample
-def test_when_all_are_dead_each_is_told(server: Server, serve: Serve, tmp_path: Path, sample: Sample) -> None:
+def test_every_failed_source_is_reported(server: Server, serve: Serve, tmp_path: Path, sample: Sample) -> None:
     needy = Source("https://example.invalid/x", needs="an account")
     serve(sample, [Source(server.url("gone")), Source(server.url("page")), needy])
     with pytest.raises(UserError) as caught:
@@ -115,8 +115,8 @@ def packed(sample: Sample) -> bool:
 
 
 @pytest.mark.parametrize("sample", [*filter(packed, SAMPLES)], ids=str)
-def test_half_an_archive_is_no_data(server: Server, serve: Serve, tmp_path: Path, sample: Sample) -> None:
-    """A server that cuts the file but says that it is whole; the next source is tried."""
+def test_truncated_archive_is_rejected(server: Server, serve: Serve, tmp_path: Path, sample: Sample) -> None:
+    """If a server sends a truncated file as if it were complete, the next source is tried."""
     server.files["half"] = sample.content[: len(sample.content) * 2 // 3]
     serve(sample, [Source(server.url("half"))])
     with pytest.raises(UserError, match="the downloaded file is a damaged archive"):
@@ -127,7 +127,7 @@ def test_half_an_archive_is_no_data(server: Server, serve: Serve, tmp_path: Path
 
 
 @pytest.mark.parametrize("sample", [*filter(packed, SAMPLES)], ids=str)
-def test_another_archive_is_no_data(server: Server, serve: Serve, tmp_path: Path, sample: Sample) -> None:
+def test_wrong_archive_is_rejected(server: Server, serve: Serve, tmp_path: Path, sample: Sample) -> None:
     server.files["another"] = zipped(**{"other.txt": "1,2,3\n"})
     serve(sample, [Source(server.url("another")), Source(server.url(sample.name))])
     check(load(sample, tmp_path), sample)
@@ -160,7 +160,7 @@ def test_amazon_ratings_with_kaggles_header(tmp_path: Path) -> None:
     check(load(sample, tmp_path), sample)
 
 
-def test_names_tell_versions_apart(tmp_path: Path) -> None:
+def test_names_distinguish_versions(tmp_path: Path) -> None:
     named = {str(sample): PUBLISHED[sample.code]().name(options_of(sample, tmp_path)) for sample in SAMPLES}
     assert named["amazon-2023-All_Beauty-5core"] == "amazon-2023-All_Beauty"
     assert named["amazon-2023-All_Beauty-0core"] == "amazon-2023-All_Beauty-0core"
@@ -177,12 +177,12 @@ BROKEN = {
     "no key": (
         "steam_reviews.json",
         b"{u'username': u'a', u'date': u'2001-01-01'}\n",
-        "line 1: there is no 'product_id'",
+        "line 1: key 'product_id' is missing",
     ),
     "a list": (
         "steam_reviews.json",
         b"{u'username': [], u'product_id': u'1', u'date': u''}\n",
-        r"line 1: a value is \[\]",
+        r"line 1: expected text or a number, found \[\]",
     ),
     "second line": ("steam_reviews.json", b"{'username': 'a', 'product_id': '1', 'date': '2001-01-01'}\n}\n", "line 2"),
     "bad date": (
@@ -195,7 +195,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("name", "content", "reason"), BROKEN.values(), ids=BROKEN.keys())
-def test_lines_that_are_no_reviews_are_refused(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+def test_malformed_review_lines_are_rejected(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
     (tmp_path / "steam").mkdir()
     (tmp_path / "steam" / name).write_bytes(content)
     with pytest.raises(UserError, match=reason) as caught:
@@ -203,8 +203,8 @@ def test_lines_that_are_no_reviews_are_refused(tmp_path: Path, name: str, conten
     assert name in str(caught.value)
 
 
-def test_players_may_have_any_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Characters that Python 2 cut in two are whole; a name that no id can be made of is dropped and counted."""
+def test_steam_players_may_have_any_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Surrogate pairs of Python 2 are joined; rows whose name can't be an id are dropped and counted."""
     names = [r"\ud83d\ude00", r"a\ud83d", "NULL", r"\u2655", "nan"]
     lines = "".join(f"{{u'username': u'{name}', u'product_id': u'5', u'date': u'2001-01-01'}}\n" for name in names)
     (tmp_path / "steam").mkdir()
@@ -214,9 +214,9 @@ def test_players_may_have_any_name(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert "dropped 2 bad rows" in caplog.text
 
 
-def test_an_unknown_event_is_refused(tmp_path: Path) -> None:
+def test_unknown_event_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "retailrocket").mkdir()
     header = "timestamp,visitorid,event,itemid,transactionid\n"
     (tmp_path / "retailrocket" / "events.csv").write_text(header + f"{10**12},1,view,2,\n{10**12},1,wink,2,\n")
-    with pytest.raises(UserError, match=r"line 3: the event is 'wink'"):
+    with pytest.raises(UserError, match=r"line 3: unknown event 'wink'"):
         datasets.load("retailrocket", PUBLISHED["retailrocket"].Options(local_data_folder=tmp_path))

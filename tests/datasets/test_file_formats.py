@@ -85,7 +85,7 @@ WITHOUT_TIME = {
 
 
 @pytest.mark.parametrize("content", WITHOUT_TIME.values(), ids=WITHOUT_TIME.keys())
-def test_tables_without_times_keep_their_order(load_file: LoadFile, content: str) -> None:
+def test_tables_without_timestamps_keep_their_order(load_file: LoadFile, content: str) -> None:
     data = load_file(content, name="mine.txt")
     assert histories(data) == UNORDERED
     assert data.timestamps is None
@@ -97,14 +97,14 @@ def test_lists_with_a_separator(load_file: LoadFile) -> None:
     assert histories(data) == UNORDERED
 
 
-def test_lists_of_equal_length_need_to_be_named(load_file: LoadFile) -> None:
+def test_lists_of_equal_length_need_file_format(load_file: LoadFile) -> None:
     content = "1 20 30 10 40 50\n2 30 10 20 60 70\n"
     with pytest.raises(UserError, match="--file_format"):
         load_file(content)
     assert histories(load_file(content, file_format="lists")) == {1: [20, 30, 10, 40, 50], 2: [30, 10, 20, 60, 70]}
 
 
-def test_three_columns_are_judged_by_their_values(load_file: LoadFile) -> None:
+def test_third_of_three_columns_is_detected_by_its_values(load_file: LoadFile) -> None:
     rated = load_file("1,20,5\n2,30,4\n", name="rated.csv")
     assert rated.ratings is not None
     assert rated.timestamps is None
@@ -129,18 +129,18 @@ def test_parquet(load_file: LoadFile, tmp_path: Path, text_ids: bool) -> None:
     assert data.timestamps.tolist() == [978300760, 978300800, 978300800, 978300900]
 
 
-def test_string_ids_stay_what_they_are(load_file: LoadFile) -> None:
+def test_string_ids_are_unchanged(load_file: LoadFile) -> None:
     data = load_file('user,item\n007,a b\n7,é\n+7,😀\n007,"x,y"\n')
     assert histories(data) == {"007": ["a b", "x,y"], "7": ["é"], "+7": ["😀"]}
     assert data.user_ids.tolist() == ["+7", "007", "7"]
 
 
 @pytest.mark.parametrize("name", ["a b", " leading", "a,b;c|d"])
-def test_any_character_can_separate(load_file: LoadFile, name: str) -> None:
+def test_any_character_can_be_the_separator(load_file: LoadFile, name: str) -> None:
     assert histories(load_file(f"user#item\n{name}#1\n", separator="#")) == {name: [1]}
 
 
-def test_separators_within_values_are_no_separators(load_file: LoadFile) -> None:
+def test_other_separators_may_occur_in_values(load_file: LoadFile) -> None:
     decimal = "user;item;weight\n" + "".join(f"1;{item};3,5\n" for item in range(20))
     assert load_file(decimal).num_items == 20
     assert load_file(decimal.partition("\n")[2].replace("3,5", "3.5"), name="bare.csv").num_items == 20
@@ -164,13 +164,13 @@ def test_columns_by_name_and_by_position(load_file: LoadFile) -> None:
         load_file(bare, user_column="2")
 
 
-def test_header_can_be_stated(load_file: LoadFile) -> None:
+def test_has_header_can_be_given(load_file: LoadFile) -> None:
     assert histories(load_file("user,book\nann,pen\n", has_header=False)) == {"ann": ["pen"], "user": ["book"]}
     data = load_file("1,2\nann,pen\n", has_header=True, user_column="1", item_column="2")
     assert histories(data) == {"ann": ["pen"]}
 
 
-def test_latin_1_is_read_and_said(load_file: LoadFile, caplog: pytest.LogCaptureFixture) -> None:
+def test_latin_1_is_read_with_a_warning(load_file: LoadFile, caplog: pytest.LogCaptureFixture) -> None:
     content = "user,item,title\n1,café,x\n1,crème,y\n".encode("latin-1")
     with caplog.at_level(logging.WARNING):
         assert histories(load_file(content)) == {1: ["café", "crème"]}
@@ -182,11 +182,11 @@ def test_latin_1_is_read_and_said(load_file: LoadFile, caplog: pytest.LogCapture
     assert "Latin-1" in caplog.text
 
 
-def test_utf_16_with_its_mark(load_file: LoadFile) -> None:
+def test_utf_16_with_byte_order_mark(load_file: LoadFile) -> None:
     assert histories(load_file("user,item\n1,é\n".encode("utf-16"))) == {1: ["é"]}
 
 
-def test_repeats_are_judged_or_stated(load_file: LoadFile, tmp_path: Path) -> None:
+def test_repeat_consumption_is_detected_or_given(load_file: LoadFile, tmp_path: Path) -> None:
     once = "".join(f"{user} {item}\n" for user in range(20) for item in range(20))
     assert not load_file(once).repeats
     again = once + "".join(f"{user} {user}\n" for user in range(20))
@@ -203,10 +203,10 @@ def test_name_is_the_stem_unless_given(load_file: LoadFile) -> None:
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_a_time_that_is_not_recognised_is_told(
+def test_unrecognised_timestamp_column_is_a_warning(
     load_file: LoadFile, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
-    """Each time that the data is loaded; not where there is nothing else, or it is said that there is none."""
+    """The warning is repeated at each load, but not given if there are no other columns or the column is ''."""
     table = pd.DataFrame({"user": [1, 1, 2, 2], "item": [1, 2, 1, 3], "bought_on": ["2020-01-02", "2020-01-01"] * 2})
     path = tmp_path / f"mine.{kind}"
     table.to_parquet(path) if kind == "parquet" else table.to_csv(path, index=False)
@@ -214,49 +214,49 @@ def test_a_time_that_is_not_recognised_is_told(
         caplog.clear()
         with caplog.at_level(logging.WARNING):
             assert load_file(path).timestamps is None
-        assert "no column is recognised as the time" in caplog.text and "'bought_on'" in caplog.text
+        assert "no column is recognised as the timestamp" in caplog.text and "'bought_on'" in caplog.text
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         assert load_file(path, timestamp_column="bought_on").timestamps is not None
         assert load_file(path, timestamp_column="").timestamps is None
         assert load_file("user,item\n1,1\n1,2\n", name="two.csv").timestamps is None
-    assert "recognised as the time" not in caplog.text
+    assert "recognised as the timestamp" not in caplog.text
 
 
-def test_ratings_can_be_left_unread(load_file: LoadFile) -> None:
+def test_ratings_can_be_ignored(load_file: LoadFile) -> None:
     text = "user,item,rating\n1,1,good\n1,2,bad\n"
-    with pytest.raises(UserError, match=r"'good' is not a number .*--rating_column '' leaves"):
+    with pytest.raises(UserError, match=r"'good' is not a number .*--rating_column ''"):
         load_file(text)
     assert load_file(text, rating_column="").ratings is None
 
 
 @pytest.mark.parametrize("missing", ["NA", "null", "None", "n/a", ""])
-def test_missing_ids_are_no_users(load_file: LoadFile, missing: str) -> None:
+def test_missing_ids_are_not_users(load_file: LoadFile, missing: str) -> None:
     with pytest.raises(UserError, match="line 3: there is no user id"):
         load_file(f"user,item\na,1\n{missing},2\n")
 
 
-def test_what_is_left_out_above_a_table_is_told(load_file: LoadFile, caplog: pytest.LogCaptureFixture) -> None:
+def test_skipped_preamble_is_logged(load_file: LoadFile, caplog: pytest.LogCaptureFixture) -> None:
     load_file("# my rows\n# of 2020\n" + text(","), name="mine.txt")
-    assert "its first 2 lines are left out as no part of the table: '# my rows'" in caplog.text
+    assert "skipped 2 lines before the table: '# my rows'" in caplog.text
 
 
 @pytest.mark.parametrize("content", ["#cats,ann\n#cats,bob\nants,ann\n", "#cats ann bob\n%dogs eve\n", "# a\n# b\n"])
-def test_ids_may_begin_as_remarks_do(load_file: LoadFile, caplog: pytest.LogCaptureFixture, content: str) -> None:
+def test_ids_may_start_like_comments(load_file: LoadFile, caplog: pytest.LogCaptureFixture, content: str) -> None:
     assert len(load_file(content).items) == sum(max(1, line.count(" ")) for line in content.splitlines())
-    assert "left out" not in caplog.text
+    assert "before the table" not in caplog.text
 
 
-def test_a_header_may_begin_as_a_remark_does(load_file: LoadFile, caplog: pytest.LogCaptureFixture) -> None:
+def test_header_may_start_like_a_comment(load_file: LoadFile, caplog: pytest.LogCaptureFixture) -> None:
     rows = "".join(f"{row},k{row % 3},p{row}\n" for row in range(9))
     for first, user in (("#", "who"), ("#who", "#who")):
         header = f"{first},{'who' if first == '#' else 'whom'},what\n"
         data = load_file(header + rows, user_column=user, item_column="what")
         assert data.num_items == 9 and data.num_users == (3 if user == "who" else 9)
-    assert "left out" not in caplog.text
+    assert "before the table" not in caplog.text
 
 
-def test_a_column_may_be_left_unread_without_a_header(load_file: LoadFile) -> None:
+def test_columns_can_be_ignored_without_a_header(load_file: LoadFile) -> None:
     content = "".join(f"{u},{i},good,{1_000_000_000 - i}\n" for u in range(3) for i in range(1, 4))
     by_position = {"user_column": "1", "item_column": "2", "timestamp_column": "4", "rating_column": ""}
     data = load_file(content, **by_position)

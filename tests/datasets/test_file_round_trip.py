@@ -1,4 +1,4 @@
-"""Whatever table is written, the same is read (Hypothesis)."""
+"""Any table that is written is read back unchanged (Hypothesis)."""
 
 import csv
 import gzip
@@ -33,7 +33,7 @@ identifier = st.sampled_from([word, number, st.integers(0, 5)])
 
 @st.composite
 def tables(draw: st.DrawFn) -> list[Row]:
-    """Rows of one kind of user ids and one of item ids; times that nobody takes for milliseconds or calendar dates."""
+    """Rows with one type of user ids and one of item ids; timestamps that can only be seconds."""
     user, item = draw(identifier), draw(identifier)
     rating = st.floats(-1000, 1000, width=32)
     time = st.integers(1_000_000_000, 1_000_000_100)
@@ -46,7 +46,7 @@ def load(path: Path, folder: Path, **options: Any) -> SequenceData:
 
 
 def check(data: SequenceData, rows: list[Row]) -> None:
-    """The dataset holds these rows, by user, time and place."""
+    """The dataset consists of these rows, ordered by user, time and row."""
     users = np.repeat(data.user_ids, data.lengths).tolist()
     items = data.item_ids[data.items - 1].tolist()
     assert data.ratings is not None
@@ -81,7 +81,7 @@ def test_separated_text(
     order: list[int],
     other: str,
 ) -> None:
-    """The columns in any order, with one more that is not asked for."""
+    """The columns are in any order, with one unused column."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=separator, lineterminator=line_end, quoting=quoting)  # type: ignore[arg-type]
     for row in [("user_id", "item_id", "rating", "timestamp", "title"), *((*row, other) for row in rows)]:
@@ -96,7 +96,7 @@ def test_separated_text(
 @given(rows=tables(), group=st.integers(1, 7), compression=st.sampled_from(["none", "snappy", "zstd"]))
 @settings(deadline=None, max_examples=60)
 def test_parquet(rows: list[Row], group: int, compression: str) -> None:
-    """Row groups of any size, each with a dictionary of its own."""
+    """Row groups have any size and their own dictionaries."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.parquet"
         frame = pd.DataFrame(rows, columns=["user_id", "item_id", "rating", "timestamp"])
@@ -107,7 +107,7 @@ def test_parquet(rows: list[Row], group: int, compression: str) -> None:
 @given(rows=st.lists(st.tuples(word, word, word), min_size=1, max_size=20), chunk=st.integers(1, 5), old=st.booleans())
 @settings(deadline=None, max_examples=60)
 def test_python_lines(rows: list[tuple[str, str, str]], chunk: int, old: bool) -> None:
-    """What Python writes as literals is read the same; `u` before texts, as Python 2 had it, changes nothing."""
+    """Python literals are read back unchanged, also with Python 2's `u` prefix."""
     lines = [f"{{{'u' * old}'a': {'u' * old}{a!r}, 'n': [None, 1.5], 'b': {b!r}, 'c': {c!r}}}" for a, b, c in rows]
     with tempfile.TemporaryDirectory() as folder, unittest.mock.patch(f"{python_lines.__name__}.CHUNK_ROWS", chunk):
         path = Path(folder) / "lines.json"
@@ -117,7 +117,7 @@ def test_python_lines(rows: list[tuple[str, str, str]], chunk: int, old: bool) -
         )
     found = zip(*(table.columns[role].to_pylist() for role in ("user", "item", "timestamp")), strict=True)
     assert list(found) == rows
-    assert table.place(len(rows) - 1) == f"line {len(rows)}"
+    assert table.location(len(rows) - 1) == f"line {len(rows)}"
 
 
 token = st.text(st.characters(min_codepoint=33, exclude_categories=["Cs", "Cc", "Zs"]), min_size=1, max_size=20).filter(

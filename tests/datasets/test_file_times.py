@@ -1,4 +1,4 @@
-"""Times in every usual form come out as seconds UTC, or are refused."""
+"""Timestamps in all usual formats are read as seconds UTC, and others are rejected."""
 
 from collections.abc import Callable
 
@@ -77,7 +77,7 @@ def test_day_and_month_are_not_guessed(load_file: LoadFile) -> None:
     assert american != british
 
 
-def test_a_unit_can_be_stated(load_file: LoadFile) -> None:
+def test_timestamp_unit_can_be_given(load_file: LoadFile) -> None:
     assert seconds(load_file("user,item,time\n1,10,5000\n1,20,7000\n", timestamp_format="ms")) == [5, 7]
     assert seconds(load_file("user,item,time\n1,10,20110523\n", timestamp_format="s")) == [20110523]
 
@@ -87,22 +87,22 @@ def test_small_and_negative_numbers_are_seconds(load_file: LoadFile) -> None:
 
 
 @pytest.mark.parametrize("days", [("44561", "44562.5"), ("44561", "44570"), ("3", "44570")])
-def test_days_of_a_spreadsheet_are_told(
+def test_spreadsheet_dates_are_a_warning(
     load_file: LoadFile, caplog: pytest.LogCaptureFixture, days: tuple[str, str]
 ) -> None:
     load_file(f"user,item,time\n1,10,{days[0]}\n1,20,{days[1]}\n")
-    assert ("as a spreadsheet" in caplog.text) == (days[0] != "3")
+    assert ("spreadsheet dates" in caplog.text) == (days[0] != "3")
 
 
-def test_a_time_in_another_unit_is_a_bad_row(load_file: LoadFile) -> None:
+def test_timestamp_in_another_unit_is_a_bad_row(load_file: LoadFile) -> None:
     content = f"user,item,time\n1,10,{SECOND}\n1,20,{NEXT}000\n1,30,{NEXT}\n"
-    with pytest.raises(UserError, match=r"line 3: .*not in s as most are"):
+    with pytest.raises(UserError, match=r"line 3: .*not in s like most others"):
         load_file(content)
     assert seconds(load_file(content, skip_bad_rows=True)) == [SECOND, NEXT]
 
 
-def test_what_is_no_time_is_refused(load_file: LoadFile) -> None:
-    with pytest.raises(UserError, match="not understood"):
+def test_invalid_timestamps_are_rejected(load_file: LoadFile) -> None:
+    with pytest.raises(UserError, match="not recognised"):
         load_file("user,item,time\n1,10,yesterday\n1,20,today\n")
     with pytest.raises(UserError, match="line 4: timestamp '2011-05' is not"):
         load_file("user,item,time\n1,10,05/23/2011\n1,20,05/24/2011\n1,30,2011-05\n")

@@ -1,4 +1,4 @@
-"""The corpus through `main`: the right data, or one error and a non-zero exit code; nothing half-written."""
+"""The corpus through `main`: the right data, or one error, a non-zero exit code and no partial files."""
 
 import re
 from collections.abc import Callable
@@ -23,13 +23,13 @@ pytestmark = pytest.mark.usefixtures("loggers_as_before")
 
 
 def listing(folder: Path) -> list[str]:
-    """All files and folders, but for remembered hashes of raw files."""
+    """All files and folders except cached hashes of raw files."""
     found = (str(path.relative_to(folder)) for path in folder.rglob("*"))
     return sorted(name for name in found if not re.fullmatch(r"Data|Data/prepared|Data/prepared/hashes.*", name))
 
 
 def write(folder: Path, name: str, content: str | bytes | Callable[[], bytes]) -> Path:
-    """The file of a case."""
+    """Write the file of a case."""
     made = content() if callable(content) else content
     path = folder / name
     path.write_bytes(made.encode() if isinstance(made, str) else made)
@@ -43,7 +43,7 @@ def arguments(folder: Path, path: Path, given: dict[str, Any]) -> list[str]:
 
 
 def check_error(code: int, shown: Any, reason: str) -> None:
-    """One error that tells the reason, and no traceback."""
+    """There is one error with the reason, and no traceback."""
     assert code in (1, 2)
     assert shown.out == ""
     assert shown.err.count("error:") == 1
@@ -57,7 +57,7 @@ def test_the_corpus_is_large() -> None:
 
 
 @pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED.keys())
-def test_is_refused(tmp_path: Path, capsys: Capture, case: Refused) -> None:
+def test_hostile_files_are_rejected(tmp_path: Path, capsys: Capture, case: Refused) -> None:
     path = write(tmp_path, case.name, case.content)
     before = listing(tmp_path)
     code = main.run(arguments(tmp_path, path, case.options))
@@ -68,7 +68,7 @@ def test_is_refused(tmp_path: Path, capsys: Capture, case: Refused) -> None:
 
 
 @pytest.mark.parametrize("case", RIGHT.values(), ids=RIGHT.keys())
-def test_is_read_right(tmp_path: Path, case: Right) -> None:
+def test_odd_but_valid_files_are_read(tmp_path: Path, case: Right) -> None:
     path = write(tmp_path, case.name, case.content)
     given = arguments(tmp_path, path, case.options)
     for _ in range(2):  # read, then found prepared
@@ -81,14 +81,14 @@ def test_is_read_right(tmp_path: Path, case: Right) -> None:
     assert not prepared[0].name.startswith(".")
 
 
-def test_what_is_right_is_shown(tmp_path: Path, capsys: Capture) -> None:
+def test_statistics_of_valid_data_are_shown(tmp_path: Path, capsys: Capture) -> None:
     path = write(tmp_path, "odd.csv", RIGHT["quoted separators"].content)
     assert main.run(arguments(tmp_path, path, {})) == 0
     assert "odd" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("given", "reason"), WRONG_OPTIONS.values(), ids=WRONG_OPTIONS.keys())
-def test_wrong_options_start_nothing(
+def test_wrong_options_have_no_effects(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, given: list[str], reason: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

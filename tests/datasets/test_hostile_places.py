@@ -1,4 +1,4 @@
-"""Places that are hostile: full disks, files that may not be read, other processes, a kill at any moment; and bombs."""
+"""Hostile environments: full disks, missing permissions, concurrent processes, kills, and decompression bombs."""
 
 import gzip
 import io
@@ -25,18 +25,18 @@ MAY_MOUNT = os.geteuid() == 0 and sys.platform == "linux"
 
 
 def stats(path: Path, folder: Path) -> list[str]:
-    """Read a file of one's own, without filters."""
+    """Arguments that read a file without filters."""
     return ["--mode", "stats", *flags(dataset_code="file", dataset_path=path, local_data_folder=folder, min_uc=0)]
 
 
 def leftovers(folder: Path) -> list[str]:
-    """What lies in a data folder, but for remembered hashes of raw files."""
+    """The content of a data folder except cached hashes of raw files."""
     found = (str(path.relative_to(folder)) for path in folder.rglob("*"))
     return sorted(name for name in found if not re.fullmatch(r"prepared|prepared/hashes.*", name))
 
 
 def check_error(ended: Ended, reason: str) -> None:
-    """One error that tells the reason, and no traceback."""
+    """There is one error with the reason, and no traceback."""
     assert ended.code == 1, ended.err
     assert ended.err.count("error:") == 1
     assert "Traceback" not in ended.err
@@ -53,7 +53,7 @@ def raw(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 128 KiB; skips where none can be mounted."""
+    """A disk of 128 KiB; skips the test if it can't be mounted."""
     folder = tmp_path / "disk"
     folder.mkdir()
     if not MAY_MOUNT:
@@ -72,7 +72,7 @@ def test_a_full_disk(launcher: Launcher, tmp_path: Path, raw: Path, small_disk: 
     assert leftovers(small_disk) == []
 
 
-def test_a_disk_too_small_for_what_an_archive_holds(launcher: Launcher, tmp_path: Path, small_disk: Path) -> None:
+def test_disk_too_small_for_unpacking(launcher: Launcher, tmp_path: Path, small_disk: Path) -> None:
     archive = small_disk / "ml-1m" / "ml-1m.zip"
     archive.parent.mkdir()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as content:
@@ -97,7 +97,7 @@ sys.exit(main.run(sys.argv[4:]))
 
 
 def run_as_nobody(tmp_path: Path, arguments: list[str]) -> Ended:
-    """`main` in a process that has given up the rights of root."""
+    """Run `main` in a process without root privileges."""
     if os.geteuid() != 0:
         pytest.skip("only root can become another user, who may not read a file")
     for folder in (tmp_path, *tmp_path.parents):
@@ -110,7 +110,7 @@ def run_as_nobody(tmp_path: Path, arguments: list[str]) -> Ended:
     return Ended(done.returncode, done.stdout, done.stderr.partition("as nobody\n")[2], None)
 
 
-def test_a_file_that_may_not_be_read(tmp_path: Path, raw: Path) -> None:
+def test_unreadable_file(tmp_path: Path, raw: Path) -> None:
     raw.chmod(0)
     folder = tmp_path / "Data"
     folder.mkdir(mode=0o777)
@@ -119,15 +119,15 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, raw: Path) -> None:
     assert leftovers(folder) == []
 
 
-def test_a_folder_that_may_not_be_written(tmp_path: Path, raw: Path) -> None:
+def test_unwritable_folder(tmp_path: Path, raw: Path) -> None:
     folder = tmp_path / "Data"
     folder.mkdir()
     check_error(run_as_nobody(tmp_path, stats(raw, folder)), "can't write .*Permission denied")
     assert leftovers(folder) == []
 
 
-def test_what_is_no_file_and_no_folder(launcher: Launcher, tmp_path: Path, raw: Path) -> None:
-    check_error(launcher.run(tmp_path, *stats(tmp_path, tmp_path / "Data")), "it is a folder")
+def test_folder_missing_file_and_file_as_data_folder(launcher: Launcher, tmp_path: Path, raw: Path) -> None:
+    check_error(launcher.run(tmp_path, *stats(tmp_path, tmp_path / "Data")), "this is a folder")
     check_error(launcher.run(tmp_path, *stats(tmp_path / "x.csv", tmp_path / "Data")), "no such file")
     check_error(launcher.run(tmp_path, *stats(raw, raw)), "can't write the prepared dataset")
     assert not (tmp_path / "Data").exists()
@@ -135,12 +135,12 @@ def test_what_is_no_file_and_no_folder(launcher: Launcher, tmp_path: Path, raw: 
 
 
 def load(path: Path, folder: Path) -> dict[object, list[object]]:
-    """What is prepared, in an obvious form."""
+    """The histories of the prepared dataset."""
     made = datasets.DATASETS["file"].Options(dataset_path=path, local_data_folder=folder, min_uc=0)
     return histories(datasets.load("file", made))
 
 
-def test_processes_that_prepare_the_same_at_once(launcher: Launcher, tmp_path: Path, raw: Path) -> None:
+def test_concurrent_processes_prepare_one_dataset(launcher: Launcher, tmp_path: Path, raw: Path) -> None:
     running = [launcher.start(tmp_path, *stats(raw, tmp_path / "Data")) for _ in range(3)]
     shown = [process.wait().ok().out for process in running]
     assert len(set(shown)) == 1
@@ -148,8 +148,8 @@ def test_processes_that_prepare_the_same_at_once(launcher: Launcher, tmp_path: P
     assert load(raw, tmp_path / "Data") == load(raw, tmp_path / "alone")
 
 
-def test_a_kill_at_any_moment(launcher: Launcher, tmp_path: Path, raw: Path) -> None:
-    """Killed just before each change of a file; what is left is never taken for the dataset."""
+def test_kill_before_any_file_change(launcher: Launcher, tmp_path: Path, raw: Path) -> None:
+    """Killed just before each change of a file, a process leaves nothing that is mistaken for the dataset."""
     expected = load(raw, tmp_path / "alone")
     place = tmp_path / "place"
     place.mkdir()
@@ -164,10 +164,10 @@ def test_a_kill_at_any_moment(launcher: Launcher, tmp_path: Path, raw: Path) -> 
         assert load(raw, folder / "Data") == expected
 
 
-def test_bombs_are_not_unpacked(
+def test_decompression_bombs_are_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, loggers_as_before: None
 ) -> None:
-    """Bounds are lowered, so that a bomb of 50 MB is one."""
+    """The bounds are lowered so that 50 MB exceed them."""
     monkeypatch.setattr("datasets.archives.HARMLESS_BYTES", 1 << 20)
     monkeypatch.setattr("datasets.readers.text.HARMLESS_BYTES", 1 << 20)
     rows = b"1,2\n" * 12_500_000

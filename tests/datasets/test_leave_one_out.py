@@ -1,4 +1,4 @@
-"""Leave-one-out against the words of its definition."""
+"""Leave-one-out against its definition."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from datasets.sequence_data import Heldout, SequenceData, Split
 
 
 def make(lengths: list[int]) -> SequenceData:
-    """A dataset with users of these lengths, its items numbered through."""
+    """A dataset with users of these lengths, whose items are numbered consecutively."""
     offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
     items = np.arange(1, offsets[-1] + 1, dtype=np.int32)
     return SequenceData(

@@ -1,4 +1,4 @@
-"""Which rows stay, in which order, with which ids, against a slow reference that follows the documentation's words."""
+"""Filtering, order and ids of rows against a slow reference that follows the documentation."""
 
 from collections import Counter
 from typing import Any
@@ -31,7 +31,7 @@ def slow_filter(rows: list[Row], rules: Rules) -> list[Row]:
 
 
 def slow_merge(rows: list[Row], how: str) -> list[Row]:
-    """Repeats; rows in time order."""
+    """Merge repeats; rows are in time order."""
     places: dict[tuple[Any, Any], list[int]] = {}
     for place, row in enumerate(rows):
         places.setdefault(row[:2], []).append(place)
@@ -57,7 +57,7 @@ def slow_popular(rows: list[Row], count: int | None) -> list[Row]:
 
 
 def slow_prepare(rows: list[Row], rules: Rules) -> list[Row]:
-    """All rules but those that draw at random."""
+    """All rules except the random ones."""
     rows = [row for row in rows if rules.min_rating is None or row[2] >= rules.min_rating]
     rows = [row for row in rows if rules.since is None or row[3] >= rules.since]
     rows = [row for row in rows if rules.until is None or row[3] < rules.until]
@@ -94,7 +94,7 @@ ids = st.one_of(
 
 @st.composite
 def tables(draw: st.DrawFn) -> list[Row]:
-    """Rows with few users, items and times, so that filters and ties have work to do."""
+    """Rows with few users, items and timestamps, so that filters and ties have an effect."""
     user, item = draw(ids), draw(ids)
     rating = st.sampled_from([1.0, 2.5, 3.0, 5.0])
     return draw(st.lists(st.tuples(user, item, rating, st.integers(-2, 4)), min_size=1, max_size=60))
@@ -115,10 +115,10 @@ rule_sets = st.builds(
 
 
 @given(tables(), rule_sets)
-def test_all_rules_equal_the_slow_reference(rows: list[Row], rules: Rules) -> None:
+def test_rules_equal_a_slow_reference(rows: list[Row], rules: Rules) -> None:
     expected = slow_prepare(rows, rules)
     if not expected:
-        with pytest.raises(UserError, match="lower them"):
+        with pytest.raises(UserError, match="relax the filters"):
             run(rows, rules)
         return
     data = run(rows, rules)
@@ -130,7 +130,7 @@ def test_all_rules_equal_the_slow_reference(rows: list[Row], rules: Rules) -> No
     assert data.items.min() >= 1
 
 
-def test_modes_differ_where_dropping_users_makes_items_rare() -> None:
+def test_filter_modes_differ_if_dropping_users_makes_items_rare() -> None:
     rows: list[Row] = [(1, 10, 1, 0), (1, 11, 1, 1), (2, 10, 1, 0), (2, 11, 1, 1), (3, 12, 1, 0), (4, 12, 1, 0)]
     rows += [(5, 12, 1, 0), (5, 13, 1, 1), (6, 13, 1, 0), (6, 14, 1, 1), (7, 14, 1, 0)]
     rules = {"min_uc": 2, "min_sc": 2}
@@ -142,7 +142,7 @@ def test_modes_differ_where_dropping_users_makes_items_rare() -> None:
     assert core.lengths.min() >= 2
 
 
-def test_ticks_become_seconds_after_ordering() -> None:
+def test_ticks_become_seconds_after_sorting() -> None:
     rows: list[Row] = [(1, 1, 1, 1999), (1, 2, 1, 1001), (1, 3, 1, -1)]
     data = run(rows, Rules(), ticks_per_second=1000)
     assert data.item_ids[data.items - 1].tolist() == [3, 2, 1]
@@ -153,7 +153,7 @@ def test_ticks_become_seconds_after_ordering() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(-(2**63), 2**63 - 1)), min_size=1))
-def test_order_holds_over_the_whole_range_of_times(pairs: list[tuple[int, int]]) -> None:
+def test_time_order_over_the_whole_int64_range(pairs: list[tuple[int, int]]) -> None:
     users = np.array([user for user, _ in pairs], dtype=np.int32)
     ticks = np.array([tick for _, tick in pairs], dtype=np.int64)
     expected = sorted(range(len(pairs)), key=lambda row: pairs[row])
@@ -161,7 +161,7 @@ def test_order_holds_over_the_whole_range_of_times(pairs: list[tuple[int, int]])
 
 
 @given(tables(), st.integers(0, 3))
-def test_random_ties_keep_time_and_depend_on_the_seed_alone(rows: list[Row], seed: int) -> None:
+def test_random_ties_keep_time_order_and_depend_on_the_seed(rows: list[Row], seed: int) -> None:
     rules = Rules(tie_order="random", tie_seed=seed)
     data = run(rows, rules)
     assert sorted(as_rows(data)) == sorted(rows)
@@ -178,7 +178,7 @@ def test_random_ties_are_fair() -> None:
     assert 0.2 < np.mean(last == other) < 0.5
 
 
-def test_a_subsample_has_as_many_users_as_asked_for_and_keeps_the_filters() -> None:
+def test_subsample_has_the_requested_users_and_keeps_filters() -> None:
     random = np.random.default_rng(0)
     rows: list[Row] = [(u, int(i), 1, t) for u in range(300) for t, i in enumerate(random.integers(0, 20, 8))]
     small = run(rows, Rules(subsample_users=50))
@@ -194,7 +194,7 @@ def test_a_subsample_has_as_many_users_as_asked_for_and_keeps_the_filters() -> N
     assert 40 < strict.num_users <= 50
 
 
-def test_without_times_the_order_of_rows_stays() -> None:
+def test_without_timestamps_the_row_order_is_kept() -> None:
     frame = pd.DataFrame({"user": [2, 1, 2, 1], "item": [9, 8, 7, 6]})
     data = prepared(frame, Rules())
     assert data.timestamps is None
@@ -202,14 +202,14 @@ def test_without_times_the_order_of_rows_stays() -> None:
     assert data.item_ids[data.items - 1].tolist() == [8, 6, 9, 7]
 
 
-def test_summed_repeats_are_counted_where_there_are_no_ratings() -> None:
+def test_sum_of_repeats_counts_rows_without_ratings() -> None:
     data = prepared(pd.DataFrame({"user": [1, 1, 1, 1], "item": [9, 8, 9, 9]}), Rules(repeats="sum"))
     assert data.item_ids[data.items - 1].tolist() == [8, 9]
     assert data.ratings is not None
     assert data.ratings.tolist() == [1, 3]
 
 
-def test_rules_that_need_ratings_or_times_say_so() -> None:
+def test_rules_that_need_ratings_or_timestamps() -> None:
     frame = pd.DataFrame({"user": [1], "item": [1]})
     assert prepared(frame, Rules(min_rating=0)).num_interactions == 1
     with pytest.raises(UserError, match="no ratings"):
@@ -219,7 +219,7 @@ def test_rules_that_need_ratings_or_times_say_so() -> None:
             prepared(frame, rules)
 
 
-def test_text_is_sorted_by_code_point_whether_plain_or_categorical() -> None:
+def test_text_ids_are_sorted_by_code_point() -> None:
     words = ["b", "a", "Z", "é", "😀", "￿", "a"]
     for column in (pd.Series(words), pd.Series(pd.Categorical(words))):
         codes, unique = encode(column)

@@ -1,4 +1,4 @@
-"""The cache on disk: whole or not there, mapped into memory, found again, rebuilt when damaged."""
+"""The cache on disk: written atomically, memory-mapped, reused, and rebuilt if damaged."""
 
 import errno
 import json
@@ -27,7 +27,7 @@ ROWS = "user,item,rating,timestamp\n" + "".join(f"{u},{u + i},{i % 5},{100 * i}\
 
 
 def equal(one: SequenceData, other: SequenceData) -> bool:
-    """Whether all arrays and facts are the same."""
+    """Whether all arrays and attributes are the same."""
     arrays = all(np.array_equal(getattr(one, key), getattr(other, key)) for key in ARRAYS)
     return arrays and (one.name, one.hash, one.repeats) == (other.name, other.hash, other.repeats)
 
@@ -37,7 +37,7 @@ def prepared(folder: Path) -> list[Path]:
     return sorted(path for path in (folder / "Data" / "prepared").iterdir() if path.name != "hashes")
 
 
-def test_arrays_are_mapped_and_the_second_load_reads_no_raw_rows(
+def test_second_load_maps_the_cached_arrays(
     load_file: LoadFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = load_file(ROWS)
@@ -51,7 +51,7 @@ def test_arrays_are_mapped_and_the_second_load_reads_no_raw_rows(
     assert equal(first, load_file(tmp_path / "mine.csv"))
 
 
-def test_what_was_said_of_the_data_is_said_at_each_load(
+def test_messages_about_the_data_are_logged_at_each_load(
     load_file: LoadFile, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -63,19 +63,19 @@ def test_what_was_said_of_the_data_is_said_at_each_load(
         assert [r.levelname for r in caplog.records if "dropped 1 bad" in r.message] == ["WARNING"]
 
 
-def test_what_is_said_is_kept_though_nobody_listens(
+def test_messages_are_cached_even_if_logging_is_off(
     load_file: LoadFile, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     load_file(ROWS, min_rating=1)
     caplog.set_level(logging.INFO)
     load_file(tmp_path / "mine.csv", min_rating=1)
-    assert "rated below 1" in caplog.text and "said when the data was prepared" in caplog.text
+    assert "rated below 1" in caplog.text and "logged when the data was prepared" in caplog.text
 
 
-def test_what_is_said_names_the_dataset_that_is_loaded(
+def test_cached_messages_name_the_loaded_dataset(
     load_file: LoadFile, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not the one under whose name the same content was prepared."""
+    """Not the name under which the same content was prepared."""
     caplog.set_level(logging.INFO)
     rows = ROWS + "1,2,not a number,5\n"
     load_file(rows, name="earlier.csv", skip_bad_rows=True, min_rating=1)
@@ -83,19 +83,19 @@ def test_what_is_said_names_the_dataset_that_is_loaded(
     caplog.clear()
     load_file(rows, name="{name} % [x].csv", skip_bad_rows=True, min_rating=1)
     assert "earlier" not in caplog.text
-    said = [record.getMessage() for record in caplog.records if "said when" in record.getMessage()]
+    said = [record.getMessage() for record in caplog.records if "logged when" in record.getMessage()]
     assert len(said) == 3
     assert all(message.startswith("{name} % [x]") for message in said)
 
 
-def test_name_is_no_part_of_what_is_cached(load_file: LoadFile, tmp_path: Path) -> None:
+def test_name_is_not_part_of_the_cache(load_file: LoadFile, tmp_path: Path) -> None:
     one = load_file(ROWS)
     other = load_file(tmp_path / "mine.csv", dataset_name="Other")
     assert (one.name, other.name) == ("mine", "Other")
     assert one.hash == other.hash
 
 
-def test_each_set_of_options_has_a_folder_of_its_own(load_file: LoadFile, tmp_path: Path) -> None:
+def test_each_set_of_options_has_its_own_folder(load_file: LoadFile, tmp_path: Path) -> None:
     load_file(ROWS)
     load_file(ROWS + "1,2,3,4\n")
     load_file(ROWS)
@@ -106,7 +106,7 @@ def test_each_set_of_options_has_a_folder_of_its_own(load_file: LoadFile, tmp_pa
     assert len(prepared(tmp_path)) == 7
 
 
-def test_a_file_changed_in_place_is_noticed(tmp_path: Path) -> None:
+def test_file_changed_in_place_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("one")
     os.utime(path, (1, 1))
@@ -116,7 +116,7 @@ def test_a_file_changed_in_place_is_noticed(tmp_path: Path) -> None:
     assert content_hash(path, tmp_path) != first
 
 
-def test_a_settled_files_hash_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hash_of_an_unchanged_file_is_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     path.write_text("one")
     now = time.time()
@@ -146,7 +146,7 @@ def cheat(path: Path) -> None:
 
 @pytest.mark.parametrize("name", [*(f"{key}.npy" for key in ARRAYS), "meta.json"])
 @pytest.mark.parametrize("damage", [flip, blank, truncate, Path.unlink, cheat], ids=lambda damage: damage.__name__)
-def test_damage_is_noticed_and_mended(
+def test_damaged_cache_is_rebuilt(
     load_file: LoadFile, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, damage: Callable[[Path], None]
 ) -> None:
     first = load_file(ROWS)
@@ -162,10 +162,10 @@ def test_damage_is_noticed_and_mended(
 
 
 @pytest.mark.parametrize("rebuilt", [False, True])
-def test_what_another_process_does_to_a_damaged_folder_is_no_error(
+def test_another_process_may_replace_a_damaged_folder(
     load_file: LoadFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rebuilt: bool
 ) -> None:
-    """It is removed, or prepared anew, while this process still looks at what was damaged."""
+    """Another process removes or rebuilds the folder while this one reads the damaged version."""
     load_file(ROWS)
     folder = prepared(tmp_path)[0]
     good = tmp_path / "good"
@@ -184,8 +184,8 @@ def test_what_another_process_does_to_a_damaged_folder_is_no_error(
     assert (cache.load(folder, name="mine") is not None) == rebuilt
 
 
-def test_what_killed_processes_left_is_removed_in_time(load_file: LoadFile, tmp_path: Path) -> None:
-    """Of any dataset, and though nothing has to be prepared."""
+def test_leftovers_of_killed_processes_are_removed_later(load_file: LoadFile, tmp_path: Path) -> None:
+    """Leftovers of any dataset are removed, even if nothing has to be prepared."""
     load_file(ROWS)
     folder = tmp_path / "Data" / "prepared"
     left = [folder / ".other.a.tmp" / "items.npy", folder / "hashes" / ".x.json.a.tmp"]
@@ -201,7 +201,7 @@ def test_what_killed_processes_left_is_removed_in_time(load_file: LoadFile, tmp_
     assert all(path.exists() for path in used)
 
 
-def test_a_full_disk_is_one_error_and_leaves_nothing(
+def test_full_disk_is_one_error_and_leaves_no_files(
     load_file: LoadFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any, **__: Any) -> None:
@@ -213,7 +213,7 @@ def test_a_full_disk_is_one_error_and_leaves_nothing(
     assert prepared(tmp_path) == []
 
 
-def test_a_data_folder_that_is_a_file_is_one_error(load_file: LoadFile, tmp_path: Path) -> None:
+def test_data_folder_that_is_a_file_is_an_error(load_file: LoadFile, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(UserError, match="can't write the prepared dataset"):
         load_file(ROWS, local_data_folder=tmp_path / "taken")
@@ -242,7 +242,7 @@ def start(folder: Path) -> "subprocess.Popen[str]":
     )
 
 
-def test_processes_that_prepare_the_same_at_once_agree(tmp_path: Path) -> None:
+def test_concurrent_processes_prepare_the_same_data(tmp_path: Path) -> None:
     processes = [start(tmp_path) for _ in range(3)]
     outputs = [process.communicate(timeout=120) for process in processes]
     assert all(process.returncode == 0 for process in processes), outputs
@@ -250,7 +250,7 @@ def test_processes_that_prepare_the_same_at_once_agree(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "prepared").iterdir() if path.name.endswith(".tmp")] == []
 
 
-def test_a_kill_in_the_middle_leaves_nothing_that_is_read(tmp_path: Path) -> None:
+def test_killed_process_leaves_nothing_that_is_loaded(tmp_path: Path) -> None:
     killed = start(tmp_path)
     deadline = time.monotonic() + 60
     while not list((tmp_path / "prepared").glob("*")) and killed.poll() is None and time.monotonic() < deadline:

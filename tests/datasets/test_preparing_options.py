@@ -1,4 +1,4 @@
-"""Options of every dataset: times as people write them, and what reaches the data's hash and its cache."""
+"""Options of every dataset: points in time, and which options change the data's hash and cache key."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -37,17 +37,17 @@ def test_moments(moment: str | int, seconds: int) -> None:
 
 
 @pytest.mark.parametrize("moment", ["yesterday", "", "2003-02-30", "01/02/2003", 2003, 20030228])
-def test_what_is_no_moment_is_refused(moment: str | int) -> None:
+def test_invalid_moments_are_rejected(moment: str | int) -> None:
     with pytest.raises(ValidationError, match="2003-"):
         datasets.DATASETS["ml-1m"].Options(since=moment)
 
 
-def test_an_empty_span_is_refused() -> None:
+def test_empty_time_span_is_rejected() -> None:
     with pytest.raises(ValidationError, match="earlier"):
         datasets.DATASETS["ml-1m"].Options(since="2003-01-01", until="2003-01-01")
 
 
-def test_hash_is_of_the_content_and_of_nothing_else(load_file: LoadFile) -> None:
+def test_hash_depends_on_the_content_only(load_file: LoadFile) -> None:
     plain = load_file(ROWS)
     same = [
         load_file(ROWS, name="elsewhere.csv"),
@@ -99,7 +99,7 @@ def test_hash_is_kept_in_the_cache(load_file: LoadFile, tmp_path: Path) -> None:
     assert again.hash == first.hash == with_hash(again).hash
 
 
-def test_merged_repeats_leave_data_without_repeats(load_file: LoadFile) -> None:
+def test_merging_repeats_removes_all_repeats(load_file: LoadFile) -> None:
     assert load_file(ROWS).repeats
     for how in ("first", "last", "sum"):
         data = load_file(ROWS, repeats=how)
@@ -107,13 +107,13 @@ def test_merged_repeats_leave_data_without_repeats(load_file: LoadFile) -> None:
         assert datasets.statistics(data)["repeat_rate"] == 0
 
 
-def test_a_file_without_times_has_no_ties_and_no_since(load_file: LoadFile) -> None:
+def test_tie_order_and_since_need_timestamps(load_file: LoadFile) -> None:
     for options in ({"tie_order": "random"}, {"since": "2000-01-01"}):
         with pytest.raises(UserError, match="no timestamps"):
             load_file("1 2\n1 3\n", **options)
 
 
-def test_a_split_with_data_of_its_own_has_a_hash_of_its_own(load_file: LoadFile) -> None:
+def test_split_that_changes_the_data_changes_its_hash(load_file: LoadFile) -> None:
     data = load_file(ROWS)
     whole = datasets.split(data, "leave_one_out", datasets.SPLITS["leave_one_out"].Options())
     assert whole.data.hash == data.hash

@@ -1,4 +1,4 @@
-"""Archives in the data folder are used as they are, and not trusted."""
+"""Archives in the data folder are unpacked, but not trusted."""
 
 import gzip
 import io
@@ -56,7 +56,7 @@ def test_files_in_the_folder_are_used(tmp_path: Path, name: str, content: bytes)
     assert data.hash == load(tmp_path / "plain").hash
 
 
-def test_the_raw_file_goes_before_the_archive(tmp_path: Path) -> None:
+def test_raw_file_takes_precedence_over_the_archive(tmp_path: Path) -> None:
     put(tmp_path, "ml-1m.zip", make_zip("ratings.dat"))
     put(tmp_path, "ratings.dat", b"1::1::1::1\n")
     assert load(tmp_path).num_interactions == 1
@@ -74,7 +74,7 @@ def test_the_raw_file_goes_before_the_archive(tmp_path: Path) -> None:
     ],
     ids=["dots", "absolute", "drive", "link", "bomb", "no directory"],
 )
-def test_harm_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_unsafe_archives_are_rejected(tmp_path: Path, content: bytes, reason: str) -> None:
     put(tmp_path, "ml-1m.zip", content)
     with pytest.raises(UserError, match=reason):
         load(tmp_path)
@@ -88,7 +88,7 @@ def damaged_zip() -> bytes:
 
 
 def misnamed_zip() -> bytes:
-    """The entry's own name, but not that in the list of entries, is no UTF-8."""
+    """The name in the entry itself is not UTF-8, unlike that in the list of entries."""
     return make_zip("\xe9/ratings.dat").replace(b"\xc3\xa9", b"\xff\xff", 1)
 
 
@@ -101,7 +101,7 @@ def misnamed_zip() -> bytes:
         ("ratings.dat.gz", lambda: b"\x1f\x8b" + bytes(30)),
     ],
 )
-def test_damage_is_named(tmp_path: Path, name: str, make: Callable[[], bytes]) -> None:
+def test_damaged_archive_is_named(tmp_path: Path, name: str, make: Callable[[], bytes]) -> None:
     put(tmp_path, name, make())
     with pytest.raises(UserError, match=f"{name} is a damaged archive"):
         load(tmp_path)
@@ -109,7 +109,7 @@ def test_damage_is_named(tmp_path: Path, name: str, make: Callable[[], bytes]) -
 
 
 @pytest.mark.parametrize(("place", "damage"), [(6, b"\x63"), (46, b"\xff")], ids=["version", "name"])
-def test_a_zip_whose_list_is_damaged_is_passed_over(
+def test_zip_with_damaged_entry_list_is_ignored(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, place: int, damage: bytes
 ) -> None:
     content = bytearray(make_zip("\xe9/ratings.dat"))
@@ -118,10 +118,10 @@ def test_a_zip_whose_list_is_damaged_is_passed_over(
     put(tmp_path, "ml-1m.zip", bytes(content))
     with pytest.raises(UserError, match=r"Put ratings\.dat"):
         load(tmp_path)
-    assert "ml-1m.zip is damaged or no zip file" in caplog.text
+    assert "ml-1m.zip is ignored, as it is damaged or not a zip file" in caplog.text
 
 
-def test_a_gzip_bomb_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gzip_bomb_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "HARMLESS_BYTES", 1 << 20)
     put(tmp_path, "ratings.dat.gz", gzip.compress(bytes(50_000_000), mtime=0))
     with pytest.raises(UserError, match="unpacks to more than"):
@@ -129,7 +129,7 @@ def test_a_gzip_bomb_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert not (tmp_path / "ml-1m" / "ratings.dat").exists()
 
 
-def test_other_archives_are_left_alone(tmp_path: Path) -> None:
+def test_other_archives_are_ignored(tmp_path: Path) -> None:
     put(tmp_path, "other.zip", make_zip("movies.dat"))
     with pytest.raises(UserError, match=r"Put ratings\.dat"):
         load(tmp_path)

@@ -1,4 +1,4 @@
-"""Downloads from a real HTTP server on loopback that fails in every way that servers do."""
+"""Downloads from a local HTTP server that fails in the ways that real servers do."""
 
 import gzip
 import hashlib
@@ -35,13 +35,13 @@ def files(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("path", ["good.zip", "plain", "gz", "moved", "second"])
-def test_what_arrives_is_used(server: Server, tmp_path: Path, path: str) -> None:
+def test_downloads_are_used(server: Server, tmp_path: Path, path: str) -> None:
     data = load(tmp_path, server.url(path))
     assert data.num_interactions == 36
     assert files(tmp_path) == ["ratings.dat"]
 
 
-def test_the_second_time_nothing_is_asked_for(server: Server, tmp_path: Path) -> None:
+def test_second_load_downloads_nothing(server: Server, tmp_path: Path) -> None:
     load(tmp_path, server.url("good.zip"))
     load(tmp_path, server.url("good.zip"))
     load(tmp_path)
@@ -60,7 +60,7 @@ def test_the_second_time_nothing_is_asked_for(server: Server, tmp_path: Path) ->
         ("stall", "the connection failed .*timed out", 3),
     ],
 )
-def test_failures_are_told_and_leave_nothing(
+def test_failed_download_is_reported_and_leaves_no_files(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, reason: str, asked: int
 ) -> None:
     if path == "stall":
@@ -69,14 +69,14 @@ def test_failures_are_told_and_leave_nothing(
         load(tmp_path, server.url(path))
     message = str(caught.value)
     assert server.url(path) in message
-    assert f"Put ratings.dat (or the zip that holds it) into {tmp_path / 'ml-1m'}/" in message
+    assert f"Put ratings.dat (or a zip that contains it) into {tmp_path / 'ml-1m'}/" in message
     assert "--dataset_code synthetic" in message
     assert "--dataset_code file" in message
     assert server.asked[path] == asked
     assert not (tmp_path / "ml-1m").exists()
 
 
-def test_failures_in_a_relative_data_folder_name_no_place_on_disk(
+def test_errors_do_not_name_the_temporary_folder(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -87,19 +87,19 @@ def test_failures_in_a_relative_data_folder_name_no_place_on_disk(
 
 
 WRONG = {
-    "json": (b'{"error": "rate limited"}', "the downloaded file holds JSON"),
+    "json": (b'{"error": "rate limited"}', "the downloaded file contains JSON"),
     "7z": (b"7z\xbc\xaf\x27" + bytes(100), "the downloaded file is an archive"),
-    "no entries": (b"PK\x05\x06" + bytes(18), "the downloaded file holds none of ratings.dat"),
-    "half a row": (RATINGS[:-33].encode(), "the downloaded file, row 35: 2 fields where 4 are expected"),
-    "another table": (b"1,2,3,4\n", "the downloaded file, line 1: 1 fields separated by '::' where 4 are expected"),
+    "no entries": (b"PK\x05\x06" + bytes(18), "the downloaded file doesn't contain ratings.dat"),
+    "half a row": (RATINGS[:-33].encode(), "the downloaded file, row 35: expected 4 fields, found 2"),
+    "another table": (b"1,2,3,4\n", "the downloaded file, line 1: expected 4 fields separated by '::', found 1"),
     "names": (b"user::item::rating::timestamp\n", "the downloaded file, row 1: the item id 'item' is not an integer"),
-    "zipped": (zipped(content="not found\n"), ": ratings.dat, line 1: 1 fields"),
+    "zipped": (zipped(content="not found\n"), ": ratings.dat, line 1: expected 4 fields .* found 1"),
     "gzipped": (gzip.compress(b"1::2::3::yesterday\n"), ": ratings.dat, row 1: .*yesterday"),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_not_the_dataset_is_not_kept(
+def test_wrong_downloads_are_not_kept(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     server.files["wrong"], reason = WRONG[name]
@@ -111,16 +111,16 @@ def test_what_is_not_the_dataset_is_not_kept(
     assert files(tmp_path) == ["ratings.dat"]
 
 
-def test_an_url_that_is_not_asked_is_told(server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_ignored_dataset_url_is_logged(server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     load(tmp_path, server.url("good.zip"))
     assert "remove the file" not in caplog.text
     load(tmp_path, server.url("plain"))
-    assert caplog.text.count("ratings.dat is used, so nothing is fetched from dataset_url: remove the file") == 1
+    assert caplog.text.count("ratings.dat exists, so dataset_url is ignored: remove the file") == 1
     assert server.asked == {"good.zip": 1}
 
 
-def test_a_transfer_that_breaks_off_is_started_anew(server: Server, tmp_path: Path) -> None:
+def test_interrupted_transfer_is_retried(server: Server, tmp_path: Path) -> None:
     assert load(tmp_path, server.url("short-once")).num_interactions == 36
     assert server.asked == {"short-once": 2}
 
@@ -139,7 +139,7 @@ def test_sources_are_tried_in_order(server: Server, tmp_path: Path, monkeypatch:
     assert server.asked == {"missing": 1, "other": 3, "good.zip": 1}
 
 
-def test_a_stalled_source_is_left_for_the_next(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stalled_source_falls_back_to_the_next(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TIMEOUT_SECONDS", 1.0)
     monkeypatch.setattr(module, "ATTEMPTS", 2)
     monkeypatch.setattr(MovieLens1M, "sources", (Source(server.url("stall")), Source(server.url("good.zip"))))
@@ -160,7 +160,7 @@ def test_all_failures_are_listed(server: Server, tmp_path: Path, monkeypatch: py
         assert part in str(caught.value)
 
 
-def test_nobody_listening_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_connection_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAUSE_SECONDS", 0.0)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -170,12 +170,12 @@ def test_nobody_listening_is_one_error(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("url", ["ftp://host/file", "/etc/passwd", "file:///etc/passwd"])
-def test_other_kinds_of_urls_are_refused(tmp_path: Path, url: str) -> None:
+def test_other_url_schemes_are_rejected(tmp_path: Path, url: str) -> None:
     with pytest.raises(UserError, match="a source must be http"):
         load(tmp_path, url)
 
 
-def test_endless_files_are_stopped(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_downloads_are_stopped(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LARGEST_BYTES", 100)
     with pytest.raises(UserError, match="larger than any dataset"):
         load(tmp_path, server.url("plain"))
@@ -215,7 +215,7 @@ def test_gdrive_sources_go_through_gdown(tmp_path: Path, monkeypatch: pytest.Mon
     assert asked == ["abc123"]
 
 
-def test_gdrive_failures_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gdrive_failures_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAUSE_SECONDS", 0.0)
 
     def fail(**_: Any) -> str:
@@ -234,7 +234,7 @@ def test_progress_is_shown_on_a_terminal(
     assert "100%" in capsys.readouterr().err
 
 
-def test_kept_from_a_killed_process_is_cleared_in_time(server: Server, tmp_path: Path) -> None:
+def test_leftover_downloads_of_killed_runs_are_removed_later(server: Server, tmp_path: Path) -> None:
     old, new = tmp_path / "ml-1m" / ".download-old", tmp_path / "ml-1m" / ".download-new"
     for folder in (old, new):
         folder.mkdir(parents=True)
@@ -245,7 +245,7 @@ def test_kept_from_a_killed_process_is_cleared_in_time(server: Server, tmp_path:
     assert new.exists()
 
 
-def test_half_unpacked_files_are_cleared_in_time_though_the_raw_file_is_there(server: Server, tmp_path: Path) -> None:
+def test_old_partial_files_are_removed_next_to_the_raw_file(server: Server, tmp_path: Path) -> None:
     load(tmp_path, server.url("good.zip"))
     old, new, other = (tmp_path / "ml-1m" / name for name in (".ratings.dat.a.tmp", ".ratings.dat.b.tmp", ".mine.tmp"))
     for path in (old, new, other):
@@ -256,4 +256,4 @@ def test_half_unpacked_files_are_cleared_in_time_though_the_raw_file_is_there(se
     load(tmp_path)
     assert not old.exists()
     assert new.exists()
-    assert other.exists()  # it isn't ours
+    assert other.exists()  # not a file of this program

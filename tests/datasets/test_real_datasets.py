@@ -1,4 +1,4 @@
-"""Real files against figures that are published or counted by hand-written code here."""
+"""Real files against published figures or figures counted independently here."""
 
 import csv
 import gzip
@@ -39,10 +39,8 @@ def test_ml_1m_order(real_data: FindReal, load_file: LoadFile) -> None:
         assert items.tolist() == expected[int(data.user_ids[row])]
 
 
-def test_ml_1m_ratings_give_the_order_that_the_papers_use(
-    real_data: FindReal, load_file: LoadFile, tmp_path: Path
-) -> None:
-    """Our stable order of the first 2,998 users is that of the file in circulation."""
+def test_ml_1m_order_matches_the_published_file(real_data: FindReal, load_file: LoadFile, tmp_path: Path) -> None:
+    """The stable order of the first 2,998 users is that of the published file."""
     folder = tmp_path / "Data" / "ml-1m"
     folder.mkdir(parents=True)
     shutil.copyfile(real_data("ml-1m-users-1-2998.ratings.dat.gz"), folder / "ratings.dat.gz")

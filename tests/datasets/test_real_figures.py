@@ -1,4 +1,4 @@
-"""Figures of real files, counted again by plain Python that shares no code with the package."""
+"""Statistics of real files, compared with plain Python that shares no code with the package."""
 
 import csv
 import gzip
@@ -31,7 +31,7 @@ def lines(path: Path, separator: str | None = None) -> Iterator[list[str]]:
 
 
 def core(rows: list[Row], least: int) -> list[Row]:
-    """Users and items with at least so many rows, again and again."""
+    """Keep users and items with at least the given numbers of rows, until nothing changes."""
     while True:
         items = Counter(item for _, item, _ in rows)
         kept = [row for row in rows if items[row[1]] >= least]
@@ -43,7 +43,7 @@ def core(rows: list[Row], least: int) -> list[Row]:
 
 
 def histories(rows: list[Row]) -> list[list[Row]]:
-    """Each user's rows in order of time, ties as in the file."""
+    """Each user's rows in time order, ties as in the file."""
     of_user = defaultdict(list)
     for row in rows:
         of_user[row[0]].append(row)
@@ -51,7 +51,7 @@ def histories(rows: list[Row]) -> list[list[Row]]:
 
 
 def counted(rows: list[Row]) -> dict[str, Any]:
-    """The figures of `datasets.statistics`, row by row; the shares of the future by sorting all times."""
+    """The figures of `datasets.statistics`, computed row by row; shares of future interactions by sorting all times."""
     users = histories(rows)
     tested = [history for history in users if len(history) >= 3]
     training = sorted(t for history in users for _, _, t in (history[:-2] if len(history) >= 3 else history))
@@ -88,7 +88,7 @@ def check(data: SequenceData, rows: list[Row]) -> dict[str, Any]:
 
 
 def ratings(real_data: FindReal, tmp_path: Path) -> tuple[Callable[..., SequenceData], list[Row]]:
-    """MovieLens-1M's first 2,998 users: a way to load them, and their rows."""
+    """The first 2,998 users of MovieLens-1M: a function to load them, and their rows."""
     path = real_data("ml-1m-users-1-2998.ratings.dat.gz")
     folder = tmp_path / "ml-1m"
     folder.mkdir()
@@ -122,10 +122,8 @@ def test_ml_1m_figures_about_time(real_data: FindReal, tmp_path: Path) -> None:
     assert figures["first_time"].startswith("2000-")
 
 
-def test_ml_1m_targets_that_a_shuffle_of_ties_changed_are_among_those_that_could(
-    real_data: FindReal, load_file: LoadFile, tmp_path: Path
-) -> None:
-    """The two files in circulation differ in the last item of some users: of no others than we say."""
+def test_ml_1m_shuffled_ties_change_only_tied_targets(real_data: FindReal, load_file: LoadFile, tmp_path: Path) -> None:
+    """The last items that differ between two published files are among the tied targets."""
     load, _ = ratings(real_data, tmp_path)
     data = load(min_uc=0, min_sc=0)
     assert data.timestamps is not None
@@ -137,7 +135,7 @@ def test_ml_1m_targets_that_a_shuffle_of_ties_changed_are_among_those_that_could
     changed = [user for user in map(str, data.user_ids.tolist()) if one[user] != other[user]]
     assert len(changed) > 500
     missing = [user for user in changed if not could[int(user) - 1]]
-    # A user whose last film is one of the rare ones that one of the files lacks differs by that, not by ties.
+    # Other differences are due to rare films, which one of the files lacks.
     rare = {
         item
         for item, count in Counter(i for _, i in lines(real_data("ml-1m-order-ties-shuffled.txt.gz"))).items()
@@ -146,7 +144,7 @@ def test_ml_1m_targets_that_a_shuffle_of_ties_changed_are_among_those_that_could
     assert all(other[user] in rare for user in missing)
 
 
-def test_ml_1m_options_for_quick_looks(real_data: FindReal, tmp_path: Path) -> None:
+def test_ml_1m_subsampling_options(real_data: FindReal, tmp_path: Path) -> None:
     load, rows = ratings(real_data, tmp_path)
     begin, end = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (2001, 2002))
     within = [row for row in rows if begin <= row[2] < end]

@@ -1,4 +1,4 @@
-"""No split of any dataset lets the held-out interactions be known; and the check finds what is planted."""
+"""No split of any dataset leaks held-out interactions, and the leakage check finds planted leaks."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -62,17 +62,17 @@ def test_no_split_of_any_dataset_leaks(
 
 
 @pytest.mark.parametrize("code", datasets.DATASETS)
-def test_the_generated_files_have_what_splits_need(load: Callable[[str], SequenceData], code: str) -> None:
+def test_generated_files_suit_every_split(load: Callable[[str], SequenceData], code: str) -> None:
     data = load(code)
     assert data.timestamps is not None
     assert 0.8 * USERS < data.num_users <= USERS
 
 
 @pytest.mark.parametrize(("split_code", "options"), VARIANTS, ids=VARIANT_NAMES)
-def test_statistics_are_of_training_rows_alone(
+def test_statistics_use_only_training_rows(
     load: Callable[[str], SequenceData], split_code: str, options: dict[str, Any]
 ) -> None:
-    """Whatever was consumed in the held-out rows, the counts that models and negatives use are the same."""
+    """Held-out rows don't change the item counts that models and negative samplers use."""
     split = make_split(load("ml-1m"), split_code, options)
     held = ~training_mask(split)
     items = np.array(split.data.items)
@@ -87,7 +87,7 @@ def test_statistics_are_of_training_rows_alone(
 
 
 def plain_split() -> Split:
-    """Three users with ten interactions each, a second apart, user after user; half of a minute between users."""
+    """Three users, one after another, with ten interactions a second apart and half a minute between users."""
     times = np.concatenate([np.arange(10) + 40 * user for user in range(3)]).astype(np.int64)
     data = SequenceData(
         name="plain",
@@ -192,7 +192,7 @@ def test_planted_leaks_are_found(name: str) -> None:
     assert any(expected in problem for problem in problems), problems
 
 
-def test_order_counts_as_time_where_there_is_none() -> None:
+def test_rows_are_in_time_order_without_timestamps() -> None:
     split = plain_split()
     split = replace(split, data=replace(split.data, timestamps=None))
     assert check_leakage(split) == []
@@ -200,13 +200,13 @@ def test_order_counts_as_time_where_there_is_none() -> None:
     assert any("newer" in problem for problem in check_leakage(late))
 
 
-def test_an_equal_time_is_no_leak() -> None:
+def test_equal_timestamps_are_not_a_leak() -> None:
     split = plain_split()
     assert split.data.timestamps is not None
     assert check_leakage(replace(split, data=replace(split.data, timestamps=np.zeros(30, dtype=np.int64)))) == []
 
 
-def test_future_of_leave_one_out_by_hand() -> None:
+def test_leave_one_out_leakage_by_hand() -> None:
     """The first user's target is older than 16 of 24 training interactions, the second's than 8, the last's than 0."""
     shares = future_shares(plain_split())
     assert shares is not None
@@ -215,7 +215,7 @@ def test_future_of_leave_one_out_by_hand() -> None:
     assert future_shares(replace(without, data=replace(without.data, timestamps=None))) is None
 
 
-def test_global_time_leaks_no_future(load: Callable[[str], SequenceData]) -> None:
+def test_global_time_does_not_leak_the_future(load: Callable[[str], SequenceData]) -> None:
     shares = future_shares(make_split(load("ml-1m"), "global_time", {}))
     assert shares is not None
     assert shares.max() == 0

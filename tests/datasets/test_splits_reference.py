@@ -1,4 +1,4 @@
-"""Global time and ratio against slow references that follow the words of docs/protocols.md."""
+"""Global time and ratio against slow references that follow docs/protocols.md."""
 
 import math
 from typing import Any
@@ -48,7 +48,7 @@ def as_data(rows: Histories) -> SequenceData:
 
 
 def slow_case(history: list[Event], period: list[Event], targets: str) -> Case | None:
-    """Input and targets of a user; history: what is before the period."""
+    """Input and targets of a user; history: the interactions before the period."""
     before, within = [item for _, item in history], [item for _, item in period]
     if not within:
         return None
@@ -138,7 +138,7 @@ def test_ratio(rows: Histories, targets: str, validating: float, testing: float)
     assert check_leakage(split) == []
 
 
-def test_shares_cut_where_they_say() -> None:
+def test_ratio_cuts_at_the_given_shares() -> None:
     rows = {user: [(time, 1 + (time + user) % 5) for time in range(user, 1000, 10)] for user in range(10)}
     split = make(rows, "global_time", validation_share=0.2, test_share=0.1)
     assert split.cut == 700
@@ -154,7 +154,7 @@ def test_ties_at_the_cut_are_all_after_it() -> None:
     assert found_training(split) == {user: [1] for user in range(3)}
 
 
-def test_dates_cut_and_the_data_has_a_hash_of_its_own() -> None:
+def test_global_time_cuts_at_dates_and_changes_the_hash() -> None:
     day = 86_400
     rows = {user: [(time * day, 1 + time % 3) for time in range(10)] + [(11 * day, 9)] for user in range(3)}
     split = make(rows, "global_time", validation_time="1970-01-06", test_time="1970-01-09T00:00Z")
@@ -178,12 +178,12 @@ def test_global_time_needs_times() -> None:
     [
         ("global_time", {"validation_share": 0.5, "test_share": 0.5}, "nothing to train on"),
         ("global_time", {"validation_time": "2020-01-01", "test_time": "2019-01-01"}, "earlier"),
-        ("global_time", {"validation_time": "soon"}, "no date"),
+        ("global_time", {"validation_time": "soon"}, "not a date"),
         ("global_time", {"targets": "first"}, "'last', 'all' or 'next'"),
         ("ratio", {"validation_share": 0.9, "test_share": 0.1}, "nothing to train on"),
     ],
 )
-def test_wrong_options_are_refused(code: str, options: dict[str, Any], message: str) -> None:
+def test_wrong_options_are_rejected(code: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         datasets.SPLITS[code].Options(**options)
 
@@ -197,7 +197,7 @@ def test_wrong_options_are_refused(code: str, options: dict[str, Any], message: 
         ({"validation_time": 5, "test_time": 6}, "no validation user"),
     ],
 )
-def test_cuts_that_leave_nothing_say_so(options: dict[str, Any], message: str) -> None:
+def test_cuts_that_leave_nothing_are_errors(options: dict[str, Any], message: str) -> None:
     rows = {user: [(time, 1 + time % 2) for time in (0, 1, 2, 3, 7, 8)] for user in range(4)}
     with pytest.raises(UserError, match=message):
         make(rows, "global_time", **options)

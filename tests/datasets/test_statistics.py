@@ -1,4 +1,4 @@
-"""Figures and curves of a dataset, by hand and against slow references."""
+"""Statistics and curves of a dataset, computed by hand and by slow references."""
 
 from collections.abc import Callable
 from typing import Any
@@ -63,7 +63,7 @@ def test_curves_by_hand(load_file: LoadFile) -> None:
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 4)), min_size=1, max_size=7), min_size=1, max_size=6)
 )
-def test_ties_and_future_equal_a_slow_reference(histories: list[list[tuple[int, int]]]) -> None:
+def test_ties_and_leakage_equal_a_slow_reference(histories: list[list[tuple[int, int]]]) -> None:
     histories = [sorted(history, key=lambda event: event[0]) for history in histories]
     flat = [event for history in histories for event in history]
     data = SequenceData(

@@ -1,4 +1,4 @@
-"""Generated data does what its options say."""
+"""Generated data has the properties that its options ask for."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ def load(folder: Path, **options: Any) -> SequenceData:
 
 
 def share_predicted(data: SequenceData) -> float:
-    """Share of steps to the item that most often follows (counted on the first half of users, tried on the second)."""
+    """Accuracy of predicting the most frequent successor, counted on the first half of users, on the second half."""
     user = np.repeat(np.arange(data.num_users), data.lengths)
     inside = user[1:] == user[:-1]
     before, after = np.asarray(data.items[:-1])[inside], np.asarray(data.items[1:])[inside]
@@ -26,7 +26,7 @@ def share_predicted(data: SequenceData) -> float:
     return float((counts.argmax(axis=1)[before[~learn]] == after[~learn]).mean())
 
 
-def test_size_is_as_asked(tmp_path: Path) -> None:
+def test_size_matches_the_options(tmp_path: Path) -> None:
     data = load(tmp_path, synthetic_users=5000, synthetic_items=100, synthetic_length=20)
     assert data.num_users == 5000
     assert data.num_items == 100
@@ -34,7 +34,7 @@ def test_size_is_as_asked(tmp_path: Path) -> None:
     assert data.lengths.min() == 5
 
 
-def test_predictability_is_what_a_first_order_model_can_predict(tmp_path: Path) -> None:
+def test_predictability_is_the_accuracy_of_a_first_order_model(tmp_path: Path) -> None:
     shares = {
         chance: share_predicted(load(tmp_path, predictability=chance, taste_drift=0.0, synthetic_items=200))
         for chance in (0.0, 0.5, 1.0)
@@ -44,8 +44,8 @@ def test_predictability_is_what_a_first_order_model_can_predict(tmp_path: Path) 
     assert shares[1.0] > 0.99
 
 
-def test_noise_has_no_order(tmp_path: Path) -> None:
-    """With predictability 0, neighbours are as independent as items far apart."""
+def test_noise_is_unpredictable(tmp_path: Path) -> None:
+    """With predictability 0, consecutive items are as independent as distant ones."""
     data = load(tmp_path, predictability=0.0, synthetic_users=4000, synthetic_items=50, popularity_skew=1.0)
     popularity = np.bincount(data.items)[1:] / data.num_interactions
     user = np.repeat(np.arange(data.num_users), data.lengths)
@@ -54,7 +54,7 @@ def test_noise_has_no_order(tmp_path: Path) -> None:
     assert same == pytest.approx(float((popularity**2).sum()), rel=0.1)
 
 
-def test_popularity_is_skewed_as_asked(tmp_path: Path) -> None:
+def test_popularity_skew_matches_the_option(tmp_path: Path) -> None:
     def top_tenth(skew: float) -> float:
         data = load(tmp_path, popularity_skew=skew, synthetic_items=300)
         counts = np.sort(np.bincount(data.items, minlength=301)[1:])[::-1]
@@ -65,7 +65,7 @@ def test_popularity_is_skewed_as_asked(tmp_path: Path) -> None:
 
 
 def test_tastes_drift(tmp_path: Path) -> None:
-    """With drift, a user's history reaches more items of a chain world."""
+    """With taste drift, a user's history reaches more items of the chains."""
 
     def distinct(drift: float) -> float:
         data = load(tmp_path, taste_drift=drift, predictability=1.0, synthetic_length=60, synthetic_groups=50)
@@ -84,7 +84,7 @@ def test_seed_decides_everything(tmp_path: Path) -> None:
 
 
 def test_stream_is_stable(tmp_path: Path) -> None:
-    """The default dataset is part of tests and tables elsewhere: it changes only with the reader's version."""
+    """Other tests and tables depend on the default dataset: it may only change with the reader's version."""
     data = load(tmp_path)
     assert data.items[:8].tolist() == STREAM
     assert data.num_interactions == 58114

@@ -279,7 +279,7 @@ NEW = {  # a file of new histories, a part of its message, and its item (None if
     "as the run's own": ("user;item;sku;when\nn;p9;p1;2020-02-01\n", "", "p1"),
     "no time": ("user;item;sku\nn;p9;p1\n", "no column when", "p1"),
     "another name": ("user;item;when\nn;p1;2020-02-01\n", "no column sku", "p1"),
-    "a bad time": ("user;item;sku;when\nn;p9;p1;yesterday\n", "not understood", None),
+    "a bad time": ("user;item;sku;when\nn;p9;p1;yesterday\n", "not recognised", None),
     "nothing that is known": ("wer;was;wann\nn;p1;2020-02-01\n", "no column", None),
 }
 

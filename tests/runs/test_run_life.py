@@ -170,7 +170,7 @@ def test_the_log_starts_with_messages_about_the_data(place: Place) -> None:
     for _ in range(2):  # prepared, then from the cache
         place.run(base, overwrite=True, filter_seen=False, num_epochs=1, **data).ok()
         log = (place.run_folder / "log.txt").read_text()
-        assert "is read as text separated by ','" in log and "40 of 200 rows are dropped, rated below 2" in log
+        assert "is read as text separated by ','" in log and "dropped 40 of 200 rows (rated below 2)" in log
     assert place.results()["data"]["name"] == "mine.2024"
 
 

@@ -1,31 +1,31 @@
-"""Lines above a table that are no part of it: remarks behind # or %, as KONECT's files begin, and Excel's `sep=;`."""
+"""Lines above a table that are not part of it: comments after # or %, as in KONECT's files, and Excel's `sep=;`."""
 
 import re
 
 from datasets.readers.columns import USUAL_NAMES, plain
 
 NAMED_SEPARATOR = re.compile(rb'"?sep=[\t,;|]"?(\r\n|\n|\r)', re.IGNORECASE)
-# A mark alone or with a blank behind it: ids and names of columns that begin so have none.
-REMARK = re.compile(rb"[ \t]*([#%])\1*([ \t][^\r\n]*)?(\r\n|\n|\r)")
+# The # or % must be followed by a blank or the line's end, since ids and column names may start with one.
+COMMENT_LINE = re.compile(rb"[ \t]*([#%])\1*([ \t][^\r\n]*)?(\r\n|\n|\r)")
 BLANK_LINES = re.compile(rb"(\xef\xbb\xbf)?[\r\n]*")
 
 
-def remarks(start: bytes) -> bytes:
-    """The lines at the start of a file that are no part of its table.
+def preamble_of(start: bytes) -> bytes:
+    """The lines at the start of a file that are not part of its table.
 
-    A line that names columns is part of it, and so is everything where no other line follows.
+    A comment that names columns belongs to the table, and so does everything if no other line follows.
     """
     blank = BLANK_LINES.match(start)
     assert blank is not None
     end = blank.end()
     if named := NAMED_SEPARATOR.match(start, end):
         return start[: named.end()]
-    while (line := REMARK.match(start, end)) and not _names_columns(line[0]):
+    while (line := COMMENT_LINE.match(start, end)) and not _names_columns(line[0]):
         end = line.end()
     return start[:end] if end > blank.end() and start[end:].strip() else b""
 
 
 def _names_columns(line: bytes) -> bool:
-    """Whether usual names of a user's and of an item's column are among its words."""
+    """Whether the line contains usual names of both a user and an item column."""
     words = {plain(word) for word in re.findall(r"[\w:]+", line.decode("latin-1"))}
     return all(words & set(USUAL_NAMES[role]) for role in ("user", "item"))
