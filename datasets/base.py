@@ -39,7 +39,7 @@ class DatasetOptions(Options):
     )
     repeats: Literal["keep", "first", "last", "sum"] = Field(
         "keep",
-        description="which of a user's interactions with one item to keep; sum = the last one, with summed ratings",
+        description="a user's interactions with the same item: keep = all, sum = the last one, with summed ratings",
     )
     tie_order: Literal["file", "item", "random"] = Field(
         "file",
