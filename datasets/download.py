@@ -15,7 +15,7 @@ import requests
 from common.errors import UserError
 from datasets.archives import ArchiveError
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 pooch.get_logger().setLevel(logging.WARNING)  # its messages name temporary files
 
 ATTEMPTS = 3
@@ -93,11 +93,11 @@ def download(sources: Sequence[Source], folder: Path, use: Callable[[Path], Path
             continue
         try:
             raw_file = use(_try_source(source, folder))
-            logger.info("downloaded from %s", source.url)
+            log.info("downloaded from %s", source.url)
             return raw_file
         except (_NotThere, ArchiveError) as error:
             reason = str(error).replace(str(folder / FILE), "the downloaded file").replace(f"{folder}{os.sep}", "")
-            logger.warning("%s: %s", source.url, reason)
+            log.warning("%s: %s", source.url, reason)
             failures.append(f"{source.url}: {reason}")
     tried = "".join(f"\n  {failure}" for failure in failures)
     raise UserError(f"the raw data can't be downloaded:{tried}\n{what}")
@@ -124,7 +124,7 @@ def _try_source(source: Source, folder: Path) -> Path:
             if source.checksum is None:  # pooch raises ValueError for a wrong checksum
                 raise
             problem = f"the downloaded file is not the published file: {error}"
-        logger.info("%s: %s (attempt %d of %d)", source.url, problem, attempt + 1, ATTEMPTS)
+        log.info("%s: %s (attempt %d of %d)", source.url, problem, attempt + 1, ATTEMPTS)
     raise _NotThere(f"{problem}, {ATTEMPTS} times")
 
 
