@@ -74,7 +74,7 @@ def describe_device(device: torch.device) -> str:
 
 
 def peak_memory_mib(device: torch.device) -> float:
-    """Peak memory in MiB: on CUDA of torch's allocations there, on the CPU of the process's resident set; 0 if unknown."""
+    """Peak memory in MiB, 0 if unknown: on CUDA of torch's allocations there, on the CPU of the resident set."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as status:
