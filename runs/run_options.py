@@ -61,8 +61,8 @@ class RunOptions(Options):
     )
     precision: Literal["fp32", "bf16"] = Field(
         "fp32",
-        description="precision of matrix products; bf16 = reduced-precision matmuls (TF32 on CUDA); on CPUs where torch "
-        "has none, only the softmax over the catalogue uses bfloat16",
+        description="precision of matrix products; bf16 = reduced-precision matmuls (TF32 on CUDA); on "
+        "CPUs where torch has none, only the softmax over the catalogue uses bfloat16",
     )
     num_threads: int | None = Field(
         None, ge=1, le=4096, description="CPU threads; null = as many as cores", json_schema_extra=EXECUTION

@@ -1,7 +1,7 @@
 """A process that has imported the project and forks a child for each command line: `python main.py` in milliseconds.
 
 It reads a JSON object a line from its standard input, starts a child for it and answers {"pid"}; when a child ends it
-tells {"pid", "code"}. A child can be told to send itself a signal at its n-th change of files (SIGKILL: no clean-up).
+tells {"pid", "code"}. A child can be asked to send itself a signal at its n-th change of files (SIGKILL: no clean-up).
 """
 
 import json
@@ -92,8 +92,8 @@ def serve() -> None:
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
                 children.discard(child)
-                told = {"pid": child, "code": os.waitstatus_to_exitcode(status)}
-                os.write(answers, json.dumps(told).encode() + b"\n")
+                reported = {"pid": child, "code": os.waitstatus_to_exitcode(status)}
+                os.write(answers, json.dumps(reported).encode() + b"\n")
     for child in children:
         os.kill(child, signal.SIGKILL)
 

@@ -107,11 +107,11 @@ class Launcher:
             assert read, "the process that starts the others has ended"
             *lines, self._pending = (self._pending + read).split(b"\n")
             for line in lines:
-                told = json.loads(line)
-                if "code" in told:
-                    self.codes[told["pid"]] = told["code"]
+                reported = json.loads(line)
+                if "code" in reported:
+                    self.codes[reported["pid"]] = reported["code"]
                 else:
-                    self.started.append(told["pid"])
+                    self.started.append(reported["pid"])
 
     def close(self) -> None:
         """End the server, and what it started."""

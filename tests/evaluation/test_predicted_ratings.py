@@ -209,9 +209,9 @@ def test_impossible_protocols_are_option_errors(line: str, message: str) -> None
 
 
 def test_the_protocol_of_ratings_ranks_nothing() -> None:
-    told = protocol(evaluator(random_rating(rated()), best_metric="MAE"))
-    assert told.keys() == {"candidates", "predictions", "selected_by"}
-    assert (told["candidates"], told["selected_by"]) == (["ratings"], "ratings/MAE")
+    reported = protocol(evaluator(random_rating(rated()), best_metric="MAE"))
+    assert reported.keys() == {"candidates", "predictions", "selected_by"}
+    assert (reported["candidates"], reported["selected_by"]) == (["ratings"], "ratings/MAE")
 
 
 def test_random_rating_needs_ratings() -> None:

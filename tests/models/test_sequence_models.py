@@ -70,8 +70,8 @@ def test_positions_from_the_start_leak_no_sequence_length(code: str, origin: str
     torch.manual_seed(1)
     items, times = torch.randint(1, NUM_ITEMS, (4, 8)), torch.randint(0, 10**6, (4, 9)).sort(1).values
     whole = model.states(items, torch.full((4,), 8), times[:, :-1], times[:, 1:])
-    begun = model.states(items[:, :5], torch.full((4,), 5), times[:, :5], times[:, 1:6])
-    assert torch.allclose(begun, whole[:, :5], atol=1e-6) == (origin == "start")
+    started = model.states(items[:, :5], torch.full((4,), 5), times[:, :5], times[:, 1:6])
+    assert torch.allclose(started, whole[:, :5], atol=1e-6) == (origin == "start")
 
 
 @pytest.mark.parametrize("code, options", ALL)

@@ -188,7 +188,7 @@ def test_recvae_alternates_and_keeps_the_earlier_posterior() -> None:
     assert learned[6] == {"before", "output"} and learned[14] == {"before", "output"}
     assert learned[7] == decoder and learned[15] == decoder
     for own, before in zip(model.encoder.parameters(), model.before.parameters(), strict=True):
-        torch.testing.assert_close(own, before)  # since the turn that has just begun
+        torch.testing.assert_close(own, before)  # since the turn that has just started
 
 
 def test_input_dropout_keeps_the_mean_and_the_norm_is_one() -> None:

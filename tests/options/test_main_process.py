@@ -66,18 +66,18 @@ def test_a_run_s_exit_code_is_the_process_s(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    ("raised", "code", "told"),
+    ("raised", "code", "reported"),
     [(UserError("the file is gone"), 1, "error: the file is gone\n"), (KeyboardInterrupt(), 130, "interrupted\n")],
 )
 def test_errors_of_a_run(
-    raised: BaseException, code: int, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    raised: BaseException, code: int, reported: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(request: Resolved) -> int:
         raise raised
 
     monkeypatch.setattr(runs.commands, "run", run)
     assert main.run(GOOD) == code
-    assert capsys.readouterr().err == told
+    assert capsys.readouterr().err == reported
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,8 +164,8 @@ def test_tooltips_of_values_and_points(visit: Visit) -> None:
     tip = visit.page.get_by_role("tooltip")
     assert tip.is_hidden()
     visit.page.locator("#part0 tbody tr").nth(1).locator("td").nth(1).hover()
-    told = tip.inner_text()
-    assert "0.200000" in told and "p (Holm)" in told and "beta, 40 users" in told
+    reported = tip.inner_text()
+    assert "0.200000" in reported and "p (Holm)" in reported and "beta, 40 users" in reported
     chart = visit.page.locator("[data-figure=curves] .plot svg").first
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()

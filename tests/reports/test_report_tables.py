@@ -248,12 +248,12 @@ def test_sampled_protocols_only_affect_sampled_candidates(record: Any) -> None:
     with pytest.raises(UserError, match=r"candidates 'popular'.* test_negative_sample_size differs, 100 in .* and 50"):
         made(paths, **NDCG)
     assert len(only(paths, candidates=("full",), **NDCG).rows) == 2
-    told = [
+    reported = [
         record(label, values, name=label, protocol={"candidates": {"full": {}, "popular": {"seed": seed}}})
         for seed, label in enumerate(("c", "d"))
     ]
     with pytest.raises(UserError, match=r"protocol\.candidates\.popular differs"):
-        made(told, **NDCG)
+        made(reported, **NDCG)
 
 
 def test_runs_of_one_label_differ_only_in_seed(record: Any) -> None:

@@ -59,7 +59,7 @@ def test_results_say_how_they_were_made(finished: Place) -> None:
     assert results["test"].keys() == results["validation"].keys() == {"full", "popular", "random"}
     for candidates in results["test"].values():
         assert {"NDCG@10", "Recall@10", "MRR@10", "HR@1"} <= candidates.keys()
-    assert results["filter_seen"] is False  # synthetic people repeat
+    assert results["filter_seen"] is False  # synthetic users repeat
     assert results["options"]["model_code"] == "vae"
     assert results["command"].startswith("python main.py --dataset_code synthetic")
     assert results["parameters"] > 0 and results["peak_memory_mib"] > 0

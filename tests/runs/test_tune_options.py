@@ -63,14 +63,14 @@ def test_an_error_is_named(registries: Registries, search: str, message: str) ->
 
 
 def test_all_errors_are_reported_together(registries: Registries) -> None:
-    told = faults(
+    reported = faults(
         registries,
         "{lr: {uniform: [2, 1]}, dropot: {uniform: [0, 1]}, num_blocks: {int: [0, 1]}}",
         "--pruner", "hyperband", "--num_trails", "3",
     )  # fmt: skip
-    assert told.startswith("5 options are wrong; nothing was started or written.")
+    assert reported.startswith("5 options are wrong; nothing was started or written.")
     for part in ("--search: search.lr", "search.dropot", "search.num_blocks", "needs num_epochs", "`num_trials`"):
-        assert part in told
+        assert part in reported
 
 
 def test_values_that_can_t_be_combined(registries: Registries) -> None:
