@@ -74,11 +74,7 @@ def describe_device(device: torch.device) -> str:
 
 
 def peak_memory_mib(device: torch.device) -> float:
-<<<<<<< HEAD
     """Peak memory in MiB: torch's allocations on CUDA, the process's resident set on the CPU; 0 if unknown."""
-=======
-    """Peak memory in MiB, 0 if unknown: on CUDA of torch's allocations there, on the CPU of the resident set."""
->>>>>>> fewer
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as status:

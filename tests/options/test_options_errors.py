@@ -1,4 +1,4 @@
-"""All errors are reported together, with key, value, origin and the nearest valid name."""
+"""All errors are errors together, with key, value, origin and the nearest valid name."""
 
 from pathlib import Path
 
@@ -25,9 +25,9 @@ def faults(registries: Registries, line: str) -> list[str]:
         parse(line.split(), registries)
     assert caught.value.exit_code == 2
     lines = str(caught.value).splitlines()
-    reported = [text.strip() for text in lines if text.startswith("  ")]
-    assert lines[0].startswith("1 option is wrong" if len(reported) == 1 else f"{len(reported)} options are wrong")
-    return reported
+    errors = [text.strip() for text in lines if text.startswith("  ")]
+    assert lines[0].startswith("1 option is wrong" if len(errors) == 1 else f"{len(errors)} options are wrong")
+    return errors
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def faults(registries: Registries, line: str) -> list[str]:
     ],
 )
 def test_one_error(registries: Registries, line: str, message: str) -> None:
-    (reported,) = faults(registries, f"--templates train_vae {line}")
-    assert message in reported
+    (errors,) = faults(registries, f"--templates train_vae {line}")
+    assert message in errors
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ def test_one_error(registries: Registries, line: str, message: str) -> None:
     ],
 )
 def test_one_error_without_a_valid_template(registries: Registries, line: str, message: str) -> None:
-    (reported,) = faults(registries, line)
-    assert message in reported
+    (errors,) = faults(registries, line)
+    assert message in errors
 
 
 def test_all_errors_together(registries: Registries) -> None:
@@ -134,29 +134,27 @@ def test_all_errors_together(registries: Registries) -> None:
 
 
 def test_errors_in_templates_and_elsewhere_together(registries: Registries) -> None:
-    reported = faults(registries, "--templates wrong_extends broken --dropot 1 --seed x --recover_len 3")
-    assert reported[0].startswith(
-        "templates/wrong_extends.yaml:1: extends: [train_vae, 3, trainvae]: should be the name"
-    )
-    assert "no template `trainvae`" in reported[1] and "broken.yaml:3" in reported[2]
-    assert reported[3] == "--dropot 1: there is no such option; did you mean `dropout`?"
-    assert reported[4] == "--seed x: should be int >= 0, < 9223372036854775808"
-    assert len(reported) == 5
+    errors = faults(registries, "--templates wrong_extends broken --dropot 1 --seed x --recover_len 3")
+    assert errors[0].startswith("templates/wrong_extends.yaml:1: extends: [train_vae, 3, trainvae]: should be the name")
+    assert "no template `trainvae`" in errors[1] and "broken.yaml:3" in errors[2]
+    assert errors[3] == "--dropot 1: there is no such option; did you mean `dropout`?"
+    assert errors[4] == "--seed x: should be int >= 0, < 9223372036854775808"
+    assert len(errors) == 5
 
 
-def test_a_wrong_item_is_not_also_reported_as_missing(registries: Registries) -> None:
-    (reported,) = faults(registries, "--templates train_vae --metric_ks 0")
-    assert "at least" not in reported
+def test_a_wrong_item_is_not_also_errors_as_missing(registries: Registries) -> None:
+    (errors,) = faults(registries, "--templates train_vae --metric_ks 0")
+    assert "at least" not in errors
 
 
 def test_null_is_no_text_in_a_list(registries: Registries) -> None:
-    (reported,) = faults(registries, "--mode compare --runs train_vae --datasets null")
-    assert "--datasets null: should be list of text or mapping" in reported
+    (errors,) = faults(registries, "--mode compare --runs train_vae --datasets null")
+    assert "--datasets null: should be list of text or mapping" in errors
 
 
 def test_options_of_an_unknown_component_are_not_judged(registries: Registries) -> None:
-    reported = faults(registries, "--model_code vea --recover_len 3 --smoothing 1 --nonsense 2")
-    assert len(reported) == 2 and "no model `vea`" in reported[0] and "--nonsense" in reported[1]
+    errors = faults(registries, "--model_code vea --recover_len 3 --smoothing 1 --nonsense 2")
+    assert len(errors) == 2 and "no model `vea`" in errors[0] and "--nonsense" in errors[1]
 
 
 def test_a_word_that_is_not_valid_utf_8(registries: Registries) -> None:
