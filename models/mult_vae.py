@@ -27,7 +27,9 @@ class MultVAEOptions(Options):
     )
     latent_size: int = Field(200, ge=1, description="width of the latent code z")
     dropout: float = Field(0.5, ge=0, lt=1, description="share of the input's items dropped in training")
-    total_anneal_steps: int = Field(200_000, ge=0, description="steps in which the weight of the KL term would reach 1")
+    total_anneal_steps: int = Field(
+        200_000, ge=0, description="steps after which the KL weight would reach 1 if anneal_cap did not stop it"
+    )
     anneal_cap: float = Field(0.2, ge=0, description="largest weight of the KL term")
 
 

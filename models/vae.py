@@ -44,7 +44,9 @@ class VAEOptions(Options):
     decoder_activation: Literal["relu", "none"] = Field(
         "relu", description="activation of the decoder's hidden layers; none = as released, an affine decoder"
     )
-    total_anneal_steps: int = Field(262144, ge=0, description="steps in which the weight of the KL term would reach 1")
+    total_anneal_steps: int = Field(
+        262144, ge=0, description="steps after which the KL weight would reach 1 if anneal_cap did not stop it"
+    )
     anneal_cap: float = Field(0.2, ge=0, description="largest weight of the KL term")
     scaled_loss: bool = Field(
         True, description="scale a window's loss by sum(all weights) / sum(weights of the last recover_len)"

@@ -42,11 +42,11 @@ def read_arguments(argv: list[str]) -> Arguments:
             flags[key] = current
         elif not _is_text(word):
             problems.add(f"{word!r} is not valid UTF-8")
+        elif re.match(r"-[A-Za-z]", word) and word[1:].lower() not in ("inf", "nan"):
+            problems.add(f"`{word}` has one dash; options have two: -{word}")
+            current = []
         elif current is None:
             problems.add(f"`{word}` follows no option; write --key value, or --templates {word}")
-            current = []
-        elif re.match(r"-[A-Za-z]", word):
-            problems.add(f"`{word}` has one dash; options have two: -{word}")
             current = []
         else:
             current.append(word)

@@ -70,8 +70,9 @@ def help_text(given: list[RawOption], registries: Registries) -> str:
     problems = Problems()
     latest = last_wins(given)
     choice = choose(latest, registries, problems)
-    if "model_code" in latest or "model" not in choice.unsettled:
-        problems.raise_if_any()
+    if "model_code" not in latest:  # help says how to choose one
+        problems.found = [problem for problem in problems.found if problem.key]
+    problems.raise_if_any()
     latest = last_wins(rename(given, choice, Problems()))
     width = max(60, min(120, shutil.get_terminal_size((110, 24)).columns))
     parts = [_HEAD, _entries("General", [(flag, "", text) for flag, text in _GENERAL], width)]

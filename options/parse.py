@@ -40,7 +40,7 @@ def parse(argv: list[str], registries: Registries | Callable[[], Registries]) ->
         problems.raise_if_any()
         raise HelpRequested(help_text(given, registries))
     resolved = _resolve(given, registries, problems, arguments.templates)
-    problems.raise_if_any()
+    problems.raise_if_any("Add --help to the command to see its options.")
     if resolved is None:
         raise RuntimeError("options were not resolved, although no problem was found")
     if arguments.print_config:

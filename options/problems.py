@@ -42,8 +42,8 @@ class Problems:
             if problem not in self.found:
                 self.found.append(problem)
 
-    def raise_if_any(self) -> None:
-        """Raise one `OptionsError` that lists all problems, if there are any.
+    def raise_if_any(self, hint: str = "") -> None:
+        """Raise one `OptionsError` that lists all problems, if there are any; `hint` becomes its last line.
 
         Raises
         ------
@@ -54,9 +54,7 @@ class Problems:
             count = len(self.found)
             head = "1 option is wrong" if count == 1 else f"{count} options are wrong"
             lines = "\n".join(f"  {problem}" for problem in self.found)
-            raise OptionsError(
-                f"{head}; nothing was started or written.\n{lines}\nAdd --help to the command to see its options."
-            )
+            raise OptionsError(f"{head}; nothing was started or written.\n{lines}" + (f"\n{hint}" if hint else ""))
 
 
 def unknown_choice(what: str, name: str, names: Iterable[str]) -> str:

@@ -23,14 +23,6 @@ CHOOSERS = {  # section -> the option of the run that chooses its component
 }
 
 
-class Component(Protocol):
-    """An entry of a registry: a class with its options. Models also have `dataloader_code` and `trainer_code`."""
-
-    @property
-    def Options(self) -> type[Options]:
-        """The component's schema."""
-
-
 class Command(Protocol):
     """A command, chosen by `--mode`."""
 
@@ -63,11 +55,6 @@ class Resolve(Protocol):
     ) -> "Resolved | None": ...
 
 
-def no_conflict(sections: Mapping[str, Options]) -> str | None:
-    """Every combination of options is allowed."""
-    return None
-
-
 @dataclass(frozen=True)
 class Registries:
     """The components and commands that options can choose.
@@ -87,7 +74,7 @@ class Registries:
     components: Mapping[str, Mapping[str, Any]]
     shared: Mapping[str, type[Options]]
     commands: Mapping[str, Command]
-    conflicts: Sequence[Callable[[Mapping[str, Options]], str | None]] = (no_conflict,)
+    conflicts: Sequence[Callable[[Mapping[str, Options]], str | None]] = ()
     templates: Path = TEMPLATES
 
     def everything(self) -> Iterator[tuple[str, str, type[Options]]]:

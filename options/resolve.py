@@ -11,7 +11,7 @@ from common.schema import Options
 from options.origin import Origin
 from options.problems import Problem, Problems, unknown_choice
 from options.registries import CHOOSERS, Command, Registries
-from options.resolved import Resolved, flat
+from options.resolved import Resolved
 from options.type_text import named_values, type_text
 from options.values import RawOption, Words, check, coerce
 from options.yaml_text import parse_word
@@ -373,10 +373,3 @@ def resolve(
 def _about(choice: Choice) -> str:
     """The subject of a conflict between options."""
     return f"options of {choice.sections['model'].title}" if "model" in choice.sections else "options"
-
-
-def raw_options(resolved: Resolved, given_only: bool = False) -> list[RawOption]:
-    """The options of a resolved command as raw values, from which others can be resolved."""
-    values = flat(resolved.sections.values()) | dict(resolved.more)
-    kept = [key for key in values if not (given_only and resolved.origins[key].is_default)]
-    return [RawOption(key, values[key], resolved.origins[key]) for key in kept]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from common.errors import UserError
@@ -54,8 +55,13 @@ def configure(words: Sequence[str]) -> ExperimentConfig:
     ------
     OptionsError
         Lists everything that is wrong.
+    UserError
+        The command has no experiment.
     """
-    return ExperimentConfig.of(resolve_words(words))
+    resolved = resolve_words(words)
+    if "model" not in resolved.sections:
+        raise UserError(f"mode {resolved.mode} has no experiment: use train, validate, test or tune")
+    return ExperimentConfig.of(resolved)
 
 
 def train(
@@ -84,19 +90,29 @@ def train(
     UserError
         The data can't be used, or the folder holds another run.
     """
-    options = {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
+    options = {key: _plain(value) for key, value in {**options, "mode": "train"}.items()}
     if interactions is not None:
-        folder = Path(options.get("local_data_folder", "Data")) / "tables"
-        options |= {"dataset_code": "file", "dataset_name": name, "dataset_path": str(_save(interactions, folder))}
+        options |= {"dataset_code": "file", "dataset_path": "interactions.parquet"}
+        options.setdefault("dataset_name", name)
     problems, registries = Problems(), load_registries()
     given = read_templates((str(template),), registries.templates, problems)
-    given += [RawOption(key, value, Origin.program("train()")) for key, value in {**options, "mode": "train"}.items()]
+    given += [RawOption(key, value, Origin.flag(key)) for key, value in options.items()]
     resolved = resolve(given, registries, problems, (str(template),))
     problems.raise_if_any()
     if resolved is None:
         raise RuntimeError("options were not resolved, although no problem was found")
     config = ExperimentConfig.of(resolved)
+    if interactions is not None:
+        path = _save(interactions, config.dataset.local_data_folder / "tables")
+        config = config.changed(Origin.flag("dataset_path"), dataset_path=str(path))
     return Trained(run_folder(config).path, train_run(config))
+
+
+def _plain(value: Any) -> Any:
+    """An option's value as a template has it: a path as text, a number of numpy as one of Python."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return str(value) if isinstance(value, Path) else value
 
 
 def _save(table: pd.DataFrame, folder: Path) -> Path:

@@ -8,7 +8,7 @@ import json
 import logging
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from common.errors import UserError
 from common.files import expanded, write_text
 from common.locks import locked, wait_until_free
 from common.schema import Options, current_names, result_options
+from options import Origin
 from options.resolved import flat
 from runs.config import ExperimentConfig
 from trainers.run_folder import RunFolder
@@ -188,7 +189,7 @@ def _use(config: ExperimentConfig, folder: RunFolder) -> State | None:
     if options.overwrite:
         return None
     elsewhere, kind = _data_elsewhere(config, folder), "a finished" if finished else "an unfinished"
-    changed = _changed_options(config, folder)
+    changed = changed_options(folder.config, config.values(), config.origins)
     if changed:
         raise UserError(
             f"{folder.path} holds {kind} run with other options ({'; '.join(changed)}){elsewhere}: give another "
@@ -230,19 +231,19 @@ def _prepare(config: ExperimentConfig, folder: RunFolder) -> State:
 
 def _check_same(config: ExperimentConfig, folder: RunFolder) -> None:
     """Refuse to resume with options that decide the results differently."""
-    changed = _changed_options(config, folder)
+    changed = changed_options(folder.config, config.values(), config.origins)
     if changed:
         raise UserError(
-            f"{folder.path} was started with other options ({'; '.join(changed)}): resume it with the old ones "
-            f"(--templates {folder.config}), or give another --experiment_name"
+            f"{folder.path} was started with other options ({'; '.join(changed)}): to resume it, use its own "
+            f"options (--templates {folder.config} --resume_training true), or give another --experiment_name"
         )
 
 
-def _changed_options(config: ExperimentConfig, folder: RunFolder) -> list[str]:
-    """The options that decide results and differ from those of the run in the folder, in words."""
-    old, new = result_options(read_config(folder.config)), result_options(config.values())
+def changed_options(recorded: Path, values: dict[str, Any], origins: Mapping[str, Origin]) -> list[str]:
+    """The options that decide results and differ from those in a recorded config.yaml, in words."""
+    old, new = result_options(read_config(recorded)), result_options(values)
     for key in new.keys() - old.keys():  # an option that didn't exist when the run was started
-        if config.origins[key].is_default:
+        if origins[key].is_default:
             del new[key]
     return [
         f"{key}: {old.get(key)} then, {new.get(key)} now" for key in sorted(old | new) if old.get(key) != new.get(key)

@@ -10,9 +10,7 @@ from common.schema import EXECUTION, LOCATION, PER_RUN, RECORD, Options
 class RunOptions(Options):
     """Options that belong to no single component."""
 
-    mode: str = Field(
-        "train", description="the command: train, validate, test, stats, compare, report, ...", json_schema_extra=RECORD
-    )
+    mode: str = Field("train", description="the command to run", json_schema_extra=RECORD)
     model_code: str | None = Field(None, description="the model, by its code; null only if the mode needs no model")
     dataset_code: str = Field("ml-1m", description="the dataset, by its code")
     split: str = Field(
@@ -42,8 +40,8 @@ class RunOptions(Options):
     pretrained_weights: str | None = Field(
         None,
         min_length=1,
-        description="weights (.safetensors) or a run's folder, to start from or to evaluate; null = none, or when "
-        "evaluating the run's best weights",
+        description="weights (.safetensors) or a run's folder, to start from or to evaluate; null = none in "
+        "training, the run's own best weights in evaluation",
     )
     tuned_by: str | None = Field(
         None,
@@ -55,14 +53,14 @@ class RunOptions(Options):
         False, description="resume an interrupted run from its last checkpoint", json_schema_extra=PER_RUN
     )
     overwrite: bool = Field(False, description="replace the finished run in the same folder", json_schema_extra=PER_RUN)
-    pilot: bool = Field(False, description="go through every step of a run in a few seconds, to check that all works")
+    pilot: bool = Field(False, description="smoke test: run every step briefly; the metrics mean nothing")
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="where to compute; auto = CUDA if available, else CPU", json_schema_extra=EXECUTION
     )
     precision: Literal["fp32", "bf16"] = Field(
         "fp32",
-        description="precision of matrix products; bf16 = reduced-precision matmuls (TF32 on CUDA); on "
-        "CPUs where torch has none, only the softmax over the catalogue uses bfloat16",
+        description="precision of matrix multiplication; bf16 = reduced precision (TF32 on CUDA); on CPUs where torch "
+        "can't reduce it, only the softmax over the catalogue uses bfloat16",
     )
     num_threads: int | None = Field(
         None, ge=1, le=4096, description="CPU threads; null = as many as cores", json_schema_extra=EXECUTION

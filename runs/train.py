@@ -40,7 +40,7 @@ class TrialRules:
 def train(config: ExperimentConfig, trial: TrialRules | None = None) -> dict[str, Any]:
     """Train, test and record one run; return its results. Ctrl-C ends the training, then the best model is tested.
 
-    A trial is evaluations on the validation set only.
+    A trial is evaluated on the validation set only.
     """
     folder = run_folder(config)
     config = _restart_if_not_resumable(config, folder)

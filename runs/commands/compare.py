@@ -18,7 +18,7 @@ from runs.screen import show_report
 def _run(resolved: Resolved) -> int:
     config = CompareConfig.of(resolved)
     run, options = config.run, config.compare
-    folders, outcomes = run_cells(config)
+    folders, outcomes, untuned = run_cells(config)
     if folders and not run.pilot:
         paths = tuple(str(folder.results) for folder in folders)
         tables = Path(run.experiment_root) / (run.experiment_group or "") / "report"
@@ -39,9 +39,11 @@ def _run(resolved: Resolved) -> int:
         print(f"  {path} ({outcome})")
         if outcome == "failed":
             print(f"    {recorded_failure(path)}")
-    if "interrupted" in outcomes.values() or len(outcomes) < len(config.cells):
+    for search, error in untuned.items():
+        print(f"  {search} (failed)\n    {error}")
+    if "interrupted" in outcomes.values() or len(outcomes) + len(untuned) < len(config.cells):
         return 130
-    if "failed" in outcomes.values():
+    if untuned or "failed" in outcomes.values():
         return 1
     if run.pilot:
         print("All runs work. There is no table, because the metrics of pilots mean nothing")

@@ -13,8 +13,8 @@ def _run(resolved: Resolved) -> int:
     written = export(resolved)
     script = quote(str(written.folder / "serve.py"))
     print(
-        f"{written.label}: {written.folder}, for histories of {written.length} length; its scores equal the harness's "
-        f"(largest difference {written.difference:.0e}). Try it: python {script} ITEM ..."
+        f"{written.label}: {written.folder}, accepts histories of {written.length} length; scores match the "
+        f"trained model (largest difference {written.difference:.0e}). Try it: python {script} ITEM ..."
     )
     return 0
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -60,9 +60,8 @@ class RecommendOptions(Options):
     filter_seen: bool | None = Field(
         None, description="leave out the items of a user's history; null = as in the run's evaluation"
     )
-    empty_histories: str = Field(
+    empty_histories: Literal["nothing", "popular"] = Field(
         "nothing",
-        pattern="^(nothing|popular)$",
         description="recommendations for users without a known item: nothing, or the most popular items",
     )
     batch_size: int | None = Field(None, ge=1, description="users per batch; null = the run's eval_batch_size")

@@ -86,7 +86,7 @@ ROWS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "tied_timestamps": ("interactions that share a timestamp with a neighbour", _percent),
     "tied_test_targets": ("test targets that depend on tie order *", _count),
     "tied_validation_targets": ("validation targets that depend on tie order *", _count),
-    "future_leak": ("temporal leakage: test targets older than the newest training *", _percent),
+    "future_leak": ("temporal leakage: test targets older than the newest training interaction *", _percent),
     "future_training": ("  training interactions newer than a test target, mean *", _percent),
 }
 

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from common.errors import UserError
 from common.locks import is_locked
+from common.schema import result_options
 from options import Resolved
 from runs.command import Command
 from runs.comparison.cells import run_name
@@ -39,9 +40,9 @@ class Cell:
     counters: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def kind(self) -> tuple[str, str, str]:
+    def kind(self) -> dict[str, Any]:
         """Runs of the same kind differ by their seed only, so they take about equally long."""
-        return self.config.label, self.config.run.dataset_code, self.config.dataset.model_dump_json()
+        return {key: value for key, value in result_options(self.config.values()).items() if key != "seed"}
 
     @property
     def epochs(self) -> int:
@@ -70,9 +71,9 @@ def _run(resolved: Resolved) -> int:
     config = CompareConfig.of(resolved)
     options = config.compare
     cells = [look(cell) for cell in config.cells]
-    left = {cell.name: time_left(cell, cells) for cell in cells if cell.state in TO_DO}
+    left = [time_left(cell, cells) if cell.state in TO_DO else None for cell in cells]
     table = Table("run", "state", "epochs", "best", "minutes", "time left", title="The runs of the comparison")
-    for cell in cells:
+    for cell, estimate in zip(cells, left, strict=True):
         best = cell.counters.get("best_value")
         table.add_row(
             cell.name,
@@ -82,14 +83,14 @@ def _run(resolved: Resolved) -> int:
             if best is None
             else f"{cell.config.evaluation.best_metric} {best:.4f} ({cell.counters.get('best_epoch')})",
             f"{cell.seconds / 60:.1f}" if cell.counters else "",
-            str(left.get(cell.name, "")),
+            "" if estimate is None else str(estimate),
         )
     on_screen = Console().is_terminal
     Console(width=None if on_screen else WIDTH, markup=False, emoji=False).print(table)
     for cell in cells:
         if cell.state == "failed":
             print(f"{cell.name} failed: {cell.counters.get('error')}")
-    print(_totals(cells, list(left.values()), options.max_parallel))
+    print(_totals(cells, [estimate for estimate in left if estimate is not None], options.max_parallel))
     return 0
 
 
@@ -154,6 +155,10 @@ def _shortest(cell: Cell) -> float | None:
     return max(epochs, 0) * cell.seconds / cell.epochs
 
 
+def _count(runs: int) -> str:
+    return "1 run" if runs == 1 else f"{runs} runs"
+
+
 def _totals(cells: list[Cell], left: list[Estimate], max_parallel: int | None) -> str:
     """The number of runs in each state, the minutes spent, and the time left."""
     counts = Counter(cell.state for cell in cells)
@@ -161,13 +166,13 @@ def _totals(cells: list[Cell], left: list[Estimate], max_parallel: int | None) -
     spent = sum(cell.seconds for cell in cells) / 60
     known = [estimate.seconds for estimate in left if estimate.seconds is not None]
     at_once = max(counts["running"], min(max_parallel or 1, max(len(left), 1)))
-    parts = [f"{len(cells)} runs: {states}; {spent:.1f} minutes of training"]
+    parts = [f"{_count(len(cells))}: {states}; {spent:.1f} minutes of training"]
     if known:
         signs = {estimate.sign for estimate in left if estimate.seconds is not None}
         sign = signs.pop() if len(signs) == 1 else "~"
         parts.append(f"time left {sign}{format_seconds(sum(known) / at_once)} with {at_once} at once")
     if len(known) < len(left):
-        parts.append(f"unknown for {len(left) - len(known)} runs" if known else "time left unknown")
+        parts.append(f"unknown for {_count(len(left) - len(known))}" if known else "time left unknown")
     return "; ".join(parts)
 
 

@@ -25,20 +25,21 @@ log = logging.getLogger(__name__)
 RunOutcome = Literal["reused", "trained", "failed", "interrupted"]
 
 
-def run_cells(config: CompareConfig) -> tuple[list[RunFolder], dict[str, RunOutcome]]:
+def run_cells(config: CompareConfig) -> tuple[list[RunFolder], dict[str, RunOutcome], dict[str, str]]:
     """Run what is missing: finished runs are reused, interrupted ones resumed; a failed run doesn't stop the others.
 
     Returns
     -------
     folders : the folders of runs with results
     outcomes : run folder -> how the run ended; incomplete after Ctrl-C
+    untuned : search and seed -> error, of the runs whose search failed
     """
     options = config.compare
     try:
         cells, untuned = tune_cells(config.cells, options)
     except KeyboardInterrupt:
         log.warning("interrupted: the same command resumes the search")
-        return [], {}
+        return [], {}, {}
     _check_folders(cells)
     folders = [run_folder(cell) for cell in cells]
     outcomes, tasks = _plan(cells, folders, options.retry_failed)
@@ -52,7 +53,7 @@ def run_cells(config: CompareConfig) -> tuple[list[RunFolder], dict[str, RunOutc
         log.warning("interrupted: the same command resumes the comparison")
     known = {str(folder.path): outcomes[str(folder.path)] for folder in folders if str(folder.path) in outcomes}
     done = [folder for folder in folders if known.get(str(folder.path)) in ("reused", "trained")]
-    return done, {**known, **dict.fromkeys(untuned, "failed")}
+    return done, known, untuned
 
 
 def _plan(

@@ -48,7 +48,7 @@ def resolve_compare(
     run_section, own_section = Section("run", "", RunOptions), Section("compare", "", CompareOptions)
     shared = [item for item in latest.values() if item.key not in CompareOptions.model_fields and item.key not in OWN]
     for item in latest.values():
-        if item.key in ("label", "model_code"):
+        if item.key in ("label", "model_code", "experiment_name"):
             problems.add("is each run's own; give it in `runs`", item.origin, item.key, item.text)
     run, options = check_section(run_section, latest, problems), check_section(own_section, latest, problems)
     if not isinstance(run, RunOptions) or not isinstance(options, CompareOptions):

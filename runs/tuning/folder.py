@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,9 +13,8 @@ from typing import Any
 from common.errors import UserError
 from common.files import write_text
 from common.locks import locked
-from common.schema import result_options
 from options.yaml_text import dump_mapping
-from runs.folders import read_config, search_folder
+from runs.folders import changed_options, search_folder
 from runs.results import TUNING
 from runs.tuning.config import TuneConfig
 from trainers.run_folder import RunFolder
@@ -43,7 +43,7 @@ class TuningFolder:
 
     def trials(self) -> list[Path]:
         """The folders of all trials."""
-        return sorted(self.path.glob("*trial-*"))
+        return sorted(path for path in self.path.glob("*trial-*") if re.fullmatch(r"(pilot-)?trial-\d{4,}", path.name))
 
     @contextmanager
     def claimed(self, config: TuneConfig) -> Iterator[None]:
@@ -78,12 +78,7 @@ class TuningFolder:
         options = config.experiment.run
         if not self.config.exists() or options.overwrite or options.pilot:
             return
-        before, now = result_options(read_config(self.config)), result_options(config.values())
-        changed = [
-            f"{key}: {before.get(key)} then, {now.get(key)} now"
-            for key in sorted(before.keys() | now.keys())
-            if before.get(key) != now.get(key)
-        ]
+        changed = changed_options(self.config, config.values(), config.experiment.origins)
         if changed:
             raise UserError(
                 f"{self.path} holds a search with other options ({'; '.join(changed)}): give another "

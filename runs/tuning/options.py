@@ -24,7 +24,7 @@ class TuneOptions(LaunchOptions):
     tune_minutes: float | None = Field(
         None,
         gt=0,
-        description="start no trial after the trials together have trained for this many minutes; null = no limit",
+        description="start no new trial once total training time reaches this many minutes; null = no limit",
         json_schema_extra=SEARCH_BUDGET,
     )
     pruner: Literal["median", "hyperband", "none"] = Field(

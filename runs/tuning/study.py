@@ -67,8 +67,8 @@ class StudyPlan:
             )
 
     def sign(self, study: Study) -> int:
-        """The factor between the metric and the study's values: 1, but -1 in an earlier version's study of an error,
-        which maximizes the negated error."""
+        """The factor between the metric and the study's values: 1; -1 for studies of earlier versions, which maximized
+        a negated error metric."""
         return 1 if (study.direction == StudyDirection.MAXIMIZE) == self.higher_is_better else -1
 
     def delete(self) -> None:

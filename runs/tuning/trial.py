@@ -86,8 +86,8 @@ def run_trial(config: TuneConfig, folder: TuningFolder, plan: StudyPlan, number:
 class _Pruning:
     """Reports each epoch's value and asks the study whether to prune the trial.
 
-    After a kill, epochs are repeated. The study is not asked about them again, except about the last one reported,
-    because its answer may have been lost.
+    Epochs that are repeated after a kill are not reported again. Only the last reported one is asked about again: its
+    answer may have been lost.
     """
 
     def __init__(self, trial: Trial, sign: int) -> None:

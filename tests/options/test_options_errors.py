@@ -160,3 +160,10 @@ def test_options_of_an_unknown_component_are_not_judged(registries: Registries) 
 def test_a_word_that_is_not_valid_utf_8(registries: Registries) -> None:
     with pytest.raises(OptionsError, match="not valid UTF-8"):
         parse(["--templates", "train_vae", "--label", "\udcff"], registries)
+
+
+def test_one_dash_is_named_first(registries: Registries) -> None:
+    (error,) = faults(registries, "-lr 3 --templates train_vae")
+    assert error == "`-lr` has one dash; options have two: --lr"
+    (error,) = faults(registries, "--templates train_vae --lr -inf")
+    assert error.startswith("--lr -inf: should be float > 0")

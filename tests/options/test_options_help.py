@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from fake_registries import fake_registries
 
-from options import HelpRequested, Registries, parse
+from options import HelpRequested, OptionsError, Registries, parse
 
 
 @pytest.fixture
@@ -72,3 +72,10 @@ def test_no_arguments_print_usage_with_examples(registries: Registries) -> None:
 
 def test_version(registries: Registries) -> None:
     assert "torch" in asked(registries, "--version")
+
+
+def test_help_for_what_does_not_exist_is_an_error(registries: Registries) -> None:
+    for words in (["--mode", "trian"], ["--dataset_code", "ml-1n"], ["--model_code", "vea"]):
+        with pytest.raises(OptionsError, match="did you mean") as caught:
+            parse([*words, "--help"], registries)
+        assert "Add --help" not in str(caught.value)

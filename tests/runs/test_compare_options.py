@@ -142,3 +142,7 @@ def test_errors(registries: Registries, line: str, message: str) -> None:
 
 def test_an_error_in_all_runs_is_reported_once(registries: Registries) -> None:
     assert faults(registries, "--templates quick --min_uc x --foo 1 --recover_len 0").count("\n  ") == 3
+
+
+def test_a_name_for_all_runs_is_refused(registries: Registries) -> None:
+    assert "--experiment_name one: is each run's own" in faults(registries, "--templates small --experiment_name one")

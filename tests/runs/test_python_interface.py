@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -61,6 +62,32 @@ def test_an_unknown_option_names_the_nearest_one(here: Path) -> None:
     with pytest.raises(UserError, match="there is no run at"):
         load_run(here / "nowhere")
     assert not (here / "experiments").exists()
+
+
+def test_a_killed_run_resumes_in_its_own_folder(here: Path) -> None:
+    trained = train("train_sas_ce", purchases(), **SMALL)
+    config = trained.folder / "config.yaml"
+    status = trained.folder / "status.json"
+    status.write_text(status.read_text().replace('"finished"', '"interrupted"'))
+    moved = trained.folder.rename(here / "moved")
+    assert train(moved / config.name, resume_training=True).folder == moved
+
+
+def test_the_table_is_kept_in_the_templates_data_folder(here: Path) -> None:
+    (here / "mine.yaml").write_text("extends: train_pop\nlocal_data_folder: elsewhere\nseed: 3\n")
+    trained = train(here / "mine.yaml", purchases(), dataset_name="named", test_negative_sampler_code=[])
+    assert trained.results["data"]["name"] == "named" and trained.results["seed"] == 3
+    assert list((here / "elsewhere" / "tables").glob("*.parquet")) and not (here / "Data").exists()
+
+
+def test_numbers_of_numpy_are_plain_options(here: Path) -> None:
+    trained = train("train_pop", purchases(), test_negative_sampler_code=[], seed=np.int64(4))
+    assert trained.results["seed"] == 4
+
+
+def test_a_command_without_an_experiment_has_no_configuration() -> None:
+    with pytest.raises(UserError, match="mode datasets has no experiment"):
+        configure(["--mode", "datasets"])
 
 
 def test_a_split_that_leaks_is_an_error(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -334,3 +334,10 @@ def test_numbers_stay_numbers(tmp_path: Path) -> None:
 def test_a_run_is_found_by_a_weights_file_too(vae: Path) -> None:
     assert read(vae / "models" / "best.safetensors", "--users", "all").equals(read(vae, "--users", "all"))
     assert data_of(vae.parent.parent).num_items <= ITEMS
+
+
+def test_a_template_beside_a_run_changes_nothing_of_it(runs: Path, tmp_path: Path) -> None:
+    run = make_run(runs, "pop")
+    output = tmp_path / "lists.csv"
+    words = ["--templates", "train_ease", "--mode", "recommend", "--users", "all", "--output", str(output)]
+    assert main.run([*words, "--pretrained_weights", str(run)]) == 0 and output.exists()

@@ -79,7 +79,7 @@ def test_a_running_run_differs_from_a_killed_one(place: Place) -> None:
     rows, below = ask_while_running(place)
     assert column(rows, 1) == ["finished", "finished", "running", "missing"]
     assert rows[2][5].startswith("<= ") and rows[3][5] == "unknown"
-    assert "1 missing, 1 running" in below and "unknown for 1 runs" in below
+    assert "1 missing, 1 running" in below and "unknown for 1 run" in below
     running.send(signal.SIGKILL)
     running.wait()
     rows, _ = ask(place)

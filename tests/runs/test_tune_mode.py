@@ -341,3 +341,25 @@ def test_a_run_of_a_search_has_the_search_s_options() -> None:
     run = in_process().run_with(Origin.program("here"), lr=0.5)
     assert run.run.mode == "train" and run.values()["lr"] == 0.5 and str(run.origins["lr"]) == "here"
     assert str(run.origins["max_len"]) == "--max_len" and "search" not in run.values()
+
+
+def test_overwriting_a_search_removes_its_trials_and_nothing_else(here: Path) -> None:
+    found(num_trials=1)
+    for name in ("my-trial-notes", "trial-run", "old-trial-0000"):
+        (here / name).mkdir()
+        (here / name / "kept.txt").touch()
+    found(num_trials=1, overwrite=True)
+    assert sorted(path.parent.name for path in here.glob("*/kept.txt")) == [
+        "my-trial-notes",
+        "old-trial-0000",
+        "trial-run",
+    ]
+
+
+def test_a_search_from_before_an_option_existed_resumes(here: Path) -> None:
+    found(num_trials=1)
+    config = here / "config.yaml"
+    values = yaml.safe_load(config.read_text())
+    del values["adam_beta2"]
+    config.write_text(yaml.safe_dump(values))
+    assert len(found(num_trials=2).table) == 3
