@@ -154,7 +154,9 @@ def _choose_model(choice: Choice, given: dict[str, RawOption], registries: Regis
     choice.unsettled.add("model")
     if code is not None:
         problems.extend([_unknown_code(given, "model_code", "model", code, models)])
-    elif "model_code" not in given or coerce(registries.run, given["model_code"]) is None:
+    elif "mode" not in choice.unsettled and (
+        "model_code" not in given or coerce(registries.run, given["model_code"]) is None
+    ):
         listed = ", ".join(sorted(models))
         problems.add(f"no model is chosen: give --templates (see --help), or --model_code with one of {listed}")
 
