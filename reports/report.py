@@ -1,5 +1,7 @@
 """The report of a set of recorded runs, in all output formats."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """A table of raw columns, and its invalid rows."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field

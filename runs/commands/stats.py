@@ -205,4 +205,4 @@ def _table(columns: list[Described]) -> Table:
     return table
 
 
-STATS = Command(("run", "dataset", "stats"), _run, StatsOptions, listed=listed_codes)
+STATS = Command(("run", "dataset", "stats"), _run, StatsOptions, listed=listed_codes, needs_torch=False)
