@@ -41,7 +41,8 @@ def card_parts() -> list[Part]:
     missing = [code for code in MODELS if not (CARDS / f"{code}.md").is_file()]
     if missing:
         raise UserError(
-            f"no model card for {', '.join(missing)}: copy docs/models/TEMPLATE.md to docs/models/<code>.md and fill it in"
+            f"no model card for {', '.join(missing)}: copy docs/models/TEMPLATE.md to docs/models/<code>.md and fill "
+            "it in"
         )
     runs = recorded_runs(ROOT / "results")
     return [Part(CARDS / f"{code}.md", None, card_results(code, runs)) for code in MODELS]
