@@ -111,7 +111,7 @@ REFUSED: dict[str, Refused] = {
     "hexadecimal rating": Refused("user,item,rating\n1,2,3\n1,3,0x10\n", "line 3: the rating '0x10' is not a number"),
     "hexadecimal time": Refused("user,item,time\n1,2,3\n1,3,0XfF\n", "line 3: timestamp '0XfF' is not a time"),
     "a field of 17 MiB in a short row": Refused(
-        lambda: b"user,item,text\n1,2,x\n1," + b"y" * (17 << 20) + b"\n", "row of more than 16 MiB"
+        lambda: b"user,item,text\n1,2,x\n1," + b"y" * (17 << 20) + b"\n", "row of more than 16 MiB|line 3"
     ),
     "a field of 17 MiB in a long row": Refused(
         lambda: b"user,item\n1,2\n" * 9 + b"1,2," + b"y" * (17 << 20) + b"\n", "line 19: field larger"

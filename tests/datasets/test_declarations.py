@@ -247,7 +247,7 @@ def test_only_code_names_sources_and_table_are_required(tmp_path: Path, capsys: 
 
 
 def test_table_needs_user_and_item() -> None:
-    with pytest.raises(TypeError, match="Lacking.table needs a column named 'item'"):
+    with pytest.raises(TypeError, match=r"Lacking\.table needs a column named 'item'"):
 
         class Lacking(TableDataset[RawFileOptions]):
             table = Table(",", ("user", "rating"))
