@@ -61,7 +61,7 @@ class TimedItemsOptions(RecentItemsOptions):
 
 
 class TimedItemsDataloader(RecentItemsDataloader):
-    """Left-padded batches, about as long as their longest window instead of `max_len`; with times if the data has any."""
+    """Left-padded batches, about as long as their longest window instead of `max_len`; with times if there are any."""
 
     options: TimedItemsOptions
 

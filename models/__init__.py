@@ -8,6 +8,7 @@ from models.bias import Bias
 from models.cdae import CDAE
 from models.decay_pop import DecayPop
 from models.ease import EASE
+from models.esas import ESAS
 from models.gru4rec import GRU4Rec
 from models.hstu import HSTU
 from models.hvamp import HVamp
@@ -32,6 +33,7 @@ MODELS: dict[str, type[Model]] = {
     "cdae": CDAE,
     "decay_pop": DecayPop,
     "ease": EASE,
+    "esas": ESAS,
     "gru4rec": GRU4Rec,
     "hstu": HSTU,
     "hvamp": HVamp,
