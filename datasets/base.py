@@ -28,6 +28,8 @@ CACHED_LOGGERS = tuple(f"datasets.{module}" for module in ("file", "readers", "p
 class DatasetOptions(Options):
     """Options of every dataset."""
 
+    of_data: ClassVar[bool] = True
+
     local_data_folder: Path = Field(
         Path("Data"), description="folder for raw files and prepared datasets", json_schema_extra=LOCATION
     )
