@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from datasets.funnel import Funnel
+
 PAD = 0
 SECONDS_OF_DAY = 24 * 3600
 ARRAYS = ("items", "offsets", "timestamps", "ratings", "user_ids", "item_ids")
@@ -31,6 +33,7 @@ class SequenceData:
     user_ids, item_ids : sorted original ids (int64 or str); item `i` is `item_ids[i - 1]`
     hash : 20 hex digits, a hash of the arrays only, not of the name or the options
     repeats : whether users consume items repeatedly; then seen items are candidates by default
+    funnel : the steps of reading and preparing the data, and what was left after each
     """
 
     name: str
@@ -42,6 +45,7 @@ class SequenceData:
     item_ids: npt.NDArray[np.generic]
     hash: str
     repeats: bool
+    funnel: Funnel = ()
 
     @property
     def num_users(self) -> int:
