@@ -41,6 +41,9 @@ class DatasetOptions(Options):
         "keep",
         description="a user's interactions with the same item: keep = all, sum = the last one, with summed ratings",
     )
+    drop_copies: bool = Field(
+        False, description="drop exact copies: rows with the user, the item and the second of an earlier row"
+    )
     tie_order: Literal["file", "item", "random"] = Field(
         "file",
         description="order of a user's interactions with equal timestamps: as in the file, by item id, or random",
@@ -150,7 +153,7 @@ class Dataset(ABC, Generic[AnyOptions]):
             del raw  # frees memory for preparing
             data = prepare(rows, options.rules(), name=name)
             del rows
-        data = replace(data, repeats=options.repeats == "keep" and self.has_repeat_consumption(options, data))
+            data = replace(data, repeats=options.repeats == "keep" and self.has_repeat_consumption(options, data))
         cache.store(folder, data, [(note.levelno, _with_placeholder(note)) for note in notes])
         log.info(
             "%s: %d users, %d items, %d interactions; cached in %s",

@@ -1,7 +1,7 @@
 """Prepare interactions: filter rows, assign dense ids, order each user's history by time."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -10,12 +10,13 @@ import pandas as pd
 from common.errors import UserError
 from datasets.encode import densify, encode
 from datasets.order import TieOrder, time_order
+from datasets.repeats import drop_exact_copies, exact_copies, repeat_rate
 from datasets.rows import Repeats, Rows, filter_rows, keep_popular_items, merge_repeats, sample_users
 from datasets.sequence_data import SequenceData, with_hash
 
 log = logging.getLogger(__name__)
 
-PREPARE_VERSION = 2
+PREPARE_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Rules:
     ----------
     min_rating : keep ratings >= this; None = all
     since, until : keep since <= time < until, in seconds UTC; None = unbounded
+    drop_copies : drop exact copies, see `drop_exact_copies`
     repeats : how to merge a user's interactions with the same item, see `merge_repeats`
     min_uc, min_sc : minimum number of interactions of a user and of an item
     filter_mode : "core" repeats both filters until nothing changes; "once" drops rare items, then users with too few
@@ -39,6 +41,7 @@ class Rules:
     min_rating: float | None = None
     since: int | None = None
     until: int | None = None
+    drop_copies: bool = False
     repeats: Repeats = "keep"
     min_uc: int = 0
     min_sc: int = 0
@@ -97,6 +100,9 @@ def prepare(rows: Rows, rules: Rules, *, name: str) -> SequenceData:
     before = f"{len(rows):,} rows, {len(rows.user_ids):,} users, {len(rows.item_ids):,} items"
     _check_rules(rows, rules, name)
     _filter_values(rows, rules, name)
+    if rules.drop_copies:
+        dropped = drop_exact_copies(rows)
+        log.info("%s: dropped %d exact copies (user, item and second of an earlier row)", name, dropped)
     tie_order = rules.tie_order
     if rules.repeats != "keep":
         rows.keep(time_order(rows.users, rows.items, rows.ticks, tie_order, rules.tie_seed))
@@ -127,7 +133,16 @@ def prepare(rows: Rows, rules: Rules, *, name: str) -> SequenceData:
         hash="",
         repeats=False,
     )
-    return with_hash(data)
+    copies = exact_copies(data)
+    if copies:
+        log.info(
+            "%s: %d of %d interactions are exact copies (user, item and second of an earlier one); they don't count as "
+            "repeats. To drop them: --drop_copies true",
+            name,
+            copies,
+            data.num_interactions,
+        )
+    return with_hash(replace(data, copies=copies, repeat_rate=repeat_rate(data, copies)))
 
 
 def _check_rules(rows: Rows, rules: Rules, name: str) -> None:
@@ -139,6 +154,8 @@ def _check_rules(rows: Rows, rules: Rules, name: str) -> None:
     timed = [key for key in ("since", "until") if getattr(rules, key) is not None]
     if rules.tie_order != "file":
         timed.append("tie_order")
+    if rules.drop_copies:
+        timed.append("drop_copies")
     if rows.ticks is None and timed:
         raise UserError(
             f"{name} has no timestamps (its rows are assumed to be in time order), so {' and '.join(timed)} can't be "
