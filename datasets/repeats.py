@@ -20,7 +20,7 @@ def exact_copies(data: SequenceData) -> int:
     begins[np.asarray(data.offsets[:-1])] = True
     tied = ~begins
     tied[:-1] |= ~begins[1:]
-    pairs = np.cumsum(begins)[tied] * (data.num_items + 1) + items[tied]
+    pairs = np.cumsum(begins, dtype=np.int64)[tied] * (data.num_items + 1) + items[tied]
     return len(pairs) - _distinct(pairs)
 
 
@@ -38,8 +38,8 @@ def _distinct(keys: IntArray) -> int:
     return len(keys) - int(np.count_nonzero(keys[1:] == keys[:-1]))
 
 
-def drop_exact_copies(rows: Rows) -> int:
-    """Drop rows with the user, the item and the second of an earlier row; returns their number."""
+def drop_exact_copies(rows: Rows) -> None:
+    """Drop rows with the user, the item and the second of an earlier row."""
     seconds = rows.seconds()
     order = time_order(rows.users, rows.items, seconds, "item")  # copies are neighbours, in the order of the rows
     same = np.ones(max(len(order) - 1, 0), dtype=bool)
@@ -50,4 +50,3 @@ def drop_exact_copies(rows: Rows) -> int:
     kept = np.ones(len(rows), dtype=bool)
     kept[order[1:][same]] = False
     rows.keep_where(kept)
-    return int(np.count_nonzero(same))

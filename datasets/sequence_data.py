@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from datasets.funnel import Funnel
+
 PAD = 0
 SECONDS_OF_DAY = 24 * 3600
 ARRAYS = ("items", "offsets", "timestamps", "ratings", "user_ids", "item_ids")
@@ -33,6 +35,7 @@ class SequenceData:
     repeats : whether users consume items repeatedly; then seen items are candidates by default
     copies : number of prepared interactions with the user, the item and the second of an earlier one
     repeat_rate : share of the other prepared interactions with an item that the user had before
+    funnel : the steps of reading and preparing the data, and what was left after each
     """
 
     name: str
@@ -46,6 +49,7 @@ class SequenceData:
     repeats: bool
     copies: int = 0
     repeat_rate: float = 0.0
+    funnel: Funnel = ()
 
     @property
     def num_users(self) -> int:

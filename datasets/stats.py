@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from datasets.funnel import as_records
 from datasets.moments import to_text
 from datasets.repeats import exact_copies, repeat_rate
 from datasets.sequence_data import SECONDS_OF_DAY, IntArray, SequenceData, Split
@@ -23,6 +24,7 @@ def statistics(data: SequenceData) -> dict[str, Any]:
     - length_...: interactions per user.
     - exact_copies: number of interactions with the user, the item and the second of an earlier one.
     - repeat_rate: share of the other interactions with an item that the user had before.
+    - funnel: the steps of reading and preparing, with the rows, users and items left after each.
     - first_time, last_time: ISO 8601, UTC; span_days: days between them.
     - tied_timestamps: share of interactions that share a timestamp with a neighbour in the user's history.
     - tied_test_targets, tied_validation_targets: number of leave-one-out targets that depend on the order of tied
@@ -49,6 +51,7 @@ def statistics(data: SequenceData) -> dict[str, Any]:
         "exact_copies": copies,
         "mean_rating": None if data.ratings is None else float(data.ratings.mean(dtype=np.float64)),
         **_time_statistics(data),
+        "funnel": as_records(data.funnel),
     }
 
 

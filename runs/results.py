@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from common.version import code_version
+from datasets.funnel import as_records
 from evaluation.evaluator import Evaluation, Evaluator, Phase
 from runs.experiment import Experiment
 from trainers.device import describe_device, peak_memory_mib
@@ -100,6 +101,7 @@ def describe(experiment: Experiment) -> dict[str, Any]:
             "interactions": data.num_interactions,
             "repeat_rate": data.repeat_rate,
             "exact_copies": data.copies,
+            "funnel": as_records(data.funnel),
         },
         "protocol": protocol(evaluator),
         "parameters": experiment.model.num_parameters(),

@@ -35,10 +35,10 @@ def test_copies_do_not_make_people_repeat(load_file: LoadFile, caplog: pytest.Lo
     assert "so seen items are ranked" in caplog.text
 
 
-def test_dropping_copies_drops_nothing_else(load_file: LoadFile, caplog: pytest.LogCaptureFixture) -> None:
+def test_dropping_copies_drops_nothing_else(load_file: LoadFile) -> None:
     later = [row.replace("1600000", "1700000") for row in ROWS[:5]]
     dropped = load_file(table(*later, *ROWS[:12], ROWS[0]), drop_copies=True)
-    assert "dropped 13 exact copies" in caplog.text
+    assert [step.rows for step in dropped.funnel][-2:] == [258, 245]
     assert dropped.hash == load_file(table(*later), name="without.csv").hash
     assert dropped.copies == 0 and dropped.repeats
 
