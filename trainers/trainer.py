@@ -89,6 +89,8 @@ class Trainer:
 
     def train(self, resume: bool) -> TrainingState:
         """Train until a stopping rule or Ctrl-C; the model then has the best weights of the run."""
+        if self.options.item_optimizer != "dense":
+            self.model.use_sparse_gradients()
         self.optimizer = make_optimizer(self.model.parameters(), self.options)
         stages = self.stages()
         if resume:
