@@ -7,6 +7,7 @@ from models.bert import Bert
 from models.bias import Bias
 from models.cdae import CDAE
 from models.ease import EASE
+from models.esas import ESAS
 from models.gru4rec import GRU4Rec
 from models.hstu import HSTU
 from models.hvamp import HVamp
@@ -29,6 +30,7 @@ MODELS: dict[str, type[Model]] = {
     "bias": Bias,
     "cdae": CDAE,
     "ease": EASE,
+    "esas": ESAS,
     "gru4rec": GRU4Rec,
     "hstu": HSTU,
     "hvamp": HVamp,

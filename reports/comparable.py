@@ -9,7 +9,7 @@ from common.schema import result_options
 from reports.collect import Phase, Run, RunRecord
 
 # Keys of the recorded protocol that don't affect a value; candidate sets are compared separately.
-NO_MEASURE = {"candidates", "selected_by"}
+NO_MEASURE = {"candidates", "selected_by", "in_words"}
 SPLIT_OPTIONS = (
     *("validation_share", "test_share", "validation_time", "test_time", "targets", "cold_users", "cold_items"),
     *("heldout_users", "fold_in", "target_share", "min_heldout_items", "distinct_items", "split_seed", "unseen_rating"),
