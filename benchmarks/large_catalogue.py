@@ -2,9 +2,10 @@
 
     python benchmarks/large_catalogue.py [--users N] [--items N] [--interactions N] [--steps N] [OPTION OF main.py ...]
 
-The default is SASRec with `sampled_ce`, 256 negatives, length 50, 64 units and batches of 64 windows on 300,000 users,
-942,021 items and 6 million interactions, whose popularity follows Zipf's law. Every further option is one of `main.py`,
-for instance `--item_optimizer dense --share_negatives true`. The data is generated and prepared once in `--folder`.
+The default is the template `train_sas_large` (SASRec with `sampled_ce`, 256 negatives, length 50, 64 units, batches of
+64 windows) on 300,000 users, 942,021 items and 6 million interactions, whose popularity follows Zipf's law. Every
+further option is one of `main.py`, for instance `--item_optimizer dense --share_negatives false`. The data is generated
+and prepared once in `--folder`.
 """
 
 import argparse
@@ -22,14 +23,12 @@ import pyarrow.parquet as pq
 import torch
 
 from runs.api import configure
+from runs.config import ExperimentConfig
 from runs.experiment import Experiment
 from trainers.device import describe_device, peak_memory_mib
 from trainers.optimization import add_gradients, clip_gradients, make_optimizer
 
-SETTINGS = (
-    "--templates train_sas_ce --loss sampled_ce --train_negative_sample_size 256 --max_len 50 --hidden_units 64 "
-    "--train_batch_size 64 --min_sc 0 --min_uc 0 --test_negative_sampler_code [] --beyond_accuracy false"
-).split()
+SETTINGS = ["--templates", "train_sas_large", "--min_sc", "0", "--min_uc", "0"]
 
 
 def generate(path: Path, users: int, items: int, interactions: int) -> None:
@@ -54,7 +53,6 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=942_021)
     parser.add_argument("--interactions", type=int, default=6_000_000)
     parser.add_argument("--steps", type=int, default=20, help="training steps to time, after two for warming up")
-    parser.add_argument("--evaluated", type=int, default=2_048, help="users to evaluate")
     arguments, options = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
@@ -62,10 +60,10 @@ def main() -> None:
         if not path.exists():
             generate(path, arguments.users, arguments.items, arguments.interactions)
         data = ["--dataset_code", "file", "--dataset_path", str(path), "--local_data_folder", str(folder)]
-        measure(configure([*SETTINGS, *data, *options]), arguments.steps, arguments.evaluated)
+        measure(configure([*SETTINGS, *data, *options]), arguments.steps)
 
 
-def measure(config, steps: int, evaluated: int) -> None:  # type: ignore[no-untyped-def]
+def measure(config: ExperimentConfig, steps: int) -> None:
     """Print the seconds of building, of a training step and of an evaluation, and the peak memory after each."""
     began = time.perf_counter()
     experiment = Experiment.build(config)
@@ -77,9 +75,9 @@ def measure(config, steps: int, evaluated: int) -> None:  # type: ignore[no-unty
     optimizer = make_optimizer(model.parameters(), config.trainer)
     model.train()
     batches = loader.epoch(experiment.generators.loader)
-    seconds = []
+    seconds, cpu_seconds = [], []
     for step in range(steps + 2):
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         optimizer.zero_grad()
         batch = next(batches).to(device)
         positions = model.cpu_positions if device.type == "cpu" else None
@@ -88,18 +86,20 @@ def measure(config, steps: int, evaluated: int) -> None:  # type: ignore[no-unty
         optimizer.step()
         losses["loss"].item()
         seconds.append(time.perf_counter() - began)
+        cpu_seconds.append(time.process_time() - cpu_began)
     print(
-        f"step: median {statistics.median(seconds[2:]):.3f} s, {min(seconds[2:]):.3f} to {max(seconds[2:]):.3f}; "
+        f"step: median {statistics.median(seconds[2:]):.3f} s, {min(seconds[2:]):.3f} to {max(seconds[2:]):.3f} "
+        f"({statistics.median(cpu_seconds[2:]):.3f} s of CPU); "
         f"{loader.batches_per_epoch()} steps an epoch; peak memory {peak_memory_mib(device):.0f} MiB",
         flush=True,
     )
     del optimizer
-    size = config.evaluation.eval_batch_size
-    began = time.perf_counter()
-    experiment.evaluator.evaluate(model, device, "validation", batch_limit=-(-evaluated // size))
-    spent = time.perf_counter() - began
+    users = len(experiment.evaluator.heldout("validation").users)
+    began, cpu_began = time.perf_counter(), time.process_time()
+    experiment.evaluator.evaluate(model, device, "validation")
+    spent, cpu = time.perf_counter() - began, time.process_time() - cpu_began
     print(
-        f"evaluation: {evaluated} users in {spent:.1f} s, {evaluated / spent:.0f} users a second; "
+        f"evaluation: {users} users in {spent:.1f} s ({cpu:.1f} s of CPU), {users / spent:.0f} users a second; "
         f"peak memory {peak_memory_mib(device):.0f} MiB; float32 matmul precision "
         f"{torch.get_float32_matmul_precision()}"
     )

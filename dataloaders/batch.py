@@ -28,7 +28,7 @@ class Batch:
     timestamps : int64 [B, L], seconds UTC of each input item; 0 at padding
     next_timestamps : int64 [B, L], seconds UTC of the item after each input item; the last is the request in evaluation
     request_times : int64 [B], seconds UTC at which a recommendation is requested
-    negatives : int64 [B, L, K], [B, 1, K] if shared within a window, or [1, 1, K] if shared by the batch; PAD for a user
+    negatives : int64 [B, L, K], [B, 1, K] if shared within a window, [1, 1, K] if by the whole batch; PAD for a user
         who has every item
     negative_log_q : float32, the shape of `negatives`; log probability of drawing each
     """

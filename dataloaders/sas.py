@@ -37,8 +37,8 @@ class SASDataloaderOptions(SequenceDataloaderOptions):
     )
     share_negatives: bool | Literal["batch"] = Field(
         False,
-        description="share the negatives between all predictions of a window (true) or of the whole batch (batch): faster "
-        "if there are many. Those of a batch may include items of a user's own history",
+        description="share the negatives between all predictions of a window (true) or of the whole batch (batch): "
+        "faster if there are many. Those of a batch may include items of a user's own history",
     )
 
     @model_validator(mode="after")

@@ -28,8 +28,8 @@ class GenericTrainerOptions(TrainerOptions):
     )
     item_optimizer: Literal["dense", "sparse", "sparse_adagrad"] = Field(
         "dense",
-        description="how the item table is updated: dense = like all parameters; sparse = adam on the rows that the batch "
-        "touches, whose cost doesn't grow with the catalogue; sparse_adagrad = row-wise Adagrad on these rows",
+        description="how the item table is updated: dense = like all parameters; sparse = adam on the rows that the "
+        "batch touches, whose cost doesn't grow with the catalogue; sparse_adagrad = row-wise Adagrad on these rows",
     )
     lr: float = Field(1e-3, gt=0, description="initial learning rate")
     adam_beta2: float = Field(

@@ -12,10 +12,9 @@ from torch.optim.adam import adam
 class RowwiseAdam(torch.optim.Adam):
     """Adam (or AdamW) for dense gradients, and a row-wise optimizer for tables with sparse gradients.
 
-    A step costs what the batch touches, not what the catalogue has. If every row is touched in every step, the result
-    of row-wise Adam is that of Adam to the last bit. Otherwise the two differ: the moments and the weight decay of a row
-    that isn't touched stand still, where Adam would shrink the moments and move the row further. (`torch.optim.SparseAdam`
-    is lazy in the same way.)
+    A step costs what the batch touches, not what the catalogue has. If every row is touched in every step, row-wise
+    Adam gives the bits of Adam. Otherwise the two differ: a row that isn't touched keeps its moments and its weights,
+    where Adam would decay the moments and move the weights on (`torch.optim.SparseAdam` is lazy in the same way).
 
     Parameters
     ----------
@@ -78,6 +77,7 @@ class RowwiseAdam(torch.optim.Adam):
         """Row-wise Adagrad on `rows` int64 [n] of a table, with their gradient [n, H]."""
         state = self.state[table]
         if not state:
+            state["step"] = torch.zeros(())  # torch expects one when it loads the state
             state["sum"] = torch.zeros(len(table), dtype=table.dtype, device=table.device)
         weights, rate = table.index_select(0, rows), group["lr"]
         if group["decoupled_weight_decay"]:
