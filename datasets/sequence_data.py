@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.ragged import concatenated_ranges, offsets_of
+from datasets.funnel import Funnel
 
 PAD = 0
 SECONDS_OF_DAY = 24 * 3600
@@ -35,6 +36,7 @@ class SequenceData:
     user_ids, item_ids : sorted original ids (int64 or str); item `i` is `item_ids[i - 1]`
     hash : 20 hex digits, a hash of the arrays only, not of the name or the options
     repeats : whether users consume items repeatedly; then seen items are candidates by default
+    funnel : the steps of reading and preparing the data, and what was left after each
     """
 
     name: str
@@ -46,6 +48,7 @@ class SequenceData:
     item_ids: npt.NDArray[np.generic]
     hash: str
     repeats: bool
+    funnel: Funnel = ()
 
     @property
     def num_users(self) -> int:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from datasets.funnel import as_records
 from datasets.moments import to_text
 from datasets.sequence_data import SECONDS_OF_DAY, IntArray, SequenceData, Split
 from datasets.splits.leakage import future_shares
@@ -21,6 +22,7 @@ def statistics(data: SequenceData) -> dict[str, Any]:
     - density: share of all user-item pairs that occur.
     - length_...: interactions per user.
     - repeat_rate: share of interactions with an item that the user had before.
+    - funnel: the steps of reading and preparing, with the rows, users and items left after each.
     - first_time, last_time: ISO 8601, UTC; span_days: days between them.
     - tied_timestamps: share of interactions that share a timestamp with a neighbour in the user's history.
     - tied_test_targets, tied_validation_targets: number of leave-one-out targets that depend on the order of tied
@@ -45,6 +47,7 @@ def statistics(data: SequenceData) -> dict[str, Any]:
         "repeat_rate": repeats,
         "mean_rating": None if data.ratings is None else float(data.ratings.mean(dtype=np.float64)),
         **_time_statistics(data),
+        "funnel": as_records(data.funnel),
     }
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from common.version import code_version
+from datasets.funnel import as_records
 from evaluation.evaluator import Evaluation, Evaluator, Phase
 from runs.experiment import Experiment
 from trainers.device import describe_device, peak_memory_mib
@@ -79,6 +80,7 @@ def describe(experiment: Experiment) -> dict[str, Any]:
             "users": data.num_users,
             "items": data.num_items,
             "interactions": data.num_interactions,
+            "funnel": as_records(data.funnel),
         },
         "protocol": protocol(evaluator),
         "parameters": experiment.model.num_parameters(),
