@@ -167,9 +167,7 @@ def test_negatives_of_a_batch_give_the_loss_of_the_same_at_each_position(sampler
     negatives = shared.negatives.expand(count, length, size)
     each = dataclasses.replace(
         shared,
-        negatives=negatives.masked_fill(
-            negatives == shared.targets[:, :, None], 0
-        ),
+        negatives=negatives.masked_fill(negatives == shared.targets[:, :, None], 0),
         negative_log_q=shared.negative_log_q.expand(count, length, size),
     )
     model = make_model("sas", loader, {"loss": "sampled_ce"})
