@@ -1,11 +1,14 @@
 """What `datasets` provides to other packages: interactions as flat arrays, and their split."""
 
+from __future__ import annotations
+
 import hashlib
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from common.ragged import concatenated_ranges, offsets_of
 from datasets.funnel import Funnel
 
 PAD = 0
@@ -106,6 +109,14 @@ class Heldout:
     input_end: IntArray
     targets: IntArray
     target_offsets: IntArray
+
+    def take(self, rows: IntArray) -> Heldout:
+        """The users of these rows, int64 [k], in their order."""
+        first, last = self.target_offsets[rows], self.target_offsets[rows + 1]
+        targets = self.targets[concatenated_ranges(first, last)]
+        return Heldout(
+            self.users[rows], self.input_start[rows], self.input_end[rows], targets, offsets_of(last - first)
+        )
 
 
 @dataclass(frozen=True)
