@@ -24,6 +24,8 @@ class Command:
         lists no datasets
     resolve : resolves its options; None = the standard way, `options.resolve.resolve`
     overrides_runs : whether options of its runs' components may be given, to override those of the runs
+    description : what it does, in a few words, for `--help` and `--mode list commands`
+    main_option : the option whose value may follow the command's name, as in `--mode list models`
     needs_torch : whether it uses torch; other commands start without loading it
     """
 
@@ -33,4 +35,6 @@ class Command:
     listed: Callable[[Any, str], list[str]] | None = None
     resolve: Resolve | None = None
     overrides_runs: bool = False
+    description: str = ""
+    main_option: str | None = None
     needs_torch: bool = True

@@ -9,7 +9,7 @@ from datasets import DATASETS, SPLITS
 from evaluation.options import EvaluationOptions
 from models import MODELS
 from options.registries import Command, Registries
-from runs.config import model_conflict, protocol_conflict
+from runs.config import CONFLICTS
 from runs.run_options import RunOptions
 from trainers import TRAINERS
 
@@ -27,5 +27,5 @@ def make_registries(commands: Mapping[str, Command]) -> Registries:
         },
         shared={"evaluation": EvaluationOptions},
         commands=commands,
-        conflicts=(protocol_conflict, model_conflict),
+        conflicts=CONFLICTS,
     )

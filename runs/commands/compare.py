@@ -52,4 +52,11 @@ def _run(resolved: Resolved) -> int:
     return 0
 
 
-COMPARE = Command(("run", "compare"), _run, CompareOptions, resolve=resolve_compare, overrides_runs=True)
+COMPARE = Command(
+    ("run", "compare"),
+    _run,
+    CompareOptions,
+    resolve=resolve_compare,
+    overrides_runs=True,
+    description="train several models on several datasets, and show their table",
+)

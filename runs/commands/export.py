@@ -19,4 +19,4 @@ def _run(resolved: Resolved) -> int:
     return 0
 
 
-EXPORT = Command(("run", "export"), _run, ExportOptions)
+EXPORT = Command(("run", "export"), _run, ExportOptions, description="write a trained model for other programs")

@@ -252,4 +252,6 @@ def _run(resolved: Resolved) -> int:
     return 0
 
 
-RECOMMEND = Command(("run", "recommend"), _run, RecommendOptions)
+RECOMMEND = Command(
+    ("run", "recommend"), _run, RecommendOptions, description="write top-k recommendations of a trained model"
+)
