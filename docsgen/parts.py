@@ -5,6 +5,7 @@ from pathlib import Path
 
 from common.errors import UserError
 from docsgen.cards import card_results
+from docsgen.headline import Recorded, findings, forest_plot, headline_table
 from docsgen.records import recorded_runs
 from models import MODELS
 from reports import ReportOptions, report
@@ -12,6 +13,7 @@ from runs.commands import load_registries
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+RESULTS = ROOT / "results"
 CARDS = DOCS / "models"
 RESULT_METRICS = ("NDCG@10", "Recall@10", "NDCG@100", "RMSE", "MAE")
 
@@ -31,8 +33,15 @@ def all_parts() -> list[Part]:
     Raises UserError if a model has no card.
     """
     load_registries()  # a report must know of every option whether it decides results
-    tables = report([str(ROOT / "results")], ReportOptions(metrics=RESULT_METRICS)).block()
-    return [*card_parts(), Part(DOCS / "results.md", None, tables)]
+    tables = report([str(RESULTS)], ReportOptions(metrics=RESULT_METRICS)).block()
+    recorded = Recorded(recorded_runs(RESULTS))
+    return [
+        *card_parts(),
+        Part(DOCS / "results.md", None, tables),
+        Part(ROOT / "README.md", "findings", findings(recorded)),
+        Part(ROOT / "README.md", "headline", headline_table(recorded)),
+        Part(DOCS / "pictures" / "headline.svg", None, forest_plot(recorded)),
+    ]
 
 
 def card_parts() -> list[Part]:
@@ -43,5 +52,5 @@ def card_parts() -> list[Part]:
             f"no model card for {', '.join(missing)}: copy docs/models/TEMPLATE.md to docs/models/<code>.md and fill "
             "it in"
         )
-    runs = recorded_runs(ROOT / "results")
+    runs = recorded_runs(RESULTS)
     return [Part(CARDS / f"{code}.md", None, card_results(code, runs)) for code in MODELS]
