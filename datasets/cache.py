@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import stat
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from datasets.sequence_data import ARRAYS, SequenceData
 
 log = logging.getLogger(__name__)
 
-CACHE_VERSION = 4
+CACHE_VERSION = 5
 CHUNK_BYTES = 1 << 20
 META = "meta.json"
 NAME_PLACEHOLDER = "{name}"  # for the dataset's name in notes, as the same content may be loaded under another name
@@ -29,16 +30,14 @@ TEMPORARY = (".*.tmp", "hashes/.*.tmp")  # patterns below the folder of prepared
 
 
 def _content_sum(path: Path) -> str:
-    """Size and sum (mod 2^64) of a file's 64-bit words: detects truncation and flipped bits at memory speed."""
+    """Size and CRC-32 of a file: detects truncation, changed bytes and swapped blocks, at 2 GB/s."""
     size = total = 0
-    buffer = bytearray(CHUNK_BYTES)  # reused, as allocating memory would take longer than reading
-    words = np.frombuffer(buffer, dtype=np.uint64)
+    buffer = memoryview(bytearray(CHUNK_BYTES))  # reused, as allocating memory would take longer than reading
     with open(path, "rb") as file:
         while count := file.readinto(buffer):
             size += count
-            total += int(words[: count // 8].sum(dtype=np.uint64))
-            total += int.from_bytes(buffer[count // 8 * 8 : count], "little")  # the last bytes of the file
-    return f"{size}-{total % 2**64:016x}"
+            total = zlib.crc32(buffer[:count], total)
+    return f"{size}-{total:08x}"
 
 
 def _check(meta: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ class Dimensions:
     pad_counts : PAD is treated as an item (a bug of released code, kept as an option)
     steps_per_epoch : optimizer steps of an epoch, for schedules that count epochs
     first_day, num_days : the UTC days of the training interactions, counted from 1970-01-01; num_days 0 = unknown
+    num_interactions : training interactions
     """
 
     num_items: int
@@ -36,6 +37,7 @@ class Dimensions:
     steps_per_epoch: int = 1
     first_day: int = 0
     num_days: int = 0
+    num_interactions: int = 0
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ class FittedModel(Model):
     def fit(self, items: Tensor, offsets: Tensor) -> None:
         """Learn from the training items of each user u: `items[offsets[u]:offsets[u + 1]]`, int64, in time order.
 
-        What the model `needs` is passed by keyword, one value per item: `ratings` float32 [nnz], `timestamps` int64
+        What the model `required` is passed by keyword, one value per item: `ratings` float32 [nnz], `timestamps` int64
         [nnz].
         """
 

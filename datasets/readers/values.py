@@ -198,7 +198,7 @@ def _ratings(table: RawTable, invalid: InvalidRows, advice: str) -> npt.NDArray[
     if text is not None:
         values, ok = parse_numbers(text)
     elif pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-        values = np.asarray(pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy(), dtype=np.float64)
+        values = np.asarray(pc.fill_null(column.cast(pa.float64(), safe=False), np.nan).to_numpy(), dtype=np.float64)
         ok = np.isfinite(values)
     else:
         raise UserError(f"{table.path}: the rating column has type {column.type}; expected numbers")

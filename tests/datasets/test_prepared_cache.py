@@ -136,6 +136,11 @@ def blank(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-16] + bytes(16))
 
 
+def swap(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:-32] + content[-16:] + content[-32:-16])
+
+
 def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
@@ -145,7 +150,9 @@ def cheat(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [*(f"{key}.npy" for key in ARRAYS), "meta.json"])
-@pytest.mark.parametrize("damage", [flip, blank, truncate, Path.unlink, cheat], ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize(
+    "damage", [flip, blank, swap, truncate, Path.unlink, cheat], ids=lambda damage: damage.__name__
+)
 def test_damaged_cache_is_rebuilt(
     load_file: LoadFile, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, damage: Callable[[Path], None]
 ) -> None:
