@@ -1,7 +1,6 @@
 """The headline of README.md: a table, a forest plot and findings, each with intervals over users."""
 
 from collections.abc import Sequence
-
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -16,17 +15,17 @@ from reports.collect import read_per_user
 DATA, SPLIT = "ml-1m-order", "leave_one_out"
 LABELS = ("gSASRec", "SASRec-CE", "HSTU", "GRU4Rec", "BERT4Rec", "ESAPR", "SASRec", "MARank", "EASE", "Pop")
 MINUS = "\N{MINUS SIGN}"
-FINDINGS = """
-- **The next item:** take SASRec with the softmax over all items (`train_sas_ce`). Its NDCG@10 is {loss} above that with
-  its published loss, one negative per item, after {minutes} minutes on one CPU core instead of {bce_minutes}.
-- **New users, seconds to train:** take EASE (`train_ease`). In a shop its NDCG@100 is {shop} above that of the best
-  autoencoder; on MovieLens they don't differ ({films}).
-- **Timestamps help:** MEANTIME is {meantime} ahead of BERT4Rec. HSTU gains {hstu} from time, which may be chance.
-- **Sampled metrics mislead:** among 100 popular negatives ESAPR is {sampled} ahead of SASRec with its published loss, in the
-  full ranking it isn't ({unsampled}).
-- **ESAPR**, the main model, reaches its published NDCG@10 among 100 popular negatives ({reached}; published .4284). In the
-  full ranking it is {esapr} below SASRec with the full softmax.
-"""
+FINDINGS = (
+    "**The next item:** take SASRec with the softmax over all items (`train_sas_ce`). Its NDCG@10 is {loss} above that "
+    "with its published loss, one negative per item, after {minutes} minutes on one CPU core instead of {bce_minutes}.",
+    "**New users, seconds to train:** take EASE (`train_ease`). In a shop its NDCG@100 is {shop} above that of the "
+    "best autoencoder; on MovieLens they don't differ ({films}).",
+    "**Timestamps help:** MEANTIME is {meantime} ahead of BERT4Rec. HSTU gains {hstu} from time, which may be chance.",
+    "**Sampled metrics mislead:** among 100 popular negatives ESAPR is {sampled} ahead of SASRec with its published "
+    "loss; in the full ranking it isn't ({unsampled}).",
+    "**ESAPR**, the main model, reaches its published NDCG@10 among 100 popular negatives ({reached}; published "
+    ".4284). In the full ranking it is {esapr} below SASRec with the full softmax.",
+)
 
 
 class Recorded:
@@ -116,12 +115,9 @@ def findings(recorded: Recorded) -> str:
         "unsampled": recorded.gain(esapr, bce, column),
         "esapr": recorded.gain(esapr, sasrec, column, -1),
     }
-    return FINDINGS.format(
-        **gains,
-        minutes=_minutes(sasrec),
-        bce_minutes=_minutes(bce),
-        reached=number(esapr.mean("popular", "NDCG@10") or 0),
-    ).strip()
+    gains |= {"minutes": _minutes(sasrec), "bce_minutes": _minutes(bce)}
+    gains["reached"] = number(esapr.mean("popular", "NDCG@10") or 0)
+    return "\n".join(f"- {line.format(**gains)}" for line in FINDINGS)
 
 
 WIDTH, ROW, LEFT, RIGHT = 760, 26, 110, 90
@@ -158,8 +154,7 @@ def forest_plot(recorded: Recorded) -> str:
             f'<text x="{LEFT - 12}" y="{y + 5:.1f}" text-anchor="end" fill="#222">{escape(group.label)}</text>',
             f'<line x1="{x(low):.1f}" x2="{x(high):.1f}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="3"/>',
             f'<circle cx="{x(mean):.1f}" cy="{y}" r="5" fill="{colour}"/>',
-            f'<text x="{WIDTH - 12}" y="{y + 5:.1f}" text-anchor="end" fill="#222">'
-            f"{escape(_minutes(group))}</text>",
+            f'<text x="{WIDTH - 12}" y="{y + 5:.1f}" text-anchor="end" fill="#222">{escape(_minutes(group))}</text>',
         ]
     axis = "NDCG@10 on MovieLens-1M, full ranking (mean and 95 % interval over users)"
     middle = (LEFT + WIDTH - RIGHT) / 2
