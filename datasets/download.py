@@ -86,6 +86,8 @@ def download(sources: Sequence[Source], folder: Path, use: Callable[[Path], Path
     UserError
         If no source provides the file. Names each source with its problem.
     """
+    if not sources:
+        raise UserError(f"the raw data can't be downloaded: no source of it is known\n{what}")
     failures = []
     for source in sources:
         if source.needs:

@@ -6,7 +6,9 @@ from models.base import Dimensions, FittedModel, Model, Stage
 from models.bert import Bert
 from models.bias import Bias
 from models.cdae import CDAE
+from models.decay_pop import DecayPop
 from models.ease import EASE
+from models.esas import ESAS
 from models.gru4rec import GRU4Rec
 from models.hstu import HSTU
 from models.hvamp import HVamp
@@ -16,6 +18,7 @@ from models.meantime import Meantime
 from models.mult_dae import MultDAE
 from models.mult_vae import MultVAE
 from models.pop import Pop
+from models.recent_pop import RecentPop
 from models.recvae import RecVAE
 from models.sas import SAS
 from models.tisas import TiSAS
@@ -28,7 +31,9 @@ MODELS: dict[str, type[Model]] = {
     "bert": Bert,
     "bias": Bias,
     "cdae": CDAE,
+    "decay_pop": DecayPop,
     "ease": EASE,
+    "esas": ESAS,
     "gru4rec": GRU4Rec,
     "hstu": HSTU,
     "hvamp": HVamp,
@@ -38,6 +43,7 @@ MODELS: dict[str, type[Model]] = {
     "mult_dae": MultDAE,
     "mult_vae": MultVAE,
     "pop": Pop,
+    "recent_pop": RecentPop,
     "recvae": RecVAE,
     "sas": SAS,
     "tisas": TiSAS,

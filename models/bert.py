@@ -6,7 +6,7 @@ from torch import Tensor
 
 from models.base import Dimensions
 from models.cloze import ClozeModel, HeadedClozeOptions
-from models.layers.attention import Transformer, key_mask, sequence_lengths
+from models.layers.attention import BlockForm, Transformer, key_mask, sequence_lengths
 from models.layers.dropout import Dropout
 from models.layers.embedding import PositionEmbedding, init_parameters
 
@@ -29,11 +29,13 @@ class Bert(ClozeModel):
         self.dropout = Dropout(options.dropout)
         self.body = Transformer(
             options.num_blocks,
-            width,
-            options.num_heads,
-            options.inner_factor * width,
-            options.dropout,
-            options.attention_dropout,
+            BlockForm(
+                width,
+                options.num_heads,
+                options.inner_factor * width,
+                options.dropout,
+                options.attention_dropout,
+            ),
         )
         init_parameters(self)
 

@@ -6,9 +6,10 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from models.base import Dimensions
-from models.layers.attention import Transformer, key_mask
+from models.layers.attention import BlockForm, Norm, Residual, Transformer, key_mask
 from models.layers.dropout import Dropout
 from models.layers.embedding import PositionEmbedding, init_parameters
+from models.layers.feed_forward import Activation
 from models.next_item import NextItemModel, PlacedOptions
 
 
@@ -29,11 +30,22 @@ class TransformerOptions(PlacedOptions):
 
 
 class SASOptions(TransformerOptions):
-    """Options of model `sas`."""
+    """Options of model `sas`, whose defaults are those of SASRec's published code."""
+
+    residual: Residual = Field(
+        "normed", description="what a layer's output is added to: its normalised input, or its plain input"
+    )
+    gates: bool = Field(
+        False, description="multiply the output of each layer by a sigmoid gate of its input, as LiGR does"
+    )
+    activation: Activation = Field(
+        "gelu", description="of the feed-forward layers; swiglu has a third matrix and no biases"
+    )
+    norm: Norm = Field("layer", description="layer norm, or RMS norm, which doesn't subtract the mean")
 
 
 class SAS(NextItemModel):
-    """x = sqrt(H) E[items] + P, causal blocks that add to normalised states, logits of the next item E @ LN(x)."""
+    """x = sqrt(H) E[items] + P, causal blocks (`TransformerBlock`), logits of the next item E @ LN(x)."""
 
     code = "sas"
     Options = SASOptions
@@ -46,12 +58,17 @@ class SAS(NextItemModel):
         self.dropout = Dropout(options.dropout)
         self.body = Transformer(
             options.num_blocks,
-            width,
-            options.num_heads,
-            options.inner_factor * width,
-            options.dropout,
-            options.attention_dropout,
-            normed_residual=True,
+            BlockForm(
+                width,
+                options.num_heads,
+                options.inner_factor * width,
+                options.dropout,
+                options.attention_dropout,
+                options.residual,
+                options.gates,
+                options.activation,
+                options.norm,
+            ),
         )
         init_parameters(self, linear_spread=0.5 * width**-0.5)  # .06 for 64 units: it learns sooner than with .02
 

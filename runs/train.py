@@ -104,6 +104,7 @@ def _train(
         description["label"], data.name, data.num_users, data.num_items, data.num_interactions, len(loader.windows),
         description["parameters"], description["device"], folder.path,
     )  # fmt: skip
+    log.info("protocol: %s", description["protocol"]["in_words"])
     stop_early = None if trial is None else trial.stop_early
     deciding = result_options(config.values())
     parts = Parts(model, loader, evaluator, folder, experiment.generators, device, options.pilot, deciding, stop_early)

@@ -16,6 +16,8 @@ NUM_ITEMS = 40
 CAUSAL = [
     ("sas", {}),
     ("sas", {"positions_from": "start"}),
+    ("sas", {"residual": "plain", "norm": "rms"}),
+    ("esas", {}),
     ("gru4rec", {"gru_units": 16}),
     ("hstu", {}),
     ("hstu", {"use_time": True}),

@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ["common", "datasets", "dataloaders", "models", "trainers", "evaluation", "options", "runs", "reports"]
+PACKAGES = [
+    "common",
+    "datasets",
+    "dataloaders",
+    "models",
+    "trainers",
+    "evaluation",
+    "options",
+    "runs",
+    "reports",
+    "docsgen",
+]
 PAGE = ROOT / "docs" / "architecture.md"
 
 

@@ -256,12 +256,18 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
         number, name = key.split("/", 1)
         state.setdefault(int(number), {})[name] = value
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    names = {"momentum_buffer"} if isinstance(optimizer, torch.optim.SGD) else {"step", "exp_avg", "exp_avg_sq"}
     for index, named in state.items():
-        fits = index in range(len(parameters)) and named.keys() == names
-        if not fits or any(
-            value.shape != (() if name == "step" else parameters[index].shape) or not value.is_floating_point()
-            for name, value in named.items()
-        ):
+        shapes = {name: tuple(value.shape) for name, value in named.items() if value.is_floating_point()}
+        if index not in range(len(parameters)) or shapes not in _known_states(optimizer, parameters[index]):
             raise ValueError(f"the optimizer's state of parameter {index} is another optimizer's or another model's")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _known_states(optimizer: torch.optim.Optimizer, parameter: Tensor) -> list[dict[str, tuple[int, ...]]]:
+    """The states that an optimizer may keep of a parameter: name -> shape."""
+    whole = tuple(parameter.shape)
+    if isinstance(optimizer, torch.optim.SGD):
+        return [{"momentum_buffer": whole}]
+    moments: dict[str, tuple[int, ...]] = {"step": (), "exp_avg": whole, "exp_avg_sq": whole}
+    by_rows: dict[str, tuple[int, ...]] = {"step": (), "sum": whole[:1]}
+    return [moments, by_rows] if getattr(optimizer, "adagrad", False) else [moments]

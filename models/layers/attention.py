@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.layers.dropout import Dropout
-from models.layers.feed_forward import FeedForward
+from models.layers.feed_forward import Activation, FeedForward
 from models.layers.padding import at_last
+
+Residual = Literal["plain", "normed"]
+Norm = Literal["layer", "rms"]
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
@@ -89,60 +95,87 @@ class SelfAttention(nn.Module):
         return output
 
 
+@dataclass(frozen=True)
+class BlockForm:
+    """The sizes and the parts of a transformer block.
+
+    Attributes
+    ----------
+    width, heads, inner : units of the states, attention heads, units of the feed-forward layer
+    dropout, attention_dropout : of each layer's output, of the attention weights
+    residual : what a layer's output is added to; see `TransformerBlock`
+    gates : multiply each layer's output by sigmoid(W x + b) of what the layer normalises
+    activation, norm : of the feed-forward layer; before each layer
+    """
+
+    width: int
+    heads: int
+    inner: int
+    dropout: float
+    attention_dropout: float
+    residual: Residual = "plain"
+    gates: bool = False
+    activation: Activation = "gelu"
+    norm: Norm = "layer"
+
+
+def make_norm(width: int, kind: Norm) -> nn.Module:
+    """Layer norm, or RMS norm: x / sqrt(mean(x^2)) times a learned scale (Zhang & Sennrich 2019)."""
+    return nn.LayerNorm(width) if kind == "layer" else nn.RMSNorm(width)
+
+
 class TransformerBlock(nn.Module):
     """x + Attention(LN(x)), then x + FeedForward(LN(x)): the pre-norm order, which trains without a warm-up.
 
-    With `normed_residual`, LN(x) + Attention(LN(x), x), then LN(x) + FeedForward(LN(x)): only queries are normalised,
-    and what is added to is normalised too, as SASRec's published code has it.
+    With the residual `normed`, LN(x) + Attention(LN(x), x), then LN(x) + FeedForward(LN(x)): only queries are
+    normalised, and what is added to is normalised too, as SASRec's published code has it. With gates,
+    x + sigmoid(W x + b) * Attention(LN(x)), and likewise for the feed-forward layer (LiGR, Borisyuk et al. 2025).
     """
 
-    def __init__(
-        self, width: int, heads: int, inner: int, dropout: float, attention_dropout: float, normed_residual: bool
-    ) -> None:
+    def __init__(self, form: BlockForm) -> None:
         super().__init__()
-        self.attention_norm = nn.LayerNorm(width)
-        self.attention = SelfAttention(width, heads, attention_dropout)
-        self.feed_forward_norm = nn.LayerNorm(width)
-        self.feed_forward = FeedForward(width, inner, dropout)
-        self.dropout = Dropout(dropout)
-        self.normed_residual = normed_residual
+        self.attention_norm = make_norm(form.width, form.norm)
+        self.attention = SelfAttention(form.width, form.heads, form.attention_dropout)
+        self.feed_forward_norm = make_norm(form.width, form.norm)
+        self.feed_forward = FeedForward(form.width, form.inner, form.dropout, form.activation)
+        self.dropout = Dropout(form.dropout)
+        self.normed_residual = form.residual == "normed"
+        self.attention_gate = nn.Linear(form.width, form.width) if form.gates else None
+        self.feed_forward_gate = nn.Linear(form.width, form.width) if form.gates else None
 
     def forward(self, x: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
         """[B, T, H] -> [B, T, H]; mask and causal as `SelfAttention` has them."""
         normed = self.attention_norm(x)
         attended, base = (x, normed) if self.normed_residual else (normed, x)
-        return self._fed_forward(base + self.dropout(self.attention(normed, attended, mask, causal)))
+        mixed = self.dropout(self.attention(normed, attended, mask, causal))
+        return self._fed_forward(base + _gated(self.attention_gate, x, mixed))
 
     def last_only(self, x: Tensor, lengths: Tensor, mask: Tensor) -> Tensor:
         """The output at position lengths - 1 of each row: [B, T, H] -> [B, 1, H], at a fraction of the work."""
         normed = self.attention_norm(x)
         attended, base = (x, normed) if self.normed_residual else (normed, x)
-        return self._fed_forward(at_last(base, lengths) + self.attention(at_last(normed, lengths), attended, mask))
+        mixed = self.attention(at_last(normed, lengths), attended, mask)
+        return self._fed_forward(at_last(base, lengths) + _gated(self.attention_gate, at_last(x, lengths), mixed))
 
     def _fed_forward(self, x: Tensor) -> Tensor:
         normed = self.feed_forward_norm(x)
-        output: Tensor = (normed if self.normed_residual else x) + self.dropout(self.feed_forward(normed))
+        fed = self.dropout(self.feed_forward(normed))
+        output: Tensor = (normed if self.normed_residual else x) + _gated(self.feed_forward_gate, x, fed)
         return output
 
 
-class Transformer(nn.Module):
-    """Blocks, and a layer norm at the end."""
+def _gated(gate: nn.Module | None, x: Tensor, output: Tensor) -> Tensor:
+    """A layer's output, times the sigmoid of its gate at x if there is one."""
+    return output if gate is None else gate(x).sigmoid() * output
 
-    def __init__(
-        self,
-        blocks: int,
-        width: int,
-        heads: int,
-        inner: int,
-        dropout: float,
-        attention_dropout: float,
-        normed_residual: bool = False,
-    ) -> None:
+
+class Transformer(nn.Module):
+    """Blocks, and a norm at the end."""
+
+    def __init__(self, blocks: int, form: BlockForm) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(
-            TransformerBlock(width, heads, inner, dropout, attention_dropout, normed_residual) for _ in range(blocks)
-        )
-        self.norm = nn.LayerNorm(width)
+        self.blocks = nn.ModuleList(TransformerBlock(form) for _ in range(blocks))
+        self.norm = make_norm(form.width, form.norm)
 
     def forward(self, x: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
         """[B, T, H] -> [B, T, H]"""

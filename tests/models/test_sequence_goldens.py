@@ -83,6 +83,31 @@ def test_sas_equals_its_formula(origin: str) -> None:
     torch.testing.assert_close(last[0], model.body.norm(x)[-1])
 
 
+def rms(x: Tensor, scale: Tensor) -> Tensor:
+    """x / sqrt(mean(x^2)) * scale"""
+    return x / (x.square().mean(-1, keepdim=True) + torch.finfo(x.dtype).eps).sqrt() * scale
+
+
+@pytest.mark.parametrize("norm", ["layer", "rms"])
+def test_esas_equals_its_formula(norm: str) -> None:
+    model: Any = model_of("esas", {"norm": norm})
+    x = model.items.weight[ITEMS] * math.sqrt(WIDTH) + places_of(model.positions, "end")
+
+    def normed(layer: Any, x: Tensor) -> Tensor:
+        return layer(x) if norm == "layer" else rms(x, layer.weight)
+
+    for block in model.body.blocks:
+        z = normed(block.attention_norm, x)
+        x = x + block.attention_gate(x).sigmoid() * loop_attention(block.attention, z, z, causal=True)
+        first, third = block.feed_forward.up.weight.chunk(2)  # W1, W3
+        z = normed(block.feed_forward_norm, x)
+        fed = (F.silu(z @ first.T) * (z @ third.T)) @ block.feed_forward.down.weight.T
+        x = x + block.feed_forward_gate(x).sigmoid() * fed
+    torch.testing.assert_close(states(model), normed(model.body.norm, x))
+    last = model.last_states(torch.tensor([ITEMS]), torch.tensor([len(ITEMS)]), None, None)
+    torch.testing.assert_close(last[0], normed(model.body.norm, x)[-1])
+
+
 def test_bert_equals_its_formula() -> None:
     model: Any = model_of("bert")
     x = torch.cat([model.items.weight[ITEMS], model.hidden_item[None]])

@@ -62,7 +62,7 @@ def test_causal_models_do_not_see_later_items(code: str, options: dict[str, Any]
     assert not torch.allclose(before[:, 5], after[:, 5])
 
 
-@pytest.mark.parametrize("code", ["sas", "hstu", "tisas"])
+@pytest.mark.parametrize("code", ["sas", "esas", "hstu", "tisas"])
 @pytest.mark.parametrize("origin", ["start", "end"])
 def test_positions_from_the_start_leak_no_sequence_length(code: str, origin: str) -> None:
     model = make_model(code, make_loader("sas", timed_split()), {"positions_from": origin})
@@ -133,7 +133,7 @@ def test_candidates_score_as_among_all_items(code: str, options: dict[str, Any])
     torch.testing.assert_close(model.scores(inputs, candidates), model.scores(inputs).gather(1, candidates))
 
 
-@pytest.mark.parametrize("code", ["sas", "bert", "gru4rec", "hstu", "tisas", "meantime", "marank"])
+@pytest.mark.parametrize("code", ["sas", "esas", "bert", "gru4rec", "hstu", "tisas", "meantime", "marank"])
 def test_the_padding_row_stays_0_and_parameters_start_small(code: str) -> None:
     loader = make_loader(MODELS[code].dataloader_code, timed_split())
     kind = MODELS[code]
