@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from common.errors import UserError
 from common.files import expanded, write_text
 from common.locks import locked, wait_until_free
 from common.schema import Options, current_names, result_options
+from common.texts import path_part
 from options import Origin
 from options.resolved import flat
 from runs.config import ExperimentConfig
@@ -54,7 +54,7 @@ def search_folder(config: ExperimentConfig, *of_the_search: Options) -> Path:
 
 
 def _group_folder(config: ExperimentConfig) -> Path:
-    return Path(config.run.experiment_root) / (config.run.experiment_group or _as_name(_dataset_name(config)))
+    return Path(config.run.experiment_root) / (config.run.experiment_group or path_part(_dataset_name(config), "run"))
 
 
 def _dataset_name(config: ExperimentConfig) -> str:
@@ -64,7 +64,7 @@ def _dataset_name(config: ExperimentConfig) -> str:
 
 def _name_prefix(config: ExperimentConfig) -> str:
     """The common prefix of derived names: the same for runs that differ in other options only."""
-    return _as_name(f"{config.label}-seed{config.run.seed}-")
+    return path_part(f"{config.label}-seed{config.run.seed}-", "run")
 
 
 def _digest(config: ExperimentConfig, more: Sequence[Options]) -> str:
@@ -114,11 +114,6 @@ def _folder_of_template(config: ExperimentConfig) -> Path | None:
         if not origin.is_default and not of_template:
             return None
     return template.parent
-
-
-def _as_name(text: str) -> str:
-    """`text` with everything but letters, digits, and `._+-` replaced."""
-    return re.sub(r"[^\w.+-]+", "_", text).strip(".") or "run"
 
 
 @contextlib.contextmanager

@@ -103,6 +103,7 @@ def _train(
         description["label"], data.name, data.num_users, data.num_items, data.num_interactions, len(loader.windows),
         description["parameters"], description["device"], folder.path,
     )  # fmt: skip
+    log.info("protocol: %s", description["protocol"]["in_words"])
     stop_early = None if trial is None else trial.stop_early
     parts = Parts(model, loader, evaluator, folder, experiment.generators, device, options.pilot, stop_early)
     make_trainer: Callable[[Any, Parts], Trainer | FitTrainer] = TRAINERS[str(options.trainer_code)]

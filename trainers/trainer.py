@@ -89,6 +89,8 @@ class Trainer:
 
     def train(self, resume: bool) -> TrainingState:
         """Train until a stopping rule or Ctrl-C; the model then has the best weights of the run."""
+        if self.options.item_optimizer != "dense":
+            self.model.use_sparse_gradients()
         self.optimizer = make_optimizer(self.model.parameters(), self.options)
         stages = self.stages()
         if resume:
@@ -213,14 +215,16 @@ class Trainer:
             board.add_scalar(f"validation/{name}", number, epoch)
         board.add_scalar("train/lr", rate, epoch)
         evaluator = self.parts.evaluator
+        margin = evaluator.margin(validation)
         log.info(
-            "epoch %d (%s): loss %.4f, %s %s %.4f, best %.4f in epoch %d; %.1f s%s",
+            "epoch %d (%s): loss %.4f, %s %s %.4f%s, best %.4f in epoch %d; %.1f s%s",
             epoch,
             stage.name,
             losses["loss"],
             evaluator.deciding_candidates,
             evaluator.options.best_metric,
             value,
+            "" if margin is None else f" +- {margin:.4f}",
             self.state.best_value or 0.0,
             self.state.best_epoch,
             seconds,
