@@ -28,6 +28,8 @@ from models.base import Model
 log = logging.getLogger(__name__)
 Phase = Literal["validation", "test"]
 PHASES: tuple[Phase, ...] = ("validation", "test")
+MOST_SCORES = 1 << 25  # in memory at once, about: users are ranked in smaller batches if the catalogue is large
+DRAW_OF_USERS = 20_260_000  # seed of option eval_users: all runs validate on the same users
 LIST_LENGTH = 10  # of the top-k lists for coverage, novelty and popularity lift
 
 
@@ -39,10 +41,12 @@ class Evaluation:
     ----------
     metrics : metrics[candidates][metric], means over users
     per_user : per_user["candidates/metric"], float32 [n], in the order of the held-out set
+    standard_errors : as `metrics`, the standard error of each mean; empty for predicted ratings
     """
 
     metrics: dict[str, dict[str, float]]
     per_user: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    standard_errors: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def value(self, candidates: str, metric: str) -> float:
         """One metric on one set of candidates."""
@@ -73,7 +77,13 @@ class Evaluator:
         return self.measured(phase).heldout if self.options.seen_targets == "skip" else heldout
 
     def _of_split(self, phase: Phase) -> Heldout:
-        return self.loader.split.validation if phase == "validation" else self.loader.split.test
+        if phase == "test":
+            return self.loader.split.test
+        validation, wanted = self.loader.split.validation, self.options.eval_users
+        if wanted is None or wanted >= len(validation.users) or self.predicts_ratings:
+            return validation
+        drawn = np.random.default_rng(DRAW_OF_USERS).choice(len(validation.users), wanted, replace=False)
+        return validation.take(np.sort(drawn))
 
     def measured(self, phase: Phase) -> Measured:
         """What is measured of a phase, after option `seen_targets`."""
@@ -150,6 +160,12 @@ class Evaluator:
         """best_metric on the deciding candidates, which selects the best model."""
         return evaluation.value(self.deciding_candidates, self.options.best_metric)
 
+    def margin(self, evaluation: Evaluation) -> float | None:
+        """Half the width of the 95 % interval of a validation's `deciding_value`; None if all users are evaluated."""
+        if self.options.eval_users is None or not evaluation.standard_errors:
+            return None
+        return 1.96 * evaluation.standard_errors[self.deciding_candidates][self.options.best_metric]
+
     def evaluate(
         self,
         model: Model,
@@ -185,9 +201,10 @@ class Evaluator:
         per_user: dict[str, NDArray[np.float32]] = {}
         lists: list[torch.Tensor] = []
         measured = self.measured(phase)
-        batches: Iterable[EvalBatch] = self.loader.evaluation(measured.heldout, self.options.eval_batch_size)
+        size = min(self.options.eval_batch_size, max(1, MOST_SCORES // (self.loader.data.num_items + 1)))
+        batches: Iterable[EvalBatch] = self.loader.evaluation(measured.heldout, size)
         if progress is not None:
-            batches = progress(batches, -(-len(heldout.users) // self.options.eval_batch_size))
+            batches = progress(batches, -(-len(heldout.users) // size))
         model.eval()
         with torch.inference_mode():
             for number, fetched in enumerate(batches):
@@ -206,7 +223,7 @@ class Evaluator:
         metrics = {name: total.result() for name, total in sums.items()}
         if lists:
             metrics["full"].update(self._beyond_accuracy(torch.cat(lists), phase))
-        return Evaluation(metrics, per_user)
+        return Evaluation(metrics, per_user, {name: total.standard_errors() for name, total in sums.items()})
 
     def _ranks(
         self, model: Model, scores: torch.Tensor, batch: EvalBatch, seen: torch.Tensor | None, phase: Phase

@@ -33,7 +33,9 @@ def init_parameters(module: nn.Module, spread: float = INIT_RANGE, linear_spread
 
 
 class ItemEmbedding(nn.Module):
-    """weight [V + 1, H]; row 0 (PAD) is 0 and stays so."""
+    """weight [V + 1, H]; row 0 (PAD) is 0 and stays so. With `sparse`, lookups have sparse gradients."""
+
+    sparse = False
 
     def __init__(self, num_items: int, width: int) -> None:
         super().__init__()
@@ -41,7 +43,7 @@ class ItemEmbedding(nn.Module):
 
     def forward(self, items: Tensor) -> Tensor:
         """int64 [...] -> [..., H]"""
-        return F.embedding(items, self.weight, padding_idx=0)
+        return F.embedding(items, self.weight, padding_idx=0, sparse=self.sparse)
 
     def logits(self, hidden: Tensor, candidates: Tensor | None = None) -> Tensor:
         """hidden [B, H] @ weight.T: [B, V + 1]; or just that of `candidates` int64 [B, C]: [B, C]."""

@@ -40,7 +40,8 @@ class Predictions:
     hidden : [B, L, H], the states
     targets : int64 [B, L], the items that follow; PAD where there is none
     items : the item embeddings, with PAD
-    negatives : int64 [B, L, K], or [B, 1, K] shared by a window; PAD where none is left; None if none are drawn
+    negatives : int64 [B, L, K], [B, 1, K] shared by a window, or [1, 1, K] shared by the batch; PAD where none is left;
+        None if none are drawn
     negative_log_q : of the shape of negatives: log of the probability of drawing it
     """
 
@@ -55,7 +56,12 @@ class Predictions:
         assert self.negatives is not None and self.negative_log_q is not None
         hidden, used = self.hidden, self.targets > 0  # [B, L, H], [B, L]
         positive = (hidden[used] * self.items(self.targets[used])).sum(-1)  # [N]
-        if self.negatives.shape[1] == 1:  # shared by a window: [B, L, H] x [B, H, K]
+        if len(self.negatives) == 1:  # shared by the batch, and perhaps a target of some rows: [N, H] x [H, K]
+            shared = self.negatives[0, 0]  # [K]
+            logits = hidden[used] @ self.items(shared).T
+            negatives = shared.masked_fill(self.targets[used][:, None] == shared, 0)  # [N, K]
+            log_q = self.negative_log_q[0].expand_as(logits)
+        elif self.negatives.shape[1] == 1:  # shared by a window: [B, L, H] x [B, H, K]
             negatives = self.negatives.expand(-1, hidden.shape[1], -1)[used]  # [N, K]
             logits = torch.bmm(hidden, self.items(self.negatives.squeeze(1)).transpose(1, 2))[used]  # [N, K]
             log_q = self.negative_log_q.expand(-1, hidden.shape[1], -1)[used]
