@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from docsgen.cards import card_results
+from docsgen.commands import reproduce
 from docsgen.headline import Recorded, findings, forest_plot, headline_table
 from docsgen.records import recorded_runs
 from models import MODELS
@@ -30,10 +31,12 @@ def all_parts() -> list[Part]:
     """Make the text of every generated part from results/ and the registries."""
     load_registries()  # a report must know of every option whether it decides results
     tables = report([str(RESULTS)], ReportOptions(metrics=RESULT_METRICS)).block()
-    recorded = Recorded(recorded_runs(RESULTS))
+    groups = recorded_runs(RESULTS)
+    recorded = Recorded(groups)
     return [
         *card_parts(),
         Part(DOCS / "results.md", None, tables),
+        Part(DOCS / "reproduce.md", None, reproduce(groups)),
         Part(ROOT / "README.md", "findings", findings(recorded)),
         Part(ROOT / "README.md", "headline", headline_table(recorded)),
         Part(DOCS / "pictures" / "headline.svg", None, forest_plot(recorded)),

@@ -11,7 +11,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # mkdocs imports this file alone
 
 from docsgen.options_pages import options_pages  # noqa: E402
-from models import MODELS  # noqa: E402
 
 LINK = re.compile(r"\]\((?!https?:|#)([^)\s]+)\)")
 
@@ -20,10 +19,11 @@ def on_config(config: Any) -> Any:
     """Add the pages that are made here to the navigation, and a fence for equations."""
     fences = config.mdx_configs.setdefault("pymdownx.superfences", {}).setdefault("custom_fences", [])
     fences.append({"name": "math", "class": "math", "format": _equation})
-    cards = sorted(MODELS, key=lambda code: _title(ROOT / "docs" / "models" / f"{code}.md").lower())
+    folder = ROOT / "docs" / "models"
+    cards = sorted({*folder.glob("*.md")} - {folder / "index.md", folder / "TEMPLATE.md"}, key=_title)
     for entry in config.nav:
         if "Models" in entry:
-            entry["Models"] = ["models/index.md", *(f"models/{code}.md" for code in cards)]
+            entry["Models"] = ["models/index.md", *(f"models/{card.name}" for card in cards)]
         if "Reference" in entry:
             options = ["reference/options/index.md", *(f"reference/options/{name}.md" for name in options_pages())]
             entry["Reference"][0] = {"Options": options}
@@ -41,8 +41,8 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def _title(page: Path) -> str:
-    """The first heading of a page."""
-    return page.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+    """The first heading of a page, in small letters."""
+    return page.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ").lower()
 
 
 def _moved(page: Path) -> str:
