@@ -5,13 +5,16 @@ from models.autorec import AutoRec, UserAutoRec
 from models.base import Dimensions, FittedModel, Model, Stage
 from models.bert import Bert
 from models.bias import Bias
+from models.bsarec import BSARec
 from models.cdae import CDAE
 from models.ease import EASE
 from models.esas import ESAS
+from models.fmlp import FMLP
 from models.gru4rec import GRU4Rec
 from models.hstu import HSTU
 from models.hvamp import HVamp
 from models.itemknn import ItemKNN
+from models.lrurec import LRURec
 from models.marank import MARank
 from models.meantime import Meantime
 from models.mult_dae import MultDAE
@@ -28,13 +31,16 @@ MODELS: dict[str, type[Model]] = {
     "autorec_user": UserAutoRec,
     "bert": Bert,
     "bias": Bias,
+    "bsarec": BSARec,
     "cdae": CDAE,
     "ease": EASE,
     "esas": ESAS,
+    "fmlp": FMLP,
     "gru4rec": GRU4Rec,
     "hstu": HSTU,
     "hvamp": HVamp,
     "itemknn": ItemKNN,
+    "lrurec": LRURec,
     "marank": MARank,
     "meantime": Meantime,
     "mult_dae": MultDAE,
