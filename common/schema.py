@@ -26,6 +26,7 @@ RECORD: dict[str, Any] = {"role": "record"}
 SEARCH_BUDGET: dict[str, Any] = {"role": "search_budget"}
 
 _roles: dict[str, str] = {}  # option -> role, of every schema that declares one
+_data_options: set[str] = set()  # of every schema with `of_data`
 _renamed: dict[str, str] = {}  # former name -> current name, of every schema that declares one
 
 
@@ -39,9 +40,11 @@ class Options(BaseModel):
     ----------
     renamed : former name -> current name of each renamed option. Former names are still read from templates, command
         lines and recorded runs, but `--help` doesn't show them.
+    of_data : whether the options say what the prepared data is; they are identified by the data's hash
     """
 
     renamed: ClassVar[dict[str, str]] = {}
+    of_data: ClassVar[bool] = False
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, protected_namespaces=(), allow_inf_nan=False
@@ -57,6 +60,8 @@ class Options(BaseModel):
                 raise TypeError(f"option {key} of {cls.__name__} has the unknown role {role!r}")
             if role != "result":
                 _roles[key] = str(role)
+            if cls.of_data:
+                _data_options.add(key)
         for former, current in cls.renamed.items():
             if former in cls.model_fields or current not in cls.model_fields:
                 raise TypeError(f"{cls.__name__} renames {former} to {current}: only the second may be its option")
@@ -80,6 +85,11 @@ class Options(BaseModel):
 def options_with_role(*roles: Role) -> frozenset[str]:
     """The options of all schemas imported so far that have one of these roles."""
     return frozenset(key for key, role in _roles.items() if role in roles)
+
+
+def data_options() -> frozenset[str]:
+    """The options of all datasets imported so far that say what the prepared data is."""
+    return frozenset(key for key in _data_options if _roles.get(key, "result") in ("result", "input_path"))
 
 
 def current_name(key: str) -> str:

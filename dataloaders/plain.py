@@ -1,31 +1,28 @@
-"""Users with their most recent items, for models that don't train on windows (popularity)."""
+"""Users with their most recent items, for models that don't train on windows: popularity, neighbours, linear models."""
 
 from __future__ import annotations
 
 import torch
 from pydantic import Field
 
-from dataloaders.base import Dataloader, DataloaderOptions, as_int64
+from dataloaders.base import as_int64
 from dataloaders.batch import Batch
+from dataloaders.sequences import TimedItemsDataloader, TimedItemsOptions
 from dataloaders.windows import Int, Windows, gather_padded, sliding_windows
 
 
-class PlainDataloaderOptions(DataloaderOptions):
+class PlainDataloaderOptions(TimedItemsOptions):
     """Options of dataloader `plain`."""
 
     max_len: int = Field(50, ge=1, description="maximum number of recent items per user in a batch")
 
 
-class PlainDataloader(Dataloader):
-    """One window per user: the most recent items."""
+class PlainDataloader(TimedItemsDataloader):
+    """One window per user: the most recent items; with times, also when a recommendation is requested."""
 
     code = "plain"
     Options = PlainDataloaderOptions
     options: PlainDataloaderOptions
-
-    @property
-    def max_len(self) -> int:
-        return self.options.max_len
 
     def training_windows(self) -> Windows:
         return sliding_windows(self.split.train_start, self.split.train_end, self.options.max_len, None)
@@ -34,5 +31,10 @@ class PlainDataloader(Dataloader):
         return self.inputs(windows.user, windows.start, windows.end)
 
     def inputs(self, user: Int, start: Int, end: Int) -> Batch:
-        items = gather_padded(self.data.items, start, end, self.options.max_len)
-        return Batch(users=torch.from_numpy(user), items=as_int64(items))
+        length = self.longest(start, end)
+        return Batch(
+            users=torch.from_numpy(user),
+            items=as_int64(gather_padded(self.data.items, start, end, length)),
+            timestamps=self.item_times(start, end, length),
+            request_times=self.request_times(user, start, end),
+        )

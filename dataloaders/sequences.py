@@ -42,16 +42,9 @@ class RecentItemsDataloader(Dataloader):
         return self.options.max_len
 
 
-class SequenceDataloaderOptions(RecentItemsOptions):
-    """Options of all dataloaders of sequences."""
+class TimedItemsOptions(RecentItemsOptions):
+    """Options of all dataloaders that know when a recommendation is requested."""
 
-    train_batch_size: int = Field(128, ge=1, description="training windows per batch")
-    train_window: int | None = Field(
-        None, ge=0, description="step between a user's training windows, in items; 0 or null = only the last window"
-    )
-    bucket_batches: int = Field(
-        16, ge=1, description="the windows of this many batches are sorted by length, to reduce padding; 1 = no sorting"
-    )
     request_time: Literal["target", "last"] = Field(
         "target",
         description="when a recommendation is requested, for time-aware models: at the target's timestamp (as "
@@ -67,24 +60,10 @@ class SequenceDataloaderOptions(RecentItemsOptions):
         )
 
 
-class SequenceDataloader(RecentItemsDataloader):
-    """Left-padded batches, about as long as their longest window instead of `max_len`."""
+class TimedItemsDataloader(RecentItemsDataloader):
+    """Left-padded batches, about as long as their longest window instead of `max_len`; with times if there are any."""
 
-    options: SequenceDataloaderOptions
-
-    def epoch_batches(self, generator: torch.Generator) -> list[Int]:
-        """Indices into `windows` for each batch of an epoch.
-
-        The windows are shuffled, sorted by length within each run of `bucket_batches` batches, and cut into batches;
-        then the batches are shuffled.
-        """
-        order = torch.randperm(len(self.windows), generator=generator).numpy()
-        size = self.options.train_batch_size
-        lengths = self.windows.end - self.windows.start
-        run = np.arange(len(order)) // (size * self.options.bucket_batches)
-        order = order[np.lexsort((lengths[order], run))]  # lexsort is stable: windows of equal length stay shuffled
-        batches = [order[first : first + size] for first in range(0, len(order), size)]
-        return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+    options: TimedItemsOptions
 
     def longest(self, start: Int, end: Int) -> int:
         """Length of a batch's arrays: its longest window, rounded up, at most `max_len`."""
@@ -105,3 +84,35 @@ class SequenceDataloader(RecentItemsDataloader):
         has_next = end < self.data.offsets[user + 1]
         use_next = has_next if self.options.request_time == "target" else has_next & (end == start)
         return as_int64(times[np.where(use_next, np.minimum(end, len(times) - 1), last)])
+
+
+class SequenceDataloaderOptions(TimedItemsOptions):
+    """Options of all dataloaders of sequences."""
+
+    train_batch_size: int = Field(128, ge=1, description="training windows per batch")
+    train_window: int | None = Field(
+        None, ge=0, description="step between a user's training windows, in items; 0 or null = only the last window"
+    )
+    bucket_batches: int = Field(
+        16, ge=1, description="the windows of this many batches are sorted by length, to reduce padding; 1 = no sorting"
+    )
+
+
+class SequenceDataloader(TimedItemsDataloader):
+    """Batches of windows of similar length."""
+
+    options: SequenceDataloaderOptions
+
+    def epoch_batches(self, generator: torch.Generator) -> list[Int]:
+        """Indices into `windows` for each batch of an epoch.
+
+        The windows are shuffled, sorted by length within each run of `bucket_batches` batches, and cut into batches;
+        then the batches are shuffled.
+        """
+        order = torch.randperm(len(self.windows), generator=generator).numpy()
+        size = self.options.train_batch_size
+        lengths = self.windows.end - self.windows.start
+        run = np.arange(len(order)) // (size * self.options.bucket_batches)
+        order = order[np.lexsort((lengths[order], run))]  # lexsort is stable: windows of equal length stay shuffled
+        batches = [order[first : first + size] for first in range(0, len(order), size)]
+        return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]

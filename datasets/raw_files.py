@@ -1,6 +1,9 @@
 """Datasets that are declared by the sources of their raw file and the layout of its columns."""
 
+from __future__ import annotations
+
 import logging
+import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from common.errors import UserError
 from common.files import remove_abandoned
@@ -37,6 +40,14 @@ class RawFileOptions(DatasetOptions):
         description="source of the raw file or its archive, instead of the usual ones: http(s)://... or gdrive:<id>",
         json_schema_extra=LOCATION,
     )
+
+    @field_validator("dataset_url")
+    @classmethod
+    def _check_password(cls, url: str | None) -> str | None:
+        """Refuse a password, which would be written to logs, config.yaml and results.json."""
+        if url is not None and re.match(r"[a-zA-Z][\w+.-]*://[^/?#]*:[^/?#]*@", url):
+            raise ValueError("must not contain a password, as options are recorded: write it to the file ~/.netrc")
+        return url
 
 
 @dataclass(frozen=True)
@@ -94,8 +105,8 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
     sources : where to download the file, in order of preference
     table : the layout of the file; None if it isn't a delimited table
     home : the dataset's home page, shown if all sources fail
-    licence, citation : shown by `--mode datasets`
-    size : size of the download, as text
+    licence, citation : shown by `--mode datasets`; "" = unknown
+    size : size of the download, as text; "" = unknown
     """
 
     Options: ClassVar[type[DatasetOptions]] = RawFileOptions
@@ -103,10 +114,10 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
     raw_names: ClassVar[tuple[str, ...]]
     sources: ClassVar[tuple[Source, ...]]
     table: ClassVar[Table | None] = None
-    home: ClassVar[str]
-    licence: ClassVar[str]
-    citation: ClassVar[str]
-    size: ClassVar[str]
+    home: ClassVar[str] = ""
+    licence: ClassVar[str] = ""
+    citation: ClassVar[str] = ""
+    size: ClassVar[str] = ""
 
     def wanted(self, options: AnyRawFileOptions) -> RawFile:
         """The raw file that the options select."""
@@ -137,9 +148,10 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
         advice = (
             f"Put {' or '.join(wanted.names)} (or a zip that contains it) into {folder}/, give another source with "
             "--dataset_url, or work offline with --dataset_code synthetic or --dataset_code file --dataset_path "
-            f"<file>. The dataset's home page is {self.home}"
-        )
-        log.info("downloading %s (%s) to %s; licence: %s", self.code, self.size, folder, self.licence)
+            "<file>."
+        ) + (f" The dataset's home page is {self.home}" if self.home else "")
+        size, licence = f" ({self.size})" if self.size else "", self.licence or "unknown"
+        log.info("downloading %s%s to %s; licence: %s", self.code, size, folder, licence)
         with workspace(folder) as temporary:
             return download(sources, temporary, lambda file: _install(file, folder, wanted), advice)
 
@@ -241,6 +253,13 @@ class TableDataset(RawFileDataset[AnyRawFileOptions]):
     """A dataset whose raw file is a delimited table of interactions, so that declaring its layout is enough."""
 
     table: ClassVar[Table]
+
+    def __init_subclass__(cls) -> None:
+        """Raise TypeError if the table of a class lacks the user or the item."""
+        super().__init_subclass__()
+        lacking = [role for role in NEEDED if role not in cls.table.columns] if "table" in vars(cls) else []
+        if lacking:
+            raise TypeError(f"{cls.__name__}.table needs a column named {' and one named '.join(map(repr, lacking))}")
 
     def read(self, options: AnyRawFileOptions) -> RawInteractions:
         """Read the user, item, rating and timestamp columns that the file has."""

@@ -8,6 +8,7 @@ from docsgen.cards import card_results
 from docsgen.records import recorded_runs
 from models import MODELS
 from reports import ReportOptions, report
+from runs.commands import load_registries
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -29,11 +30,9 @@ def all_parts() -> list[Part]:
 
     Raises UserError if a model has no card.
     """
-    parts = [*card_parts()]
-    if (DOCS / "results.md").is_file():
-        tables = report([str(ROOT / "results")], ReportOptions(metrics=RESULT_METRICS)).block()
-        parts.append(Part(DOCS / "results.md", None, tables))
-    return parts
+    load_registries()  # a report must know of every option whether it decides results
+    tables = report([str(ROOT / "results")], ReportOptions(metrics=RESULT_METRICS)).block()
+    return [*card_parts(), Part(DOCS / "results.md", None, tables)]
 
 
 def card_parts() -> list[Part]:

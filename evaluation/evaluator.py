@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -16,15 +17,19 @@ from dataloaders import Dataloader, EvalBatch
 from datasets import Heldout
 from datasets.splits.random_rating import RatingSplit
 from evaluation.beyond import average_popularity_lift, catalogue_coverage, novelty, top_items
-from evaluation.metrics import MetricSums, higher_is_better, per_user_metrics
+from evaluation.metrics import UNRANKED, MetricSums, higher_is_better, per_user_metrics
 from evaluation.negatives import TooFewItemsError, sample_negatives
 from evaluation.options import EvaluationOptions
 from evaluation.predicted_ratings import evaluate_ratings
 from evaluation.ranking import sampled_ranks, target_ranks
+from evaluation.seen_targets import Measured, count_as_missed, is_seen, leave_out
 from models.base import Model
 
+log = logging.getLogger(__name__)
 Phase = Literal["validation", "test"]
 PHASES: tuple[Phase, ...] = ("validation", "test")
+MOST_SCORES = 1 << 25  # in memory at once, about: users are ranked in smaller batches if the catalogue is large
+DRAW_OF_USERS = 20_260_000  # seed of option eval_users: all runs validate on the same users
 LIST_LENGTH = 10  # of the top-k lists for coverage, novelty and popularity lift
 
 
@@ -36,10 +41,12 @@ class Evaluation:
     ----------
     metrics : metrics[candidates][metric], means over users
     per_user : per_user["candidates/metric"], float32 [n], in the order of the held-out set
+    standard_errors : as `metrics`, the standard error of each mean; empty for predicted ratings
     """
 
     metrics: dict[str, dict[str, float]]
     per_user: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    standard_errors: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def value(self, candidates: str, metric: str) -> float:
         """One metric on one set of candidates."""
@@ -57,6 +64,7 @@ class Evaluator:
         if options.validation_candidates not in ("full", *self.samplers):
             self.samplers.append(options.validation_candidates)
         self._negatives: dict[tuple[str, str], torch.Tensor] = {}
+        self._measured: dict[Phase, Measured] = {}
         self._counts = torch.from_numpy(loader.training_item_counts())
         self.predicts_ratings = isinstance(loader.split, RatingSplit)
         conflict = options.conflict(loader.split.code, self.predicts_ratings, loader)
@@ -64,8 +72,51 @@ class Evaluator:
             raise UserError(conflict)
 
     def heldout(self, phase: Phase) -> Heldout:
-        """The held-out set of a phase."""
-        return self.loader.split.validation if phase == "validation" else self.loader.split.test
+        """The users of a phase that are evaluated, with all targets that count."""
+        heldout = self._of_split(phase)
+        return self.measured(phase).heldout if self.options.seen_targets == "skip" else heldout
+
+    def _of_split(self, phase: Phase) -> Heldout:
+        if phase == "test":
+            return self.loader.split.test
+        validation, wanted = self.loader.split.validation, self.options.eval_users
+        if wanted is None or wanted >= len(validation.users) or self.predicts_ratings:
+            return validation
+        drawn = np.random.default_rng(DRAW_OF_USERS).choice(len(validation.users), wanted, replace=False)
+        return validation.take(np.sort(drawn))
+
+    def measured(self, phase: Phase) -> Measured:
+        """What is measured of a phase, after option `seen_targets`."""
+        if phase not in self._measured:
+            self._measured[phase] = self._measure(self._of_split(phase))
+        return self._measured[phase]
+
+    def _measure(self, heldout: Heldout) -> Measured:
+        if not self.filter_seen or self.predicts_ratings or len(heldout.targets) == 0:
+            return Measured(heldout)
+        items = np.asarray(self.loader.data.items)
+        seen = is_seen(items, heldout)
+        if not seen.any():
+            return Measured(heldout)
+        if self.options.seen_targets == "miss":
+            return count_as_missed(items, heldout, seen)
+        return (
+            leave_out(heldout, seen)
+            if self.options.seen_targets == "skip"
+            else Measured(heldout, None, float(seen.mean()))
+        )
+
+    def _warn_of_seen_targets(self, phases: Sequence[Phase]) -> None:
+        """Warn if served lists are worse than the metrics say, since they never have seen items."""
+        shares = {phase: self.measured(phase).seen_share for phase in phases}
+        if any(shares.values()) and self.options.seen_targets == "rank":
+            log.warning(
+                "%s targets are items that the user has had before. As filter_seen is true, recommended lists leave "
+                "out such items, but here these targets compete with unseen items, so the metrics are higher than "
+                "those of the lists. To count them as not found: --seen_targets miss; to leave them out: "
+                "--seen_targets skip; to rank seen items too, in lists as well: --filter_seen false",
+                " and ".join(f"{100 * share:.1f} % of the {phase}" for phase, share in shares.items()),
+            )
 
     def check(self, phases: Sequence[Phase] = PHASES) -> None:
         """Raise UserError before training if a phase has no users, or a user too few items to sample negatives from."""
@@ -79,10 +130,16 @@ class Evaluator:
                     few.append(error)
         if few:
             raise min(few, key=lambda error: error.left)  # its advice fits all of them
+        self._warn_of_seen_targets(phases)
 
     def _filled(self, phase: Phase) -> Heldout:
         """The held-out set of a phase. Raises UserError if it is empty."""
         heldout = self.heldout(phase)
+        if len(heldout.users) == 0 and len(self._of_split(phase).users):
+            raise UserError(
+                f"seen_targets skip leaves no {phase} users: each target is an item that its user has had before. Use "
+                "--filter_seen false, or --seen_targets miss"
+            )
         if len(heldout.users) == 0:
             raise UserError(
                 f"the {phase} set is empty, so there are no users to evaluate on: lower min_uc or use more data"
@@ -102,6 +159,12 @@ class Evaluator:
     def deciding_value(self, evaluation: Evaluation) -> float:
         """best_metric on the deciding candidates, which selects the best model."""
         return evaluation.value(self.deciding_candidates, self.options.best_metric)
+
+    def margin(self, evaluation: Evaluation) -> float | None:
+        """Half the width of the 95 % interval of a validation's `deciding_value`; None if all users are evaluated."""
+        if self.options.eval_users is None or not evaluation.standard_errors:
+            return None
+        return 1.96 * evaluation.standard_errors[self.deciding_candidates][self.options.best_metric]
 
     def evaluate(
         self,
@@ -137,9 +200,11 @@ class Evaluator:
         sums: dict[str, MetricSums] = {name: MetricSums() for name in ("full", *self.samplers)}
         per_user: dict[str, NDArray[np.float32]] = {}
         lists: list[torch.Tensor] = []
-        batches: Iterable[EvalBatch] = self.loader.evaluation(heldout, self.options.eval_batch_size)
+        measured = self.measured(phase)
+        size = min(self.options.eval_batch_size, max(1, MOST_SCORES // (self.loader.data.num_items + 1)))
+        batches: Iterable[EvalBatch] = self.loader.evaluation(measured.heldout, size)
         if progress is not None:
-            batches = progress(batches, -(-len(heldout.users) // self.options.eval_batch_size))
+            batches = progress(batches, -(-len(heldout.users) // size))
         model.eval()
         with torch.inference_mode():
             for number, fetched in enumerate(batches):
@@ -157,8 +222,8 @@ class Evaluator:
                     lists.append(top_items(scores, LIST_LENGTH, seen).cpu())
         metrics = {name: total.result() for name, total in sums.items()}
         if lists:
-            metrics["full"].update(self._beyond_accuracy(torch.cat(lists)))
-        return Evaluation(metrics, per_user)
+            metrics["full"].update(self._beyond_accuracy(torch.cat(lists), phase))
+        return Evaluation(metrics, per_user, {name: total.standard_errors() for name, total in sums.items()})
 
     def _ranks(
         self, model: Model, scores: torch.Tensor, batch: EvalBatch, seen: torch.Tensor | None, phase: Phase
@@ -168,7 +233,13 @@ class Evaluator:
         for name in self.samplers:
             negatives = self.negatives(phase, name)[batch.rows.cpu()].to(scores.device)
             ranks[name] = sampled_ranks(scores, batch.targets, negatives, model.code)
-        return ranks
+        missed = self.measured(phase).missed
+        if missed is None:
+            return ranks
+        counts = torch.from_numpy(missed)[batch.rows.cpu()].to(scores.device)  # [B]
+        places = torch.arange(int(counts.max()), device=scores.device)
+        not_found = torch.where(places < counts[:, None], UNRANKED, 0)  # [B, missed]
+        return {name: torch.cat([own, not_found], dim=1) for name, own in ranks.items()}
 
     def user_attributes(self, phase: Phase) -> dict[str, NDArray[np.float32]]:
         """Attributes of a phase's users to group them by, float32 [n] each.
@@ -204,7 +275,10 @@ class Evaluator:
             self._negatives[key] = torch.from_numpy(drawn)
         return self._negatives[key]
 
-    def _beyond_accuracy(self, lists: torch.Tensor) -> dict[str, float]:
+    def _beyond_accuracy(self, lists: torch.Tensor, phase: Phase) -> dict[str, float]:
+        if not lists.any():
+            log.warning("coverage, novelty and popularity are left out: each %s user has seen all items", phase)
+            return {}
         return {
             f"Coverage@{LIST_LENGTH}": catalogue_coverage(lists, self.loader.data.num_items),
             f"Novelty@{LIST_LENGTH}": novelty(lists, self._counts),

@@ -4,6 +4,7 @@ To add a metric, write a function and give it a line in `METRICS`. A ranking met
 metric is a function of the errors of predicted ratings.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -14,8 +15,8 @@ from torch import Tensor
 
 from evaluation.ratings import Floats, mae, rmse
 
-# The rank of the padding in a row of ranks: greater than any k.
-_UNRANKED = torch.iinfo(torch.int64).max // 2
+# The rank of padding, and of a target that counts as not found: greater than any k.
+UNRANKED = torch.iinfo(torch.int64).max // 2
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def per_user_metrics(ranks: Tensor, ks: Iterable[int]) -> dict[str, Tensor]:
 
     Parameters
     ----------
-    ranks : int64 [B, T], 1 = best, 0 = no target; each user has at least one target
+    ranks : int64 [B, T], 1 = best, UNRANKED = not found, 0 = no target; each user has at least one target
     ks : the cutoffs, each at least 1
 
     Returns
@@ -155,7 +156,7 @@ def per_user_metrics(ranks: Tensor, ks: Iterable[int]) -> dict[str, Tensor]:
     num_targets = is_target.sum(dim=1)  # [B]
     if bool((num_targets == 0).any()):
         raise ValueError("a user without a target has no metrics")
-    ordered = ranks.masked_fill(~is_target, _UNRANKED).sort(dim=1).values  # [B, T]
+    ordered = ranks.masked_fill(~is_target, UNRANKED).sort(dim=1).values  # [B, T]
     found = torch.searchsorted(ordered, ordered, right=True)  # [B, T]: targets ranked at least as high
     places = ordered.to(torch.float64)
     ideal = (1.0 / torch.log2(torch.arange(2, ranks.shape[1] + 2, device=ranks.device, dtype=torch.float64))).cumsum(0)
@@ -163,7 +164,7 @@ def per_user_metrics(ranks: Tensor, ks: Iterable[int]) -> dict[str, Tensor]:
     precisions = found / places
 
     def top(k: int | None) -> TopK:
-        is_hit = ordered <= (_UNRANKED - 1 if k is None else k)
+        is_hit = ordered <= (UNRANKED - 1 if k is None else k)
         reachable = num_targets if k is None else num_targets.clamp(max=k)
         num_hits = is_hit.sum(dim=1).to(torch.float64)
         return TopK(k, places, is_hit, num_hits, reachable, gains, ideal, precisions)
@@ -207,6 +208,7 @@ class MetricSums:
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}  # float64 scalars
+        self.squares: dict[str, Tensor] = {}  # of the squared values
         self.counts: dict[str, int] = {}
 
     def add(self, values: Mapping[str, Tensor]) -> None:
@@ -214,6 +216,8 @@ class MetricSums:
         for name, value in values.items():
             total = value.to(torch.float64).sum()
             self.sums[name] = self.sums[name] + total if name in self.sums else total
+            squares = value.to(torch.float64).square().sum()
+            self.squares[name] = self.squares[name] + squares if name in self.squares else squares
             self.counts[name] = self.counts.get(name, 0) + value.numel()
 
     def result(self) -> dict[str, float]:
@@ -222,3 +226,12 @@ class MetricSums:
         if empty:
             raise ValueError(f"no users to average over for {', '.join(empty)}")
         return {name: float(total) / self.counts[name] for name, total in self.sums.items()}
+
+    def standard_errors(self) -> dict[str, float]:
+        """The standard error of each mean: the values' deviation over the square root of their number."""
+        errors = {}
+        for name, squares in self.squares.items():
+            count = self.counts[name]
+            variance = float(squares) / count - (float(self.sums[name]) / count) ** 2
+            errors[name] = math.sqrt(max(0.0, variance) / count)
+        return errors

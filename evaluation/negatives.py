@@ -79,11 +79,12 @@ def sample_negatives(
     if weights[PAD] != 0:
         raise ValueError("the weight of PAD must be 0")
     num_users = len(exclude_offsets) - 1
-    negatives = np.zeros((num_users, size), dtype=np.int64)
+    few: dict[int, int] = {}  # user -> items to draw from, of the user with the fewest in each block
+    possible = size <= np.count_nonzero(weights)  # otherwise the array may be too large to allocate
+    negatives = np.zeros((num_users, size if possible else 0), dtype=np.int64)
     if size == 0:
         return negatives
-    few: dict[int, int] = {}  # user -> items to draw from, of the user with the fewest in each block
-    for start, stop, taken in _blocks(weights, exclude, exclude_offsets, _draws_per_round(size)):
+    for start, stop, taken in _blocks(weights, exclude, exclude_offsets, _draws_per_round(min(size, len(weights)))):
         left = _items_left(weights, taken, stop - start)
         if few or left.min() < size:  # an error is certain: only find the user with the fewest items
             few[start + int(left.argmin())] = int(left.min())

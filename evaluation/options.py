@@ -9,6 +9,7 @@ from common.schema import Options
 from evaluation.metrics import CUT_METRICS, RATING_METRICS, UNCUT_METRICS
 
 Sampler = Literal["popular", "random"]
+SeenTargets = Literal["rank", "miss", "skip"]
 
 
 class Loader(Protocol):
@@ -26,6 +27,11 @@ class EvaluationOptions(Options):
         None,
         description="exclude items that the user has already consumed; null = the dataset's default",
     )
+    seen_targets: SeenTargets = Field(
+        "rank",
+        description="targets that the user has consumed before, if filter_seen excludes such items: rank = among the "
+        "unseen items; miss = not found, as in recommended lists; skip = not evaluated",
+    )
     metric_ks: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (1, 5, 10, 20, 50), min_length=1, description="the cutoffs k of the ranking metrics"
     )
@@ -38,7 +44,15 @@ class EvaluationOptions(Options):
     )
     test_negative_sample_size: int = Field(100, ge=1, description="sampled negatives per user")
     test_negative_sampling_seed: int = Field(98765, ge=0, description="random seed of the negative sampling")
-    eval_batch_size: int = Field(512, ge=1, description="users per evaluation batch")
+    eval_batch_size: int = Field(
+        512, ge=1, description="users per evaluation batch; fewer are ranked at a time if the catalogue is large"
+    )
+    eval_users: int | None = Field(
+        None,
+        ge=2,
+        description="validate on this many users, drawn once with a fixed seed, to save time; null = all. The test "
+        "always uses all users",
+    )
     beyond_accuracy: bool = Field(True, description="also compute catalogue coverage, novelty and popularity lift")
 
     @field_validator("metric_ks", "test_negative_sampler_code")
@@ -47,6 +61,12 @@ class EvaluationOptions(Options):
         if len(set(values)) < len(values):
             raise ValueError("should name each value once")
         return values
+
+    @model_validator(mode="after")
+    def _seen_items_are_filtered(self) -> Self:
+        if self.filter_seen is False and self.seen_targets != "rank":
+            raise ValueError(f"seen_targets {self.seen_targets} has no effect with filter_seen false: use rank")
+        return self
 
     @model_validator(mode="after")
     def _best_metric_is_computed(self) -> Self:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from common.schema import Options
+from models.layers.embedding import ItemEmbedding
 
 if TYPE_CHECKING:
     from dataloaders.batch import Batch
@@ -27,6 +28,7 @@ class Dimensions:
     pad_counts : PAD is treated as an item (a bug of released code, kept as an option)
     steps_per_epoch : optimizer steps of an epoch, for schedules that count epochs
     first_day, num_days : the UTC days of the training interactions, counted from 1970-01-01; num_days 0 = unknown
+    num_interactions : training interactions
     """
 
     num_items: int
@@ -36,6 +38,7 @@ class Dimensions:
     steps_per_epoch: int = 1
     first_day: int = 0
     num_days: int = 0
+    num_interactions: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,20 @@ class Model(nn.Module, ABC):
         """Whether the scores depend on when a recommendation is asked for."""
         return False
 
+    @classmethod
+    def touches_rows(cls, options: Any) -> bool:
+        """Whether the loss looks items up in the item table, and never uses the whole table.
+
+        Then the gradient of the table can be sparse (`use_sparse_gradients`).
+        """
+        return False
+
+    def use_sparse_gradients(self) -> None:
+        """Let lookups in the item tables have sparse gradients: only the rows of the batch's items."""
+        for part in self.modules():
+            if isinstance(part, ItemEmbedding):
+                part.sparse = True
+
     def begin_stage(self, stage: Stage) -> None:
         """Called when training enters `stage`."""
         self.stage = stage
@@ -155,7 +172,7 @@ class FittedModel(Model):
     def fit(self, items: Tensor, offsets: Tensor) -> None:
         """Learn from the training items of each user u: `items[offsets[u]:offsets[u + 1]]`, int64, in time order.
 
-        What the model `needs` is passed by keyword, one value per item: `ratings` float32 [nnz], `timestamps` int64
+        What the model `required` is passed by keyword, one value per item: `ratings` float32 [nnz], `timestamps` int64
         [nnz].
         """
 

@@ -84,6 +84,10 @@ class NextItemModel(Model):
         options, loader = sections["model"], sections.get("dataloader")
         return _loss_conflict(options) or _negatives_conflict(options.loss, loader) or super().conflict(sections)
 
+    @classmethod
+    def touches_rows(cls, options: NextItemOptions) -> bool:
+        return LOSSES[options.loss].needs_negatives
+
     @abstractmethod
     def states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:
         """The hidden states [B, L, H] of left-aligned sequences.

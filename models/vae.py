@@ -70,11 +70,11 @@ class VAE(Model):
 
     @classmethod
     def named(cls, sections: Mapping[str, Any]) -> str:
-        """The paper's name for this combination of weights and transfer, if it has one."""
+        """ESAPR, or the variant with this combination of weights and transfer."""
         weights = getattr(sections.get("dataloader"), "weight_type", None)
         transfer = getattr(sections.get("trainer"), "train_transfer", None)
-        names = {("exp_stair", True): "VAE_tw", ("constant", True): "VAE_tr", ("constant", False): "VAE_net"}
-        return names.get((str(weights), bool(transfer)), "VAE")
+        names = {("exp_stair", True): "ESAPR", ("constant", True): "ESAPR-tr", ("constant", False): "ESAPR-net"}
+        return names.get((str(weights), bool(transfer)), "ESAPR-variant")
 
     def __init__(self, options: VAEOptions, dimensions: Dimensions) -> None:
         super().__init__(options, dimensions)

@@ -1,22 +1,35 @@
 """Finds recorded runs and reads them into one tidy data frame."""
 
+from __future__ import annotations
+
 import glob
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pyarrow import parquet
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+import pyarrow.parquet as pq
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from common.errors import UserError
 from common.schema import current_names
+from common.texts import printable
 
 RESULTS = "results.json"
 PER_USER = "per_user.parquet"
 Phase = Literal["test", "validation"]
+LONGEST = 1000  # characters of a recorded text
+PROBLEMS = 5  # named in the message about a file
+
+# What a run can have written. Texts that become a part of a path or of a column's name are names of components.
+Code = Annotated[str, Field(pattern=r"^[\w.-]*\w[\w.-]*$", max_length=100)]
+Line = Annotated[str, Field(max_length=LONGEST), AfterValidator(printable)]
+Hash = Annotated[str, Field(pattern=r"^\w+$", max_length=64)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Amount = Annotated[float, Field(ge=0)]
+Metrics = dict[Code, dict[Annotated[str, Field(pattern=r"^[\w.+-]+(@\d+)?$", max_length=100)], float]]
 
 
 class _Recorded(BaseModel):
@@ -30,38 +43,39 @@ class _Recorded(BaseModel):
 class DataRecord(_Recorded):
     """The preprocessed dataset of a run."""
 
-    name: str
-    hash: str
-    users: int
-    items: int
-    interactions: int
+    name: Line
+    hash: Hash
+    users: Count
+    items: Count
+    interactions: Count
 
 
 class RunRecord(_Recorded):
-    """The content of a results.json."""
+    """The content of a results.json. What no run can have written is refused; control characters are replaced."""
 
     schema_version: Literal[1] = Field(alias="schema")
-    label: str
-    template: str | list[str] | None = None
-    model_code: str
-    dataset_code: str
-    split: str
+    label: Line
+    template: Line | list[Line] | None = None
+    model_code: Code
+    dataset_code: Code
+    split: Code
     filter_seen: bool
-    seed: int
+    seed: Count
     options: dict[str, Any]
     data: DataRecord
-    best_epoch: int | None = None
-    epochs: int | None = None
-    minutes: float | None = None
-    peak_memory_mib: float | None = None
-    parameters: int | None = None
-    device: str | None = None
+    best_epoch: Count | None = None
+    epochs: Count | None = None
+    minutes: Amount | None = None
+    peak_memory_mib: Amount | None = None
+    parameters: Count | None = None
+    device: Line | None = None
+    command: str | None = None
     versions: dict[str, Any] = {}
     protocol: dict[str, Any] = {}
-    validation: dict[str, dict[str, float]] = {}
-    test: dict[str, dict[str, float]] = {}
-    stopped_by: str | None = None
-    finished: str | None = None
+    validation: Metrics = {}
+    test: Metrics = {}
+    stopped_by: Line | None = None
+    finished: Line | None = None
 
     @field_validator("options")
     @classmethod
@@ -75,10 +89,16 @@ class RunRecord(_Recorded):
 
 @dataclass(frozen=True)
 class Run:
-    """A recorded run and the file it was read from."""
+    """A recorded run, the file it was read from, and its label, which may be another one than was recorded."""
 
     path: Path
     record: RunRecord
+    label: str
+
+    @property
+    def name(self) -> str:
+        """The folder or file in which the run was found: "VAE-seed0-1a2b3c4d", "ml-1m.vae.seed0"."""
+        return printable(self.path.parent.name if self.path.name == RESULTS else self.path.stem)
 
     @property
     def curve_path(self) -> Path:
@@ -143,22 +163,45 @@ def read_run(path: Path) -> Run:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"can't read {path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(
             f"{path} is not valid JSON ({error}): it is damaged or not a results file; leave it out"
         ) from error
     try:
-        return Run(path, RunRecord.model_validate(content))
+        record = RunRecord.model_validate(content)
+        return Run(path, record, record.label)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg']}" for problem in error.errors()
+            f"{printable('.'.join(map(str, problem['loc'])))[:100] or 'the file'}: {problem['msg'][:200]}"
+            for problem in error.errors()[:PROBLEMS]
         )
+        if error.error_count() > PROBLEMS:
+            problems += f"; and {error.error_count() - PROBLEMS} more"
         raise UserError(f"{path} is not a results file of a run ({problems}); leave it out") from error
 
 
 def collect(paths: Iterable[str]) -> list[Run]:
     """Read all runs at the paths (see `find_results`)."""
     return [read_run(path) for path in find_results(paths)]
+
+
+def relabelled(runs: Sequence[Run], labels: Mapping[str, str]) -> tuple[list[Run], dict[str, str]]:
+    """Give runs other labels: `labels` maps a label, a results file or a run's folder to a new label.
+
+    Returns the runs, and the labels that name none of them.
+    """
+    used: set[str] = set()
+    paths = {str(Path(old).resolve()): old for old in labels}
+
+    def renamed(run: Run) -> Run:
+        for name in (str(run.path.resolve()), str(run.path.resolve().parent), run.name, run.label):
+            old = paths.get(name, name)
+            if old in labels:
+                used.add(old)
+                return replace(run, label=labels[old])
+        return run
+
+    return [renamed(run) for run in runs], {old: new for old, new in labels.items() if old not in used}
 
 
 def tidy_frame(runs: Sequence[Run]) -> pd.DataFrame:
@@ -168,7 +211,7 @@ def tidy_frame(runs: Sequence[Run]) -> pd.DataFrame:
         record = run.record
         identity = {
             "run": str(run.path),
-            "label": record.label,
+            "label": run.label,
             "model": record.model_code,
             "dataset": record.data.name,
             "split": record.split,
@@ -203,7 +246,7 @@ def read_per_user(run: Run, columns: Sequence[str]) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     try:
-        present = set(parquet.read_schema(path).names)
+        present = set(pq.read_schema(path).names)
         kept = [column for column in columns if column in present]
         frame = pd.read_parquet(path, columns=[*(["user"] if "user" in present else []), *kept])
     except (OSError, ValueError) as error:

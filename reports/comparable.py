@@ -1,20 +1,35 @@
-"""Checks that runs are comparable: values share a column only if they were evaluated under the same protocol."""
+"""Which runs share a table: values are comparable only if they were measured on the same data under one protocol."""
 
 import json
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any, NamedTuple
 
 from common.errors import UserError, nearest
-from common.schema import result_options
-from reports.collect import Phase, Run, RunRecord
+from common.schema import data_options
+from reports.collect import Phase, Run
 
 # Keys of the recorded protocol that don't affect a value; candidate sets are compared separately.
-NO_MEASURE = {"candidates", "selected_by"}
+NO_MEASURE = {"candidates", "selected_by", "in_words"}
 SPLIT_OPTIONS = (
     *("validation_share", "test_share", "validation_time", "test_time", "targets", "cold_users", "cold_items"),
     *("heldout_users", "fold_in", "target_share", "min_heldout_items", "distinct_items", "split_seed", "unseen_rating"),
 )  # the options of all splits: the split's name alone doesn't say what is held out
-NEGATIVES = "test_negative_"  # prefix of options and protocol keys that affect sampled candidates only
+NEGATIVES = "test_negative_"  # prefix of options that affect sampled candidates only
+DATA = "data"
+
+
+class Fact(NamedTuple):
+    """Something that must agree between the runs of a table: an option or a key of the recorded protocol.
+
+    `scope` is the candidate set that it affects, or `seed 3` for runs whose seed also draws the split, or "".
+    """
+
+    name: str
+    scope: str = ""
+
+
+Facts = dict[Fact, str]  # the values are JSON
 
 
 def measured_candidates(runs: Sequence[Run], phase: Phase, wanted: Sequence[str] | None) -> list[str]:
@@ -35,88 +50,120 @@ def check_metrics(runs: Sequence[Run], phase: Phase, candidates: Sequence[str], 
     present = {name for run in runs for each in candidates for name in run.record.metrics(phase).get(each, {})}
     for metric in metrics:
         if metric not in present:
-            raise UserError(f"no run has the metric {metric!r} ({phase}){_available(metric, present)}")
+            raise UserError(f"no run has the metric {metric!r} ({phase}){available(metric, present)}")
 
 
-def check_baseline(runs: Sequence[Run], baseline: str | None) -> None:
-    """Raise UserError if no run has the label of the baseline."""
-    labels = {run.record.label for run in runs}
-    if baseline is not None and baseline not in labels:
-        raise UserError(f"no run has the label {baseline!r} of the baseline{_available(baseline, labels)}")
-
-
-def _available(name: str, known: Collection[str]) -> str:
+def available(name: str, known: Collection[str]) -> str:
     """Return the end of a message about an unknown name."""
     hint = nearest(name, sorted(known))
     return f"{f'; {hint}' if hint else '.'} Available: {', '.join(sorted(known))}"
 
 
-def check_same_protocol(runs: Sequence[Run], phase: Phase, candidates: str) -> None:
-    """Raise UserError, naming the difference, if the runs' values on these candidates have different protocols."""
-    having = [run for run in runs if candidates in run.record.metrics(phase)]
-    refusal = f"the {phase} values of candidates {candidates!r} can't share a column"
-    own = bool(having) and all(run.own_split for run in having)  # then the data's hash differs by seed
-    for seed in sorted({run.record.seed for run in having}) if own else [None]:
-        alike = [run for run in having if seed is None or run.record.seed == seed]
-        _check_agree(alike, "the data (hash)", lambda record: record.data.hash, refusal)
-    must_agree: list[tuple[str, Callable[[RunRecord], Any]]] = [
-        ("the split", lambda record: record.split),
-        ("filter_seen", lambda record: record.filter_seen),
-        *((f"option {key}", _option(key)) for key in SPLIT_OPTIONS),
-    ]
-    keys = {key for run in having for key in run.record.protocol if key not in NO_MEASURE}
-    keys |= {key for run in having for key in run.record.options if key.startswith(NEGATIVES)}
-    ranked, sampled = candidates != "ratings", candidates != "full"  # rating metrics have no protocol options
-    must_agree += [(key, _protocol_value(key)) for key in sorted(keys) if ranked and (sampled or "negative" not in key)]
-    must_agree.append((f"protocol.candidates.{candidates}", lambda record: _candidate_protocol(record, candidates)))
-    for name, value_of in must_agree:
-        _check_agree(having, name, value_of, refusal)
+def protocol_groups(runs: Sequence[Run], wanted: Sequence[str] | None) -> list[tuple[Facts, list[Run]]]:
+    """Divide runs into groups that share a table, each with its facts; `wanted` are the candidate sets shown.
+
+    Two runs share a table if they agree in all facts that apply to both: the number of negatives, for example, applies
+    only to runs with sampled candidates.
+    """
+    keys = sorted({key for run in runs for key in run.record.protocol} - NO_MEASURE)
+    keys += sorted({key for run in runs for key in run.record.options if key.startswith(NEGATIVES)})
+    groups: list[tuple[Facts, list[Run]]] = []
+    for run in runs:
+        facts = _facts(run, keys, wanted)
+        for known, members in groups:
+            if all(known.get(fact, value) == value for fact, value in facts.items()):
+                known.update(facts)
+                members.append(run)
+                break
+        else:
+            groups.append((dict(facts), [run]))
+    return groups
 
 
-def _option(key: str) -> Callable[[RunRecord], Any]:
-    """Return a getter of an option."""
-    return lambda record: record.options.get(key)
-
-
-def _protocol_value(key: str) -> Callable[[RunRecord], Any]:
-    """Return a getter of a key of the protocol, or of the option with this name in older files."""
-    return lambda record: record.protocol.get(key, record.options.get(key))
-
-
-def _candidate_protocol(record: RunRecord, candidates: str) -> Any:
-    """Return the protocol of one candidate set, None if it was not recorded per candidate set."""
+def _facts(run: Run, keys: Sequence[str], wanted: Sequence[str] | None) -> Facts:
+    record = run.record
+    values: dict[Fact, Any] = {Fact("filter_seen"): record.filter_seen}
+    values |= {Fact(key): record.options.get(key) for key in SPLIT_OPTIONS}
+    values[Fact(DATA, f"seed {record.seed}" if run.own_split else "")] = record.data.hash
+    if run.own_split:  # then the hashes of two seeds differ, whatever the data
+        values |= {Fact(key): record.options.get(key) for key in sorted(data_options()) if key != "dataset_path"}
+    measured = {name for name in (*record.test, *record.validation) if wanted is None or name in wanted}
     recorded = record.protocol.get("candidates")
-    return recorded.get(candidates) if isinstance(recorded, dict) else None
+    for candidates in measured:
+        values[Fact("protocol", candidates)] = recorded.get(candidates) if isinstance(recorded, dict) else None
+        for key in keys:
+            if candidates != "ratings" and (candidates != "full" or "negative" not in key):
+                values[Fact(key, candidates)] = record.protocol.get(key, record.options.get(key))
+    return {fact: json.dumps(value, sort_keys=True, default=str) for fact, value in values.items()}
 
 
-def _check_agree(runs: Sequence[Run], name: str, value_of: Callable[[RunRecord], Any], refusal: str) -> None:
-    values: dict[str, Run] = {}
-    for run in runs:
-        values.setdefault(json.dumps(value_of(run.record), sort_keys=True, default=str), run)
-    if len(values) > 1:
-        (first, one), (second, other) = list(values.items())[:2]
-        raise UserError(
-            f"{refusal}: {name} differs, {first} in {one.path} ({one.record.label}) and {second} in {other.path} "
-            f"({other.record.label}); report them separately"
-        )
+def variants(groups: Sequence[tuple[Facts, Sequence[Run]]]) -> list[str]:
+    """Tell groups with one dataset name and split apart by what differs: "min_uc=12", "filter_seen=false"; "" if one.
+
+    Where the data differs but no option of it, the start of its hash is given.
+    """
+    if len(groups) < 2:
+        return [""] * len(groups)
+    texts: list[list[str]] = [[] for _ in groups]
+    options = {name for _, members in groups for run in members for name in run.record.options}
+    names = dict.fromkeys(fact.name for facts, _ in groups for fact in facts)
+    for name in names:
+        seen = [{value for fact, value in facts.items() if fact.name == name} for facts, _ in groups]
+        if name == DATA or len({frozenset(each) for each in seen if each}) < 2:
+            continue
+        if name not in options and name.startswith("negative") and any(each.startswith(NEGATIVES) for each in options):
+            continue  # the option of the same meaning is named
+        for text, values in zip(texts, seen, strict=True):
+            if values:
+                text.append(f"{name}={' or '.join(shown(json.loads(value)) for value in sorted(values))}")
+    for text, (_, members) in zip(texts, groups, strict=True):
+        text[:0] = _data_texts(members, [run for _, others in groups for run in others])
+    return _told_apart([", ".join(text) for text in texts], groups)
 
 
-def check_repeats(label: str, runs: Sequence[Run]) -> None:
-    """Raise UserError unless the runs of a label (on one dataset and split) differ only in their seeds."""
-    seeds: dict[int, Run] = {}
-    for run in runs:
-        other = seeds.setdefault(run.record.seed, run)
-        if other.record.data.hash != run.record.data.hash:
-            raise UserError(
-                f"{other.path} and {run.path} are both labelled {label!r} on a dataset {run.record.data.name!r}, "
-                "but the hashes of the data differ; report them separately"
-            )
-        if other is not run:
-            raise UserError(
-                f"two runs have the label {label!r} and seed {run.record.seed}: {other.path} and {run.path}; "
-                "leave one out of --experiments, or train with different labels (--label)"
-            )
-    refusal = f"the runs labelled {label!r} differ in more than their seeds"
-    _check_agree(runs, "the model", lambda record: record.model_code, refusal)
-    for key in sorted(result_options({key: None for run in runs for key in run.record.options}).keys() - {"seed"}):
-        _check_agree(runs, f"option {key}", _option(key), refusal)
+def _data_texts(members: Sequence[Run], everything: Sequence[Run]) -> list[str]:
+    """Return the options of the data that the members share and other runs have another value of."""
+    if len({run.record.data.hash for run in everything}) < 2:
+        return []
+    found = {}
+    for key in sorted(data_options() | {"dataset_code"}):
+        own = {json.dumps(plain(run.record.options.get(key)), default=str) for run in members}
+        values = {json.dumps(plain(run.record.options.get(key)), default=str) for run in everything}
+        if len(own) == 1 < len(values):
+            found[key] = json.loads(next(iter(own)))
+    path = found.pop("dataset_path", None)
+    if isinstance(path, str) and not found:
+        found["dataset_path"] = "/".join(PurePath(path).parts[-2:])
+    return [f"{key}={shown(value)}" for key, value in found.items()]
+
+
+def _told_apart(texts: list[str], groups: Sequence[tuple[Facts, Sequence[Run]]]) -> list[str]:
+    """Add the start of the data's hash, and then a number, where two texts are the same."""
+    hashes = [members[0].record.data.hash[:6] for _, members in groups]
+    texts = [
+        text if texts.count(text) == 1 else ", ".join([*filter(None, [text]), f"data {hashes[place]}"])
+        for place, text in enumerate(texts)
+    ]
+    return [
+        text if texts.count(text) == 1 else f"{text}, protocol {texts[: place + 1].count(text)}"
+        for place, text in enumerate(texts)
+    ]
+
+
+def plain(value: Any) -> Any:
+    """Return a whole float as an int: 100.0 and 100 are the same value of an option."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def shown(value: Any) -> str:
+    """Return an option's value in short: .01, true, [1, 5]."""
+    if isinstance(value, float):
+        text = f"{plain(value):g}"
+        return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
+    if isinstance(value, str):
+        return value if len(value) <= 40 else f"{value[:39]}\N{HORIZONTAL ELLIPSIS}"
+    if isinstance(value, Mapping):
+        return shown(json.dumps(value, sort_keys=True))
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(shown, value))}]"
+    return json.dumps(value)

@@ -7,7 +7,6 @@ from typing import Literal
 
 from reports.chart import Chart, Figure, Mark, Point, Series
 from reports.collect import Run
-from reports.comparable import check_same_protocol
 from reports.layout import CUT_SHORT, DAGGER
 from reports.learning import LearningCurve, read_curve
 from reports.options import ReportOptions
@@ -65,7 +64,6 @@ def _learning_curves(
     for column in table.columns:
         having = [(row, run, curve) for row, run, curve in known if column.key in curve.values]
         if having:
-            check_same_protocol([run for _, run, _ in having], "validation", column.candidates)
             series = tuple(
                 _curve_series(row, run, curve, column, colours[row.label], curve.minutes if by_time else curve.epochs)
                 for row, run, curve in having

@@ -102,7 +102,7 @@ def _has_seeds(table: Table) -> bool:
 
 
 def _title(table: Table) -> str:
-    parts = [table.dataset, table.split, table.phase]
+    parts = [table.name, table.split, table.phase]
     if any(column.candidates != "ratings" for column in table.columns):  # something is ranked
         parts.append("seen items filtered" if table.filter_seen else "seen items not filtered")
     return ", ".join(parts)

@@ -1,5 +1,6 @@
 """The options of `--mode report`."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,7 +19,17 @@ class ReportOptions(Options):
         min_length=1,
         description="runs to report: files, folders or globs (`results` = the recorded reference runs)",
     )
-    metrics: tuple[str, ...] = Field(("NDCG@10", "Recall@10"), min_length=1, description="metrics shown as columns")
+    labels: tuple[Annotated[str, Field(pattern=r"^.+=[^=]+$")], ...] = Field(
+        (),
+        description="other names of rows, each OLD=NEW; OLD = a label, a run's folder or results file, or a row's name "
+        "in the table",
+    )
+    metrics: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        description="metrics shown as columns; null = NDCG@10 and Recall@10 (or the largest k that was measured), RMSE "
+        "and MAE",
+    )
     candidates: tuple[str, ...] | None = Field(
         None, description="candidate sets to show: full, popular, random; null = all that were evaluated"
     )
@@ -56,3 +67,22 @@ class ReportOptions(Options):
         None, description="NAME of a named block: <!-- results:NAME --> to <!-- /results:NAME -->"
     )
     check_block: bool = Field(False, description="don't write the block; exit with status 1 if it is out of date")
+
+    @property
+    def new_labels(self) -> dict[str, str]:
+        """The new label by the old name, of `labels`."""
+        return {old: new for old, _, new in (each.rpartition("=") for each in self.labels)}
+
+
+def default_metrics(measured: Collection[str]) -> list[str]:
+    """Return the metrics of a table for which none were chosen: NDCG@10, Recall@10, RMSE and MAE, if measured.
+
+    Where nothing was measured at 10, the largest measured k takes its place.
+    """
+    found = []
+    for stem in ("NDCG", "Recall"):
+        cuts = [int(name.partition("@")[2]) for name in measured if name.startswith(f"{stem}@") and name[-1].isdigit()]
+        if cuts:
+            found.append(f"{stem}@{10 if 10 in cuts else max(cuts)}")
+    found += [name for name in ("RMSE", "MAE") if name in measured]
+    return found or sorted(measured)[:2]

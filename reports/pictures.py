@@ -33,9 +33,15 @@ def draw(figure: Figure, title: str, path: Path) -> None:
     Raises UserError if matplotlib is missing or the file can't be written.
     """
     try:
-        from matplotlib.figure import Figure as Canvas  # noqa: PLC0415  (slow to import)
+        from matplotlib import rc_context  # noqa: PLC0415  (slow to import)
+        from matplotlib.figure import Figure as Canvas  # noqa: PLC0415
     except ImportError as error:
         raise UserError("pictures need matplotlib: pip install matplotlib, or remove png from formats") from error
+    with rc_context({"text.parse_math": False}):  # a label may have dollar signs
+        _draw(Canvas, figure, title, path)
+
+
+def _draw(Canvas: Any, figure: Figure, title: str, path: Path) -> None:
     across = min(ACROSS, len(figure.charts))
     down = math.ceil(len(figure.charts) / across)
     lines = [line for note in figure.notes for line in textwrap.wrap(note, NOTE_WIDTH * across)]

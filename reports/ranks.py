@@ -21,7 +21,7 @@ def ranks_figure(tables: Sequence[Table], alpha: float, colours: Colours) -> Fig
         blocks = [table for table in tables if table.split == split]
         if len(blocks) < 2:
             notes.append(
-                f"{split}: all runs are on one dataset, {blocks[0].dataset}. Ranks need several datasets: a "
+                f"{split}: all runs are on one dataset, {blocks[0].name}. Ranks need several datasets: a "
                 "significant difference over the users of one says nothing about others."
             )
             continue
@@ -42,7 +42,7 @@ def _chart(
     blocks: Sequence[Table], column: Column, split: str, alpha: float, colours: Colours
 ) -> tuple[Chart | None, list[str]]:
     """Return the diagram of a column, None if it has too few labels or datasets, and notes."""
-    means = {table.dataset: _means(table, column) for table in blocks if column in table.columns}
+    means = {table.name: _means(table, column) for table in blocks if column in table.columns}
     labels = sorted(set.intersection(*(set(each) for each in means.values())))
     title = ", ".join(part for part in (heading(column), split) if part)
     if len(means) < 2 or len(labels) < LEAST_LABELS:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from common.errors import UserError
 from common.files import write_bytes
+from common.texts import path_part
 from reports.collect import PER_USER, Run
 from reports.learning import curve_text
 
@@ -51,7 +52,8 @@ def record_name(run: Run) -> str:
 
 
 def _safe(text: str) -> str:
-    return re.sub(r"[^\w+-]+", "_", text).strip("_").lower() or "run"
+    """Return the text as a part of a name without dots, which separate the parts."""
+    return re.sub(r"[_.]*\.[_.]*", "_", path_part(text, "run")).strip("_").lower() or "run"
 
 
 def _contents(run: Run) -> dict[str, bytes | None]:

@@ -167,6 +167,7 @@ def csv_text(tables: Sequence[Table]) -> str:
             record = row.runs[0].record
             line: dict[str, object] = {
                 "dataset": table.dataset,
+                **({"variant": table.variant} if table.variant else {}),
                 "split": table.split,
                 "phase": table.phase,
                 "filter_seen": str(table.filter_seen).lower(),
@@ -190,9 +191,16 @@ def csv_text(tables: Sequence[Table]) -> str:
     names = [*(name for name in used if name not in measured), *measured]
     output = io.StringIO()
     writer = csv.DictWriter(output, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer.writerow({name: _csv_text(name) for name in names})
+    writer.writerows(
+        {name: _csv_text(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows
+    )
     return output.getvalue()
+
+
+def _csv_text(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula: an apostrophe stands before `= + - @`."""
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
 
 
 CSV_NUMBERS = ("", " sd", " low", " high", " gain %", " p", " p (Holm)", " published", " deviation %")

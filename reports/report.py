@@ -1,7 +1,8 @@
 """The report of a set of recorded runs, in all output formats."""
 
-import re
-from collections.abc import Callable, Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from common.files import write_text
+from common.texts import path_part
 from reports import render
 from reports.chart import Figure
-from reports.collect import Run, collect, tidy_frame
+from reports.collect import Run, collect, relabelled, tidy_frame
 from reports.figures import figures_of
 from reports.layout import Grid, appendix_of, grid_of
 from reports.options import ReportOptions
@@ -68,7 +70,7 @@ class Report:
         sections = []
         for table, figures in zip(self.tables, self._figures, strict=True):
             grids = [grid_of(table), *[each for each in [appendix_of(table)] if each is not None]]
-            sections.append(Section(f"{table.dataset}, {table.split}", _subtitle(table), tuple(grids), tuple(figures)))
+            sections.append(Section(f"{table.name}, {table.split}", _subtitle(table), tuple(grids), tuple(figures)))
         sections.append(Section(self._ranks.title, "", (), (self._ranks,)))
         datasets = read_stats(self.options.stats)
         if datasets:
@@ -86,7 +88,7 @@ class Report:
     def pictures(self, folder: Path) -> list[Path]:
         """Draw each figure into `<dataset>.<split>.<figure>.png`, and the ranks over datasets into `ranks.png`."""
         named = [
-            (f"{_file_name(table.dataset)}.{table.split}.{figure.name}", f"{table.dataset}, {table.split}", figure)
+            (path_part(f"{table.name}.{table.split}.{figure.name}", "data"), f"{table.name}, {table.split}", figure)
             for table, figures in zip(self.tables, self._figures, strict=True)
             for figure in figures
         ]
@@ -148,15 +150,11 @@ def _subtitle(table: Table) -> str:
     return f"{table.phase.capitalize()}, {seen}; {size} (data {data.hash})"
 
 
-def _file_name(dataset: str) -> str:
-    return re.sub(r"[^\w.+-]+", "_", dataset).strip(".") or "data"
-
-
-def report(paths: Sequence[str], options: ReportOptions) -> Report:
+def report(paths: Sequence[str], options: ReportOptions, labels: Mapping[str, str] | None = None) -> Report:
     """Read the recorded runs at `paths` (files, folders, globs) and compare them.
 
-    Raises UserError for a path without runs, a damaged file, runs that are not comparable, and a metric, candidate set
-    or baseline that no run has.
+    `labels` maps results files to labels other than the recorded ones. Raises UserError for a path without runs, a
+    damaged file, and a metric, candidate set, label or baseline that no run has.
     """
-    runs = collect(paths)
+    runs, _ = relabelled(collect(paths), labels or {})
     return Report(tuple(runs), tuple(build_tables(runs, options)), options)

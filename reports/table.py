@@ -1,4 +1,4 @@
-"""Builds comparison tables from recorded runs, one per dataset and split."""
+"""Builds comparison tables from recorded runs, one per dataset, split and protocol."""
 
 import math
 import statistics
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from common.errors import UserError
 from evaluation.metrics import METRICS
-from reports.collect import Phase, Run
-from reports.comparable import check_baseline, check_metrics, check_repeats, check_same_protocol, measured_candidates
+from reports.collect import Phase, Run, relabelled
+from reports.comparable import available, check_metrics, measured_candidates, protocol_groups, variants
 from reports.differences import Comparison, compare_users, user_intervals
-from reports.options import ReportOptions
+from reports.names import rows_by_name
+from reports.options import ReportOptions, default_metrics
 from reports.published import PublishedValue, published_values
 
 LOWER_IS_BETTER = tuple(name for name, metric in METRICS.items() if not metric.higher_is_better)
@@ -101,9 +102,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """All labels on one dataset under one split."""
+    """All rows on one dataset under one split and protocol.
+
+    `variant` tells tables of one dataset and split apart: "min_uc=12", "filter_seen=false"; "" if there is one.
+    """
 
     dataset: str
+    variant: str
     split: str
     filter_seen: bool
     phase: str
@@ -116,6 +121,11 @@ class Table:
     comparisons: tuple[Comparison, ...]
     notes: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        """The dataset, with what tells it apart from the others of this name: "ml-1m (min_uc=12)"."""
+        return f"{self.dataset} ({self.variant})" if self.variant else self.dataset
+
 
 Labelled = dict[str, list[Run]]
 Intervals = dict[tuple[str, str], tuple[float, float]]  # (label, column) -> low, high
@@ -123,35 +133,42 @@ Values = dict[str, list[list[float]]]  # values[label][column]: one per seed tha
 
 
 def build_tables(runs: Sequence[Run], options: ReportOptions) -> list[Table]:
-    """Build a table per dataset and split, sorted by name.
+    """Build a table per dataset, split and protocol, sorted by name.
 
     Pilot runs and runs without values of the phase (such as the trials of a search, which are not tested) are left out.
-    Raises UserError if runs are not comparable (see `comparable`), if none is left, or if no run has the baseline's
-    label or a requested metric.
+    Raises UserError if none is left, or if no run has the baseline's label, a candidate set or a requested metric.
     """
     pilots = [run for run in runs if run.record.options.get("pilot")]
     trials = [run for run in runs if run not in pilots and not run.record.metrics(options.phase)]
-    groups: dict[tuple[str, str], Labelled] = {}
-    for run in runs:
-        if run not in pilots and run not in trials:
-            group = groups.setdefault((run.record.data.name, run.record.split), {})
-            group.setdefault(run.record.label, []).append(run)
-    if not groups and trials:
-        raise UserError(f"none of the runs has {options.phase} values; choose another --phase or other runs")
-    if not groups:
-        raise UserError("all of the runs are pilot runs, which only check that a command works; choose other runs")
     kept = [run for run in runs if run not in pilots and run not in trials]
-    check_metrics(kept, options.phase, measured_candidates(kept, options.phase, options.candidates), options.metrics)
-    check_baseline(kept, options.baseline)
-    notes = [f"pilot runs left out: {', '.join(str(run.path) for run in pilots)}"] if pilots else []
+    if not kept and trials:
+        raise UserError(f"none of the runs has {options.phase} values; choose another --phase or other runs")
+    if not kept:
+        raise UserError("all of the runs are pilot runs, which only check that a command works; choose other runs")
+    candidates = measured_candidates(kept, options.phase, options.candidates)
+    if options.metrics is not None:
+        check_metrics(kept, options.phase, candidates, options.metrics)
+    notes = [f"pilot runs left out: {', '.join(run.name for run in pilots)}"] if pilots else []
     notes += [f"runs without {options.phase} values left out: {len(trials)}"] if trials else []
-    return [_table(dataset, split, labelled, options, notes) for (dataset, split), labelled in sorted(groups.items())]
+    kept, labels = relabelled(kept, options.new_labels)
+    blocks = []
+    for dataset, split in sorted({(run.record.data.name, run.record.split) for run in kept}):
+        own = [run for run in kept if (run.record.data.name, run.record.split) == (dataset, split)]
+        groups = protocol_groups(own, options.candidates)
+        for variant, (_, members) in zip(variants(groups), groups, strict=True):
+            rows, more = rows_by_name(members, labels)
+            blocks.append(((dataset, variant, split), rows, [*notes, *more]))
+    known = {name for _, labelled, _ in blocks for name in labelled}
+    for name in labels.keys() if options.baseline is None else [*labels, options.baseline]:
+        if name not in known and labels.get(name) not in known:
+            what = "of the baseline" if name == options.baseline else "in --labels"
+            raise UserError(f"no row has the name {name!r} {what}{available(name, known)}")
+    return [_table(names, labelled, options, remarks) for names, labelled, remarks in blocks]
 
 
-def _table(dataset: str, split: str, labelled: Labelled, options: ReportOptions, notes: list[str]) -> Table:
+def _table(names: tuple[str, str, str], labelled: Labelled, options: ReportOptions, notes: list[str]) -> Table:
     runs = [run for repeats in labelled.values() for run in repeats]
-    for label, repeats in labelled.items():
-        check_repeats(label, repeats)
+    dataset, variant, split = names
     columns = _columns(runs, options)
     values = {
         label: [_values(repeats, column, options.phase) for column in columns] for label, repeats in labelled.items()
@@ -172,6 +189,7 @@ def _table(dataset: str, split: str, labelled: Labelled, options: ReportOptions,
     ]
     return Table(
         dataset=dataset,
+        variant=variant,
         split=split,
         filter_seen=runs[0].record.filter_seen,
         phase=options.phase,
@@ -196,17 +214,18 @@ def _remarks(runs: Sequence[Run]) -> list[str]:
 
 
 def _columns(runs: Sequence[Run], options: ReportOptions) -> list[Column]:
-    """Return the columns of a table. Raises UserError if the values of a column are not comparable."""
-    present = measured_candidates(runs, options.phase, None)
-    columns = []
-    for name in options.candidates or present:
-        check_same_protocol(runs, options.phase, name)
-        columns += [
-            Column(name, _negatives(runs, name, options.phase), metric)
-            for metric in options.metrics
-            if any(metric in run.record.metrics(options.phase).get(name, {}) for run in runs)
-        ]
-    return columns
+    """Return the columns of a table."""
+    shown = options.candidates or measured_candidates(runs, options.phase, None)
+    measured = {
+        name: {metric for run in runs for metric in run.record.metrics(options.phase).get(name, {})} for name in shown
+    }
+    metrics = options.metrics or default_metrics(set().union(*measured.values()))
+    return [
+        Column(name, _negatives(runs, name, options.phase), metric)
+        for name in shown
+        for metric in metrics
+        if metric in measured[name]
+    ]
 
 
 def _negatives(runs: Sequence[Run], candidates: str, phase: Phase) -> int | None:

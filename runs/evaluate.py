@@ -89,6 +89,7 @@ def evaluate(config: ExperimentConfig, phase: Phase) -> dict[str, Any]:
     """Evaluate `--pretrained_weights`, or the best weights of the run with these options; record the results."""
     experiment = Experiment.build(config)
     evaluator, model, device = experiment.evaluator, experiment.model, experiment.device
+    evaluator.check((phase,))
     folder = run_folder(config)
     source = _source(config, folder.path)
     load_model(model, read_weights(source, experiment.loader.split, to_evaluate=True), source)

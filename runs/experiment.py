@@ -108,6 +108,7 @@ class Experiment:
             loader.pad_counts,
             loader.batches_per_epoch(),
             *loader.training_days(),
+            num_interactions=int((split.train_end - split.train_start).sum()),
         )
         model = config.model_class(config.model, dimensions).to(device)
         return cls(config, device, loader, evaluator, model, generators)

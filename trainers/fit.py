@@ -41,7 +41,8 @@ class FitTrainer:
         positions = concatenated_ranges(split.train_start, split.train_end)
         device = self.parts.device
         items = torch.from_numpy(split.data.items[positions].astype(np.int64)).to(device)
-        needed = {name: torch.from_numpy(getattr(split.data, name)[positions]).to(device) for name in model.needs}
+        required = model.required(model.options)
+        needed = {name: torch.from_numpy(getattr(split.data, name)[positions]).to(device) for name in required}
         model.fit(items, torch.from_numpy(offsets).to(device), **needed)
         validation = evaluator.evaluate(model, device, "validation")
         state = TrainingState(1, best_epoch=1, stopped_by="fitted", higher_is_better=evaluator.higher_is_better)

@@ -1,5 +1,8 @@
 """Read delimited text (CSV, TSV, `::`) as columns of text, with pyarrow; errors name the line."""
 
+from __future__ import annotations
+
+import contextlib
 import csv
 import io
 import itertools
@@ -218,17 +221,20 @@ def _check_quotes(path: Path, layout: Layout) -> None:
 
 def _first_malformed(path: Path, layout: Layout) -> str:
     """Line of the first row with the wrong number of fields, and the reason."""
-    for row in _rows(path, layout):
-        if len(row.fields) != layout.num_fields:
-            count = (len(row.fields) - 1) // layout.stride + 1
-            return f"line {row.line}: expected {layout.num_columns} fields, found {count}"
+    last = None
+    try:
+        for last in _rows(path, layout):
+            if len(last.fields) != layout.num_fields:
+                count = (len(last.fields) - 1) // layout.stride + 1
+                return f"line {last.line}: expected {layout.num_columns} fields, found {count}"
+    except csv.Error as error:  # a field of more than LONGEST_ROW
+        return f"line {last.last_line + 1 if last else 1}: {error}"
     return "a row with the wrong number of fields"
 
 
 def _line_of(path: Path, layout: Layout, row: int) -> int:
     """Line number of a row (0-based, counting only rows with the right number of fields)."""
     fitting = (found.line for found in _rows(path, layout) if len(found.fields) == layout.num_fields)
-    for number, line in enumerate(fitting):
-        if number == row:
-            return line
+    with contextlib.suppress(csv.Error):  # a field of more than LONGEST_ROW, which is no row
+        return next(itertools.islice(fitting, row, None), 0)
     return 0

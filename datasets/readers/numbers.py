@@ -1,5 +1,7 @@
 """Parse columns of numbers from text; anything that isn't a number is masked."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -26,6 +28,8 @@ def parse_numbers(text: pa.ChunkedArray) -> tuple[npt.NDArray[np.generic], npt.N
             values = text.cast(kind).to_numpy()
         except pa.ArrowInvalid:
             continue
+        if kind == pa.int64() and _has_hexadecimal(text):
+            break
         return values, np.isfinite(values)
     trimmed = pc.ascii_trim_whitespace(text)
     numeric = pc.match_substring_regex(trimmed, NUMBER)
@@ -35,3 +39,8 @@ def parse_numbers(text: pa.ChunkedArray) -> tuple[npt.NDArray[np.generic], npt.N
     values = pc.fill_null(pc.if_else(numeric, unsigned, None).cast(kind), 0).to_numpy()
     ok = np.asarray(numeric.to_numpy(), dtype=bool)
     return values, ok & np.isfinite(values)
+
+
+def _has_hexadecimal(text: pa.ChunkedArray) -> bool:
+    """Whether some text has an x: Arrow casts 0x1F to 31, which no table of interactions means."""
+    return any(bool(pc.any(pc.match_substring(text, sign)).as_py()) for sign in ("x", "X"))

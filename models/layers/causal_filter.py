@@ -13,7 +13,8 @@ from torch import Tensor
 
 def kernel_of(response: Tensor, length: int) -> Tensor:
     """The kernel [length, ...] of a real filter whose response at each frequency is complex [length // 2 + 1, ...]."""
-    return torch.fft.irfft(response, n=length, dim=0)
+    kernel: Tensor = torch.fft.irfft(response, n=length, dim=0)
+    return kernel
 
 
 def low_pass_kernel(length: int, frequencies: int) -> Tensor:

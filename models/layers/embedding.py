@@ -35,10 +35,14 @@ def init_parameters(module: nn.Module, spread: float = INIT_RANGE, linear_spread
 class ItemEmbedding(nn.Module):
     """weight [V + 1, H], whose row 0 (PAD) is 0 and stays so; and the logits of items, by default weight @ hidden.
 
+    With `sparse`, lookups have sparse gradients.
+
     bias : add a learned constant for each item to its logits
     normalized : divide rows and states by their L2 norms, so that logits are cosines
     temperature : divide the product by it
     """
+
+    sparse = False
 
     def __init__(
         self, num_items: int, width: int, bias: bool = False, normalized: bool = False, temperature: float = 1.0
@@ -51,11 +55,15 @@ class ItemEmbedding(nn.Module):
 
     def forward(self, items: Tensor) -> Tensor:
         """int64 [...] -> [..., H]"""
-        return F.embedding(items, self.weight, padding_idx=0)
+        return F.embedding(items, self.weight, padding_idx=0, sparse=self.sparse)
 
-    def output_rows(self) -> Tensor:
-        """The rows [V + 1, H] whose products with `output_states` are the logits, but for the bias."""
-        return F.normalize(self.weight, dim=-1) if self.normalized else self.weight
+    def output_rows(self, items: Tensor | None = None) -> Tensor:
+        """The rows whose products with `output_states` are the logits, but for the bias: [V + 1, H].
+
+        Of items int64 [...], theirs alone: [..., H].
+        """
+        rows = self.weight if items is None else self(items)
+        return F.normalize(rows, dim=-1) if self.normalized else rows
 
     def output_states(self, hidden: Tensor) -> Tensor:
         """States [..., H] as they meet `output_rows`."""
@@ -65,12 +73,11 @@ class ItemEmbedding(nn.Module):
 
     def logits(self, hidden: Tensor, candidates: Tensor | None = None) -> Tensor:
         """The logits of all items after states [B, H]: [B, V + 1]; or of `candidates` int64 [B, C]: [B, C]."""
-        hidden, rows = self.output_states(hidden), self.output_rows()
+        hidden = self.output_states(hidden)
         if candidates is None:
-            logits = hidden @ rows.T
+            logits = hidden @ self.output_rows().T
             return logits if self.bias is None else logits + self.bias
-        # [B, C, H] x [B, H, 1] -> [B, C]
-        logits = torch.bmm(F.embedding(candidates, rows, padding_idx=0), hidden[:, :, None]).squeeze(2)
+        logits = torch.bmm(self.output_rows(candidates), hidden[:, :, None]).squeeze(2)  # [B, C, H] x [B, H, 1]
         return logits if self.bias is None else logits + self.bias[candidates]
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal, Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from models.layers.chunks import by_rows
@@ -42,7 +40,8 @@ class Predictions:
     hidden : [B, L, H], the states, as they meet the rows of the item embeddings
     targets : int64 [B, L], the items that follow; PAD where there is none
     items : the item embeddings, with PAD
-    negatives : int64 [B, L, K], or [B, 1, K] shared by a window; PAD where none is left; None if none are drawn
+    negatives : int64 [B, L, K], [B, 1, K] shared by a window, or [1, 1, K] shared by the batch; PAD where none is left;
+        None if none are drawn
     negative_log_q : of the shape of negatives: log of the probability of drawing it
     """
 
@@ -55,31 +54,30 @@ class Predictions:
     def sampled(self) -> SampledLogits:
         """The logits of the N targets and of their negatives."""
         assert self.negatives is not None and self.negative_log_q is not None
-        hidden, used, rows = self.hidden, self.targets > 0, self.items.output_rows()  # [B, L, H], [B, L], [V + 1, H]
+        hidden, used, items = self.hidden, self.targets > 0, self.items  # [B, L, H], [B, L]
         targets = self.targets[used]
-        positive = (hidden[used] * _rows_of(rows, targets)).sum(-1)  # [N]
-        if self.negatives.shape[1] == 1:  # shared by a window: [B, L, H] x [B, H, K]
+        positive = (hidden[used] * items.output_rows(targets)).sum(-1)  # [N]
+        if self.negatives.shape[:2] == (1, 1):  # shared by the batch, and perhaps a target of some rows
+            shared = self.negatives[0, 0]  # [K]
+            logits = hidden[used] @ items.output_rows(shared).T  # [N, H] x [H, K]
+            negatives = shared.masked_fill(targets[:, None] == shared, 0)  # [N, K]
+            log_q = self.negative_log_q[0].expand_as(logits)
+        elif self.negatives.shape[1] == 1:  # shared by a window: [B, L, H] x [B, H, K]
             negatives = self.negatives.expand(-1, hidden.shape[1], -1)[used]  # [N, K]
-            logits = torch.bmm(hidden, _rows_of(rows, self.negatives.squeeze(1)).transpose(1, 2))[used]  # [N, K]
+            logits = torch.bmm(hidden, items.output_rows(self.negatives.squeeze(1)).transpose(1, 2))[used]  # [N, K]
             log_q = self.negative_log_q.expand(-1, hidden.shape[1], -1)[used]
         else:
             negatives, log_q = self.negatives[used], self.negative_log_q[used]  # [N, K]
-            at_once = max(1, NEGATIVE_ENTRIES // (negatives.shape[1] * hidden.shape[2]))
-            logits = by_rows(partial(_products, rows), at_once, hidden[used], negatives)
-        if self.items.bias is not None:
-            positive, logits = positive + self.items.bias[targets], logits + self.items.bias[negatives]
+            rows = max(1, NEGATIVE_ENTRIES // (negatives.shape[1] * hidden.shape[2]))
+            logits = by_rows(self._negative_logits, rows, hidden[used], negatives)
+        if items.bias is not None:
+            positive, logits = positive + items.bias[targets], logits + items.bias[negatives]
         logits = logits.masked_fill(negatives == 0, -torch.inf)
-        return SampledLogits(positive, logits, log_q.to(logits.dtype), rows.shape[0] - 1)
+        return SampledLogits(positive, logits, log_q.to(logits.dtype), items.weight.shape[0] - 1)
 
-
-def _rows_of(rows: Tensor, items: Tensor) -> Tensor:
-    """The rows [V + 1, H] of items int64 [...]: [..., H]; PAD gives no gradient."""
-    return F.embedding(items, rows, padding_idx=0)
-
-
-def _products(rows: Tensor, hidden: Tensor, negatives: Tensor) -> Tensor:
-    """hidden [N, H] times the rows of its negatives, int64 [N, K]: [N, K]"""
-    return torch.bmm(_rows_of(rows, negatives), hidden[:, :, None]).squeeze(2)  # [N, K, H] x [N, H, 1]
+    def _negative_logits(self, hidden: Tensor, negatives: Tensor) -> Tensor:
+        """hidden [N, H] times its negatives, int64 [N, K]: [N, K]"""
+        return torch.bmm(self.items.output_rows(negatives), hidden[:, :, None]).squeeze(2)  # [N, K, H] x [N, H, 1]
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,10 @@ def _run(resolved: Resolved) -> int:
             table.add_row(code, dataset.description, "none", "")
             continue
         repeat = "; repeat consumption" if dataset.repeats else ""
-        what = f"{dataset.description}{repeat}\n[dim]licence: {escape(dataset.licence)}[/dim]"
-        table.add_row(code, what, dataset.size, escape(on_disk(dataset, options.local_data_folder)))
-        citations.setdefault(dataset.citation, []).append(code)
+        what = f"{dataset.description}{repeat}\n[dim]licence: {escape(dataset.licence or 'unknown')}[/dim]"
+        table.add_row(code, what, dataset.size or "unknown size", escape(on_disk(dataset, options.local_data_folder)))
+        if dataset.citation:
+            citations.setdefault(dataset.citation, []).append(code)
     console = Console()
     console.print(table)
     if options.show_citations:
@@ -55,8 +56,10 @@ def on_disk(dataset: type[RawFileDataset[Any]], data_folder: Path) -> str:
     if found:
         return ", ".join(f"{path.name} ({path.stat().st_size / 1e6:,.1f} MB)" for path in found)
     sources = dataset().wanted(dataset.Options()).sources
+    if not sources:
+        return "no; no source is known"
     needs = [source.needs for source in sources if source.needs]
     return f"no; needs {needs[0]}" if len(needs) == len(sources) else "no"
 
 
-DATASETS_COMMAND = Command(("run", "datasets"), _run, DatasetsOptions)
+DATASETS_COMMAND = Command(("run", "datasets"), _run, DatasetsOptions, needs_torch=False)

@@ -83,7 +83,13 @@ def world(code: str, seed: int = 0, fitted: bool = True) -> World:
     loader = loader_kind(make_options(loader_kind, max_len=LENGTH, train_batch_size=16), split)
     torch.manual_seed(seed)
     dimensions = Dimensions(
-        ITEMS, USERS, loader.max_len, loader.pad_counts, loader.batches_per_epoch(), *loader.training_days()
+        ITEMS,
+        USERS,
+        loader.max_len,
+        loader.pad_counts,
+        loader.batches_per_epoch(),
+        *loader.training_days(),
+        num_interactions=int((split.train_end - split.train_start).sum()),
     )
     model = kind(make_options(kind), dimensions)
     if fitted and isinstance(model, FittedModel):
@@ -97,7 +103,7 @@ def fit(model: FittedModel, loader: Dataloader, users: int = USERS) -> None:
     spans = list(zip(split.train_start.tolist(), split.train_end.tolist(), strict=True))[:users]
     positions = np.concatenate([np.arange(*span) for span in spans])
     offsets = torch.tensor([0, *np.cumsum([end - start for start, end in spans])])
-    needed = {name: torch.from_numpy(getattr(data, name)[positions]) for name in model.needs}
+    needed = {name: torch.from_numpy(getattr(data, name)[positions]) for name in model.required(model.options)}
     try:
         model.fit(torch.from_numpy(data.items[positions].astype(np.int64)), offsets, **needed)
     except UserError as error:

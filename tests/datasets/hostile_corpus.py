@@ -108,6 +108,14 @@ REFUSED: dict[str, Refused] = {
     "fraction of a user": Refused(lambda: parquet(user=[1.0, 1.5], item=[1, 2]), "row 2: the user id 1.5"),
     "unsigned 64 bits": Refused(lambda: parquet(user=pa.array([2**63], pa.uint64()), item=[1]), "64-bit"),
     "too long an id": Refused("user,item\n1," + "x" * 5000 + "\n", "line 2: .*more than 256"),
+    "hexadecimal rating": Refused("user,item,rating\n1,2,3\n1,3,0x10\n", "line 3: the rating '0x10' is not a number"),
+    "hexadecimal time": Refused("user,item,time\n1,2,3\n1,3,0XfF\n", "line 3: timestamp '0XfF' is not a time"),
+    "a field of 17 MiB in a short row": Refused(
+        lambda: b"user,item,text\n1,2,x\n1," + b"y" * (17 << 20) + b"\n", "row of more than 16 MiB|line 3"
+    ),
+    "a field of 17 MiB in a long row": Refused(
+        lambda: b"user,item\n1,2\n" * 9 + b"1,2," + b"y" * (17 << 20) + b"\n", "line 19: field larger"
+    ),
     "rating in words": Refused("user,item,rating\n1,2,good\n", "line 2: the rating 'good'"),
     "rating NaN": Refused("user,item,rating\n1,2,3\n1,3,NaN\n", "line 3: the rating 'NaN'"),
     "rating infinite, Parquet": Refused(lambda: parquet(user=[1], item=[1], rating=[1e999]), "row 1: the rating"),
@@ -224,6 +232,9 @@ RIGHT: dict[str, Right] = {
         lambda: parquet(user=["a", None, "", "a"], item=[1, 2, 3, None]), {"a": [1]}, options={"skip_bad_rows": True}
     ),
     "integers as text in Parquet": Right(lambda: parquet(user=["7", "12"], item=["3", "03"]), {7: ["3"], 12: ["03"]}),
+    "a rating beyond 53 bits in Parquet": Right(
+        lambda: parquet(user=[1, 1], item=[1, 2], rating=pa.array([2**63 + 1, 2**64 - 1], pa.uint64())), {1: [1, 2]}
+    ),
     "large text in Parquet": Right(
         lambda: parquet(user=pa.array(["b", "a"], pa.large_string()), item=[1, 2]), {"a": [2], "b": [1]}
     ),

@@ -1,5 +1,6 @@
 """Every declared dataset with a small file in its real format, from an unreliable server."""
 
+import contextlib
 import dataclasses
 import hashlib
 import re
@@ -10,15 +11,18 @@ from urllib.parse import urlsplit
 
 import pytest
 from plain_forms import histories
+from pydantic import ValidationError
 from raw_server import Server
 from samples import SAMPLES, Sample, zipped
 
 import datasets
+import main
 from common.errors import UserError
 from datasets import download
 from datasets.download import Source
-from datasets.raw_files import RawFile, RawFileDataset
+from datasets.raw_files import RawFile, RawFileDataset, RawFileOptions, Table, TableDataset
 from datasets.sequence_data import SequenceData
+from runs.commands.datasets import on_disk
 
 PUBLISHED = {code: dataset for code, dataset in datasets.DATASETS.items() if issubclass(dataset, RawFileDataset)}
 Serve = Callable[[Sample, list[Source]], None]
@@ -220,3 +224,36 @@ def test_unknown_event_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "retailrocket" / "events.csv").write_text(header + f"{10**12},1,view,2,\n{10**12},1,wink,2,\n")
     with pytest.raises(UserError, match=r"line 3: unknown event 'wink'"):
         datasets.load("retailrocket", PUBLISHED["retailrocket"].Options(local_data_folder=tmp_path))
+
+
+def test_only_code_names_sources_and_table_are_required(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class Bare(TableDataset[RawFileOptions]):
+        code = "bare"
+        description = "a dataset without licence, citation, home page, size and sources"
+        raw_names = ("bare.csv",)
+        sources = ()
+        table = Table(",", ("user", "item"))
+
+    with pytest.raises(UserError, match=r"no source of it is known\nPut bare.csv .* into .*bare/"):
+        Bare().load(RawFileOptions(local_data_folder=tmp_path))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(datasets.DATASETS, "bare", Bare)
+        assert main.run(["--mode", "datasets", "--local_data_folder", str(tmp_path)]) == 0
+    assert "bare" in capsys.readouterr().out
+    assert on_disk(Bare, tmp_path) == "no; no source is known"
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / "bare.csv").write_text("1,2\n1,3\n")
+    assert Bare().load(RawFileOptions(local_data_folder=tmp_path, min_uc=0, min_sc=0)).num_items == 2
+
+
+def test_table_needs_user_and_item() -> None:
+    with pytest.raises(TypeError, match=r"Lacking\.table needs a column named 'item'"):
+
+        class Lacking(TableDataset[RawFileOptions]):
+            table = Table(",", ("user", "rating"))
+
+
+@pytest.mark.parametrize(("url", "is_refused"), [("https://me:secret@host/x.zip", True), ("https://host/a:b@c", False)])
+def test_dataset_url_must_not_have_a_password(url: str, is_refused: bool) -> None:
+    with pytest.raises(ValidationError, match="netrc") if is_refused else contextlib.nullcontext():
+        RawFileOptions(dataset_url=url)

@@ -1,6 +1,8 @@
 """ml-1m, ml-20m and ecommerce on small files of their formats."""
 
 import datetime
+import io
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -142,6 +144,29 @@ def test_ecommerce_workbook_equals_csv(tmp_path: Path) -> None:
         one, other = load("ecommerce", tmp_path / "csv", **options), load("ecommerce", tmp_path / "xlsx", **options)
         assert histories(one) == histories(other)
         np.testing.assert_array_equal(one.timestamps, other.timestamps)
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        '<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>1</v></c></row>',
+        '<row r="1"><c r="A1"><v>1</v></c><c r=\'ABCDEFGH99999999999\'><v>1</v></c></row>',
+        "<row>" + "<c><v>1</v></c>" * 3_000_000 + "</row>" + "<row></row>" * 100,
+    ],
+    ids=["the last cell", "beyond the last cell", "3 million cells in a row"],
+)
+def test_workbook_with_far_cells_is_an_error(tmp_path: Path, sheet: str) -> None:
+    path = tmp_path / "ecommerce" / "Online Retail.xlsx"
+    as_workbook(path)
+    small = path.read_bytes()
+    with zipfile.ZipFile(io.BytesIO(small)) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            content = old.read(name).decode()
+            if name == "xl/worksheets/sheet1.xml":
+                content = re.sub("<sheetData>.*</sheetData>", f"<sheetData>{sheet}</sheetData>", content)
+            new.writestr(name, content)
+    with pytest.raises(UserError, match="too large for a table"):
+        load("ecommerce", tmp_path)
 
 
 def test_ecommerce_workbook_in_a_zip(tmp_path: Path) -> None:

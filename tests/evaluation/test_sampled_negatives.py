@@ -109,3 +109,11 @@ def test_the_same_generator_draws_the_same() -> None:
 def test_invalid_weights_are_refused(weights: list[float]) -> None:
     with pytest.raises(ValueError, match="weight"):
         sample_negatives(np.array(weights), NOTHING, np.zeros(2, dtype=np.int64), 1, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("size", [7, 2**40, 2**63 - 1])
+def test_more_negatives_than_items_allocate_nothing(size: int) -> None:
+    weights = np.array([0.0, 1.0, 2.0, 3.0])
+    exclude = np.array([1, 2, 3])
+    with pytest.raises(TooFewItemsError, match=f"{size} negatives were requested, but only 1 items can be drawn"):
+        sample_negatives(weights, exclude, np.array([0, 1, 3]), size, np.random.default_rng(0))

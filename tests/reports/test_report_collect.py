@@ -64,10 +64,38 @@ def test_damaged_and_foreign_files_are_errors(tmp_path: Path, content: str, mess
     assert str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize("change", [{"schema": 2}, {"test": {"full": {"NDCG@10": float("nan")}}}, {"seed": "first"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": 2},
+        {"test": {"full": {"NDCG@10": float("nan")}}},
+        {"test": {"full": {"../x": 0.1}}},
+        {"test": {"../full": {"NDCG@10": 0.1}}},
+        {"seed": "first"},
+        {"seed": -1},
+        {"split": "x/../../../ESCAPED"},
+        {"split": ".."},
+        {"model_code": "a\nb"},
+        {"minutes": -1.0},
+        {"device": "x" * 2000},
+        {"data": {"name": "d", "hash": "../../x", "users": 1, "items": 1, "interactions": 1}},
+    ],
+)
 def test_invalid_results_are_refused(record: Any, change: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="not a results file of a run"):
         read_run(record("a", **change))
+
+
+def test_control_characters_of_a_record_are_replaced(record: Any) -> None:
+    run = read_run(record("a\nb\x1b[31m\u202ec", name="r"))
+    assert run.label == run.record.label == "a b\ufffd[31m\ufffdc"
+
+
+def test_a_file_of_deep_brackets_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(UserError, match="is not valid JSON"):
+        read_run(path)
 
 
 def test_unknown_keys_are_ignored(record: Any) -> None:

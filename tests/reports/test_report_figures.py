@@ -68,19 +68,9 @@ def test_missing_and_damaged_curves_are_reported(record: Any) -> None:
         figures([one, other])
 
 
-def test_curves_of_different_protocols_are_refused(record: Any) -> None:
-    paths = [
-        record(label, {"popular": {"NDCG@10": 0.1}}, options={"test_negative_sample_size": size}, curve=STAGES)
-        for label, size in (("a", 100), ("b", 50))
-    ]
-    with pytest.raises(UserError, match="test_negative_sample_size differs"):
-        made(paths)
-
-
-def test_runs_with_different_split_options_are_refused(record: Any) -> None:
+def test_runs_with_different_split_options_stand_apart(record: Any) -> None:
     paths = [record(label, split="ratio", options={"test_share": share}) for label, share in (("a", 0.1), ("b", 0.2))]
-    with pytest.raises(UserError, match=r"option test_share differs, 0\.1 in .* and 0\.2 in"):
-        made(paths)
+    assert [table.variant for table in made(paths).tables] == ["test_share=.1", "test_share=.2"]
 
 
 def test_options_of_every_split_are_compared() -> None:

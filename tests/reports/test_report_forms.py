@@ -60,6 +60,24 @@ def test_csv_has_full_precision(record: Any) -> None:
     assert rows["a|b_c&d"]["full NDCG@10 sd"] == ""
 
 
+@pytest.mark.parametrize("label", ["=1+1", "@SUM(A1)", "-2", "+3", " =4"])
+def test_no_csv_cell_is_a_formula(record: Any, label: str) -> None:
+    text = report([str(record(label, name="r"))], ReportOptions()).csv()
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert row["label"] == f"'{label}"
+
+
+def test_files_stay_in_the_folder_of_the_report(record: Any, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    data = {"name": "../../ESCAPED", "hash": "abc", "users": 4, "items": 9, "interactions": 40}
+    paths = [str(record("../../$x_$", name="a", data=data)), str(record("b", name="b", data=data))]
+    folder = tmp_path / "out"
+    made = report(paths, ReportOptions(report_folder=str(folder), formats=("png", "latex", "markdown")))
+    written = made.write()
+    assert written and all(path.parent == folder and path.is_file() for path in written)
+    assert all(folder in path.parents for path in tmp_path.rglob("*ESCAPED*"))
+
+
 def test_latex_has_balanced_braces_and_columns(record: Any) -> None:
     text = make(record).latex()
     tables = re.findall(r"\\begin\{table\}(.*?)\\end\{table\}", text, flags=re.S)

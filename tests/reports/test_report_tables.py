@@ -193,7 +193,7 @@ def test_users_are_averaged_over_the_seeds_that_test_them(record: Any) -> None:
             seed=seed,
             per_user={"full/NDCG@10": value},
             users=users[seed],
-            data={**data, "hash": f"draw {seed}"},
+            data={**data, "hash": f"draw{seed}"},
             **own,
         )
         for (label, seed), value in values.items()
@@ -206,8 +206,7 @@ def test_users_are_averaged_over_the_seeds_that_test_them(record: Any) -> None:
 
     assert comparison.users == 90
     paths.append(record("c", full(0.1), data={**data, "hash": "another"}, **own))
-    with pytest.raises(UserError, match=r"data \(hash\) differs"):
-        made(paths, **NDCG)
+    assert [len(table.rows) for table in made(paths, **NDCG).tables] == [2, 1]
     assert comparison.p_value == pytest.approx(paired_t(of("a"), of("b")).p_value, rel=1e-3)
 
 
@@ -230,48 +229,119 @@ def test_different_users_are_refused(record: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "named"),
+    ("change", "variants"),
     [
-        ({"data": {"name": "ml-1m", "hash": "xyz", "users": 4, "items": 9, "interactions": 40}}, r"data .*abc.*xyz"),
-        ({"filter_seen": False}, "filter_seen differs, true in .* and false in"),
-        ({"protocol": {"ties": "optimistic"}}, 'ties differs, "pessimistic" .*optimistic'),
+        (
+            {"data": {"name": "ml-1m", "hash": "xyz", "users": 4, "items": 9, "interactions": 40}},
+            ["data abc", "data xyz"],
+        ),
+        ({"filter_seen": False}, ["filter_seen=true", "filter_seen=false"]),
+        ({"protocol": {"ties": "optimistic"}}, ["ties=pessimistic", "ties=optimistic"]),
     ],
 )
-def test_different_protocols_are_refused(record: Any, change: dict[str, Any], named: str) -> None:
-    with pytest.raises(UserError, match=named):
-        made([record("a"), record("b", **change)])
+def test_different_protocols_have_tables_of_their_own(record: Any, change: dict[str, Any], variants: list[str]) -> None:
+    tables = made([record("a"), record("b", **change)]).tables
+    assert [table.variant for table in tables] == variants
+    assert [[row.label for row in table.rows] for table in tables] == [["a"], ["b"]]
+    assert [only([record(label)]).variant for label in "cd"] == ["", ""]
+
+
+def test_one_dataset_with_two_filters_has_two_tables(record: Any) -> None:
+    data = {"name": "synthetic", "users": 4, "items": 9, "interactions": 40}
+    paths = [
+        record("a", name=str(least), data={**data, "hash": f"hash{least}"}, options={"min_uc": least, "max_len": least})
+        for least in (5, 12)
+    ]
+    assert [table.name for table in made(paths).tables] == ["synthetic (min_uc=5)", "synthetic (min_uc=12)"]
+
+
+def test_data_files_of_one_name_are_told_apart(record: Any) -> None:
+    data = {"name": "data", "users": 4, "items": 9, "interactions": 40}
+    paths = [
+        record("a", name=name, data={**data, "hash": name}, options={"dataset_path": f"/home/me/{name}/data.csv"})
+        for name in ("old", "new")
+    ]
+    names = [table.name for table in made(paths).tables]
+    assert names == ["data (dataset_path=old/data.csv)", "data (dataset_path=new/data.csv)"]
 
 
 def test_sampled_protocols_only_affect_sampled_candidates(record: Any) -> None:
     values = {"full": {"NDCG@10": 0.1}, "popular": {"NDCG@10": 0.4}}
     paths = [record("a", values), record("b", values, options={"test_negative_sample_size": 50})]
-    with pytest.raises(UserError, match=r"candidates 'popular'.* test_negative_sample_size differs, 100 in .* and 50"):
-        made(paths, **NDCG)
-    assert len(only(paths, candidates=("full",), **NDCG).rows) == 2
+    paths.append(record("c", full(0.2), options={"test_negative_sample_size": 7}))  # without sampled candidates
+    assert [(table.variant, len(table.rows)) for table in made(paths, **NDCG).tables] == [
+        ("test_negative_sample_size=100", 2),
+        ("test_negative_sample_size=50", 1),
+    ]
+    assert len(only(paths, candidates=("full",), **NDCG).rows) == 3
     reported = [
         record(label, values, name=label, protocol={"candidates": {"full": {}, "popular": {"seed": seed}}})
-        for seed, label in enumerate(("c", "d"))
+        for seed, label in enumerate(("d", "e"))
     ]
-    with pytest.raises(UserError, match=r"protocol\.candidates\.popular differs"):
-        made(reported, **NDCG)
+    assert len(made(reported, **NDCG).tables) == 2
 
 
-def test_runs_of_one_label_differ_only_in_seed(record: Any) -> None:
-    with pytest.raises(UserError, match=r"option lr differs, 0\.1 in .* and 0\.2 in"):
-        made([record("a"), record("a", seed=1, options={"lr": 0.2})])
-    with pytest.raises(UserError, match="two runs have the label 'b' and seed 0"):
-        made([record("b"), record("b", name="again")])
-    other = {"name": "ml-1m", "hash": "f" * 20, "users": 3, "items": 5, "interactions": 9}
-    with pytest.raises(UserError, match="'d' on a dataset 'ml-1m', but the hashes of the data differ"):
-        made([record("d"), record("d", name="elsewhere", data=other)])
-    made([record("c", options={"device": "cpu"}), record("c", seed=1, options={"device": "cuda"})])
+def names(paths: list[Path], **options: Any) -> list[str]:
+    return [row.label for row in only(paths, order="given", **options).rows]
+
+
+def test_rows_of_one_label_are_told_apart_by_options(record: Any) -> None:
+    rates = [
+        record("SAS", name=f"{rate}-{seed}", seed=seed, options={"lr": rate}) for rate in (0.1, 0.01) for seed in (0, 1)
+    ]
+    assert names(rates) == ["SAS (lr=.1)", "SAS (lr=.01)"]
+    assert {row.label: len(row.runs) for row in only(rates).rows} == {"SAS (lr=.1)": 2, "SAS (lr=.01)": 2}
+    models = [record("b", name=code, model_code=code) for code in ("vae", "sas")]
+    assert names(models) == ["b (model_code=vae)", "b (model_code=sas)"]
+    many = [record("c", name=f"c{n}", options=dict.fromkeys("pqrst", n) | {"u": n // 2}) for n in range(4)]
+    assert names(many) == [f"c (p={n}, …)" for n in range(4)]
+    assert names([record("d", options={"device": "cpu"}), record("d", seed=1, options={"device": "cuda"})]) == ["d"]
+
+
+def test_an_option_that_older_runs_lack_separates_nothing(record: Any) -> None:
+    paths = [record("a"), record("a", seed=1, options={"new_option": 3}), record("b", options={"lr": 100.0})]
+    paths.append(record("b", seed=1, options={"lr": 100}))
+    assert names(paths) == ["a", "b"]
+
+
+def test_the_last_run_of_a_seed_counts(record: Any) -> None:
+    paths = [
+        record("a", full(0.3), name="new", finished="2026-02-01T00:00:00"),
+        record("a", full(0.1), name="old", finished="2026-01-01T00:00:00"),
+    ]
+    table = only(paths, **NDCG)
+    assert [row.cells[0].mean for row in table.rows] == [0.3]
+    assert table.notes == ("left out because a later run has the same label, options and seed: old",)
+
+
+def test_rows_can_be_renamed_in_the_report(record: Any) -> None:
+    paths = [record("VAE_tw", name=f"r{n}", options={"lr": n}) for n in (1, 2)] + [record("Pop"), record("other")]
+    labels = ("VAE_tw (lr=1)=slow", "Pop=popularity", f"{paths[3].parent}=by folder")
+    assert names(paths, labels=labels) == ["slow", "VAE_tw (lr=2)", "popularity", "by folder"]
+    assert names(paths, labels=("r1=ESAPR",), baseline="ESAPR")[0] == "ESAPR"
+    with pytest.raises(UserError, match=r"no row has the name 'Popp' in --labels; did you mean `Pop`"):
+        names(paths, labels=("Popp=x",))
+    with pytest.raises(UserError, match="two rows would have the name 'same'"):
+        names(paths, labels=("VAE_tw (lr=1)=same", "VAE_tw (lr=2)=same"))
+
+
+def test_metrics_that_nobody_chose_are_those_measured(record: Any) -> None:
+    def columns(values: dict[str, dict[str, float]]) -> list[str]:
+        return [column.metric for column in only([record(str(len(values)) + str(values), values)]).columns]
+
+    assert columns({"full": {"NDCG@5": 0.1, "NDCG@10": 0.1, "NDCG@20": 0.1, "Recall@10": 0.1}}) == [
+        "NDCG@10",
+        "Recall@10",
+    ]
+    assert columns({"full": {"NDCG@5": 0.1, "NDCG@7": 0.1}}) == ["NDCG@7"]
+    assert columns({"ratings": {"RMSE": 0.1, "MAE": 0.1}}) == ["RMSE", "MAE"]
 
 
 def test_names_that_no_run_has_are_errors(record: Any) -> None:
     path = record("a")
     with pytest.raises(UserError, match=r"no run has the metric 'NDGC@10' .*did you mean `NDCG@10`"):
         made([path], metrics=("NDGC@10",))
-    with pytest.raises(UserError, match=r"no run has the label 'A' of the baseline; did you mean `a`\? Available: a"):
+    with pytest.raises(UserError, match=r"no row has the name 'A' of the baseline; did you mean `a`\? Available: a"):
         made([path], baseline="A")
     with pytest.raises(UserError, match="candidates 'random'; available: full"):
         made([path], candidates=("random",))

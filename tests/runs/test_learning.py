@@ -54,6 +54,8 @@ SEQUENCE: dict[str, Any] = {
     "predictability": 0.9,
 }
 
+FITTED: dict[str, Any] = {**DATA, "max_len": 16, "validation_candidates": "full", "predictability": 0.9}
+
 
 def ndcg(place: Place, base: dict[str, Any], **changes: Any) -> float:
     """Test NDCG@10 of the full ranking."""
@@ -61,9 +63,17 @@ def ndcg(place: Place, base: dict[str, Any], **changes: Any) -> float:
     return float(place.results()["test"]["full"]["NDCG@10"])
 
 
-ORDERED = [c for c in sorted(MODELS) if issubclass(DATALOADERS[MODELS[c].dataloader_code], RecentItemsDataloader)]
+POPULAR: dict[str, dict[str, Any]] = {  # the same for all users
+    "pop": {},
+    "recent_pop": {"window_days": 120},
+    "decay_pop": {"half_life_days": 120},
+}
+RECENT = [c for c in sorted(MODELS) if issubclass(DATALOADERS[MODELS[c].dataloader_code], RecentItemsDataloader)]
+ORDERED = [code for code in RECENT if code not in POPULAR]
 RATING = [code for code in sorted(MODELS) if "ratings" in MODELS[code].needs]
-UNORDERED = [code for code in sorted(MODELS) if code not in {*ORDERED, *RATING, "pop", "vae"}]  # vae: a test of its own
+UNORDERED = [
+    code for code in sorted(MODELS) if code not in {*ORDERED, *RATING, *POPULAR, "vae"}
+]  # vae: a test of its own
 STEPS: dict[str, Any] = {"lr": 0.003, "train_batch_size": 64, "saturation_wait_epochs": 5, "num_epochs": 20}
 SMALLER: dict[str, dict[str, Any]] = {"hvamp": {"hidden_units": 64, "latent_size": 32, "pseudo_inputs": 50}}
 
@@ -73,7 +83,7 @@ BANDS = {  # model -> epochs, and the least NDCG@10 after them
     "sas": (30, 0.4),
     "tisas": (12, 0.5),
 }
-BAND = (40, 0.3)  # of any other; bert learns the groups long before the order within them
+BAND = (40, 0.3)  # of any other that is trained; bert learns the groups long before the order within them
 LOSS_TEMPLATES = {"gbce": "train_gsas", "ce": "train_sas_ce"}
 
 
@@ -84,8 +94,10 @@ def test_predictable_users_are_predicted(place: Place) -> None:
 
 
 def ordered_cases() -> list[Any]:
-    """Template, changes, epochs and least NDCG@10 of each sequence model, and of `sas` with each other loss."""
-    models = [pytest.param(f"train_{code}", {}, *BANDS.get(code, BAND), id=code) for code in ORDERED]
+    """Template, changes, epochs (0 if it is fitted) and least NDCG@10 of each sequence model, and of `sas` with each
+    other loss."""
+    bands = {code: (0, 0.4) for code in ORDERED if issubclass(MODELS[code], FittedModel)} | BANDS
+    models = [pytest.param(f"train_{code}", {}, *bands.get(code, BAND), id=code) for code in ORDERED]
     losses = []
     for name, loss in LOSSES.items():
         changes = {"loss": name, "train_negative_sample_size": 20 if loss.needs_negatives else 0}
@@ -100,7 +112,8 @@ def test_sequence_models_learn_the_order(
     place: Place, template: str, changes: dict[str, Any], epochs: int, least: float
 ) -> None:
     """They predict the next item, but not if the history is reversed."""
-    value = ndcg(place, {**SEQUENCE, "templates": template}, num_epochs=epochs, **changes)
+    base = FITTED if epochs == 0 else {**SEQUENCE, "num_epochs": epochs}
+    value = ndcg(place, {**base, "templates": template}, **changes)
     run = trained(place)
     forwards, backwards = reloaded_ndcg(run, backwards=False), reloaded_ndcg(run, backwards=True)
     assert value > least
@@ -117,6 +130,14 @@ def test_models_of_bags_learn_whose_items_go_together(place: Place, code: str) -
     steps = {} if issubclass(MODELS[code], FittedModel) else {**STEPS, **SMALLER.get(code, {})}
     popularity = ndcg(place, {**DATA, "model_code": "pop"}, **data)
     assert ndcg(place, {**DATA, "templates": f"train_{code}"}, **data, **steps) > 1.15 * popularity
+
+
+@pytest.mark.parametrize("code", ["recent_pop", "decay_pop"])
+def test_popularity_in_time_predicts_as_popularity_does(place: Place, code: str) -> None:
+    """Where popularity doesn't move, all that recency loses is data."""
+    data = {"predictability": 0.9, "validation_candidates": "full"}
+    popularity = ndcg(place, {**DATA, "model_code": "pop"}, **data)
+    assert ndcg(place, {**DATA, "templates": f"train_{code}"}, **data, **POPULAR[code]) > 0.6 * popularity
 
 
 @pytest.mark.parametrize("code", RATING)

@@ -177,14 +177,14 @@ def test_the_log_starts_with_messages_about_the_data(place: Place) -> None:
 @pytest.mark.parametrize(
     ("changes", "label"),
     [
-        ({}, "VAE_tw"),
-        ({"weight_type": "constant"}, "VAE_tr"),
-        ({"weight_type": "constant", "train_transfer": False}, "VAE_net"),
-        ({"train_transfer": False}, "VAE"),
+        ({}, "ESAPR"),
+        ({"weight_type": "constant"}, "ESAPR-tr"),
+        ({"weight_type": "constant", "train_transfer": False}, "ESAPR-net"),
+        ({"train_transfer": False}, "ESAPR-variant"),
         ({"label": "mine"}, "mine"),
     ],
 )
-def test_a_label_is_the_paper_s_name_of_the_variant(changes: dict[str, Any], label: str) -> None:
+def test_a_default_label_names_the_variant(changes: dict[str, Any], label: str) -> None:
     given = [f"--{key}={str(value).lower()}" for key, value in changes.items()]
     assert configure(["--templates", "train_vae", *given]).label == label
 

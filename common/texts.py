@@ -1,0 +1,27 @@
+"""Texts from outside, made safe for where they go: parts of paths, and lines of a terminal, a log or a table."""
+
+import hashlib
+import re
+
+LONGEST_PART = 200  # bytes of UTF-8; file systems allow 255, and some characters are added
+
+
+def path_part(text: str, default: str) -> str:
+    """Return `text` as one part of a path: everything but letters, digits and `._+-` becomes `_`.
+
+    The result has no separator, doesn't start or end with a dot, and has at most 200 bytes: a longer text is cut, and a
+    hash of the whole text appended. `default` stands for a text of which nothing is left.
+    """
+    part = re.sub(r"[^\w.+-]+", "_", text).strip(".") or default
+    if len(part.encode()) <= LONGEST_PART:
+        return part
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{part.encode()[: LONGEST_PART - 9].decode(errors='ignore')}-{digest}"
+
+
+def printable(text: str) -> str:
+    """Return `text` on one line without control characters: white space becomes a space, others become U+FFFD."""
+    shown = (
+        letter if letter.isprintable() else " " if letter.isspace() else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
+    return "".join(shown)
