@@ -23,7 +23,7 @@ from common.schema import Options
 from dataloaders.base import as_int64
 from dataloaders.windows import Int, gather_padded
 from datasets.file import FileFormat
-from evaluation import check_scores, top_items
+from evaluation import check_scores, top_items, users_at_once
 from options import Resolved
 from runs.command import Command
 from runs.given import run_options_given
@@ -153,7 +153,8 @@ def _recommend(
     """Score in batches and write in blocks; returns the number of rows."""
     evaluation = run.experiment.config.evaluation
     filter_seen = evaluation.filters_seen(run.experiment.loader.data.repeats)
-    lengths, size = recipients.end - recipients.start, evaluation.eval_batch_size
+    lengths = recipients.end - recipients.start
+    size = users_at_once(evaluation.eval_batch_size, run.experiment.loader.data.num_items)
     k = min(options.topk, run.experiment.loader.data.num_items)
     counts = (
         torch.from_numpy(run.experiment.loader.training_item_counts()).float()
