@@ -36,6 +36,8 @@ class SequenceData:
     user_ids, item_ids : sorted original ids (int64 or str); item `i` is `item_ids[i - 1]`
     hash : 20 hex digits, a hash of the arrays only, not of the name or the options
     repeats : whether users consume items repeatedly; then seen items are candidates by default
+    copies : number of prepared interactions with the user, the item and the second of an earlier one
+    repeat_rate : share of the other prepared interactions with an item that the user had before
     funnel : the steps of reading and preparing the data, and what was left after each
     """
 
@@ -48,6 +50,8 @@ class SequenceData:
     item_ids: npt.NDArray[np.generic]
     hash: str
     repeats: bool
+    copies: int = 0
+    repeat_rate: float = 0.0
     funnel: Funnel = ()
 
     @property

@@ -24,6 +24,7 @@ class Command:
         lists no datasets
     resolve : resolves its options; None = the standard way, `options.resolve.resolve`
     overrides_runs : whether options of its runs' components may be given, to override those of the runs
+    needs_torch : whether it uses torch; other commands start without loading it
     """
 
     sections: tuple[str, ...]
@@ -32,3 +33,4 @@ class Command:
     listed: Callable[[Any, str], list[str]] | None = None
     resolve: Resolve | None = None
     overrides_runs: bool = False
+    needs_torch: bool = True

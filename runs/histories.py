@@ -173,6 +173,7 @@ def _read_histories(
         rules,
         min_rating=None if rows.ratings is None else rules.min_rating,
         tie_order="file" if rows.ticks is None else rules.tie_order,
+        drop_copies=rules.drop_copies and rows.ticks is not None,
         since=None,
         until=None,
         min_uc=0,

@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pv
+import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
-from pyarrow import csv, parquet
 from pydantic import Field, field_validator
 
 from common.errors import UserError
@@ -225,7 +226,7 @@ def _table(path: Path, user_ids: NDArray[Any], item_ids: NDArray[Any]) -> Iterat
     kinds = {"user": user_ids, "item": item_ids}
     fields = [(name, pa.string() if ids.dtype.kind == "U" else pa.int64()) for name, ids in kinds.items()]
     schema = pa.schema([*fields, ("score", pa.float32()), ("rank", pa.int32())])
-    writer_class = parquet.ParquetWriter if path.suffix == ".parquet" else csv.CSVWriter
+    writer_class = pq.ParquetWriter if path.suffix == ".parquet" else pv.CSVWriter
     with atomic_path(path) as temporary, writer_class(temporary, schema) as writer:
 
         def write(rows: Int, found: Found) -> int:

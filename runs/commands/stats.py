@@ -79,6 +79,7 @@ ROWS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "length_p95": ("  95th percentile", _length),
     "length_max": ("  maximum", _count),
     "repeat_rate": ("repeat rate", _percent),
+    "exact_copies": ("exact copies (user, item and second of another)", _count),
     "mean_rating": ("mean rating", "{:.3f}".format),
     "first_time": ("first interaction", lambda value: value[:10] if "T" in value else value),
     "last_time": ("last interaction", lambda value: value[:10] if "T" in value else value),
@@ -219,4 +220,4 @@ def _funnel(column: Described) -> Table:
     return table
 
 
-STATS = Command(("run", "dataset", "stats"), _run, StatsOptions, listed=listed_codes)
+STATS = Command(("run", "dataset", "stats"), _run, StatsOptions, listed=listed_codes, needs_torch=False)
