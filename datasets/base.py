@@ -1,5 +1,7 @@
 """The base class of datasets: options, reading raw interactions, preparing and caching them."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import logging
@@ -61,7 +63,7 @@ class DatasetOptions(Options):
     max_items: int | None = Field(None, ge=1, description="keep only this many items, the most popular ones")
 
     @model_validator(mode="after")
-    def _check_times(self) -> "DatasetOptions":
+    def _check_times(self) -> DatasetOptions:
         if self.since is not None and self.until is not None and to_seconds(self.since) >= to_seconds(self.until):
             raise ValueError("since must be earlier than until")
         return self

@@ -1,5 +1,7 @@
 """Prepare interactions: filter rows, assign dense ids, order each user's history by time."""
 
+from __future__ import annotations
+
 import logging
 from dataclasses import dataclass, replace
 from typing import Literal

@@ -21,14 +21,13 @@ from evaluation.metrics import UNRANKED, MetricSums, higher_is_better, per_user_
 from evaluation.negatives import TooFewItemsError, sample_negatives
 from evaluation.options import EvaluationOptions
 from evaluation.predicted_ratings import evaluate_ratings
-from evaluation.ranking import sampled_ranks, target_ranks
+from evaluation.ranking import sampled_ranks, target_ranks, users_at_once
 from evaluation.seen_targets import Measured, measure
 from models.base import Model
 
 log = logging.getLogger(__name__)
 Phase = Literal["validation", "test"]
 PHASES: tuple[Phase, ...] = ("validation", "test")
-MOST_SCORES = 1 << 25  # in memory at once, about: users are ranked in smaller batches if the catalogue is large
 DRAW_OF_USERS = 20_260_000  # seed of option eval_users: all runs validate on the same users
 LIST_LENGTH = 10  # of the top-k lists for coverage, novelty and popularity lift
 
@@ -189,7 +188,7 @@ class Evaluator:
         per_user: dict[str, NDArray[np.float32]] = {}
         lists: list[torch.Tensor] = []
         measured = self.measured(phase)
-        size = min(self.options.eval_batch_size, max(1, MOST_SCORES // (self.loader.data.num_items + 1)))
+        size = users_at_once(self.options.eval_batch_size, self.loader.data.num_items)
         batches: Iterable[EvalBatch] = self.loader.evaluation(measured.heldout, size)
         if progress is not None:
             batches = progress(batches, -(-len(heldout.users) // size))

@@ -14,6 +14,7 @@ from models.hstu import HSTU
 from models.hvamp import HVamp
 from models.itemknn import ItemKNN
 from models.marank import MARank
+from models.markov import Markov
 from models.meantime import Meantime
 from models.mult_dae import MultDAE
 from models.mult_vae import MultVAE
@@ -21,6 +22,8 @@ from models.pop import Pop
 from models.recent_pop import RecentPop
 from models.recvae import RecVAE
 from models.sas import SAS
+from models.sequential_rules import SequentialRules
+from models.slist import SLIS, SLIST, SLIT
 from models.tisas import TiSAS
 from models.vae import VAE
 
@@ -39,6 +42,7 @@ MODELS: dict[str, type[Model]] = {
     "hvamp": HVamp,
     "itemknn": ItemKNN,
     "marank": MARank,
+    "markov": Markov,
     "meantime": Meantime,
     "mult_dae": MultDAE,
     "mult_vae": MultVAE,
@@ -46,6 +50,10 @@ MODELS: dict[str, type[Model]] = {
     "recent_pop": RecentPop,
     "recvae": RecVAE,
     "sas": SAS,
+    "sequential_rules": SequentialRules,
+    "slis": SLIS,
+    "slist": SLIST,
+    "slit": SLIT,
     "tisas": TiSAS,
     "vae": VAE,
 }

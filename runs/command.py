@@ -28,6 +28,7 @@ class Command:
     resolve : resolves its options; None = the standard way, `options.resolve.resolve`
     overrides_runs : whether options of its runs' components may be given, to override those of the runs
     conflict : why options, each valid alone, can't be combined; it gets the sections of any command
+    needs_torch : whether it uses torch; other commands start without loading it
     """
 
     sections: tuple[str, ...]
@@ -37,3 +38,4 @@ class Command:
     resolve: Resolve | None = None
     overrides_runs: bool = False
     conflict: Conflict | None = None
+    needs_torch: bool = True

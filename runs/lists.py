@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pv
+import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
-from pyarrow import csv, parquet
 
 from common.files import atomic_path
 from dataloaders.base import as_int64
 from dataloaders.windows import Int, gather_padded
-from evaluation import check_scores, top_items
+from evaluation import check_scores, top_items, users_at_once
 from runs.histories import Recipients
 from runs.trained import TrainedRun
 from trainers.progress import Progress
@@ -50,7 +51,8 @@ def write_lists(
     """
     evaluation = run.experiment.config.evaluation
     filter_seen = evaluation.filters_seen(run.experiment.loader.data.repeats)
-    lengths, size = recipients.end - recipients.start, evaluation.eval_batch_size
+    lengths = recipients.end - recipients.start
+    size = users_at_once(evaluation.eval_batch_size, run.experiment.loader.data.num_items)
     k = min(topk, run.experiment.loader.data.num_items)
     counts = torch.from_numpy(run.experiment.loader.training_item_counts()).float() if fill_empty else None
     batches, total = _batches(lengths, size), -(-len(lengths) // size)
@@ -123,7 +125,7 @@ def open_table(path: Path, user_ids: NDArray[Any], item_ids: NDArray[Any]) -> It
     kinds = {"user": user_ids, "item": item_ids}
     fields = [(name, pa.string() if ids.dtype.kind == "U" else pa.int64()) for name, ids in kinds.items()]
     schema = pa.schema([*fields, ("score", pa.float32()), ("rank", pa.int32())])
-    writer_class = parquet.ParquetWriter if path.suffix == ".parquet" else csv.CSVWriter
+    writer_class = pq.ParquetWriter if path.suffix == ".parquet" else pv.CSVWriter
     with atomic_path(path) as temporary, writer_class(temporary, schema) as writer:
 
         def write(rows: Int, found: Found) -> None:

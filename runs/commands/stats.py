@@ -220,4 +220,4 @@ def _funnel(column: Described) -> Table:
     return table
 
 
-STATS = Command(("run", "dataset", "stats"), _run, StatsOptions, listed=listed_codes)
+STATS = Command(("run", "dataset", "stats"), _run, StatsOptions, listed=listed_codes, needs_torch=False)
