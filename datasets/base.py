@@ -1,5 +1,7 @@
 """The base class of datasets: options, reading raw interactions, preparing and caching them."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import logging
@@ -15,13 +17,14 @@ from common.files import remove_abandoned
 from common.messages import captured_records
 from common.schema import LOCATION, Options
 from datasets import cache
+from datasets.funnel import Funnel, as_text
 from datasets.moments import Moment, to_seconds
 from datasets.prepare import PREPARE_VERSION, Rules, encode_rows, prepare
 from datasets.sequence_data import SequenceData
 
 log = logging.getLogger(__name__)
 # Messages of these loggers describe the data; they are cached and logged again at each load.
-CACHED_LOGGERS = tuple(f"datasets.{module}" for module in ("file", "readers", "prepare", "steam"))
+CACHED_LOGGERS = tuple(f"datasets.{module}" for module in ("file", "readers", "prepare"))
 
 
 class DatasetOptions(Options):
@@ -43,6 +46,9 @@ class DatasetOptions(Options):
         "keep",
         description="a user's interactions with the same item: keep = all, sum = the last one, with summed ratings",
     )
+    drop_copies: bool = Field(
+        False, description="drop exact copies: rows with the user, the item and the second of an earlier row"
+    )
     tie_order: Literal["file", "item", "random"] = Field(
         "file",
         description="order of a user's interactions with equal timestamps: as in the file, by item id, or random",
@@ -57,7 +63,7 @@ class DatasetOptions(Options):
     max_items: int | None = Field(None, ge=1, description="keep only this many items, the most popular ones")
 
     @model_validator(mode="after")
-    def _check_times(self) -> "DatasetOptions":
+    def _check_times(self) -> DatasetOptions:
         if self.since is not None and self.until is not None and to_seconds(self.since) >= to_seconds(self.until):
             raise ValueError("since must be earlier than until")
         return self
@@ -77,10 +83,12 @@ class RawInteractions:
     ----------
     frame : columns `user` and `item` (int64 or str) and, if available, `rating` (float32) and `timestamp` (int64)
     ticks_per_second : unit of `timestamp`: 1 = seconds, 1000 = milliseconds, ...
+    funnel : the steps of reading that dropped rows
     """
 
     frame: pd.DataFrame
     ticks_per_second: int = 1
+    funnel: Funnel = ()
 
 
 AnyOptions = TypeVar("AnyOptions", bound=DatasetOptions)
@@ -145,23 +153,18 @@ class Dataset(ABC, Generic[AnyOptions]):
         remove_abandoned(folder.parent, *cache.TEMPORARY)
         cached = cache.load(folder, name=name)
         if cached is not None:
+            log.info("%s: %s", name, as_text(cached.funnel))
             return cached
         with captured_records(CACHED_LOGGERS) as notes:
             raw = self.read(options)
             rows = encode_rows(raw.frame, raw.ticks_per_second)
+            funnel = raw.funnel
             del raw  # frees memory for preparing
-            data = prepare(rows, options.rules(), name=name)
+            data = prepare(rows, options.rules(), name=name, funnel=funnel)
             del rows
-        data = replace(data, repeats=options.repeats == "keep" and self.has_repeat_consumption(options, data))
+            data = replace(data, repeats=options.repeats == "keep" and self.has_repeat_consumption(options, data))
         cache.store(folder, data, [(note.levelno, _with_placeholder(note)) for note in notes])
-        log.info(
-            "%s: %d users, %d items, %d interactions; cached in %s",
-            name,
-            data.num_users,
-            data.num_items,
-            data.num_interactions,
-            folder,
-        )
+        log.info("%s: %s; cached in %s", name, as_text(data.funnel), folder)
         return cache.load(folder, name=name, log_notes=False) or data
 
 

@@ -1,7 +1,9 @@
 """UCI Online Retail: invoices of a British gift shop, 2010-12-01 to 2011-12-09."""
 
+from __future__ import annotations
+
 import re
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -61,11 +63,11 @@ class Ecommerce(RawFileDataset[EcommerceOptions]):
             lines = read_workbook(path, WANTED)
         else:
             lines = read_table(path, CSV, {name: HEADER.index(name) for name in WANTED})
-        rows = _kept_rows(lines, options, bad_raw_rows(path))
+        time_format = _time_format(lines.columns["InvoiceDate"], is_workbook)
         return to_interactions(
-            _interactions(lines, rows, path),
+            _interactions(_kept_lines(lines, options, bad_raw_rows(path))),
             bad_raw_rows(path),
-            time_format=_time_format(lines.columns["InvoiceDate"], is_workbook),
+            time_format=time_format,
             integer_ids=() if options.keep_anonymous else ("user",),
         )
 
@@ -78,39 +80,38 @@ def _time_format(dates: pa.ChunkedArray, is_workbook: bool) -> str | None:
     return "%m/%d/%Y %H:%M" if is_american else None
 
 
-def _kept_rows(lines: RawTable, options: EcommerceOptions, bad_rows: BadRows) -> npt.NDArray[np.int64]:
-    """Row numbers of the lines to keep."""
-    keep = np.ones(lines.num_rows, dtype=bool)
+def _kept_lines(lines: RawTable, options: EcommerceOptions, bad_rows: BadRows) -> RawTable:
+    """The lines to keep."""
     if not options.keep_anonymous:
-        keep &= ~_is_empty(lines.columns["CustomerID"])
-    cancelled = _booleans(pc.starts_with(lines.columns["InvoiceNo"], "C"))  # their quantities are negative
+        lines = lines.keep(~_is_empty(lines.columns["CustomerID"]), "drop rows without a customer")
+    cancelled = _is_cancelled(lines)
     if not options.keep_cancellations:
-        keep &= ~cancelled
+        lines = lines.keep(~cancelled, "drop cancellations")
+        cancelled = _is_cancelled(lines)
     if not options.keep_non_positive:
         text = lines.columns["Quantity"]
         quantity, ok = parse_numbers(text)
         invalid = InvalidRows(lines.num_rows)
-        invalid.add(~ok & keep, lambda row: f"the quantity {text[row].as_py()!r} is not a number")
+        invalid.add(~ok, lambda row: f"the quantity {text[row].as_py()!r} is not a number")
         invalid.usable_rows(lines, bad_rows)
-        keep &= cancelled | (np.asarray(quantity, dtype=np.float64) > 0)
-    return np.flatnonzero(keep)
+        lines = lines.keep(cancelled | (np.asarray(quantity, dtype=np.float64) > 0), "drop quantities of zero or less")
+    return lines
 
 
-def _interactions(lines: RawTable, rows: npt.NDArray[np.int64], path: Path) -> RawTable:
-    """User, item and time of the kept rows; only the first line of each item in an invoice."""
-    kept = {name: lines.columns[name].take(pa.array(rows)) for name in WANTED}
-    customer = kept["CustomerID"]
-    anonymous = pc.equal(customer, "")
-    user = pc.if_else(anonymous, pc.binary_join_element_wise("invoice", kept["InvoiceNo"], "-"), customer)
-    keys = pd.DataFrame({"user": user.to_pandas(), "invoice": kept["InvoiceNo"].to_pandas()})
-    keys["item"] = kept["StockCode"].to_pandas()
-    first = np.flatnonzero(~keys.duplicated().to_numpy())
-    columns = {"user": user, "item": kept["StockCode"], "timestamp": kept["InvoiceDate"]}
-    return RawTable(
-        path,
-        {role: column.take(pa.array(first)) for role, column in columns.items()},
-        lambda row: lines.location(int(rows[first[row]])),
-    )
+def _is_cancelled(lines: RawTable) -> BoolArray:
+    """Where a line is a cancellation, whose quantity is negative."""
+    return _booleans(pc.starts_with(lines.columns["InvoiceNo"], "C"))
+
+
+def _interactions(lines: RawTable) -> RawTable:
+    """User, item and time of the lines; only the first line of each item in an invoice."""
+    customer, invoice = lines.columns["CustomerID"], lines.columns["InvoiceNo"]
+    user = pc.if_else(pc.equal(customer, ""), pc.binary_join_element_wise("invoice", invoice, "-"), customer)
+    keys = pd.DataFrame({"user": user.to_pandas(), "invoice": invoice.to_pandas()})
+    keys["item"] = lines.columns["StockCode"].to_pandas()
+    columns = {"user": user, "item": lines.columns["StockCode"], "timestamp": lines.columns["InvoiceDate"]}
+    first = ~keys.duplicated().to_numpy()
+    return replace(lines, columns=columns).keep(first, "merge lines of one item in an invoice")
 
 
 def _booleans(column: pa.ChunkedArray) -> BoolArray:

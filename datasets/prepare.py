@@ -1,7 +1,9 @@
 """Prepare interactions: filter rows, assign dense ids, order each user's history by time."""
 
+from __future__ import annotations
+
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -9,13 +11,16 @@ import pandas as pd
 
 from common.errors import UserError
 from datasets.encode import densify, encode
+from datasets.funnel import Funnel, Step, as_text
+from datasets.moments import to_text
 from datasets.order import TieOrder, time_order
+from datasets.repeats import drop_exact_copies, exact_copies, repeat_rate
 from datasets.rows import Repeats, Rows, filter_rows, keep_popular_items, merge_repeats, sample_users
 from datasets.sequence_data import SequenceData, with_hash
 
 log = logging.getLogger(__name__)
 
-PREPARE_VERSION = 2
+PREPARE_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class Rules:
     ----------
     min_rating : keep ratings >= this; None = all
     since, until : keep since <= time < until, in seconds UTC; None = unbounded
+    drop_copies : drop exact copies, see `drop_exact_copies`
     repeats : how to merge a user's interactions with the same item, see `merge_repeats`
     min_uc, min_sc : minimum number of interactions of a user and of an item
     filter_mode : "core" repeats both filters until nothing changes; "once" drops rare items, then users with too few
@@ -39,6 +45,7 @@ class Rules:
     min_rating: float | None = None
     since: int | None = None
     until: int | None = None
+    drop_copies: bool = False
     repeats: Repeats = "keep"
     min_uc: int = 0
     min_sc: int = 0
@@ -80,7 +87,24 @@ def encode_rows(frame: pd.DataFrame, ticks_per_second: int = 1) -> Rows:
     )
 
 
-def prepare(rows: Rows, rules: Rules, *, name: str) -> SequenceData:
+class _Steps:
+    """Collects the funnel: the steps of reading, and each later step that changed the number of rows."""
+
+    def __init__(self, rows: Rows, reading: Funnel) -> None:
+        self._rows = rows
+        self.funnel = reading[:-1]
+        self.add(reading[-1].step if reading else "rows of the file")
+
+    def add(self, step: str) -> None:
+        """Count what is left after a step."""
+        rows = self._rows
+        if self.funnel and len(rows) == self.funnel[-1].rows:
+            return
+        users, items = (int(np.count_nonzero(np.bincount(ids))) for ids in (rows.users, rows.items))
+        self.funnel += (Step(step, len(rows), users, items),)
+
+
+def prepare(rows: Rows, rules: Rules, *, name: str, funnel: Funnel = ()) -> SequenceData:
     """Apply the rules, assign dense ids and order each user's rows by time. Consumes `rows`, to save memory.
 
     Parameters
@@ -88,28 +112,39 @@ def prepare(rows: Rows, rules: Rules, *, name: str) -> SequenceData:
     rows : the raw interactions
     rules : which interactions to keep, and in which order
     name : name of the dataset
+    funnel : the steps of reading
 
     Raises
     ------
     UserError
         No interactions are left, or a rule needs ratings or timestamps that the data lacks.
     """
-    before = f"{len(rows):,} rows, {len(rows.user_ids):,} users, {len(rows.item_ids):,} items"
     _check_rules(rows, rules, name)
-    _filter_values(rows, rules, name)
+    steps = _Steps(rows, funnel)
+    _filter_values(rows, rules, steps)
+    if rules.drop_copies:
+        drop_exact_copies(rows)
+        steps.add("drop exact copies: user, item and second of an earlier row (drop_copies)")
     tie_order = rules.tie_order
     if rules.repeats != "keep":
         rows.keep(time_order(rows.users, rows.items, rows.ticks, tie_order, rules.tie_seed))
         merge_repeats(rows, rules.repeats)
+        steps.add(f"merge a user's rows of one item (repeats {rules.repeats})")
         tie_order = "file"  # the rows are in order now
     filter_rows(rows, rules.min_uc, rules.min_sc, rules.filter_mode)
+    rare = f"drop users and items with few rows (min_uc {rules.min_uc}, min_sc {rules.min_sc})"
+    steps.add(rare)
     if rules.subsample_users is not None or rules.max_items is not None:
         sample_users(rows, rules.subsample_users, rules.subsample_seed)
+        steps.add(f"draw {rules.subsample_users} users (subsample_users)")
         keep_popular_items(rows, rules.max_items)
+        steps.add(f"keep the {rules.max_items} most popular items (max_items)")
         filter_rows(rows, rules.min_uc, rules.min_sc, rules.filter_mode)
+        steps.add(rare)
     if len(rows) == 0:
         raise UserError(
-            f"no interactions are left of {name} ({before}) after filtering with {rules}: relax the filters"
+            f"no interactions are left of {name} after filtering with {rules}: relax the filters "
+            f"({as_text(steps.funnel)})"
         )
     rows.users, user_ids = densify(rows.users, rows.user_ids)
     rows.items, item_ids = densify(rows.items, rows.item_ids)
@@ -126,8 +161,18 @@ def prepare(rows: Rows, rules: Rules, *, name: str) -> SequenceData:
         item_ids=item_ids,
         hash="",
         repeats=False,
+        funnel=steps.funnel,
     )
-    return with_hash(data)
+    copies = exact_copies(data)
+    if copies:
+        log.info(
+            "%s: %d of %d interactions are exact copies (user, item and second of an earlier one); they don't count as "
+            "repeats. To drop them: --drop_copies true",
+            name,
+            copies,
+            data.num_interactions,
+        )
+    return with_hash(replace(data, copies=copies, repeat_rate=repeat_rate(data, copies)))
 
 
 def _check_rules(rows: Rows, rules: Rules, name: str) -> None:
@@ -139,6 +184,8 @@ def _check_rules(rows: Rows, rules: Rules, name: str) -> None:
     timed = [key for key in ("since", "until") if getattr(rules, key) is not None]
     if rules.tie_order != "file":
         timed.append("tie_order")
+    if rules.drop_copies:
+        timed.append("drop_copies")
     if rows.ticks is None and timed:
         raise UserError(
             f"{name} has no timestamps (its rows are assumed to be in time order), so {' and '.join(timed)} can't be "
@@ -146,14 +193,14 @@ def _check_rules(rows: Rows, rules: Rules, name: str) -> None:
         )
 
 
-def _filter_values(rows: Rows, rules: Rules, name: str) -> None:
+def _filter_values(rows: Rows, rules: Rules, steps: _Steps) -> None:
     """Apply min_rating, since and until."""
-    before = len(rows)
     if rules.min_rating is not None and rows.ratings is not None:
         rows.keep_where(rows.ratings >= rules.min_rating)
-        if len(rows) < before:
-            log.info("%s: dropped %d of %d rows (rated below %g)", name, before - len(rows), before, rules.min_rating)
+        steps.add(f"drop rows rated below {rules.min_rating:g} (min_rating)")
     if rows.ticks is not None and rules.since is not None:
         rows.keep_where(rows.ticks >= rules.since * rows.ticks_per_second)
+        steps.add(f"drop rows before {to_text(rules.since)} (since)")
     if rows.ticks is not None and rules.until is not None:
         rows.keep_where(rows.ticks < rules.until * rows.ticks_per_second)
+        steps.add(f"drop rows at or after {to_text(rules.until)} (until)")

@@ -1,9 +1,10 @@
 """Visits to web shops: RetailRocket by visitor, Yoochoose by session."""
 
+from __future__ import annotations
+
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
@@ -12,7 +13,6 @@ from common.errors import UserError
 from datasets.base import RawInteractions
 from datasets.download import Source
 from datasets.raw_files import RawFileDataset, RawFileOptions, Table, TableDataset, bad_raw_rows, read_table
-from datasets.readers.table import RawTable
 from datasets.readers.values import to_interactions
 
 EVENTS = ("view", "addtocart", "transaction")
@@ -61,14 +61,9 @@ class RetailRocket(RawFileDataset[RetailRocketOptions]):
                 f"{', '.join(EVENTS)} ({bad_raw_rows(path).advice})"
             )
         if options.visitor_events != "all":
-            lines = _take_rows(lines, np.flatnonzero(pc.equal(event, options.visitor_events).to_numpy()))
+            chosen = np.asarray(pc.equal(event, options.visitor_events).to_numpy(), dtype=bool)
+            lines = lines.keep(chosen, f"drop other events than {options.visitor_events} (visitor_events)")
         return to_interactions(lines, bad_raw_rows(path), time_format="ms", integer_ids=("user", "item"))
-
-
-def _take_rows(table: RawTable, rows: npt.NDArray[np.int64]) -> RawTable:
-    """The given rows of a table."""
-    columns = {role: column.take(pa.array(rows)) for role, column in table.columns.items()}
-    return RawTable(table.path, columns, lambda row: table.location(int(rows[row])))
 
 
 class YoochooseOptions(RawFileOptions):

@@ -1,12 +1,12 @@
 """Steam: game reviews by players, in three versions."""
 
-import logging
+from __future__ import annotations
+
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
@@ -17,8 +17,6 @@ from datasets.readers.python_lines import Row, read_python_lines
 from datasets.readers.table import BadRows, RawTable
 from datasets.readers.tokens import read_rows
 from datasets.readers.values import to_interactions
-
-log = logging.getLogger(__name__)
 
 UCSD = "https://mcauleylab.ucsd.edu/public_datasets/data/steam"
 FILES = {
@@ -109,11 +107,5 @@ def _reviews_of_player(line: dict[str, Any]) -> Iterator[Row]:
 def _drop_undated(table: RawTable) -> RawTable:
     """Drop reviews from the year of collection, whose dates have no year."""
     posted = table.columns["timestamp"]
-    dated = np.asarray(pc.match_substring_regex(posted, r"^Posted \w+ \d+, \d{4}\.$").to_numpy(), dtype=bool)
     yearless = np.asarray(pc.match_substring_regex(posted, r"^Posted \w+ \d+\.$").to_numpy(), dtype=bool)
-    if not yearless.any():
-        return table
-    log.warning("%s: dropped %d of %d reviews (their dates have no year)", table.path, yearless.sum(), len(dated))
-    rows = np.flatnonzero(~yearless)
-    columns = {role: column.take(pa.array(rows)) for role, column in table.columns.items()}
-    return RawTable(table.path, columns, lambda row: table.location(int(rows[row])))
+    return table.keep(~yearless, "drop reviews whose dates have no year")

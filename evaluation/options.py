@@ -44,7 +44,15 @@ class EvaluationOptions(Options):
     )
     test_negative_sample_size: int = Field(100, ge=1, description="sampled negatives per user")
     test_negative_sampling_seed: int = Field(98765, ge=0, description="random seed of the negative sampling")
-    eval_batch_size: int = Field(512, ge=1, description="users per evaluation batch")
+    eval_batch_size: int = Field(
+        512, ge=1, description="users per evaluation batch; fewer are ranked at a time if the catalogue is large"
+    )
+    eval_users: int | None = Field(
+        None,
+        ge=2,
+        description="validate on this many users, drawn once with a fixed seed, to save time; null = all. The test "
+        "always uses all users",
+    )
     beyond_accuracy: bool = Field(True, description="also compute catalogue coverage, novelty and popularity lift")
 
     @field_validator("metric_ks", "test_negative_sampler_code")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from common.schema import Options
+from models.layers.embedding import ItemEmbedding
 
 if TYPE_CHECKING:
     from dataloaders.batch import Batch
@@ -113,6 +114,20 @@ class Model(nn.Module, ABC):
     def knows_request_time(cls, options: Any) -> bool:
         """Whether the scores depend on when a recommendation is asked for."""
         return False
+
+    @classmethod
+    def touches_rows(cls, options: Any) -> bool:
+        """Whether the loss looks items up in the item table, and never uses the whole table.
+
+        Then the gradient of the table can be sparse (`use_sparse_gradients`).
+        """
+        return False
+
+    def use_sparse_gradients(self) -> None:
+        """Let lookups in the item tables have sparse gradients: only the rows of the batch's items."""
+        for part in self.modules():
+            if isinstance(part, ItemEmbedding):
+                part.sparse = True
 
     def begin_stage(self, stage: Stage) -> None:
         """Called when training enters `stage`."""

@@ -1,5 +1,7 @@
 """The report of a set of recorded runs, in all output formats."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -159,7 +159,7 @@ def model_conflict(sections: Mapping[str, Options]) -> str | None:
     model, trainer, dataloader = MODELS[run.model_code], sections.get("trainer"), sections.get("dataloader")
     conflict = model.conflict(sections)
     if conflict is None and isinstance(trainer, TrainerOptions):
-        conflict = trainer.model_conflict(model.code, model.has_stages)
+        conflict = trainer.model_conflict(model.code, model.has_stages, model.touches_rows(sections["model"]))
     if conflict is None and isinstance(dataloader, DataloaderOptions):
         conflict = dataloader.model_conflict(model.code, model.knows_request_time(sections["model"]))
     return conflict

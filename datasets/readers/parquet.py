@@ -1,5 +1,7 @@
 """Read typed columns from Parquet, one column at a time and in batches: numbers as arrays, text as categories."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
 

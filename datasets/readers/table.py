@@ -1,5 +1,7 @@
 """A table of raw columns, and its invalid rows."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from common.errors import UserError
+from datasets.funnel import Funnel, Step
 
 log = logging.getLogger(__name__)
 
@@ -55,17 +58,34 @@ class RawTable:
     columns : role -> column
     location : from a row (0-based) to its location in the file, e.g. "line 17"
     dropped : number of rows already dropped because they had too few or too many fields
+    funnel : the steps so far; by default, the rows of the file and those left of them without the dropped ones
     """
 
     path: Path
     columns: dict[str, pa.ChunkedArray]
     location: Callable[[int], str]
     dropped: int = 0
+    funnel: Funnel = ()
+
+    def __post_init__(self) -> None:
+        if not self.funnel:
+            self.funnel = (Step("rows of the file", self.num_rows + self.dropped),)
+            if self.dropped:
+                self.funnel += (Step("drop rows with another number of fields", self.num_rows),)
 
     @property
     def num_rows(self) -> int:
         """Number of rows."""
         return len(next(iter(self.columns.values())))
+
+    def keep(self, mask: BoolArray, step: str) -> RawTable:
+        """The rows where `mask` [rows] is true, with a step of the funnel if others are dropped."""
+        if mask.all():
+            return self
+        rows = np.flatnonzero(mask)
+        columns = {role: column.take(pa.array(rows)) for role, column in self.columns.items()}
+        funnel = (*self.funnel, Step(step, len(rows)))
+        return RawTable(self.path, columns, lambda row: self.location(int(rows[row])), self.dropped, funnel)
 
 
 @dataclass

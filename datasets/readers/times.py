@@ -1,5 +1,7 @@
 """Parse timestamps from numbers (s, ms, us, ns), dates as text, or typed columns, as ticks since 1970-01-01 UTC."""
 
+from __future__ import annotations
+
 import logging
 from dataclasses import dataclass
 
@@ -168,12 +170,12 @@ def _calendar_numbers(values: IntArray, ok: BoolArray) -> Ticks | None:
     return None
 
 
-def _seconds(dates: "pd.Series[pd.Timestamp]") -> IntArray:
+def _seconds(dates: pd.Series[pd.Timestamp]) -> IntArray:
     """Whole seconds since the epoch; no date may be missing."""
     return _microseconds(dates) // MICRO
 
 
-def _microseconds(dates: "pd.Series[pd.Timestamp]") -> IntArray:
+def _microseconds(dates: pd.Series[pd.Timestamp]) -> IntArray:
     """Microseconds since the epoch; missing dates are 0."""
     whole = dates.fillna(pd.Timestamp(0, tz="UTC")).dt.tz_localize(None)
     return np.asarray(whole.to_numpy("datetime64[us]").astype(np.int64))
@@ -228,7 +230,7 @@ def _from_iso(column: pa.ChunkedArray) -> Ticks | None:
     return None
 
 
-def _detect_format(table: RawTable, texts: "pd.Series[str]") -> str:
+def _detect_format(table: RawTable, texts: pd.Series[str]) -> str:
     """The format of most texts. Raises UserError if none fits, or several do with different results."""
     sample = texts.iloc[np.linspace(0, len(texts) - 1, min(len(texts), SAMPLE)).astype(int)]
     likely = {form: _share(sample, form) for form in FORMATS}
@@ -252,6 +254,6 @@ def _detect_format(table: RawTable, texts: "pd.Series[str]") -> str:
     return winners[0]
 
 
-def _share(texts: "pd.Series[str]", form: str) -> float:
+def _share(texts: pd.Series[str], form: str) -> float:
     """Share of texts that have the format."""
     return float(pd.to_datetime(texts, format=form, errors="coerce", utc=True).notna().mean())

@@ -1,5 +1,7 @@
 """Convert raw columns to ids, ratings and timestamps; every invalid row is reported or counted."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection
 
 import numpy as np
@@ -10,6 +12,7 @@ import pyarrow.compute as pc
 
 from common.errors import UserError
 from datasets.base import RawInteractions
+from datasets.funnel import Step
 from datasets.readers.numbers import parse_numbers
 from datasets.readers.table import BadRows, InvalidRows, RawTable
 from datasets.readers.times import parse_times
@@ -61,11 +64,12 @@ def to_interactions(
         else:
             columns[role] = _ids(table, role, invalid, missing)
         del table.columns[role]
-    keep = invalid.usable_rows(table, bad_rows)
+    keep, funnel = invalid.usable_rows(table, bad_rows), table.funnel
     if keep is not None:
         columns = {role: values[keep] for role, values in columns.items()}
+        funnel += (Step("drop rows with values that can't be read", len(keep)),)
     frame = pd.DataFrame({role: pd.Series(values, copy=False) for role, values in columns.items()}, copy=False)
-    return RawInteractions(_as_integers_where_possible(frame), per_second)
+    return RawInteractions(_as_integers_where_possible(frame), per_second, funnel)
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -13,7 +13,7 @@ from runs.screen import show_metrics
 def _run(resolved: Resolved, phase: Phase) -> int:
     results = evaluate(ExperimentConfig.of(resolved), phase)
     title = f"{results['label']} on {results['data']['name']}, {phase} ({results['weights']})"
-    show_metrics(results[phase], title)
+    show_metrics(results[phase], title, results["protocol"]["in_words"])
     return 0
 
 

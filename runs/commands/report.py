@@ -42,4 +42,4 @@ def _update_block(report: Report, path: Path, options: ReportOptions) -> int:
     return 1 if difference else 0
 
 
-REPORT = Command(("run", "report"), _run, ReportOptions)
+REPORT = Command(("run", "report"), _run, ReportOptions, needs_torch=False)

@@ -79,6 +79,7 @@ ROWS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "length_p95": ("  95th percentile", _length),
     "length_max": ("  maximum", _count),
     "repeat_rate": ("repeat rate", _percent),
+    "exact_copies": ("exact copies (user, item and second of another)", _count),
     "mean_rating": ("mean rating", "{:.3f}".format),
     "first_time": ("first interaction", lambda value: value[:10] if "T" in value else value),
     "last_time": ("last interaction", lambda value: value[:10] if "T" in value else value),
@@ -103,7 +104,10 @@ def _run(resolved: Resolved) -> int:
         columns.append(Described(data.name, datasets.statistics(data), drawn, given))
     labels = _labels([column.label for column in columns], [own for _, _, own in chosen])
     columns = [replace(column, label=label) for column, label in zip(columns, labels, strict=True)]
-    Console(markup=False, emoji=False).print(_table(columns))
+    console = Console(markup=False, emoji=False)
+    console.print(_table(columns))
+    for column in columns:
+        console.print(_funnel(column))
     if options.stats_json is not None:
         content = {"schema": SCHEMA, "datasets": [column.as_json() for column in columns]}
         write_text(options.stats_json, json.dumps(content, indent=1) + "\n")
@@ -205,4 +209,15 @@ def _table(columns: list[Described]) -> Table:
     return table
 
 
-STATS = Command(("run", "dataset", "stats"), _run, StatsOptions, listed=listed_codes)
+def _funnel(column: Described) -> Table:
+    """What each step of reading and preparing a dataset left."""
+    table = Table(f"{column.label}: what was left after each step")
+    for count in ("rows", "users", "items"):
+        table.add_column(count, justify="right")
+    for step in column.statistics["funnel"]:
+        counts = (step[count] for count in ("rows", "users", "items"))
+        table.add_row(step["step"], *("" if count is None else _count(count) for count in counts))
+    return table
+
+
+STATS = Command(("run", "dataset", "stats"), _run, StatsOptions, listed=listed_codes, needs_torch=False)
