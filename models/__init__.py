@@ -5,14 +5,17 @@ from models.autorec import AutoRec, UserAutoRec
 from models.base import Dimensions, FittedModel, Model, Stage
 from models.bert import Bert
 from models.bias import Bias
+from models.bsarec import BSARec
 from models.cdae import CDAE
 from models.decay_pop import DecayPop
 from models.ease import EASE
 from models.esas import ESAS
+from models.fmlp import FMLP
 from models.gru4rec import GRU4Rec
 from models.hstu import HSTU
 from models.hvamp import HVamp
 from models.itemknn import ItemKNN
+from models.lrurec import LRURec
 from models.marank import MARank
 from models.markov import Markov
 from models.meantime import Meantime
@@ -35,14 +38,17 @@ MODELS: dict[str, type[Model]] = {
     "autorec_user": UserAutoRec,
     "bert": Bert,
     "bias": Bias,
+    "bsarec": BSARec,
     "cdae": CDAE,
     "decay_pop": DecayPop,
     "ease": EASE,
     "esas": ESAS,
+    "fmlp": FMLP,
     "gru4rec": GRU4Rec,
     "hstu": HSTU,
     "hvamp": HVamp,
     "itemknn": ItemKNN,
+    "lrurec": LRURec,
     "marank": MARank,
     "markov": Markov,
     "meantime": Meantime,

@@ -12,6 +12,11 @@ from common.schema import EXECUTION, Options
 class TrainerOptions(Options):
     """Base of the options of every trainer."""
 
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """The options that may be raised when a run is resumed: what it has done so far doesn't depend on them."""
+        return ()
+
     def model_conflict(self, model_code: str, has_stages: bool, touches_rows: bool) -> str | None:
         """Why a model can't be trained with these options; None if it can.
 
@@ -59,6 +64,10 @@ class GenericTrainerOptions(TrainerOptions):
         json_schema_extra=EXECUTION,
     )
 
+    @property
+    def limits(self) -> tuple[str, ...]:
+        return "num_epochs", "max_minutes", "saturation_wait_epochs"
+
     def model_conflict(self, model_code: str, has_stages: bool, touches_rows: bool) -> str | None:
         if self.item_optimizer == "dense" or touches_rows:
             return None
@@ -88,6 +97,11 @@ class TransferTrainerOptions(GenericTrainerOptions):
     train_transfer: bool = Field(True, description="train in stages of recover_len max_len, max_len / 2, ..., 1")
     best_model_transfer: bool = Field(True, description="start each stage from the best weights so far")
     decrease_dropout: bool = Field(False, description="scale the input dropout by recover_len / max_len")
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        of_stages = {"saturation_wait_epochs"} if self.train_transfer else set()  # it decided where each stage ended
+        return tuple(name for name in super().limits if name not in of_stages)
 
     def model_conflict(self, model_code: str, has_stages: bool, touches_rows: bool) -> str | None:
         if has_stages:

@@ -14,7 +14,7 @@ from common.errors import UserError
 from common.files import write_text
 from common.locks import locked
 from options.yaml_text import dump_mapping
-from runs.folders import changed_options, search_folder
+from runs.folders import changed_options, read_config, search_folder
 from runs.results import TUNING
 from runs.tuning.config import TuneConfig
 from trainers.run_folder import RunFolder
@@ -78,10 +78,10 @@ class TuningFolder:
         options = config.experiment.run
         if not self.config.exists() or options.overwrite or options.pilot:
             return
-        changed = changed_options(self.config, config.values(), config.experiment.origins)
+        changed = changed_options(read_config(self.config), config.values(), config.experiment.origins)
         if changed:
             raise UserError(
-                f"{self.path} holds a search with other options ({'; '.join(changed)}): give another "
+                f"{self.path} holds a search with other options ({'; '.join(map(str, changed))}): give another "
                 "--experiment_name, or restart from scratch with --overwrite true"
             )
 

@@ -168,7 +168,7 @@ def test_the_batch_size_does_not_change_metrics(eval_batch_size: int) -> None:
 def test_users_are_ranked_in_parts_if_the_catalogue_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     data = small_data(False)
     whole = evaluator(data).evaluate(UserTable(), CPU, "test")
-    monkeypatch.setattr("evaluation.evaluator.MOST_SCORES", 3 * (data.num_items + 1))
+    monkeypatch.setattr("evaluation.ranking.MOST_SCORES", 3 * (data.num_items + 1))
     sizes = []
     parts = evaluator(data)
     batches = parts.loader.evaluation
