@@ -85,6 +85,11 @@ class ExperimentConfig:
         return self.run.label or self.model_class.named(self.sections)
 
     @property
+    def depends_on_seed(self) -> bool:
+        """Whether another seed would give other results: the model draws something, or the seed draws the split."""
+        return not self.model_class.deterministic or getattr(self.split, "split_seed", 0) is None
+
+    @property
     def split_options(self) -> Options:
         """The options of the split, with the run's seed as `split_seed` if that is null."""
         if getattr(self.split, "split_seed", 0) is None:

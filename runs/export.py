@@ -58,13 +58,11 @@ def export(resolved: Resolved) -> Exported:
     """Write the exported model. Raises UserError, and writes nothing, if the model can't be exported."""
     options, run_options = resolved.section("export", ExportOptions), resolved.section("run", RunOptions)
     _check_output(options.output, run_options.overwrite)
-    if run_options.pretrained_weights is None:
-        raise UserError("mode export needs a trained run: give its folder by --pretrained_weights")
     if options.export_format == "onnx":
         _need_onnx()
     places = {"dataset_path": options.dataset_path, "local_data_folder": options.local_data_folder}
     run = load_run(
-        run_options.pretrained_weights,
+        str(run_options.pretrained_weights),
         run_options_given(resolved),
         device="cpu",
         precision="fp32",

@@ -52,6 +52,16 @@ def run_folder(config: ExperimentConfig) -> RunFolder:
     return RunFolder(_group_folder(config) / name)
 
 
+def run_of_another_label(config: ExperimentConfig) -> Path | None:
+    """The folder of a run that differs from this one in its label only; None if there is none, or this one exists."""
+    own = run_folder(config)
+    if config.run.experiment_name or config.run.pilot or own.config.exists():
+        return None
+    pattern = f"*-seed{config.run.seed}-{_digest(config, [])}/config.yaml"
+    found = sorted(file.parent for file in own.path.parent.glob(pattern) if not file.parent.name.startswith("pilot-"))
+    return next(iter(found), None)
+
+
 def search_folder(config: ExperimentConfig, *of_the_search: Options) -> Path:
     """The folder of a search over an experiment's options: `<root>/<group>/tune-<name>`."""
     options = config.run
