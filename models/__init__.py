@@ -27,8 +27,10 @@ from models.recvae import RecVAE
 from models.sas import SAS
 from models.sequential_rules import SequentialRules
 from models.slist import SLIS, SLIST, SLIT
+from models.stan import STAN
 from models.tisas import TiSAS
 from models.vae import VAE
+from models.vsknn import VSKNN
 
 MODELS: dict[str, type[Model]] = {
     "als": ALS,
@@ -60,8 +62,10 @@ MODELS: dict[str, type[Model]] = {
     "slis": SLIS,
     "slist": SLIST,
     "slit": SLIT,
+    "stan": STAN,
     "tisas": TiSAS,
     "vae": VAE,
+    "vsknn": VSKNN,
 }
 
 __all__ = ["MODELS", "Dimensions", "FittedModel", "Model", "Stage"]
