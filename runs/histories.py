@@ -16,7 +16,8 @@ from dataloaders import Dataloader
 from dataloaders.windows import Int
 from datasets import SequenceData
 from datasets.base import DatasetOptions, RawInteractions
-from datasets.file import File, FileFormat, FileOptions
+from datasets.file import File
+from datasets.file_options import FileFormat, FileOptions
 from datasets.prepare import encode_rows, prepare
 from datasets.readers.columns import USUAL_NAMES, ColumnError, plain
 from runs.experiment import make_loader

@@ -22,7 +22,7 @@ from common.files import atomic_path
 from common.schema import Options
 from dataloaders.base import as_int64
 from dataloaders.windows import Int, gather_padded
-from datasets.file import FileFormat
+from datasets.file_options import FileFormat
 from evaluation import check_scores, top_items
 from options import Resolved
 from runs.command import Command
