@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,8 @@ from common.errors import UserError
 from datasets.readers.columns import NEEDED, ColumnError, find_columns, is_usual
 from datasets.readers.head import FIRST_PLAUSIBLE_SECOND, Head, is_calendar_day, is_number
 from datasets.readers.text import SAMPLE_BYTES, encoding_of, read_sample
+
+log = logging.getLogger(__name__)
 
 SEPARATORS = ("\t", "::", ",", ";", "|")
 SPACE = " "
@@ -173,6 +176,12 @@ def _usual_positions(guess: Guess, path: Path) -> dict[str, int]:
         raise _unclear_columns(path, example)
     if guess.width not in POSITIONS:
         raise _unclear_columns(path, example)
+    if guess.width == 4 and guess.separator != "::":  # MovieLens' separator
+        log.warning(
+            "%s has no header; its columns are taken for user, item, rating and timestamp. Some files begin with the "
+            "item (Amazon's of 2018): then give --user_column 2 --item_column 1 --rating_column 3 --timestamp_column 4",
+            path,
+        )
     return {role: index for index, role in enumerate(POSITIONS[guess.width])}
 
 
