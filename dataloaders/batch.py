@@ -10,6 +10,8 @@ from torch import Tensor
 
 from common.sizes import round_up
 
+SHARED = ("negatives", "negative_log_q")  # fields that a batch may share: then they have a single row
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -26,7 +28,8 @@ class Batch:
     timestamps : int64 [B, L], seconds UTC of each input item; 0 at padding
     next_timestamps : int64 [B, L], seconds UTC of the item after each input item; the last is the request in evaluation
     request_times : int64 [B], seconds UTC at which a recommendation is requested
-    negatives : int64 [B, L, K], or [B, 1, K] if shared within a window; PAD for a user who has every item
+    negatives : int64 [B, L, K], [B, 1, K] if shared within a window, [1, 1, K] if by the whole batch; PAD for a user
+        who has every item
     negative_log_q : float32, the shape of `negatives`; log probability of drawing each
     """
 
@@ -57,7 +60,7 @@ class Batch:
 
     def _part(self, rows: slice) -> Batch:
         """Some windows of a batch of sequences, without the columns that are padding in all of them."""
-        length = self.items.shape[1]
+        count, length = self.items.shape
         used = self.items[rows] > 0
         if self.targets is not None and self.targets.shape == self.items.shape:
             used |= self.targets[rows] > 0
@@ -66,7 +69,9 @@ class Batch:
         taken: dict[str, Tensor] = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if value is not None and field.name != "position_weights":  # the only field without a row per window
+            if value is None or field.name == "position_weights":  # it has no row per window
+                continue
+            if field.name not in SHARED or len(value) == count:
                 along_length = value.ndim > 1 and value.shape[1] == length
                 taken[field.name] = value[rows, skipped:] if along_length else value[rows]
         return dataclasses.replace(self, **taken)

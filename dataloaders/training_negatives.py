@@ -18,7 +18,8 @@ from dataloaders.windows import Int
 from datasets import Split
 
 PAD = 0
-NegativeSampler = Literal["random", "popular"]
+NegativeSampler = Literal["random", "popular", "in_batch"]
+POWER_UNITS = 1024  # weights are integers: an item with one interaction has this weight if alpha isn't 1
 
 
 class TrainingNegatives:
@@ -63,9 +64,45 @@ class TrainingNegatives:
         return np.where(items == PAD, 0, logs).astype(np.float32)
 
 
-def sampling_weights(sampler: NegativeSampler, training_counts: Int) -> Int:
-    """Weights of the items, int64 [num_items + 1]: 1 each (`random`) or their training interactions (`popular`)."""
-    weights: Int = np.ones_like(training_counts) if sampler == "random" else training_counts.copy()
+class SharedNegatives:
+    """Draws the negatives of a whole batch: from the catalogue in proportion to weights, or from the batch's targets.
+
+    They may include items that a user of the batch has; the loss ignores a negative where it is the target.
+    """
+
+    def __init__(self, weights: Int, in_batch: bool) -> None:
+        """weights : int64 [num_items + 1], 0 for PAD; with `in_batch` the training interactions of the items"""
+        self.cumulative = np.cumsum(weights)
+        self.in_batch = in_batch
+        with np.errstate(divide="ignore"):
+            self.log_q = np.where(weights > 0, np.log(weights / self.cumulative[-1]), 0).astype(np.float32)
+
+    def draw(self, targets: Int, size: int, generator: torch.Generator) -> tuple[Int, NDArray[np.float32]]:
+        """Negatives int64 [size], drawn with replacement, and their log probabilities; fewer from too few targets.
+
+        targets : int64 [N], the targets of the batch, without PAD
+        """
+        if self.in_batch:
+            items: Int = targets[torch.randperm(len(targets), generator=generator)[:size].numpy()]
+        else:
+            uniform = torch.rand(size, generator=generator, dtype=torch.float64).numpy()
+            place = np.minimum((uniform * self.cumulative[-1]).astype(np.int64), self.cumulative[-1] - 1)
+            items = np.searchsorted(self.cumulative, place, side="right")
+        return items, self.log_q[items]
+
+
+def sampling_weights(sampler: NegativeSampler, training_counts: Int, alpha: float = 1.0) -> Int:
+    """Weights of the items, int64 [num_items + 1]: 1 each (`random`), or their training interactions.
+
+    With `alpha` other than 1, the weights are proportional to the interactions to the power of `alpha`, rounded.
+    """
+    if sampler == "random":
+        weights: Int = np.ones_like(training_counts)
+    elif alpha == 1:
+        weights = training_counts.copy()
+    else:
+        powers = np.where(training_counts > 0, training_counts.astype(np.float64) ** alpha, 0)
+        weights = np.rint(powers * POWER_UNITS).astype(np.int64)
     weights[PAD] = 0
     return weights
 

@@ -1,5 +1,7 @@
 """The base class of datasets: options, reading raw interactions, preparing and caching them."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import logging
@@ -44,6 +46,9 @@ class DatasetOptions(Options):
         "keep",
         description="a user's interactions with the same item: keep = all, sum = the last one, with summed ratings",
     )
+    drop_copies: bool = Field(
+        False, description="drop exact copies: rows with the user, the item and the second of an earlier row"
+    )
     tie_order: Literal["file", "item", "random"] = Field(
         "file",
         description="order of a user's interactions with equal timestamps: as in the file, by item id, or random",
@@ -58,7 +63,7 @@ class DatasetOptions(Options):
     max_items: int | None = Field(None, ge=1, description="keep only this many items, the most popular ones")
 
     @model_validator(mode="after")
-    def _check_times(self) -> "DatasetOptions":
+    def _check_times(self) -> DatasetOptions:
         if self.since is not None and self.until is not None and to_seconds(self.since) >= to_seconds(self.until):
             raise ValueError("since must be earlier than until")
         return self
@@ -157,7 +162,7 @@ class Dataset(ABC, Generic[AnyOptions]):
             del raw  # frees memory for preparing
             data = prepare(rows, options.rules(), name=name, funnel=funnel)
             del rows
-        data = replace(data, repeats=options.repeats == "keep" and self.has_repeat_consumption(options, data))
+            data = replace(data, repeats=options.repeats == "keep" and self.has_repeat_consumption(options, data))
         cache.store(folder, data, [(note.levelno, _with_placeholder(note)) for note in notes])
         log.info("%s: %s; cached in %s", name, as_text(data.funnel), folder)
         return cache.load(folder, name=name, log_notes=False) or data

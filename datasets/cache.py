@@ -75,6 +75,7 @@ def store(folder: Path, data: SequenceData, notes: Sequence[tuple[int, str]] = (
                     os.fsync(file.fileno())
                 sums[key] = _content_sum(path)
             meta: dict[str, Any] = {"key": folder.name, "hash": data.hash, "repeats": data.repeats, "sums": sums}
+            meta |= {"copies": data.copies, "repeat_rate": data.repeat_rate}
             meta["funnel"], meta["notes"] = as_records(data.funnel), list(notes)
             meta["check"] = _check(meta)
             with open(temporary / META, "w", encoding="utf-8") as file:
@@ -131,8 +132,15 @@ def _load(folder: Path, name: str) -> tuple[SequenceData, list[tuple[int, str]]]
         if key not in ARRAYS or _content_sum(path) != expected:
             raise ValueError(f"{path.name} doesn't match its checksum")
         arrays[key] = np.load(path, mmap_mode="r", allow_pickle=False)
-    funnel = from_records(meta["funnel"])
-    data = SequenceData(name=name, hash=str(meta["hash"]), repeats=bool(meta["repeats"]), funnel=funnel, **arrays)
+    data = SequenceData(
+        name=name,
+        hash=str(meta["hash"]),
+        repeats=bool(meta["repeats"]),
+        copies=int(meta["copies"]),
+        repeat_rate=float(meta["repeat_rate"]),
+        funnel=from_records(meta["funnel"]),
+        **arrays,
+    )
     if data.items is None or data.offsets[0] != 0 or data.offsets[-1] != len(data.items):
         raise ValueError("the arrays are inconsistent")
     return data, [(int(level), str(note)) for level, note in meta["notes"]]

@@ -1,5 +1,7 @@
 """Downloading raw files, with progress bar, checksum and retries. A file arrives complete or not at all."""
 
+from __future__ import annotations
+
 import logging
 import os
 import sys
@@ -16,7 +18,6 @@ from common.errors import UserError
 from datasets.archives import ArchiveError
 
 log = logging.getLogger(__name__)
-pooch.get_logger().setLevel(logging.WARNING)  # its messages name temporary files
 
 ATTEMPTS = 3
 PAUSE_SECONDS = 1.0  # before the second attempt; doubled before each further one
@@ -139,6 +140,7 @@ def _fetch(source: Source, folder: Path) -> Path:
         downloader = _download_gdrive
     else:
         raise _NotThere(f"a source must be http://..., https://... or {GDRIVE}<file id>")
+    pooch.get_logger().setLevel(logging.WARNING)  # its messages name temporary files
     pooch.retrieve(source.url, source.checksum, fname=FILE, path=folder.absolute(), downloader=downloader)
     return folder / FILE
 

@@ -1,5 +1,7 @@
 """UCI Online Retail: invoices of a British gift shop, 2010-12-01 to 2011-12-09."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import replace
 

@@ -1,5 +1,7 @@
 """Encode ids of any type as dense codes, in sorted order."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -9,7 +11,7 @@ import pyarrow.compute as pc
 Codes = npt.NDArray[np.int32]
 
 
-def encode(column: "pd.Series[int] | pd.Series[str]") -> tuple[Codes, npt.NDArray[np.generic]]:
+def encode(column: pd.Series[int] | pd.Series[str]) -> tuple[Codes, npt.NDArray[np.generic]]:
     """Dense codes of a column of ids, in the order of the ids.
 
     Parameters

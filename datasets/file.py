@@ -35,7 +35,6 @@ from datasets.readers.text import TextBytes, read_sample
 from datasets.readers.tokens import read_lists, read_rows
 from datasets.readers.values import to_interactions
 from datasets.sequence_data import SequenceData
-from datasets.stats import repeat_rate
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +85,17 @@ class File(Dataset[FileOptions]):
 
     def has_repeat_consumption(self, options: FileOptions, data: SequenceData) -> bool:
         """`items_repeat`, or whether the data's repeat rate exceeds `MIN_REPEAT_RATE`."""
-        return repeat_rate(data) > MIN_REPEAT_RATE if options.items_repeat is None else options.items_repeat
+        if options.items_repeat is not None:
+            return options.items_repeat
+        repeats = data.repeat_rate > MIN_REPEAT_RATE
+        if repeats:
+            log.info(
+                "%s: %.1f %% of the interactions are with items that the user had before, so seen items are ranked "
+                "too, unless filter_seen says otherwise (see items_repeat)",
+                data.name,
+                100 * data.repeat_rate,
+            )
+        return repeats
 
 
 def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:

@@ -1,6 +1,9 @@
 """Prepare interactions: filter rows, assign dense ids, order each user's history by time."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,10 +14,13 @@ from datasets.encode import densify, encode
 from datasets.funnel import Funnel, Step, as_text
 from datasets.moments import to_text
 from datasets.order import TieOrder, time_order
+from datasets.repeats import drop_exact_copies, exact_copies, repeat_rate
 from datasets.rows import Repeats, Rows, filter_rows, keep_popular_items, merge_repeats, sample_users
 from datasets.sequence_data import SequenceData, with_hash
 
-PREPARE_VERSION = 2
+log = logging.getLogger(__name__)
+
+PREPARE_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,7 @@ class Rules:
     ----------
     min_rating : keep ratings >= this; None = all
     since, until : keep since <= time < until, in seconds UTC; None = unbounded
+    drop_copies : drop exact copies, see `drop_exact_copies`
     repeats : how to merge a user's interactions with the same item, see `merge_repeats`
     min_uc, min_sc : minimum number of interactions of a user and of an item
     filter_mode : "core" repeats both filters until nothing changes; "once" drops rare items, then users with too few
@@ -38,6 +45,7 @@ class Rules:
     min_rating: float | None = None
     since: int | None = None
     until: int | None = None
+    drop_copies: bool = False
     repeats: Repeats = "keep"
     min_uc: int = 0
     min_sc: int = 0
@@ -114,6 +122,9 @@ def prepare(rows: Rows, rules: Rules, *, name: str, funnel: Funnel = ()) -> Sequ
     _check_rules(rows, rules, name)
     steps = _Steps(rows, funnel)
     _filter_values(rows, rules, steps)
+    if rules.drop_copies:
+        drop_exact_copies(rows)
+        steps.add("drop exact copies: user, item and second of an earlier row (drop_copies)")
     tie_order = rules.tie_order
     if rules.repeats != "keep":
         rows.keep(time_order(rows.users, rows.items, rows.ticks, tie_order, rules.tie_seed))
@@ -152,7 +163,16 @@ def prepare(rows: Rows, rules: Rules, *, name: str, funnel: Funnel = ()) -> Sequ
         repeats=False,
         funnel=steps.funnel,
     )
-    return with_hash(data)
+    copies = exact_copies(data)
+    if copies:
+        log.info(
+            "%s: %d of %d interactions are exact copies (user, item and second of an earlier one); they don't count as "
+            "repeats. To drop them: --drop_copies true",
+            name,
+            copies,
+            data.num_interactions,
+        )
+    return with_hash(replace(data, copies=copies, repeat_rate=repeat_rate(data, copies)))
 
 
 def _check_rules(rows: Rows, rules: Rules, name: str) -> None:
@@ -164,6 +184,8 @@ def _check_rules(rows: Rows, rules: Rules, name: str) -> None:
     timed = [key for key in ("since", "until") if getattr(rules, key) is not None]
     if rules.tie_order != "file":
         timed.append("tie_order")
+    if rules.drop_copies:
+        timed.append("drop_copies")
     if rows.ticks is None and timed:
         raise UserError(
             f"{name} has no timestamps (its rows are assumed to be in time order), so {' and '.join(timed)} can't be "

@@ -1,5 +1,7 @@
 """Datasets that are declared by the sources of their raw file and the layout of its columns."""
 
+from __future__ import annotations
+
 import logging
 import re
 from abc import abstractmethod

@@ -1,11 +1,14 @@
 """What `datasets` provides to other packages: interactions as flat arrays, and their split."""
 
+from __future__ import annotations
+
 import hashlib
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from common.ragged import concatenated_ranges, offsets_of
 from datasets.funnel import Funnel
 
 PAD = 0
@@ -33,6 +36,8 @@ class SequenceData:
     user_ids, item_ids : sorted original ids (int64 or str); item `i` is `item_ids[i - 1]`
     hash : 20 hex digits, a hash of the arrays only, not of the name or the options
     repeats : whether users consume items repeatedly; then seen items are candidates by default
+    copies : number of prepared interactions with the user, the item and the second of an earlier one
+    repeat_rate : share of the other prepared interactions with an item that the user had before
     funnel : the steps of reading and preparing the data, and what was left after each
     """
 
@@ -45,6 +50,8 @@ class SequenceData:
     item_ids: npt.NDArray[np.generic]
     hash: str
     repeats: bool
+    copies: int = 0
+    repeat_rate: float = 0.0
     funnel: Funnel = ()
 
     @property
@@ -102,6 +109,14 @@ class Heldout:
     input_end: IntArray
     targets: IntArray
     target_offsets: IntArray
+
+    def take(self, rows: IntArray) -> Heldout:
+        """The users of these rows, int64 [k], in their order."""
+        first, last = self.target_offsets[rows], self.target_offsets[rows + 1]
+        targets = self.targets[concatenated_ranges(first, last)]
+        return Heldout(
+            self.users[rows], self.input_start[rows], self.input_end[rows], targets, offsets_of(last - first)
+        )
 
 
 @dataclass(frozen=True)

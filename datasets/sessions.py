@@ -1,5 +1,7 @@
 """Visits to web shops: RetailRocket by visitor, Yoochoose by session."""
 
+from __future__ import annotations
+
 from typing import Literal
 
 import numpy as np

@@ -6,6 +6,7 @@ import numpy as np
 
 from datasets.funnel import as_records
 from datasets.moments import to_text
+from datasets.repeats import exact_copies, repeat_rate
 from datasets.sequence_data import SECONDS_OF_DAY, IntArray, SequenceData, Split
 from datasets.splits.leakage import future_shares
 from datasets.splits.leave_one_out import LeaveOneOut, LeaveOneOutOptions
@@ -21,7 +22,8 @@ def statistics(data: SequenceData) -> dict[str, Any]:
 
     - density: share of all user-item pairs that occur.
     - length_...: interactions per user.
-    - repeat_rate: share of interactions with an item that the user had before.
+    - exact_copies: number of interactions with the user, the item and the second of an earlier one.
+    - repeat_rate: share of the other interactions with an item that the user had before.
     - funnel: the steps of reading and preparing, with the rows, users and items left after each.
     - first_time, last_time: ISO 8601, UTC; span_days: days between them.
     - tied_timestamps: share of interactions that share a timestamp with a neighbour in the user's history.
@@ -32,19 +34,21 @@ def statistics(data: SequenceData) -> dict[str, Any]:
 
     The statistics about time are None without timestamps; those of leave-one-out also if no history is long enough.
     """
-    lengths, repeats = data.lengths, repeat_rate(data)
+    lengths, copies = data.lengths, exact_copies(data)
+    repeats = repeat_rate(data, copies)
     return {
         "name": data.name,
         "hash": data.hash,
         "users": data.num_users,
         "items": data.num_items,
         "interactions": data.num_interactions,
-        "density": data.num_interactions * (1 - repeats) / (data.num_users * data.num_items),
+        "density": (data.num_interactions - copies) * (1 - repeats) / (data.num_users * data.num_items),
         "length_mean": float(lengths.mean()),
         "length_median": float(np.median(lengths)),
         "length_p95": float(np.percentile(lengths, 95)),
         "length_max": int(lengths.max()),
         "repeat_rate": repeats,
+        "exact_copies": copies,
         "mean_rating": None if data.ratings is None else float(data.ratings.mean(dtype=np.float64)),
         **_time_statistics(data),
         "funnel": as_records(data.funnel),
@@ -96,11 +100,3 @@ def tied_share(timestamps: IntArray, offsets: IntArray) -> float:
     tied = same_as_next.copy()
     tied[1:] |= same_as_next[:-1]
     return float(tied.mean())
-
-
-def repeat_rate(data: SequenceData) -> float:
-    """Share of interactions with an item that the user had before."""
-    pairs = np.repeat(np.arange(data.num_users, dtype=np.int64) * (data.num_items + 1), data.lengths)
-    pairs += data.items
-    pairs.sort()
-    return float(np.count_nonzero(pairs[1:] == pairs[:-1]) / len(pairs))

@@ -1,5 +1,7 @@
 """Steam: game reviews by players, in three versions."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal

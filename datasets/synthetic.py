@@ -1,5 +1,7 @@
 """Generated interactions: Markov chains over item groups, with skewed popularity and drifting tastes."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

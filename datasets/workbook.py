@@ -1,5 +1,7 @@
 """Read the first sheet of an .xlsx workbook as columns of text."""
 
+from __future__ import annotations
+
 import datetime
 import re
 import zipfile

@@ -6,7 +6,7 @@
 from evaluation.beyond import average_popularity_lift, catalogue_coverage, novelty, top_items
 from evaluation.metrics import MetricSums, per_user_metrics
 from evaluation.negatives import TooFewItemsError, sample_negatives
-from evaluation.ranking import ScoreError, check_scores, sampled_ranks, target_ranks
+from evaluation.ranking import ScoreError, check_scores, sampled_ranks, target_ranks, users_at_once
 
 __all__ = [
     "MetricSums",
@@ -21,4 +21,5 @@ __all__ = [
     "sampled_ranks",
     "target_ranks",
     "top_items",
+    "users_at_once",
 ]

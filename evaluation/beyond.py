@@ -7,7 +7,10 @@ training interactions of each item; counts[0] is ignored. A metric raises ValueE
 import torch
 from torch import Tensor
 
+from evaluation.ranking import count_at_least
+
 PAD = 0
+BLOCK = 256  # columns of a block, in long rows
 
 
 def top_items(scores: Tensor, k: int, seen: Tensor | None = None) -> Tensor:
@@ -28,15 +31,44 @@ def top_items(scores: Tensor, k: int, seen: Tensor | None = None) -> Tensor:
     if seen is not None:
         masked.scatter_(1, seen, float("-inf"))
     k_there = min(k, masked.shape[1])
-    lowest = masked.topk(k_there, dim=1).values[:, -1:]  # topk takes any of the items that tie for the last place
-    better = (masked > lowest).sum(1, keepdim=True)
-    tied = masked == lowest
-    masked.masked_fill_(tied & (tied.cumsum(1) > k_there - better), float("-inf"))
-    best = masked.topk(k_there, dim=1)
-    order = best.indices.argsort(dim=1)
-    order = order.gather(1, best.values.gather(1, order).argsort(dim=1, descending=True, stable=True))
-    items = best.indices.gather(1, order).masked_fill(best.values.gather(1, order) == float("-inf"), PAD)
+    values, indices, crowded = _topk(masked, k_there)
+    if bool(crowded.any()):
+        values[crowded], indices[crowded] = _first_of_ties(masked[crowded], values[crowded, -1:], k_there)
+    order = indices.argsort(dim=1)
+    order = order.gather(1, values.gather(1, order).argsort(dim=1, descending=True, stable=True))
+    items = indices.gather(1, order).masked_fill(values.gather(1, order) == float("-inf"), PAD)
     return torch.nn.functional.pad(items, (0, k - items.shape[1]), value=PAD)
+
+
+def _topk(scores: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """`scores.topk(k)` of [B, N], in any order of ties, and whether more than k scores equal the last one or beat it.
+
+    In long rows, only the k blocks of columns with the highest maxima are searched: the best scores are there.
+    """
+    count, searched = scores.shape[1] // BLOCK, scores
+    columns = highest = None
+    if count >= 4 * k:
+        highest = scores[:, : count * BLOCK].unflatten(1, (count, BLOCK)).amax(2)  # [B, count]
+        chosen = highest.topk(k, dim=1).indices  # [B, k]
+        columns = (chosen[:, :, None] * BLOCK + torch.arange(BLOCK, device=scores.device)).flatten(1)
+        rest = torch.arange(count * BLOCK, scores.shape[1], device=scores.device).expand(len(scores), -1)
+        columns = torch.cat([columns, rest], 1)
+        searched = scores.gather(1, columns)
+    values, indices = searched.topk(k, dim=1)
+    lowest = values[:, -1:]
+    crowded = count_at_least(searched, lowest)[:, 0] > k
+    if columns is not None and highest is not None:
+        crowded |= count_at_least(highest, lowest)[:, 0] > k
+        indices = columns.gather(1, indices)
+    return values, indices, crowded & (lowest[:, 0] > float("-inf"))
+
+
+def _first_of_ties(scores: Tensor, lowest: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k highest scores [n, k] and their columns; of equal ones at `lowest` [n, 1], those in the first columns."""
+    tied = scores == lowest
+    free = k - (scores > lowest).sum(1, keepdim=True)
+    best = scores.masked_fill(tied & (tied.cumsum(1) > free), float("-inf")).topk(k, dim=1)
+    return best.values, best.indices
 
 
 def _listed(lists: Tensor) -> Tensor:

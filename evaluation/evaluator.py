@@ -21,13 +21,14 @@ from evaluation.metrics import UNRANKED, MetricSums, higher_is_better, per_user_
 from evaluation.negatives import TooFewItemsError, sample_negatives
 from evaluation.options import EvaluationOptions
 from evaluation.predicted_ratings import evaluate_ratings
-from evaluation.ranking import sampled_ranks, target_ranks
-from evaluation.seen_targets import Measured, count_as_missed, is_seen, leave_out
+from evaluation.ranking import sampled_ranks, target_ranks, users_at_once
+from evaluation.seen_targets import Measured, measure
 from models.base import Model
 
 log = logging.getLogger(__name__)
 Phase = Literal["validation", "test"]
 PHASES: tuple[Phase, ...] = ("validation", "test")
+DRAW_OF_USERS = 20_260_000  # seed of option eval_users: all runs validate on the same users
 LIST_LENGTH = 10  # of the top-k lists for coverage, novelty and popularity lift
 
 
@@ -39,10 +40,12 @@ class Evaluation:
     ----------
     metrics : metrics[candidates][metric], means over users
     per_user : per_user["candidates/metric"], float32 [n], in the order of the held-out set
+    standard_errors : as `metrics`, the standard error of each mean; empty for predicted ratings
     """
 
     metrics: dict[str, dict[str, float]]
     per_user: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    standard_errors: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def value(self, candidates: str, metric: str) -> float:
         """One metric on one set of candidates."""
@@ -73,31 +76,25 @@ class Evaluator:
         return self.measured(phase).heldout if self.options.seen_targets == "skip" else heldout
 
     def _of_split(self, phase: Phase) -> Heldout:
-        return self.loader.split.validation if phase == "validation" else self.loader.split.test
+        if phase == "test":
+            return self.loader.split.test
+        validation, wanted = self.loader.split.validation, self.options.eval_users
+        if wanted is None or wanted >= len(validation.users) or self.predicts_ratings:
+            return validation
+        drawn = np.random.default_rng(DRAW_OF_USERS).choice(len(validation.users), wanted, replace=False)
+        return validation.take(np.sort(drawn))
 
     def measured(self, phase: Phase) -> Measured:
         """What is measured of a phase, after option `seen_targets`."""
         if phase not in self._measured:
-            self._measured[phase] = self._measure(self._of_split(phase))
+            heldout, items = self._of_split(phase), np.asarray(self.loader.data.items)
+            excludes_seen = self.filter_seen and not self.predicts_ratings
+            how = self.options.seen_targets
+            self._measured[phase] = measure(items, heldout, how) if excludes_seen else Measured(heldout)
         return self._measured[phase]
 
-    def _measure(self, heldout: Heldout) -> Measured:
-        if not self.filter_seen or self.predicts_ratings or len(heldout.targets) == 0:
-            return Measured(heldout)
-        items = np.asarray(self.loader.data.items)
-        seen = is_seen(items, heldout)
-        if not seen.any():
-            return Measured(heldout)
-        if self.options.seen_targets == "miss":
-            return count_as_missed(items, heldout, seen)
-        return (
-            leave_out(heldout, seen)
-            if self.options.seen_targets == "skip"
-            else Measured(heldout, None, float(seen.mean()))
-        )
-
     def _warn_of_seen_targets(self, phases: Sequence[Phase]) -> None:
-        """Warn if served lists are worse than the metrics say, since they never have seen items."""
+        """Warn if recommended lists are worse than the metrics say, since they never have seen items."""
         shares = {phase: self.measured(phase).seen_share for phase in phases}
         if any(shares.values()) and self.options.seen_targets == "rank":
             log.warning(
@@ -150,6 +147,12 @@ class Evaluator:
         """best_metric on the deciding candidates, which selects the best model."""
         return evaluation.value(self.deciding_candidates, self.options.best_metric)
 
+    def margin(self, evaluation: Evaluation) -> float | None:
+        """Half the width of the 95 % interval of a validation's `deciding_value`; None if all users are evaluated."""
+        if self.options.eval_users is None or not evaluation.standard_errors:
+            return None
+        return 1.96 * evaluation.standard_errors[self.deciding_candidates][self.options.best_metric]
+
     def evaluate(
         self,
         model: Model,
@@ -185,9 +188,10 @@ class Evaluator:
         per_user: dict[str, NDArray[np.float32]] = {}
         lists: list[torch.Tensor] = []
         measured = self.measured(phase)
-        batches: Iterable[EvalBatch] = self.loader.evaluation(measured.heldout, self.options.eval_batch_size)
+        size = users_at_once(self.options.eval_batch_size, self.loader.data.num_items)
+        batches: Iterable[EvalBatch] = self.loader.evaluation(measured.heldout, size)
         if progress is not None:
-            batches = progress(batches, -(-len(heldout.users) // self.options.eval_batch_size))
+            batches = progress(batches, -(-len(heldout.users) // size))
         model.eval()
         with torch.inference_mode():
             for number, fetched in enumerate(batches):
@@ -206,7 +210,7 @@ class Evaluator:
         metrics = {name: total.result() for name, total in sums.items()}
         if lists:
             metrics["full"].update(self._beyond_accuracy(torch.cat(lists), phase))
-        return Evaluation(metrics, per_user)
+        return Evaluation(metrics, per_user, {name: total.standard_errors() for name, total in sums.items()})
 
     def _ranks(
         self, model: Model, scores: torch.Tensor, batch: EvalBatch, seen: torch.Tensor | None, phase: Phase

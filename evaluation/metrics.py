@@ -4,6 +4,7 @@ To add a metric, write a function and give it a line in `METRICS`. A ranking met
 metric is a function of the errors of predicted ratings.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -207,6 +208,7 @@ class MetricSums:
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}  # float64 scalars
+        self.squares: dict[str, Tensor] = {}  # of the squared values
         self.counts: dict[str, int] = {}
 
     def add(self, values: Mapping[str, Tensor]) -> None:
@@ -214,6 +216,8 @@ class MetricSums:
         for name, value in values.items():
             total = value.to(torch.float64).sum()
             self.sums[name] = self.sums[name] + total if name in self.sums else total
+            squares = value.to(torch.float64).square().sum()
+            self.squares[name] = self.squares[name] + squares if name in self.squares else squares
             self.counts[name] = self.counts.get(name, 0) + value.numel()
 
     def result(self) -> dict[str, float]:
@@ -222,3 +226,12 @@ class MetricSums:
         if empty:
             raise ValueError(f"no users to average over for {', '.join(empty)}")
         return {name: float(total) / self.counts[name] for name, total in self.sums.items()}
+
+    def standard_errors(self) -> dict[str, float]:
+        """The standard error of each mean: the values' deviation over the square root of their number."""
+        errors = {}
+        for name, squares in self.squares.items():
+            count = self.counts[name]
+            variance = float(squares) / count - (float(self.sums[name]) / count) ** 2
+            errors[name] = math.sqrt(max(0.0, variance) / count)
+        return errors

@@ -44,7 +44,15 @@ class EvaluationOptions(Options):
     )
     test_negative_sample_size: int = Field(100, ge=1, description="sampled negatives per user")
     test_negative_sampling_seed: int = Field(98765, ge=0, description="random seed of the negative sampling")
-    eval_batch_size: int = Field(512, ge=1, description="users per evaluation batch")
+    eval_batch_size: int = Field(
+        512, ge=1, description="users per evaluation batch; fewer are ranked at a time if the catalogue is large"
+    )
+    eval_users: int | None = Field(
+        None,
+        ge=2,
+        description="validate on this many users, drawn once with a fixed seed, to save time; null = all. The test "
+        "always uses all users",
+    )
     beyond_accuracy: bool = Field(True, description="also compute catalogue coverage, novelty and popularity lift")
 
     @field_validator("metric_ks", "test_negative_sampler_code")
@@ -60,10 +68,13 @@ class EvaluationOptions(Options):
             raise ValueError(f"seen_targets {self.seen_targets} has no effect with filter_seen false: use rank")
         return self
 
+    def ranking_metrics(self) -> list[str]:
+        """The names of the ranking metrics that are computed of each user."""
+        return [*(f"{name}@{k}" for k in self.metric_ks for name in CUT_METRICS), *UNCUT_METRICS]
+
     @model_validator(mode="after")
     def _best_metric_is_computed(self) -> Self:
-        computed = [f"{name}@{k}" for k in self.metric_ks for name in CUT_METRICS]
-        computed += [*UNCUT_METRICS, *RATING_METRICS]
+        computed = [*self.ranking_metrics(), *RATING_METRICS]
         if self.best_metric not in computed:
             hint = nearest(self.best_metric, computed)
             raise ValueError(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from common.schema import Options
+from models.layers.embedding import ItemEmbedding
 
 if TYPE_CHECKING:
     from dataloaders.batch import Batch
@@ -66,6 +67,7 @@ class Model(nn.Module, ABC):
     needs : what the data must have: "timestamps", "ratings"; a run on data without them is refused
     cpu_positions : input positions (windows x length) computed at a time on the CPU, for sequence models whose `loss`
         is the mean over all targets of a batch; None = the whole batch
+    deterministic : the run's seed changes nothing, so a comparison runs it once
     has_stages : `loss` depends on the stage's recover_len
     new_user_refusal : why the model can't score users that it wasn't trained on; None = it can
     export_refusal : why the model can't be exported; None = it can, if it can score new users
@@ -78,6 +80,7 @@ class Model(nn.Module, ABC):
     trainer_code: ClassVar[str] = "generic"
     needs: ClassVar[frozenset[str]] = frozenset()
     cpu_positions: ClassVar[int | None] = None
+    deterministic: ClassVar[bool] = False
     has_stages: ClassVar[bool] = False
     new_user_refusal: ClassVar[str | None] = None
     export_refusal: ClassVar[str | None] = None
@@ -111,6 +114,20 @@ class Model(nn.Module, ABC):
     def knows_request_time(cls, options: Any) -> bool:
         """Whether the scores depend on when a recommendation is asked for."""
         return False
+
+    @classmethod
+    def touches_rows(cls, options: Any) -> bool:
+        """Whether the loss looks items up in the item table, and never uses the whole table.
+
+        Then the gradient of the table can be sparse (`use_sparse_gradients`).
+        """
+        return False
+
+    def use_sparse_gradients(self) -> None:
+        """Let lookups in the item tables have sparse gradients: only the rows of the batch's items."""
+        for part in self.modules():
+            if isinstance(part, ItemEmbedding):
+                part.sparse = True
 
     def begin_stage(self, stage: Stage) -> None:
         """Called when training enters `stage`."""
@@ -152,6 +169,7 @@ class FittedModel(Model):
     """A model computed from the training interactions, without gradient steps."""
 
     trainer_code = "fit"
+    deterministic = True
 
     @abstractmethod
     def fit(self, items: Tensor, offsets: Tensor) -> None:

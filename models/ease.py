@@ -9,9 +9,9 @@ from pydantic import Field
 from torch import Tensor
 
 from common.errors import UserError
-from common.schema import Options
 from models.base import Dimensions, FittedModel, pick
 from models.layers.interactions import interaction_matrix
+from models.layers.matrix_memory import MatrixOptions, check_matrix_memory
 from models.layers.weighted_bag import weighted_bag
 
 if TYPE_CHECKING:
@@ -20,11 +20,10 @@ if TYPE_CHECKING:
 BYTES_PER_CELL = 20  # the Gram matrix and its inverse in float64, the weights in float32
 
 
-class EASEOptions(Options):
+class EASEOptions(MatrixOptions):
     """Options of model `ease`."""
 
     l2: float = Field(500.0, gt=0, description="the L2 penalty lambda on the weights between items")
-    max_matrix_gib: float = Field(8.0, gt=0, description="memory limit of the items x items matrices, in GiB")
 
 
 class EASE(FittedModel):
@@ -42,13 +41,7 @@ class EASE(FittedModel):
     def __init__(self, options: EASEOptions, dimensions: Dimensions) -> None:
         super().__init__(options, dimensions)
         size = dimensions.num_items + 1
-        needed = BYTES_PER_CELL * size**2 / 2**30
-        if needed > options.max_matrix_gib:
-            raise UserError(
-                f"EASE needs matrices of {size:,} x {size:,}, about {needed:.1f} GiB for this catalogue, and "
-                f"max_matrix_gib allows {options.max_matrix_gib:g}: raise it if the machine has the memory, or keep "
-                "fewer items with min_sc"
-            )
+        check_matrix_memory("EASE", size, BYTES_PER_CELL, options)
         self.register_buffer("item_weights", torch.zeros(size, size))
 
     def fit(self, items: Tensor, offsets: Tensor) -> None:

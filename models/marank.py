@@ -70,6 +70,10 @@ class MARank(Model):
     new_user_refusal = "it has a vector for each user that it was trained on, which a history alone doesn't give"
     options: MARankOptions
 
+    @classmethod
+    def touches_rows(cls, options: MARankOptions) -> bool:
+        return True
+
     def __init__(self, options: MARankOptions, dimensions: Dimensions) -> None:
         super().__init__(options, dimensions)
         width, dropout, orders = options.hidden_units, options.dropout, options.marank_num_att_layers

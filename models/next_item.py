@@ -38,6 +38,12 @@ class NextItemOptions(Options):
         description="constant that losses bce and gbce add to every logit; auto = log(beta / negatives), with beta 1 "
         "for bce, starts training at small probabilities, where the loss is least; ranks are not affected",
     )
+    item_bias: bool = Field(False, description="add a learned constant for each item to its logits")
+    normalize_logits: bool = Field(
+        False,
+        description="divide item embeddings and hidden states by their L2 norms: logits are cosines",
+    )
+    temperature: float = Field(1.0, gt=0, description="divide the products of embeddings and states by it")
 
 
 class PlacedOptions(NextItemOptions):
@@ -51,7 +57,8 @@ class PlacedOptions(NextItemOptions):
 
 
 class NextItemModel(Model):
-    """Causal models over item embeddings: hidden state i scores what follows item i by E @ hidden.
+    """Causal models over item embeddings: hidden state i scores what follows item i by E @ hidden
+    (`ItemEmbedding`).
 
     Subclasses make the states from left-aligned sequences (PAD on the right, in every item's future).
     """
@@ -62,7 +69,13 @@ class NextItemModel(Model):
 
     def __init__(self, options: NextItemOptions, dimensions: Dimensions) -> None:
         super().__init__(options, dimensions)
-        self.items = ItemEmbedding(dimensions.num_items, options.hidden_units)
+        self.items = ItemEmbedding(
+            dimensions.num_items,
+            options.hidden_units,
+            options.item_bias,
+            options.normalize_logits,
+            options.temperature,
+        )
 
     @classmethod
     def conflict(cls, sections: Mapping[str, Any]) -> str | None:
@@ -70,6 +83,10 @@ class NextItemModel(Model):
             return super().conflict(sections)
         options, loader = sections["model"], sections.get("dataloader")
         return _loss_conflict(options) or _negatives_conflict(options.loss, loader) or super().conflict(sections)
+
+    @classmethod
+    def touches_rows(cls, options: NextItemOptions) -> bool:
+        return LOSSES[options.loss].needs_negatives
 
     @abstractmethod
     def states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:
@@ -93,7 +110,7 @@ class NextItemModel(Model):
         assert batch.targets is not None
         items, targets = batch.items.gather(1, order), batch.targets.gather(1, order)
         predictions = Predictions(
-            self.states(items, lengths, times, next_times),  # [B, L, H]
+            self.items.output_states(self.states(items, lengths, times, next_times)),  # [B, L, H]
             targets,
             self.items,
             _reordered(batch.negatives, order),

@@ -1,15 +1,19 @@
 """Read and write YAML safely, with line numbers and without the surprises of YAML 1.1.
 
 Plain words follow the rules of YAML 1.2: `1e-3` is a float, `010` is 10; `no`, `on` and `2020-01-01` are strings.
-A duplicate key in a mapping is an error.
+A duplicate key in a mapping is an error, and so are aliases (`*name`), whose expansion may have no end.
 """
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from common.errors import UserError
+
+MAX_DEPTH = 50  # of nested lists and mappings
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = (  # tag, pattern, possible first characters; the first that matches decides
     ("null", re.compile(r"~|null|Null|NULL|"), ["~", "n", "N", ""]),
@@ -25,10 +29,32 @@ _PLAIN = (  # tag, pattern, possible first characters; the first that matches de
 )
 
 
+def _refusal(message: str, event: Any) -> yaml.composer.ComposerError:
+    return yaml.composer.ComposerError(None, None, message, event.start_mark)
+
+
 class _Loader(yaml.SafeLoader):
-    """A safe loader that reads plain words as above and refuses duplicate keys."""
+    """A safe loader that reads plain words as above and refuses duplicate keys, aliases and deep nesting."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent):
+            message = f"aliases such as *{event.anchor} are not supported: write the value again"
+            raise _refusal(message, event)
+        if self._depth == MAX_DEPTH:
+            message = f"lists and mappings are nested more than {MAX_DEPTH} deep"
+            raise _refusal(message, event)
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         refuse_duplicate_keys(node)
@@ -63,8 +89,10 @@ yaml.add_representer(
 )
 
 
-def refuse_duplicate_keys(node: yaml.MappingNode) -> None:
-    """Raise a YAML error for a duplicate key, and for a key that is a list or a mapping."""
+def refuse_duplicate_keys(node: yaml.Node) -> None:
+    """Raise a YAML error for a duplicate key, for a key that is a list or a mapping, and for a node that is neither."""
+    if not isinstance(node, yaml.MappingNode):
+        raise yaml.constructor.ConstructorError(None, None, "this is no mapping, as its tag says", node.start_mark)
     seen: dict[str, int] = {}
     for key_node, _ in node.value:
         if not isinstance(key_node, yaml.ScalarNode):
@@ -102,12 +130,36 @@ def parse_mapping(text: str) -> list[tuple[str, Any, int]]:
         loader.dispose()
 
 
+def read_mapping(path: Path, advice: str) -> dict[str, Any]:
+    """Read a file that holds a YAML mapping.
+
+    Raises
+    ------
+    UserError
+        The file can't be read, or isn't such a mapping; the message ends in the advice.
+    """
+    try:
+        return {key: value for key, value, _ in parse_mapping(path.read_text(encoding="utf-8"))}
+    except OSError as error:
+        raise UserError(f"can't read {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is damaged ({one_line(error)}): {advice}") from error
+
+
+def one_line(error: Exception) -> str:
+    """What is wrong with a YAML text, on one line."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return " ".join(str(error).split())
+    place = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+    return f"{error.problem or error.context}{place}"
+
+
 def _construct(loader: _Loader, node: yaml.Node) -> Any:
     try:
         return loader.construct_object(node, deep=True)
     except ValueError as error:  # an integer of thousands of digits
         raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
-    except LookupError as error:  # `!!bool x`, `!!float ''`
+    except (LookupError, TypeError, AttributeError) as error:  # `!!bool x`, `!!float ''`, `!!str [1]`
         message = "a value is not what its tag says"
         raise yaml.constructor.ConstructorError(None, None, message, node.start_mark) from error
 
@@ -119,7 +171,7 @@ def parse_word(word: str) -> Any:
         try:
             root = loader.get_single_node()
             return word if root is None else _construct(loader, root)
-        except (yaml.YAMLError, ValueError, RecursionError):
+        except (yaml.YAMLError, ValueError):
             return word
         finally:
             loader.dispose()

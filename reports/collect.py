@@ -1,5 +1,7 @@
 """Finds recorded runs and reads them into one tidy data frame."""
 
+from __future__ import annotations
+
 import glob
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pyarrow import parquet
+import pyarrow.parquet as pq
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from common.errors import UserError
@@ -59,6 +61,7 @@ class RunRecord(_Recorded):
     split: Code
     filter_seen: bool
     seed: Count
+    depends_on_seed: bool = True
     options: dict[str, Any]
     data: DataRecord
     best_epoch: Count | None = None
@@ -244,7 +247,7 @@ def read_per_user(run: Run, columns: Sequence[str]) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     try:
-        present = set(parquet.read_schema(path).names)
+        present = set(pq.read_schema(path).names)
         kept = [column for column in columns if column in present]
         frame = pd.read_parquet(path, columns=[*(["user"] if "user" in present else []), *kept])
     except (OSError, ValueError) as error:

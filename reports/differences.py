@@ -1,5 +1,7 @@
 """Paired significance tests between labels over users, with Holm correction."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache

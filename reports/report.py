@@ -1,5 +1,7 @@
 """The report of a set of recorded runs, in all output formats."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +15,7 @@ from reports import render
 from reports.chart import Figure
 from reports.collect import Run, collect, relabelled, tidy_frame
 from reports.figures import figures_of
+from reports.folder import write_contents
 from reports.layout import Grid, appendix_of, grid_of
 from reports.options import ReportOptions
 from reports.page import Section, draw_page
@@ -110,6 +113,7 @@ class Report:
             "html": ("report.html", self.html),
         }
         written = []
+        write_contents(folder, [run.path for run in self.runs])
         for form in self.options.formats:
             if form == "png":
                 written += self.pictures(folder)

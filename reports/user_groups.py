@@ -1,5 +1,7 @@
 """Metrics by group of users: by length of the history and by popularity of the test target."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,7 +31,7 @@ class UserGroups:
     names, sizes : the range of values and the number of users of each group
     """
 
-    of: "pd.Series[int]"
+    of: pd.Series[int]
     names: tuple[str, ...]
     sizes: tuple[int, ...]
 
@@ -68,7 +70,7 @@ def user_attributes(runs: Sequence[Run]) -> pd.DataFrame | None:
     return None if known is None else known[1]
 
 
-def group_users(attribute: "pd.Series[float]") -> UserGroups:
+def group_users(attribute: pd.Series[float]) -> UserGroups:
     """Partition users into up to six groups of about equal size. Users with equal values share a group."""
     values = attribute.to_numpy()
     cuts = np.unique(np.quantile(values, np.linspace(0, 1, GROUPS + 1)[1:-1], method="lower"))

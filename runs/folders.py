@@ -6,12 +6,10 @@ import contextlib
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-import yaml
 from pydantic_core import to_jsonable_python
 
 import datasets
@@ -22,13 +20,21 @@ from common.schema import Options, current_names, result_options
 from common.texts import path_part
 from options import Origin
 from options.resolved import flat
+from options.yaml_text import read_mapping
 from runs.config import ExperimentConfig
+from trainers.checkpoint import CheckpointStore
 from trainers.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 
 FOLDER_OPTIONS = ("experiment_root", "experiment_group", "experiment_name")
 State = Literal["new", "resumed"]
+LIMIT_OF_END = {
+    "num_epochs": "num_epochs",
+    "max_minutes": "max_minutes",
+    "saturation": "saturation_wait_epochs",
+}  # status.json's stopped_by -> the option
+RESTART = "restart from scratch with --overwrite true"
 
 
 def run_folder(config: ExperimentConfig) -> RunFolder:
@@ -44,6 +50,16 @@ def run_folder(config: ExperimentConfig) -> RunFolder:
     if options.pilot:  # a pilot clears its folder without asking, so it must never be a real run's
         name = f"pilot-{name}"
     return RunFolder(_group_folder(config) / name)
+
+
+def run_of_another_label(config: ExperimentConfig) -> Path | None:
+    """The folder of a run that differs from this one in its label only; None if there is none, or this one exists."""
+    own = run_folder(config)
+    if config.run.experiment_name or config.run.pilot or own.config.exists():
+        return None
+    pattern = f"*-seed{config.run.seed}-{_digest(config, [])}/config.yaml"
+    found = sorted(file.parent for file in own.path.parent.glob(pattern) if not file.parent.name.startswith("pilot-"))
+    return next(iter(found), None)
 
 
 def search_folder(config: ExperimentConfig, *of_the_search: Options) -> Path:
@@ -124,6 +140,7 @@ def claimed(config: ExperimentConfig, folder: RunFolder) -> Iterator[State]:
     """
     folder.path.mkdir(parents=True, exist_ok=True)
     with locked(folder.path):
+        folder.remember_place()
         yield _prepare(config, folder)
 
 
@@ -177,17 +194,23 @@ def _use(config: ExperimentConfig, folder: RunFolder) -> State | None:
     if not folder.config.exists():
         return "new"
     if options.pilot:
+        if read_config(folder.config).get("pilot") is not True:
+            raise UserError(f"{folder.path} holds a run that is no pilot: give the pilot another --experiment_name")
         return None
-    if options.resume_training and not finished:  # with both options, resuming is the harmless one
-        _check_same(config, folder)
+    if options.overwrite and (finished or not options.resume_training):  # else resuming is the harmless one
+        return None
+    changed = changed_options(read_config(folder.config), config.values(), config.origins)
+    if options.resume_training and not finished:
+        _check_same(config, folder, changed)
         return "resumed"
-    if options.overwrite:
-        return None
+    if options.resume_training and changed and all(_is_raised_limit(config, one) for one in changed):
+        _check_same(config, folder, changed)
+        _check_extends(config, folder, changed)
+        return "resumed"
     elsewhere, kind = _data_elsewhere(config, folder), "a finished" if finished else "an unfinished"
-    changed = changed_options(folder.config, config.values(), config.origins)
     if changed:
         raise UserError(
-            f"{folder.path} holds {kind} run with other options ({'; '.join(changed)}){elsewhere}: give another "
+            f"{folder.path} holds {kind} run with other options ({_listed(changed)}){elsewhere}: give another "
             "--experiment_name, or --overwrite true to replace it"
         )
     if finished:
@@ -195,7 +218,8 @@ def _use(config: ExperimentConfig, folder: RunFolder) -> State | None:
         raise UserError(
             f"{folder.path} holds a finished run{elsewhere}; its options are in {folder.config.name}, its results in "
             f"{folder.results.name}. "
-            f"To run it again: --overwrite true, or --experiment_name NAME for another folder{another_seed}"
+            f"To run it again: --overwrite true, or --experiment_name NAME for another folder{another_seed}; to train "
+            "it further: --resume_training true with the limit that ended it raised, such as --num_epochs"
         )
     raise UserError(
         f"{folder.path} holds an unfinished run{elsewhere}. To resume it: --resume_training true; to restart it from "
@@ -214,51 +238,84 @@ def _data_elsewhere(config: ExperimentConfig, folder: RunFolder) -> str:
 def _prepare(config: ExperimentConfig, folder: RunFolder) -> State:
     state = _use(config, folder)
     if state is None:
-        _clear(folder)
+        folder.clear()
         state = "new"
-    for half_written in folder.path.rglob(".*.tmp"):  # left by a killed process
-        half_written.unlink(missing_ok=True)
+    folder.remove_abandoned()
     if state == "new":
         write_text(folder.config, config.without_start_options().to_yaml())
         folder.write_status(state="running", epoch=0)
+    elif changed_options(read_config(folder.config), config.values(), config.origins):  # limits that were raised
+        folder.write_status(**{**folder.status(), "state": "running"})
+        write_text(folder.config, config.without_start_options().to_yaml())
     return state
 
 
-def _check_same(config: ExperimentConfig, folder: RunFolder) -> None:
-    """Refuse to resume with options that decide the results differently."""
-    changed = changed_options(folder.config, config.values(), config.origins)
-    if changed:
+def _check_same(config: ExperimentConfig, folder: RunFolder, changed: Sequence[Changed]) -> None:
+    """Refuse to resume with options that decide the results differently, unless they only raise a limit."""
+    other = [one for one in changed if not _is_raised_limit(config, one)]
+    if other:
         raise UserError(
-            f"{folder.path} was started with other options ({'; '.join(changed)}): to resume it, use its own "
+            f"{folder.path} was started with other options ({_listed(other)}): to resume it, use its own "
             f"options (--templates {folder.config} --resume_training true), or give another --experiment_name"
+        )
+    trained = CheckpointStore(folder.models).options()
+    if trained is None:
+        return
+    edited = changed_options(current_names(trained), config.values(), config.origins)
+    other = [one for one in edited if not _is_raised_limit(config, one)]
+    if other:
+        raise UserError(
+            f"{folder.config} was edited since the run was started: its checkpoint has other options "
+            f"({_listed(other)}). Put these back, or restart from scratch with --overwrite true"
         )
 
 
-def changed_options(recorded: Path, values: dict[str, Any], origins: Mapping[str, Origin]) -> list[str]:
-    """The options that decide results and differ from those in a recorded config.yaml, in words."""
-    old, new = result_options(read_config(recorded)), result_options(values)
+def _is_raised_limit(config: ExperimentConfig, changed: Changed) -> bool:
+    """Whether a changed option is a limit that lets the run go on for longer; null = no limit."""
+    raised = changed.now is None or (changed.then is not None and changed.now > changed.then)
+    return changed.key in config.trainer.limits and bool(raised)
+
+
+def _check_extends(config: ExperimentConfig, folder: RunFolder, raised: Sequence[Changed]) -> None:
+    """Refuse to resume a finished run if none of the raised limits had ended it."""
+    ended_by = str(folder.status().get("stopped_by"))
+    limit = LIMIT_OF_END.get(ended_by)
+    if limit not in {one.key for one in raised}:
+        then = f"raise {limit} as well" if limit in config.trainer.limits else "it can't be trained further"
+        raise UserError(
+            f"{folder.path} holds a finished run that was ended by {ended_by}, not by a raised limit: {then}"
+        )
+
+
+class Changed(NamedTuple):
+    """An option with another value than before."""
+
+    key: str
+    then: Any
+    now: Any
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.then} then, {self.now} now"
+
+
+def _listed(changed: Sequence[Changed]) -> str:
+    return "; ".join(map(str, changed))
+
+
+def changed_options(
+    recorded: Mapping[str, Any], values: dict[str, Any], origins: Mapping[str, Origin]
+) -> list[Changed]:
+    """The options that decide results and differ from recorded ones."""
+    old, new = result_options(dict(recorded)), result_options(values)
     for key in new.keys() - old.keys():  # an option that didn't exist when the run was started
         if origins[key].is_default:
             del new[key]
-    return [
-        f"{key}: {old.get(key)} then, {new.get(key)} now" for key in sorted(old | new) if old.get(key) != new.get(key)
-    ]
+    return [Changed(key, old.get(key), new.get(key)) for key in sorted(old | new) if old.get(key) != new.get(key)]
 
 
 def read_config(config: Path) -> dict[str, Any]:
     """The options that the run with this config.yaml was started with. Raises UserError if the file is damaged."""
-    try:
-        values = yaml.safe_load(config.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{config} is damaged ({error}): restart from scratch with --overwrite true") from error
-    if not isinstance(values, dict):
-        raise UserError(f"{config} is damaged (it holds no options): restart from scratch with --overwrite true")
+    values = read_mapping(config, RESTART)
+    if not values:
+        raise UserError(f"{config} is damaged (it holds no options): {RESTART}")
     return current_names(values)
-
-
-def _clear(folder: RunFolder) -> None:
-    """Remove what a run wrote, and nothing else."""
-    for part in (folder.models, folder.tables, folder.path / "tensorboard", folder.path / "evaluation"):
-        shutil.rmtree(part, ignore_errors=True)
-    for file in (folder.results, folder.per_user, folder.log, folder.status_file, folder.config):
-        file.unlink(missing_ok=True)

@@ -36,9 +36,10 @@ def _now() -> str:
 def protocol(evaluator: Evaluator) -> dict[str, Any]:
     """How the metrics were computed."""
     options = evaluator.options
-    selected_by = f"{evaluator.deciding_candidates}/{options.best_metric}"
+    last = {"selected_by": f"{evaluator.deciding_candidates}/{options.best_metric}", "in_words": in_words(evaluator)}
     if evaluator.predicts_ratings:
-        return {"candidates": ["ratings"], "predictions": PREDICTIONS, "selected_by": selected_by}
+        return {"candidates": ["ratings"], "predictions": PREDICTIONS, **last}
+    seen = {} if options.seen_targets == "rank" else {"seen_targets": options.seen_targets}
     sources = ", ".join(NEGATIVES_FROM[name] for name in evaluator.samplers)
     return {
         "candidates": ["full", *evaluator.samplers],
@@ -46,8 +47,26 @@ def protocol(evaluator: Evaluator) -> dict[str, Any]:
         "negatives": options.test_negative_sample_size if evaluator.samplers else 0,
         "negative_sampling_seed": options.test_negative_sampling_seed,
         "negatives_from": f"{sources}; none of the user's items up to the target" if sources else None,
-        "selected_by": selected_by,
+        **seen,
+        **last,
     }
+
+
+def in_words(evaluator: Evaluator) -> str:
+    """The protocol in a line: the split, the candidates, and what is done with items that users have had before."""
+    options, split, data = evaluator.options, evaluator.loader.split.code, evaluator.loader.data
+    if evaluator.predicts_ratings:
+        return f"{split}, predicted ratings"
+    sampled = [f"{options.test_negative_sample_size} {name} negatives" for name in evaluator.samplers]
+    seen = "seen items filtered" if evaluator.filter_seen else "seen items not filtered"
+    parts = [split, " and ".join(["full ranking", *sampled]), seen, f"{100 * data.repeat_rate:.1f} % repeats"]
+    if data.copies:
+        parts.append(f"{data.copies:,} exact {'copy' if data.copies == 1 else 'copies'}")
+    share = evaluator.measured("test").seen_share
+    if share:
+        done = {"rank": "ranked among unseen items", "miss": "counted as not found", "skip": "left out"}
+        parts.append(f"{100 * share:.1f} % of the test targets seen before ({done[options.seen_targets]})")
+    return ", ".join(parts)
 
 
 def tuning_of(folder: str | None) -> dict[str, Any] | None:
@@ -72,6 +91,7 @@ def describe(experiment: Experiment) -> dict[str, Any]:
         "split": options.split,
         "filter_seen": evaluator.filter_seen,
         "seed": options.seed,
+        "depends_on_seed": config.depends_on_seed,
         "options": config.values(),
         "tuned": tuning_of(options.tuned_by),
         "data": {
@@ -80,6 +100,8 @@ def describe(experiment: Experiment) -> dict[str, Any]:
             "users": data.num_users,
             "items": data.num_items,
             "interactions": data.num_interactions,
+            "repeat_rate": data.repeat_rate,
+            "exact_copies": data.copies,
             "funnel": as_records(data.funnel),
         },
         "protocol": protocol(evaluator),

@@ -9,6 +9,7 @@ from typing import Any
 
 from common.errors import UserError
 from common.messages import captured_records
+from common.schema import result_options
 from evaluation.evaluator import PHASES, Evaluation, Evaluator, Phase
 from options import Origin
 from runs.config import ExperimentConfig
@@ -103,8 +104,10 @@ def _train(
         description["label"], data.name, data.num_users, data.num_items, data.num_interactions, len(loader.windows),
         description["parameters"], description["device"], folder.path,
     )  # fmt: skip
+    log.info("protocol: %s", description["protocol"]["in_words"])
     stop_early = None if trial is None else trial.stop_early
-    parts = Parts(model, loader, evaluator, folder, experiment.generators, device, options.pilot, stop_early)
+    deciding = result_options(config.values())
+    parts = Parts(model, loader, evaluator, folder, experiment.generators, device, options.pilot, deciding, stop_early)
     make_trainer: Callable[[Any, Parts], Trainer | FitTrainer] = TRAINERS[str(options.trainer_code)]
     trainer = make_trainer(config.trainer, parts)
     state = trainer.train(resume=begin == "resumed")

@@ -161,15 +161,3 @@ def random_histories(seed: int, users: int, items: int, longest: int, repeats: b
 def leave_one_out(data: SequenceData) -> Split:
     """The leave-one-out split."""
     return SPLITS["leave_one_out"]().make(data, SPLITS["leave_one_out"].Options())
-
-
-def forget_the_stop(trainer: Any) -> None:
-    """Let a run that num_epochs ended go on, as one that was killed there would; it may have to enter a stage first."""
-    resume = trainer._resume
-
-    def without_stop() -> None:
-        resume()
-        trainer.state.stopped_by = None
-        trainer._apply_stopping_rules(trainer.stages(), 0.0)
-
-    trainer._resume = without_stop

@@ -6,6 +6,7 @@ checkpoint is used instead. Nothing is unpickled.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -23,10 +24,12 @@ from torch import Tensor
 
 from common.errors import UserError
 from common.files import atomic_path
+from common.reading import parse_json
 from datasets import Split
 
 log = logging.getLogger(__name__)
 KEPT = 2
+OPTIONS = "options"  # in the state: the options that decide results
 CHECKSUM = "checksum"
 BEST = "best.safetensors"
 
@@ -84,10 +87,12 @@ class Checkpoint:
     ----------
     tensors : by name, "model/...", "best/...", "optimizer/..." or "generator/..."
     state : plain values, for JSON
+    path : the file it was read from
     """
 
     tensors: dict[str, Tensor]
     state: dict[str, Any]
+    path: Path | None = None
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """The tensors under `prefix/`, without it."""
@@ -132,7 +137,7 @@ def read_tensors(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-            state = dict(json.loads((file.metadata() or {}).get("state", "{}")))
+            state = _state_of(file)
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{path} is not a readable weights file ({error})") from error
     stored, of_tensors = state.pop(CHECKSUM, None), state.pop("sha256", None)
@@ -140,7 +145,12 @@ def read_tensors(path: Path) -> Checkpoint:
     damaged = stored != checksum(tensors, state) if stored else of_tensors not in (None, checksum(tensors))
     if damaged:  # earlier versions stored a checksum of the tensors alone, or none
         raise UserError(f"{path} is damaged (its checksum differs)")
-    return Checkpoint(tensors, state)
+    return Checkpoint(tensors, state, path)
+
+
+def _state_of(file: Any) -> dict[str, Any]:
+    """The state in an open safetensors file. Raises ValueError if it is no JSON object."""
+    return parse_json((file.metadata() or {}).get("state", "{}"), dict[str, Any])
 
 
 class CheckpointStore:
@@ -162,6 +172,14 @@ class CheckpointStore:
     def has_any(self) -> bool:
         """Whether there are checkpoints, intact or not."""
         return bool(self._files())
+
+    def options(self) -> dict[str, Any] | None:
+        """The options that the newest readable checkpoint was trained with; None if none says so."""
+        for path in self._files():
+            with contextlib.suppress(SafetensorError, OSError, ValueError), safe_open(path, framework="pt") as file:
+                options = _state_of(file).get(OPTIONS)
+                return options if isinstance(options, dict) else None
+        return None
 
     def load(self) -> Checkpoint | None:
         """The newest intact checkpoint; None if the run has no checkpoint.
@@ -195,8 +213,8 @@ def model_tensors(model: torch.nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
 
 
-def load_model(model: torch.nn.Module, tensors: dict[str, Tensor], source: str) -> None:
-    """Load weights into the model. Raises UserError naming `source` if they don't fit it."""
+def check_fits(model: torch.nn.Module, tensors: dict[str, Tensor], source: str) -> None:
+    """Raise UserError naming `source` if weights don't fit the model."""
     own = model.state_dict()
     unlike = [
         f"{name} {tuple(own[name].shape)} here, {tuple(tensors[name].shape)}"
@@ -209,6 +227,11 @@ def load_model(model: torch.nn.Module, tensors: dict[str, Tensor], source: str) 
             f"{source} contains weights of another model or of other options: {', '.join(odd + unlike)}. "
             "Use the template and options that it was trained with"
         )
+
+
+def load_model(model: torch.nn.Module, tensors: dict[str, Tensor], source: str) -> None:
+    """Load weights into the model. Raises UserError naming `source` if they don't fit it."""
+    check_fits(model, tensors, source)
     model.load_state_dict(tensors)
 
 
@@ -224,9 +247,27 @@ def flatten_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Load the state that `flatten_optimizer` returned into the optimizer."""
+    """Load the state that `flatten_optimizer` returned into the optimizer.
+
+    Raises ValueError if it is not the state of such an optimizer of these parameters.
+    """
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, name = key.split("/", 1)
         state.setdefault(int(number), {})[name] = value
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for index, named in state.items():
+        shapes = {name: tuple(value.shape) for name, value in named.items() if value.is_floating_point()}
+        if index not in range(len(parameters)) or shapes not in _known_states(optimizer, parameters[index]):
+            raise ValueError(f"the optimizer's state of parameter {index} is another optimizer's or another model's")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _known_states(optimizer: torch.optim.Optimizer, parameter: Tensor) -> list[dict[str, tuple[int, ...]]]:
+    """The states that an optimizer may keep of a parameter: name -> shape."""
+    whole = tuple(parameter.shape)
+    if isinstance(optimizer, torch.optim.SGD):
+        return [{"momentum_buffer": whole}]
+    moments: dict[str, tuple[int, ...]] = {"step": (), "exp_avg": whole, "exp_avg_sq": whole}
+    by_rows: dict[str, tuple[int, ...]] = {"step": (), "sum": whole[:1]}
+    return [moments, by_rows] if getattr(optimizer, "adagrad", False) else [moments]

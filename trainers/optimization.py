@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from dataloaders import Batch
 from models.base import Model
 from trainers.options import GenericTrainerOptions
+from trainers.table_optimizer import RowwiseAdam
 
 
 def make_optimizer(parameters: Iterable[nn.Parameter], options: GenericTrainerOptions) -> torch.optim.Optimizer:
@@ -18,6 +19,15 @@ def make_optimizer(parameters: Iterable[nn.Parameter], options: GenericTrainerOp
     if options.optimizer == "sgd":
         return torch.optim.SGD(
             parameters, lr=options.lr, momentum=options.momentum, weight_decay=options.weight_decay, fused=True
+        )
+    if options.item_optimizer != "dense":
+        return RowwiseAdam(
+            parameters,
+            adagrad=options.item_optimizer == "sparse_adagrad",
+            lr=options.lr,
+            betas=(0.9, options.adam_beta2),
+            weight_decay=options.weight_decay,
+            decoupled_weight_decay=options.optimizer == "adamw",
         )
     kind = torch.optim.Adam if options.optimizer == "adam" else torch.optim.AdamW
     return kind(
@@ -71,11 +81,24 @@ def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> Tenso
     On the CPU, gradients within the norm are not multiplied by 1: that pass would cost as much as an optimizer step.
     """
     parameters = [p for p in parameters if p.grad is not None]
-    gradients = [p.grad for p in parameters if p.grad is not None]
+    gradients = [_values(p) for p in parameters]
     if all(g.device.type == "cpu" for g in gradients):
         # by rows: a single sum over a large tensor is less exact, and runs in one thread
         gradients = [torch.linalg.vector_norm(g, dim=-1) for g in gradients]
     norm = torch.nn.utils.get_total_norm(gradients)
     if norm.device.type != "cpu" or norm.item() > max_norm:
-        torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
+        dense = [p for p in parameters if p.grad is not None and not p.grad.is_sparse]
+        torch.nn.utils.clip_grads_with_norm_(dense, max_norm, norm)
+        for table in parameters:
+            if table.grad is not None and table.grad.is_sparse:
+                _values(table).mul_((max_norm / (norm + 1e-6)).clamp(max=1.0))  # as clip_grads_with_norm_
     return norm
+
+
+def _values(parameter: nn.Parameter) -> Tensor:
+    """The values of a gradient; of a sparse one those of the rows that it has, each once."""
+    assert parameter.grad is not None
+    if not parameter.grad.is_sparse:
+        return parameter.grad
+    parameter.grad = parameter.grad.coalesce()
+    return parameter.grad.values()

@@ -12,8 +12,16 @@ from common.schema import EXECUTION, Options
 class TrainerOptions(Options):
     """Base of the options of every trainer."""
 
-    def model_conflict(self, model_code: str, has_stages: bool) -> str | None:
-        """Why a model can't be trained with these options; None if it can. See `Model.has_stages`."""
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """The options that may be raised when a run is resumed: what it has done so far doesn't depend on them."""
+        return ()
+
+    def model_conflict(self, model_code: str, has_stages: bool, touches_rows: bool) -> str | None:
+        """Why a model can't be trained with these options; None if it can.
+
+        See `Model.has_stages` and `Model.touches_rows`.
+        """
         return None
 
 
@@ -22,6 +30,11 @@ class GenericTrainerOptions(TrainerOptions):
 
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
         "adam", description="optimizer; adam adds weight_decay to the gradient"
+    )
+    item_optimizer: Literal["dense", "sparse", "sparse_adagrad"] = Field(
+        "dense",
+        description="how the item table is updated: dense = like all parameters; sparse = adam on the rows that the "
+        "batch touches, whose cost doesn't grow with the catalogue; sparse_adagrad = row-wise Adagrad on these rows",
     )
     lr: float = Field(1e-3, gt=0, description="initial learning rate")
     adam_beta2: float = Field(
@@ -51,6 +64,24 @@ class GenericTrainerOptions(TrainerOptions):
         json_schema_extra=EXECUTION,
     )
 
+    @property
+    def limits(self) -> tuple[str, ...]:
+        return "num_epochs", "max_minutes", "saturation_wait_epochs"
+
+    def model_conflict(self, model_code: str, has_stages: bool, touches_rows: bool) -> str | None:
+        if self.item_optimizer == "dense" or touches_rows:
+            return None
+        return (
+            f"item_optimizer {self.item_optimizer} updates the items that a batch touches, and model {model_code} with "
+            "this loss touches all of them: use item_optimizer dense, or a loss with sampled negatives"
+        )
+
+    @model_validator(mode="after")
+    def _sparse_rows_need_adam(self) -> GenericTrainerOptions:
+        if self.item_optimizer != "dense" and self.optimizer == "sgd":
+            raise ValueError(f"item_optimizer {self.item_optimizer} needs optimizer adam or adamw, not sgd")
+        return self
+
     @model_validator(mode="after")
     def _momentum_is_of_sgd(self) -> GenericTrainerOptions:
         if self.momentum and self.optimizer != "sgd":
@@ -67,9 +98,14 @@ class TransferTrainerOptions(GenericTrainerOptions):
     best_model_transfer: bool = Field(True, description="start each stage from the best weights so far")
     decrease_dropout: bool = Field(False, description="scale the input dropout by recover_len / max_len")
 
-    def model_conflict(self, model_code: str, has_stages: bool) -> str | None:
+    @property
+    def limits(self) -> tuple[str, ...]:
+        of_stages = {"saturation_wait_epochs"} if self.train_transfer else set()  # it decided where each stage ended
+        return tuple(name for name in super().limits if name not in of_stages)
+
+    def model_conflict(self, model_code: str, has_stages: bool, touches_rows: bool) -> str | None:
         if has_stages:
-            return None
+            return super().model_conflict(model_code, has_stages, touches_rows)
         return (
             f"the loss of model {model_code} is the same in every stage: trainer_code vae, whose stages cover ever "
             "fewer positions, has no effect; use generic"

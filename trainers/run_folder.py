@@ -5,18 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 
 from common.errors import UserError
-from common.files import atomic_path, write_text
-from trainers.saturation import with_plain_best_value
+from common.files import atomic_path, remove_abandoned, write_text
+from common.reading import read_json
+from trainers.saturation import Amount, Count, Number, with_plain_best_value
 
 Row = Mapping[str, str | int | float]
 
@@ -41,22 +45,64 @@ class Table:
         with open(self.path, "a", encoding="utf-8", newline="") as file:
             file.write(line.getvalue())
 
-    def keep_through(self, epoch: int) -> None:
+    def keep_through(self, epoch: int) -> list[int]:
         """Drop the rows of epochs after `epoch`, which a resumed run will write again, and an incomplete last line.
+
+        Returns
+        -------
+        list of int
+            The epochs from 1 to `epoch` that have no row, although they should.
 
         Raises
         ------
         UserError
-            A line doesn't start with its epoch.
+            The file is no table, or a line has too few or too many cells or doesn't start with its epoch.
         """
         if not self.path.exists():
-            return
-        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+            return list(range(1, epoch + 1))
         try:
-            kept = lines[:1] + [line for line in lines[1:] if line.endswith("\n") and int(line.split(",")[0]) <= epoch]
-        except ValueError as error:
+            lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+            width = len(next(csv.reader(lines[:1]), []))
+            complete = [line for line in lines[1:] if line.endswith("\n")]
+            epochs = [_epoch_of(line, width) for line in complete]
+        except (ValueError, csv.Error) as error:
             raise UserError(f"{self.path} is damaged ({error}): fix or remove it") from error
-        write_text(self.path, "".join(kept) if len(kept) > 1 else "") if len(kept) > 1 else self.path.unlink()
+        kept = [line for line, number in zip(complete, epochs, strict=True) if number <= epoch]
+        if kept:
+            write_text(self.path, "".join(lines[:1] + kept))
+        else:
+            self.path.unlink()
+        return sorted(set(range(1, epoch + 1)) - set(epochs))
+
+    def sync(self) -> None:
+        """Make sure that all rows are on the disk."""
+        if self.path.exists():
+            with open(self.path, "rb") as file:
+                os.fsync(file.fileno())
+
+
+def _epoch_of(line: str, width: int) -> int:
+    """The epoch of a table's row. Raises ValueError if the row has another width, or no epoch."""
+    cells = next(csv.reader([line]))
+    if len(cells) != width:
+        raise ValueError(f"a row has {len(cells)} cells instead of {width}: {line[:50]!r}")
+    return int(cells[0])
+
+
+class _Status(BaseModel):
+    """What the harness reads of a status.json; other values are kept as they are."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    state: Literal["running", "interrupted", "failed", "finished"] | None = None
+    error: str | None = None
+    epoch: Count = 0
+    stage: Count = 0
+    waiting_since: Count = 0
+    best_epoch: Count | None = None
+    best_value: Number | None = None
+    seconds: Amount = 0.0
+    stopped_by: str | None = None
 
 
 class RunFolder:
@@ -71,6 +117,47 @@ class RunFolder:
         self.results = path / "results.json"
         self.per_user = path / "per_user.parquet"
         self.log = path / "log.txt"
+        self.evaluation = path / "evaluation"
+        self._identity: tuple[int, int] | None = None
+
+    def remove_abandoned(self) -> None:
+        """Remove what killed processes left half-written in the run's own folders. The run must be locked."""
+        for folder in (self.path, self.models, self.tables, self.evaluation):
+            remove_abandoned(folder, ".*.tmp", ".tmp*", seconds=0)  # the second pattern: of the safetensors library
+
+    def clear(self) -> None:
+        """Remove what a run wrote, and nothing else. A run that is killed in here is no finished one."""
+        for file in (self.status_file, self.results, self.per_user):
+            file.unlink(missing_ok=True)
+        for part in (self.models, self.tables, self.path / "tensorboard", self.evaluation):
+            if part.is_symlink():
+                part.unlink()
+            elif part.exists():
+                shutil.rmtree(part)
+        for file in (self.log, self.config):
+            file.unlink(missing_ok=True)
+
+    def remember_place(self) -> None:
+        """Remember which folder this is, so that `check_place` notices if it is moved."""
+        self._identity = self._place()
+
+    def check_place(self) -> None:
+        """Raise UserError if the folder was renamed, moved or removed since `remember_place`.
+
+        Writing to its old path would scatter the run over two folders.
+        """
+        if self._identity is not None and self._place() != self._identity:
+            raise UserError(
+                f"{self.path} was renamed, moved or removed while the run used it. To go on from its last "
+                "checkpoint: --templates <the folder's new path>/config.yaml --resume_training true"
+            )
+
+    def _place(self) -> tuple[int, int] | None:
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
 
     def table(self, name: str) -> Table:
         """`tables/<name>_log.csv`."""
@@ -80,20 +167,17 @@ class RunFolder:
         """The content of status.json; empty if there is no such file. Raises UserError if it is damaged."""
         if not self.status_file.is_file():
             return {}
-        try:
-            status = json.loads(self.status_file.read_text(encoding="utf-8"))
-            if not isinstance(status, dict):
-                raise ValueError("it is not a JSON object")
-        except ValueError as error:
-            raise UserError(f"{self.status_file} is damaged ({error}): remove it, or use --overwrite true") from error
-        return with_plain_best_value(status)
+        status = read_json(self.status_file, _Status, "remove it, or use --overwrite true")
+        return with_plain_best_value(status.model_dump(exclude_unset=True))
 
     def write_status(self, **values: Any) -> None:
         """Replace status.json."""
+        self.check_place()
         write_text(self.status_file, json.dumps(values, indent=1) + "\n")
 
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Replace results.json."""
+        self.check_place()
         write_text(self.results, json.dumps(results, indent=1, allow_nan=False) + "\n")
 
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from common.reading import parse_json
+
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 @dataclass
@@ -26,15 +35,15 @@ class TrainingState:
     machines : the devices and thread counts that it was trained on, in order
     """
 
-    epoch: int = 0
-    step: int = 0
-    stage: int = 0
-    waiting_since: int = 0
-    best_epoch: int | None = None
-    best_value: float | None = None
+    epoch: Count = 0
+    step: Count = 0
+    stage: Count = 0
+    waiting_since: Count = 0
+    best_epoch: Count | None = None
+    best_value: Number | None = None
     higher_is_better: bool = True
-    seconds: float = 0.0
-    peak_memory_mib: float = 0.0
+    seconds: Amount = 0.0
+    peak_memory_mib: Amount = 0.0
     stopped_by: str | None = None
     codes: list[str] = field(default_factory=list)
     machines: list[str] = field(default_factory=list)
@@ -72,8 +81,19 @@ class TrainingState:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], higher_is_better: bool) -> TrainingState:
-        """The state from what `as_dict` returned, in this version of the code or an earlier one."""
-        return cls(**{**with_plain_best_value(values), "higher_is_better": higher_is_better})
+        """The state from what `as_dict` returned, in this version of the code or an earlier one.
+
+        Raises
+        ------
+        ValueError
+            A value is of another type or out of range, or belongs to no state of this version.
+        """
+        unknown = sorted(values.keys() - {one.name for one in fields(cls)})
+        if unknown:
+            raise ValueError(f"the state has unknown values: {', '.join(unknown)}")
+        state = parse_json(json.dumps(dict(values)), cls)
+        plain = with_plain_best_value({**values, "best_value": state.best_value})
+        return replace(state, best_value=plain["best_value"], higher_is_better=higher_is_better)
 
 
 def with_plain_best_value(values: Mapping[str, Any]) -> dict[str, Any]:

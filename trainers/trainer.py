@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from common.errors import DivergedError
+from common.errors import DivergedError, UserError
 from common.interrupts import interrupts_go_to
 from common.schema import Options
 from common.version import code_version
@@ -23,8 +23,10 @@ from evaluation.evaluator import Evaluation, Evaluator
 from models.base import Model, Stage
 from trainers.checkpoint import (
     BEST,
+    OPTIONS,
     Checkpoint,
     CheckpointStore,
+    check_fits,
     check_resumable,
     flatten_optimizer,
     load_model,
@@ -43,11 +45,16 @@ from trainers.saturation import TrainingState
 
 log = logging.getLogger(__name__)
 PILOT_EPOCHS, PILOT_BATCHES = 2, 2
+MOST_NAMED = 10  # numbers in a message
+TABLES = ("train", "val", "time")  # with a row for each epoch
+ENDS_BY_LIMITS = ("num_epochs", "max_minutes", "saturation")
 
 
 @dataclass(frozen=True)
 class Parts:
     """The objects that a trainer uses. The model is already on `device`.
+
+    `options` are all options that decide the run's results; checkpoints record them.
 
     `stop_early` is called after each validation with the epoch and its deciding value; True ends the run as pruned. It
     is called again for epochs that a resumed run repeats.
@@ -60,6 +67,7 @@ class Parts:
     generators: Generators
     device: torch.device
     pilot: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
     stop_early: Callable[[int, float], bool] | None = None
 
 
@@ -89,10 +97,12 @@ class Trainer:
 
     def train(self, resume: bool) -> TrainingState:
         """Train until a stopping rule or Ctrl-C; the model then has the best weights of the run."""
+        if self.options.item_optimizer != "dense":
+            self.model.use_sparse_gradients()
         self.optimizer = make_optimizer(self.model.parameters(), self.options)
         stages = self.stages()
         if resume:
-            self._resume()
+            self._resume(stages)
         code, machine = code_version(), describe_device(self.parts.device)
         before = self.state.record_environment(code, machine)
         if before:
@@ -202,6 +212,7 @@ class Trainer:
     ) -> None:
         """Add the epoch to the tables, TensorBoard and the log."""
         epoch, folder = self.state.epoch, self.parts.folder
+        folder.check_place()
         rate = learning_rate(self.options, epoch - 1)
         metrics = {f"{c}/{name}": v for c, values in validation.metrics.items() for name, v in values.items()}
         folder.table("train").append({"epoch": epoch, "stage": stage.name, "lr": rate, **losses})
@@ -213,14 +224,16 @@ class Trainer:
             board.add_scalar(f"validation/{name}", number, epoch)
         board.add_scalar("train/lr", rate, epoch)
         evaluator = self.parts.evaluator
+        margin = evaluator.margin(validation)
         log.info(
-            "epoch %d (%s): loss %.4f, %s %s %.4f, best %.4f in epoch %d; %.1f s%s",
+            "epoch %d (%s): loss %.4f, %s %s %.4f%s, best %.4f in epoch %d; %.1f s%s",
             epoch,
             stage.name,
             losses["loss"],
             evaluator.deciding_candidates,
             evaluator.options.best_metric,
             value,
+            "" if margin is None else f" +- {margin:.4f}",
             self.state.best_value or 0.0,
             self.state.best_epoch,
             seconds,
@@ -271,7 +284,10 @@ class Trainer:
             "generator": self.parts.generators.state(),
         }
         tensors = {f"{part}/{name}": tensor for part, named in groups.items() for name, tensor in named.items()}
-        state = {**self.state.as_dict(), **origin(self.parts.loader.split)}
+        state = {**self.state.as_dict(), **origin(self.parts.loader.split), OPTIONS: dict(self.parts.options)}
+        for name in TABLES:
+            self.parts.folder.table(name).sync()
+        self.parts.folder.check_place()
         self.store.save(Checkpoint(tensors, state), self.state.epoch)
         self._write_best()
         self._saved_at = time.monotonic()
@@ -281,21 +297,45 @@ class Trainer:
         state = {"epoch": self.state.best_epoch, **origin(self.parts.loader.split)}
         write_tensors(self.parts.folder.models / BEST, self.best_weights, state)
 
-    def _resume(self) -> None:
-        """Restore the newest intact checkpoint; without one, start from scratch."""
+    def _resume(self, stages: list[Stage]) -> None:
+        """Restore the newest intact checkpoint; without one, start from scratch.
+
+        Raises UserError if the checkpoint is intact but not one of this run.
+        """
         checkpoint = self.store.load()
         if checkpoint is not None:
             check_resumable(checkpoint.state, self.parts.loader.split)
-            of_origin = origin(self.parts.loader.split)
-            state = {key: value for key, value in checkpoint.state.items() if key not in of_origin}
-            load_model(self.model, checkpoint.part("model"), "the checkpoint")
-            self.best_weights = checkpoint.part("best")
-            restore_optimizer(self.optimizer, checkpoint.part("optimizer"))
-            self.parts.generators.restore(checkpoint.part("generator"))
-            self.state = TrainingState.from_dict(state, self.parts.evaluator.higher_is_better)
-        for name in ("train", "val", "time"):
-            self.parts.folder.table(name).keep_through(self.state.epoch)
+            try:
+                self._restore(checkpoint, stages)
+            except torch.OutOfMemoryError:
+                raise
+            except (LookupError, TypeError, ValueError, RuntimeError) as error:
+                raise UserError(
+                    f"{checkpoint.path} is no checkpoint of this run ({error}): restart from scratch with "
+                    "--overwrite true"
+                ) from error
+            if self.state.stopped_by in ENDS_BY_LIMITS and self.parts.stop_early is None:
+                self.state.stopped_by = None  # a limit may have been raised since
+                self._apply_stopping_rules(stages, 0.0)
+        for name in TABLES:
+            table = self.parts.folder.table(name)
+            lost = table.keep_through(self.state.epoch)
+            if lost:
+                log.warning("%s has lost its rows of epochs %s; the run itself is not affected", table.path, _few(lost))
         log.info("resumed after epoch %d", self.state.epoch)
+
+    def _restore(self, checkpoint: Checkpoint, stages: list[Stage]) -> None:
+        """Take everything from a checkpoint. Raises an error of any kind if something is missing or wrong in it."""
+        source, of_others = str(checkpoint.path), {*origin(self.parts.loader.split), OPTIONS}
+        state = {key: value for key, value in checkpoint.state.items() if key not in of_others}
+        self.state = TrainingState.from_dict(state, self.parts.evaluator.higher_is_better)
+        if self.state.stage >= len(stages):
+            raise ValueError(f"it is in stage {self.state.stage + 1} of {len(stages)}")
+        self.best_weights = checkpoint.part("best")
+        check_fits(self.model, self.best_weights, source)
+        load_model(self.model, checkpoint.part("model"), source)
+        restore_optimizer(self.optimizer, checkpoint.part("optimizer"))
+        self.parts.generators.restore(checkpoint.part("generator"))
 
     @contextmanager
     def _stop_at_interrupt(self) -> Iterator[None]:
@@ -310,6 +350,12 @@ class Trainer:
 
         with interrupts_go_to(stop):
             yield
+
+
+def _few(numbers: list[int]) -> str:
+    """The first of a list of numbers."""
+    more = len(numbers) - MOST_NAMED
+    return ", ".join(map(str, numbers[:MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
 class TransferTrainer(Trainer):

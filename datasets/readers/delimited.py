@@ -1,5 +1,7 @@
 """Read delimited text (CSV, TSV, `::`) as columns of text, with pyarrow; errors name the line."""
 
+from __future__ import annotations
+
 import contextlib
 import csv
 import io

@@ -1,5 +1,7 @@
 """Which rows of a table count as interactions: conditions on columns, such as the type of event."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

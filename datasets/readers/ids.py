@@ -1,5 +1,7 @@
 """Convert raw columns to ids: integers where all are, otherwise categories of text."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

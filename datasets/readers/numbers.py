@@ -1,5 +1,7 @@
 """Parse columns of numbers from text; anything that isn't a number is masked."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa

@@ -1,5 +1,7 @@
 """Warn of timestamps that can't be right: placeholders, rounded times, spreadsheet dates."""
 
+from __future__ import annotations
+
 import logging
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Read typed columns from Parquet, one column at a time and in batches: numbers as arrays, text as categories."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,9 +20,6 @@ BATCH_ROWS = 1 << 18
 HEAD_ROWS = 200
 
 
-DAMAGE = (pa.ArrowException, OSError, MemoryError, ValueError)  # ValueError: damaged names or numbers
-
-
 def parquet_head(path: Path) -> Head:
     """The columns of a file, with the first rows as text; nested columns are empty.
 
@@ -34,7 +33,7 @@ def parquet_head(path: Path) -> Head:
             schema = file.schema_arrow
             flat = [field.name for field in schema if not pa.types.is_nested(field.type)]
             batch = next(file.iter_batches(HEAD_ROWS, columns=flat), None) if len(set(flat)) == len(flat) else None
-    except DAMAGE as error:
+    except (pa.ArrowException, OSError, MemoryError, ValueError) as error:  # ValueError: damaged names or numbers
         raise UserError(f"{path} can't be read as Parquet: {error}") from error
     texts = {} if batch is None else {name: _first_texts(batch.column(name)) for name in flat}
     columns = [texts.get(name, []) for name in schema.names]
@@ -77,7 +76,7 @@ def read_parquet(path: Path, columns: Mapping[str, int]) -> RawTable:
             table = {role: _read(file, schema.names[index]) for role, index in columns.items()}
         for column in table.values():
             column.validate(full=True)  # detects invalid UTF-8 and category codes
-    except DAMAGE as error:
+    except (pa.ArrowException, OSError, MemoryError, ValueError) as error:  # ValueError: damaged names or numbers
         raise UserError(f"{path} can't be read as Parquet: {error}") from error
     return RawTable(path, table, lambda row: f"row {row + 1}")
 

@@ -1,5 +1,7 @@
 """Read text with a Python literal (a dict) per line, without executing it. Some published datasets have this form."""
 
+from __future__ import annotations
+
 import ast
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path

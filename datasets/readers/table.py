@@ -1,5 +1,7 @@
 """A table of raw columns, and its invalid rows."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -82,7 +84,7 @@ class RawTable:
         """Number of rows."""
         return len(next(iter(self.columns.values())))
 
-    def keep(self, mask: BoolArray, step: str) -> "RawTable":
+    def keep(self, mask: BoolArray, step: str) -> RawTable:
         """The rows where `mask` [rows] is true, with a step of the funnel if others are dropped."""
         if mask.all():
             return self

@@ -1,5 +1,7 @@
 """Parse timestamps from numbers (s, ms, us, ns), dates as text, or typed columns, as ticks since 1970-01-01 UTC."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -163,12 +165,12 @@ def _calendar_numbers(values: IntArray, ok: BoolArray) -> Ticks | None:
     return None
 
 
-def _seconds(dates: "pd.Series[pd.Timestamp]") -> IntArray:
+def _seconds(dates: pd.Series[pd.Timestamp]) -> IntArray:
     """Whole seconds since the epoch; no date may be missing."""
     return _microseconds(dates) // MICRO
 
 
-def _microseconds(dates: "pd.Series[pd.Timestamp]") -> IntArray:
+def _microseconds(dates: pd.Series[pd.Timestamp]) -> IntArray:
     """Microseconds since the epoch; missing dates are 0."""
     whole = dates.fillna(pd.Timestamp(0, tz="UTC")).dt.tz_localize(None)
     return np.asarray(whole.to_numpy("datetime64[us]").astype(np.int64))
@@ -224,12 +226,12 @@ def _from_iso(column: pa.ChunkedArray) -> Ticks | None:
     return None
 
 
-def _dates(texts: "pd.Series[str]", form: str) -> "pd.Series[pd.Timestamp]":
+def _dates(texts: pd.Series[str], form: str) -> pd.Series[pd.Timestamp]:
     """The texts as dates in UTC; those that don't have the format are missing."""
     return pd.to_datetime(texts, format=form, errors="coerce", utc=True)
 
 
-def _detected(table: RawTable, texts: "pd.Series[str]") -> "pd.Series[pd.Timestamp]":
+def _detected(table: RawTable, texts: pd.Series[str]) -> pd.Series[pd.Timestamp]:
     """The texts as dates, in the format of most of them.
 
     Raises UserError if no format fits, or several do with different results.

@@ -3,6 +3,8 @@
 Files are read in blocks of whole lines, whose fields are found by array operations.
 """
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

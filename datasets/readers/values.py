@@ -1,5 +1,7 @@
 """Convert raw columns to ids, ratings and timestamps; every invalid row is reported or counted."""
 
+from __future__ import annotations
+
 from collections.abc import Collection
 
 import numpy as np

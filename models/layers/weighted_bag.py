@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from scipy.sparse import csr_matrix
+from scipy import sparse
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -41,7 +41,7 @@ def _bag(table: Tensor, starts: Tensor, entries: Tensor, values: Tensor) -> Tens
 def _transposed_by_counting(starts: Tensor, entries: Tensor, values: Tensor, columns: int) -> tuple[Tensor, ...]:
     """The same sparse matrix, column by column: its (starts, entries, values). On the CPU alone."""
     arrays = values.numpy(), entries.int().numpy(), starts.int().numpy()
-    matrix = csr_matrix(arrays, shape=(len(starts) - 1, columns)).tocsc()
+    matrix = sparse.csr_matrix(arrays, shape=(len(starts) - 1, columns)).tocsc()
     return torch.from_numpy(matrix.indptr), torch.from_numpy(matrix.indices), torch.from_numpy(matrix.data)
 
 

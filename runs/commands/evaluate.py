@@ -13,9 +13,15 @@ from runs.screen import show_metrics
 def _run(resolved: Resolved, phase: Phase) -> int:
     results = evaluate(ExperimentConfig.of(resolved), phase)
     title = f"{results['label']} on {results['data']['name']}, {phase} ({results['weights']})"
-    show_metrics(results[phase], title)
+    show_metrics(results[phase], title, results["protocol"]["in_words"])
     return 0
 
 
-VALIDATE = Command(EXPERIMENT, lambda resolved: _run(resolved, "validation"))
-TEST = Command(EXPERIMENT, lambda resolved: _run(resolved, "test"))
+VALIDATE = Command(
+    EXPERIMENT,
+    lambda resolved: _run(resolved, "validation"),
+    description="evaluate trained weights on the validation set",
+)
+TEST = Command(
+    EXPERIMENT, lambda resolved: _run(resolved, "test"), description="evaluate trained weights on the test set"
+)

@@ -176,4 +176,12 @@ def _totals(cells: list[Cell], left: list[Estimate], max_parallel: int | None) -
     return "; ".join(parts)
 
 
-STATUS = Command(("run", "compare"), _run, CompareOptions, resolve=resolve_compare, overrides_runs=True)
+STATUS = Command(
+    ("run", "compare"),
+    _run,
+    CompareOptions,
+    resolve=resolve_compare,
+    overrides_runs=True,
+    needs_torch=False,
+    description="show the progress of a comparison, and the time that it still needs",
+)

@@ -11,8 +11,9 @@ from runs.train import train
 
 def _run(resolved: Resolved) -> int:
     results = train(ExperimentConfig.of(resolved))
-    show_metrics(results["test"], f"{results['label']} on {results['data']['name']}, test")
+    title = f"{results['label']} on {results['data']['name']}, test"
+    show_metrics(results["test"], title, results["protocol"]["in_words"])
     return 130 if results["stopped_by"] == "interrupted" else 0
 
 
-TRAIN = Command(EXPERIMENT, _run)
+TRAIN = Command(EXPERIMENT, _run, description="train a model, test its best weights and record the results")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import yaml
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -21,7 +20,7 @@ from common.schema import current_names, result_options
 from evaluation.metrics import RATING_METRICS
 from options import Origin, parse
 from options.registries import TEMPLATES
-from options.yaml_text import dump_mapping, flow
+from options.yaml_text import dump_mapping, flow, read_mapping
 from runs.command import Command
 from runs.config import EXPERIMENT
 from runs.registries import make_registries
@@ -168,8 +167,8 @@ def check_template(config: TuneConfig) -> None:
     path = TEMPLATES / f"{name}.yaml"
     if name is None or not path.exists() or config.experiment.run.overwrite:
         return
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(found, dict) or found.get("tuned_by") != str(TuningFolder.of(config).path):
+    found = read_mapping(path, "give another --write_template, or --overwrite true to replace it")
+    if found.get("tuned_by") != str(TuningFolder.of(config).path):
         raise UserError(f"template {name} exists already: give another --write_template, or --overwrite true")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from helpers_sequential import NUM_ITEMS, first_batch, make_loader, make_model, 
 from common.errors import UserError
 from dataloaders import Batch
 from dataloaders.bert import cloze_mask
-from dataloaders.training_negatives import TrainingNegatives, sampling_weights
+from dataloaders.training_negatives import SharedNegatives, TrainingNegatives, sampling_weights
 from models.base import Model
 
 
@@ -152,6 +154,35 @@ def test_shared_negatives_give_the_loss_of_the_same_negatives_at_each_position()
     for loss in ("bce", "gbce", "sampled_ce"):
         model = make_model("sas", loader, {"loss": loss})
         assert losses(model, [shared]) == pytest.approx(losses(model, [each]))
+
+
+@pytest.mark.parametrize("sampler", ["random", "popular", "in_batch"])
+def test_negatives_of_a_batch_give_the_loss_of_the_same_at_each_position(sampler: str) -> None:
+    options = {"share_negatives": "batch", "train_negative_sampler_code": sampler}
+    loader = make_loader("sas", timed_split(), train_negative_sample_size=4, **options)
+    shared = first_batch(loader)
+    count, length = shared.items.shape
+    assert shared.negatives.shape[:2] == (1, 1)
+    size = shared.negatives.shape[2]
+    negatives = shared.negatives.expand(count, length, size)
+    each = dataclasses.replace(
+        shared,
+        negatives=negatives.masked_fill(negatives == shared.targets[:, :, None], 0),
+        negative_log_q=shared.negative_log_q.expand(count, length, size),
+    )
+    model = make_model("sas", loader, {"loss": "sampled_ce"})
+    assert losses(model, [shared]) == pytest.approx(losses(model, [each]))
+    parts = shared.split(length)  # a window each
+    assert len(parts) == count and all(torch.equal(part.negatives, shared.negatives) for part in parts)
+
+
+def test_negatives_of_a_batch_are_drawn_in_proportion_to_their_power() -> None:
+    counts = np.array([0, 1, 16, 81, 0])
+    negatives = SharedNegatives(sampling_weights("popular", counts, 0.5), in_batch=False)
+    drawn, log_q = negatives.draw(np.array([1]), 20_000, torch.Generator().manual_seed(0))
+    chance = np.array([0, 1, 4, 9, 0]) / 14
+    np.testing.assert_allclose(np.bincount(drawn, minlength=5) / 20_000, chance, atol=0.02)
+    np.testing.assert_allclose(np.exp(log_q), chance[drawn], rtol=1e-5)
 
 
 DRAWS: list[tuple[str, str, dict[str, int]]] = [

@@ -55,11 +55,12 @@ def counted(rows: list[Row]) -> dict[str, Any]:
     users = histories(rows)
     tested = [history for history in users if len(history) >= 3]
     training = sorted(t for history in users for _, _, t in (history[:-2] if len(history) >= 3 else history))
-    tied = repeated = 0
+    tied = repeated = distinct = 0
     for history in users:
         times = Counter(t for _, _, t in history)
         tied += sum(count for count in times.values() if count > 1)
-        repeated += len(history) - len({item for _, item, _ in history})
+        once = {(item, t) for _, item, t in history}  # without exact copies
+        repeated, distinct = repeated + len(once) - len({item for item, _ in once}), distinct + len(once)
 
     def undecided(place: int) -> int:
         return sum(len({i for _, i, t in history if t == history[place][2]}) > 1 for history in tested)
@@ -72,7 +73,8 @@ def counted(rows: list[Row]) -> dict[str, Any]:
         "interactions": len(rows),
         "length_max": lengths[-1],
         "length_median": lengths[middle] if len(lengths) % 2 else (lengths[middle - 1] + lengths[middle]) / 2,
-        "repeat_rate": repeated / len(rows),
+        "repeat_rate": repeated / distinct,
+        "exact_copies": len(rows) - distinct,
         "tied_timestamps": tied / len(rows),
         "tied_test_targets": undecided(-1),
         "tied_validation_targets": undecided(-2),

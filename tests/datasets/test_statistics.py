@@ -92,9 +92,10 @@ def test_ties_and_leakage_equal_a_slow_reference(histories: list[list[tuple[int,
     newer = [np.mean([t > history[-1][0] for t in training]) for history in tested]
     assert figures["future_leak"] == pytest.approx(np.mean([history[-1][0] < max(training) for history in tested]))
     assert figures["future_training"] == pytest.approx(np.mean(newer))
-    assert figures["repeat_rate"] == pytest.approx(
-        sum(len(history) - len({item for _, item in history}) for history in histories) / len(flat)
-    )
+    once = [set(history) for history in histories]  # without exact copies
+    repeated = sum(len(events) - len({item for _, item in events}) for events in once)
+    assert figures["exact_copies"] == len(flat) - sum(map(len, once))
+    assert figures["repeat_rate"] == pytest.approx(repeated / sum(map(len, once)))
 
 
 def test_without_times(load_file: LoadFile) -> None:

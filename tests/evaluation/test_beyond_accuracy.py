@@ -26,6 +26,18 @@ def test_of_equal_scores_the_lower_item_number_comes_first() -> None:
         assert found == sorted(range(1, 60), key=lambda item: (-scores[row, item].item(), item))
 
 
+@pytest.mark.parametrize("levels", [2, 40, 10_000])
+def test_top_items_of_long_rows_equal_a_sort(monkeypatch: pytest.MonkeyPatch, levels: int) -> None:
+    monkeypatch.setattr("evaluation.beyond.BLOCK", 8)
+    scores = torch.randint(0, levels, (50, 403), generator=torch.Generator().manual_seed(5)).float()
+    seen = torch.randint(0, 403, (50, 30), generator=torch.Generator().manual_seed(6))
+    seen[0] = 7
+    seen = torch.cat([seen, torch.arange(403).expand(50, -1) * (torch.arange(50) == 1)[:, None]], 1)  # row 1 has all
+    for row, found in enumerate(top_items(scores, 5, seen).tolist()):
+        free = sorted(set(range(1, 403)) - set(seen[row].tolist()), key=lambda item: (-scores[row, item].item(), item))
+        assert found == (free + [0] * 5)[:5]
+
+
 def test_top_items_are_padded_if_candidates_run_out() -> None:
     scores = torch.tensor([[0.0, 1.0, 3.0, 2.0]])
     assert top_items(scores, 6, torch.tensor([[1, 1, 0]])).tolist() == [[2, 3, 0, 0, 0, 0]]

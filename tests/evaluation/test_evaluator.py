@@ -165,6 +165,35 @@ def test_the_batch_size_does_not_change_metrics(eval_batch_size: int) -> None:
         np.testing.assert_array_equal(got.per_user[name], values)
 
 
+def test_users_are_ranked_in_parts_if_the_catalogue_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = small_data(False)
+    whole = evaluator(data).evaluate(UserTable(), CPU, "test")
+    monkeypatch.setattr("evaluation.ranking.MOST_SCORES", 3 * (data.num_items + 1))
+    sizes = []
+    parts = evaluator(data)
+    batches = parts.loader.evaluation
+    monkeypatch.setattr(parts.loader, "evaluation", lambda heldout, size: sizes.append(size) or batches(heldout, size))
+    for candidates, metrics in parts.evaluate(UserTable(), CPU, "test").metrics.items():
+        assert metrics == pytest.approx(whole.metrics[candidates], rel=1e-9)
+    assert sizes == [3]
+
+
+def test_validation_may_use_some_users_and_says_how_sure_it_is() -> None:
+    data = small_data(False)
+    some, every = evaluator(data, eval_users=5), evaluator(data)
+    assert len(some.heldout("validation").users) == 5 and len(every.heldout("validation").users) > 5
+    assert len(some.heldout("test").users) == len(every.heldout("test").users)
+    drawn = some.heldout("validation").users
+    assert (drawn == evaluator(data, eval_users=5).heldout("validation").users).all()
+    model = UserTable()
+    evaluation = some.evaluate(model, CPU, "validation", detailed=True)
+    values = evaluation.per_user["full/NDCG@5"]
+    assert some.margin(evaluation) == pytest.approx(1.96 * values.std() / 5**0.5, rel=1e-4)
+    assert every.margin(every.evaluate(model, CPU, "validation")) is None
+    whole = every.evaluate(model, CPU, "validation", detailed=True).per_user["full/NDCG@5"]
+    np.testing.assert_array_equal(values, whole[np.isin(every.heldout("validation").users, drawn)])
+
+
 def test_per_user_values_average_to_the_metrics() -> None:
     got = evaluator(small_data(False)).evaluate(UserTable(), CPU, "test", detailed=True)
     assert got.per_user

@@ -1,6 +1,7 @@
 """Reading and writing YAML without the surprises of YAML 1.1."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from options.yaml_text import dump_mapping, parse_mapping, parse_word
+from common.errors import UserError
+from options.yaml_text import dump_mapping, parse_mapping, parse_word, read_mapping
 
 
 @pytest.mark.parametrize(
@@ -109,3 +111,33 @@ def test_what_is_dumped_is_read_back(mapping: dict[str, Any]) -> None:
     for text in (dump_mapping(mapping), dump_mapping(mapping, dict.fromkeys(mapping, "from: 'there' # x"))):
         assert {key: value for key, value, _ in parse_mapping(text)} == mapping
         assert len(text.splitlines()) == text.count("\n") == len(mapping)
+
+
+BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+HOSTILE = [BOMB, f"a: {'[' * 20000}", f"a: {'{b: ' * 1000}", "- " * 10000, "label: !!map [1]", "label: !!seq {a: 1}"]
+HOSTILE += [
+    "label: !!str [1]",
+    "a: !!int {a: 1}",
+    "a: !!null [1]",
+    "a: !!python/name:os.system x",
+    "a: \x00",
+    "a: !!set {b}",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:12])
+def test_hostile_texts_are_yaml_errors(text: str) -> None:
+    with pytest.raises(yaml.YAMLError):
+        parse_mapping(text)
+
+
+def test_a_damaged_file_is_named_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    for content in (b"a: 1\nb: *c\n", b"a: 1\nb: [\xff]\n", b"[]", b"a: 1\na: 2\n"):
+        file.write_bytes(content)
+        with pytest.raises(UserError, match=r"config\.yaml is damaged .*: start again"):
+            read_mapping(file, "start again")
+    file.write_text("lr: 1e-3\n")
+    assert read_mapping(file, "start again") == {"lr": 0.001}

@@ -82,6 +82,7 @@ BANDS = {  # model -> epochs, and the least NDCG@10 after them
     "hstu": (20, 0.5),
     "sas": (30, 0.4),
     "tisas": (12, 0.5),
+    "vsknn": (0, 0.25),
 }
 BAND = (40, 0.3)  # of any other that is trained; bert learns the groups long before the order within them
 LOSS_TEMPLATES = {"gbce": "train_gsas", "ce": "train_sas_ce"}

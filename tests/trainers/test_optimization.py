@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from trainers.checkpoint import flatten_optimizer, restore_optimizer
 from trainers.optimization import clip_gradients, learning_rate, make_optimizer
 from trainers.options import GenericTrainerOptions, TransferTrainerOptions
 
@@ -85,3 +86,95 @@ def test_options_without_effect_are_refused() -> None:
         options(optimizer="adamw", momentum=0.9)
     with pytest.raises(ValueError, match="decrease_dropout"):
         TransferTrainerOptions.model_validate({"train_transfer": False, "decrease_dropout": True})
+
+
+def table_gradients(rows: int, width: int, steps: int, all_rows: bool) -> list[torch.Tensor]:
+    """Gradients of a table [rows, width], one a step: of every row, or of two."""
+    generator = torch.Generator().manual_seed(3)
+    made = []
+    for step in range(steps):
+        gradient = torch.randn(rows, width, generator=generator)
+        if not all_rows:
+            gradient[[row for row in range(rows) if row not in (step % rows, 1)]] = 0
+        made.append(gradient)
+    return made
+
+
+def sparse_rows(rows: list[int], values: torch.Tensor, total: int) -> torch.Tensor:
+    return torch.sparse_coo_tensor(torch.tensor([rows]), values, (total, values.shape[1]), check_invariants=True)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_sparse_adam_equals_dense_if_all_rows_are_touched(optimizer: str) -> None:
+    sparse, dense = nn.Parameter(torch.ones(9, 5)), nn.Parameter(torch.ones(9, 5))
+    given = {"optimizer": optimizer, "lr": 0.05, "weight_decay": 0.01}
+    ours = make_optimizer([sparse], options(item_optimizer="sparse", **given))
+    theirs = make_optimizer([dense], options(**given))
+    for gradient in table_gradients(9, 5, 20, all_rows=True):
+        sparse.grad, dense.grad = gradient.to_sparse(1), gradient.clone()
+        ours.step()
+        theirs.step()
+    assert torch.equal(sparse, dense)
+
+
+@pytest.mark.parametrize("kind", ["sparse", "sparse_adagrad"])
+def test_rows_that_are_not_touched_stay(kind: str) -> None:
+    table = nn.Parameter(torch.ones(6, 3))
+    optimizer = make_optimizer([table], options(item_optimizer=kind, lr=0.05, weight_decay=0.01))
+    gradient = sparse_rows([4, 1, 4], torch.ones(3, 3), 6)  # row 4 twice
+    table.grad = gradient
+    optimizer.step()
+    assert torch.equal(table[[0, 2, 3, 5]], torch.ones(4, 3))
+    assert (table[[1, 4]] < 1).all()
+
+
+def test_rowwise_adagrad_follows_its_formula() -> None:
+    table, expected = nn.Parameter(torch.ones(4, 3)), torch.ones(4, 3)
+    optimizer = make_optimizer([table], options(item_optimizer="sparse_adagrad", lr=0.1))
+    sums = torch.zeros(4)
+    for gradient in table_gradients(4, 3, 10, all_rows=False):
+        table.grad = gradient.to_sparse(1)
+        optimizer.step()
+        sums += gradient.square().mean(1)
+        expected -= 0.1 * gradient / (sums.sqrt() + 1e-8)[:, None]
+    torch.testing.assert_close(table.detach(), expected)
+
+
+@pytest.mark.parametrize("max_norm", [0.5, 1e6])
+def test_clipping_of_sparse_gradients_equals_dense(max_norm: float) -> None:
+    values = torch.randn(3, 2, generator=torch.Generator().manual_seed(4))
+    sparse, dense, beside = (nn.Parameter(torch.ones(6, 2)) for _ in range(3))
+    sparse.grad = sparse_rows([4, 1, 4], values, 6)
+    dense.grad = sparse.grad.to_dense()
+    beside.grad = torch.full((6, 2), 0.3)
+    other = nn.Parameter(torch.ones(6, 2))
+    other.grad = beside.grad.clone()
+    torch.testing.assert_close(clip_gradients([sparse, beside], max_norm), clip_gradients([dense, other], max_norm))
+    torch.testing.assert_close(sparse.grad.to_dense(), dense.grad)
+    torch.testing.assert_close(beside.grad, other.grad)
+
+
+def test_a_checkpoint_of_a_sparse_optimizer_resumes() -> None:
+    gradients = [gradient.to_sparse(1) for gradient in table_gradients(6, 3, 8, all_rows=False)]
+    for kind in ("sparse", "sparse_adagrad"):
+        given = options(item_optimizer=kind, lr=0.05)
+        whole, first = nn.Parameter(torch.ones(6, 3)), nn.Parameter(torch.ones(6, 3))
+        uninterrupted, before = make_optimizer([whole], given), make_optimizer([first], given)
+        for gradient in gradients:
+            whole.grad = gradient
+            uninterrupted.step()
+        for gradient in gradients[:4]:
+            first.grad = gradient
+            before.step()
+        second = nn.Parameter(first.detach().clone())
+        after = make_optimizer([second], given)
+        restore_optimizer(after, flatten_optimizer(before))
+        for gradient in gradients[4:]:
+            second.grad = gradient
+            after.step()
+        assert torch.equal(whole, second)
+
+
+def test_sparse_items_need_adam() -> None:
+    with pytest.raises(ValueError, match="item_optimizer sparse needs optimizer adam or adamw, not sgd"):
+        options(item_optimizer="sparse", optimizer="sgd")

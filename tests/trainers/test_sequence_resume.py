@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from helpers import forget_the_stop
 from helpers_sequential import make_loader, timed_split
 
 from evaluation.evaluator import Evaluator
@@ -50,7 +49,6 @@ def test_a_resumed_sequential_model_ends_in_the_same_bits(
     whole.train(resume=False)
     make_trainer(tmp_path / "cut", run, 2).train(resume=False)
     rest = make_trainer(tmp_path / "cut", run, 4, seed=99)
-    forget_the_stop(rest)
     rest.train(resume=True)
     assert rest.state.epoch == whole.state.epoch == 4
     for name, tensor in whole.model.state_dict().items():

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 from fakes import TableModel, make_trainer
-from helpers import forget_the_stop
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -80,7 +79,6 @@ def test_peak_memory_is_that_of_the_whole_run(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("trainers.trainer.peak_memory_mib", lambda device: next(peaks))
     make_trainer(tmp_path, [0.1, 0.2], saturation_wait_epochs=None, num_epochs=2, checkpoint_seconds=0).train(False)
     second = make_trainer(tmp_path, [0.3], saturation_wait_epochs=None, num_epochs=3)
-    forget_the_stop(second)
     state = second.train(resume=True)
     assert (state.epoch, state.peak_memory_mib) == (3, 700.0)
 
@@ -230,7 +228,6 @@ def test_a_resumed_run_ends_in_the_same_bits(tmp_path: Path, stop_after: int) ->
     second = make_trainer(tmp_path / "cut", script[stop_after:], seed=99, **options)
     with torch.no_grad():
         second.model.table.fill_(7)  # type: ignore[operator,union-attr]
-    forget_the_stop(second)
     resumed = second.train(resume=True)
     assert (resumed.epoch, resumed.step, resumed.stage) == (state.epoch, state.step, state.stage)
     assert (resumed.best_epoch, resumed.best_value, resumed.stopped_by) == (6, 0.4, "saturation")
@@ -257,7 +254,6 @@ def test_a_run_records_the_code_versions_that_trained_it(
     monkeypatch.setattr("trainers.trainer.code_version", lambda: "two")
     caplog.clear()
     rest = make_trainer(tmp_path, num_epochs=2, checkpoint_seconds=0)
-    forget_the_stop(rest)
     monkeypatch.setattr("trainers.trainer.describe_device", lambda device: "another")
     state = rest.train(resume=True)
     assert state.codes == ["one", "two"] and state.machines[1:] == ["another"]
