@@ -183,9 +183,12 @@ def wait_for_runs(place: Place, count: int, running: Running) -> None:
 
 
 def without_costs(text: str) -> list[list[str]]:
-    """The cells of a Markdown table except the last two columns, minutes and memory."""
-    assert "Minutes | Memory MiB |" in text
-    return [line.split("|")[:-3] if line.startswith("|") else [line] for line in text.splitlines()]
+    """The cells of a Markdown table except minutes and memory, which no two runs share."""
+    lines = [line.split("|") for line in text.splitlines() if not line.startswith("Training time")]
+    heads = [[cell.strip() for cell in line] for line in lines if "Minutes" in line or " Minutes " in line]
+    costs = {head.index(name) for head in heads for name in ("Minutes", "Memory MiB")}
+    assert costs
+    return [[cell for place, cell in enumerate(line) if place not in costs] for line in lines]
 
 
 def test_ctrl_c_stops_the_whole_comparison(place: Place) -> None:
