@@ -28,6 +28,8 @@ class Command:
     resolve : resolves its options; None = the standard way, `options.resolve.resolve`
     overrides_runs : whether options of its runs' components may be given, to override those of the runs
     conflict : why options, each valid alone, can't be combined; it gets the sections of any command
+    description : what it does, in a few words, for `--help` and `--mode list commands`
+    main_option : the option whose value may follow the command's name, as in `--mode list models`
     needs_torch : whether it uses torch; other commands start without loading it
     """
 
@@ -38,4 +40,6 @@ class Command:
     resolve: Resolve | None = None
     overrides_runs: bool = False
     conflict: Conflict | None = None
+    description: str = ""
+    main_option: str | None = None
     needs_torch: bool = True

@@ -121,11 +121,11 @@ class ExperimentConfig:
             if not own:
                 continue
             made, wrong = check(type(options), {**options.model_dump(mode="json"), **own})
-            for key, messages in wrong.items():
-                problems.add("; ".join(messages), origin, key, str(values.get(key, "")))
+            for key, faults in wrong.items():
+                problems.add("; ".join(map(str, faults)), origin, key, str(values.get(key, "")))
             if made is not None:
                 sections[name] = made
-        conflict = None if problems.found else find_conflict(sections, [protocol_conflict, model_conflict])
+        conflict = None if problems.found else find_conflict(sections, CONFLICTS)
         if conflict is not None:
             problems.add(conflict, about=f"options of model {self.run.model_code}")
         problems.raise_if_any()
@@ -163,3 +163,6 @@ def model_conflict(sections: Mapping[str, Options]) -> str | None:
     if conflict is None and isinstance(dataloader, DataloaderOptions):
         conflict = dataloader.model_conflict(model.code, model.knows_request_time(sections["model"]))
     return conflict
+
+
+CONFLICTS = (protocol_conflict, model_conflict)  # what is checked when options, each valid alone, are put together

@@ -10,7 +10,7 @@ from evaluation.options import EvaluationOptions
 from models import MODELS
 from options.registries import Registries
 from runs.command import Command
-from runs.config import model_conflict, protocol_conflict
+from runs.config import CONFLICTS
 from runs.run_options import RunOptions
 from trainers import TRAINERS
 
@@ -29,5 +29,5 @@ def make_registries(commands: Mapping[str, Command]) -> Registries:
         },
         shared={"evaluation": EvaluationOptions},
         commands=commands,
-        conflicts=(protocol_conflict, model_conflict, *of_commands),
+        conflicts=(*CONFLICTS, *of_commands),
     )

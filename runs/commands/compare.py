@@ -67,4 +67,11 @@ def _tables(config: CompareConfig, labels: Mapping[str, str]) -> UserError | Non
     return None
 
 
-COMPARE = Command(("run", "compare"), _run, CompareOptions, resolve=resolve_compare, overrides_runs=True)
+COMPARE = Command(
+    ("run", "compare"),
+    _run,
+    CompareOptions,
+    resolve=resolve_compare,
+    overrides_runs=True,
+    description="train several models on several datasets, and show their table",
+)

@@ -26,4 +26,6 @@ def _conflict(sections: Mapping[str, Options]) -> str | None:
     return no_run_given(sections) if "export" in sections else None
 
 
-EXPORT = Command(("run", "export"), _run, ExportOptions, conflict=_conflict)
+EXPORT = Command(
+    ("run", "export"), _run, ExportOptions, conflict=_conflict, description="write a trained model for other programs"
+)

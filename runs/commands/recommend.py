@@ -200,4 +200,10 @@ def _conflict(sections: Mapping[str, Options]) -> str | None:
     return no_run_given(sections) if "recommend" in sections else None
 
 
-RECOMMEND = Command(("run", "recommend"), _run, RecommendOptions, conflict=_conflict)
+RECOMMEND = Command(
+    ("run", "recommend"),
+    _run,
+    RecommendOptions,
+    conflict=_conflict,
+    description="write top-k recommendations of a trained model",
+)

@@ -42,4 +42,10 @@ def _update_block(report: Report, path: Path, options: ReportOptions) -> int:
     return 1 if difference else 0
 
 
-REPORT = Command(("run", "report"), _run, ReportOptions, needs_torch=False)
+REPORT = Command(
+    ("run", "report"),
+    _run,
+    ReportOptions,
+    needs_torch=False,
+    description="show recorded runs as tables, figures and a web page",
+)

@@ -16,4 +16,4 @@ def _run(resolved: Resolved) -> int:
     return 130 if results["stopped_by"] == "interrupted" else 0
 
 
-TRAIN = Command(EXPERIMENT, _run)
+TRAIN = Command(EXPERIMENT, _run, description="train a model, test its best weights and record the results")

@@ -9,10 +9,12 @@ from datasets import SPLITS
 from evaluation.evaluator import LIST_LENGTH
 from evaluation.metrics import CUT_METRICS, RATING_METRICS
 from evaluation.options import EvaluationOptions
+from options.choice import Section, choose, command_of, current_name, last_wins
+from options.misplaced import owners_of
 from options.origin import Origin
 from options.problems import Problems
 from options.registries import Registries
-from options.resolve import Section, check_section, choose, command_of, last_wins, owners_of, resolve
+from options.resolve import check_section, resolve
 from options.resolved import Resolved
 from options.templates import read_templates
 from options.values import RawOption, coerce
@@ -100,7 +102,7 @@ def _coerce_any(item: RawOption) -> Any:
 def _shared_value(item: RawOption, cells: list[Resolved]) -> Any:
     """The typed value of an override, as the first cell that uses it reads it."""
     for cell in cells:
-        key = next((o.renamed[item.key] for o in cell.sections.values() if item.key in o.renamed), item.key)
+        key = current_name(item.key, map(type, cell.sections.values()))
         if key in cell.values:
             return cell.values[key]
     raise RuntimeError(f"no run of the comparison has the option {item.key}")
