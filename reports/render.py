@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
-from reports.layout import Grid, Text
+from reports.layout import Grid, Kind, Text
 from reports.table import Cell, Table
 
 PLAIN_WIDTH = 1000  # without a limit: wide enough that no line wraps
@@ -55,18 +55,17 @@ def _drawn(grid: Grid, places: Sequence[int], widths: Sequence[int]) -> RichTabl
     has_groups = any(grid.groups[place] for place in places)
     for place in places:
         group, heading = grid.groups[place], grid.headings[place]
-        title = RichText(f"{group}\n{heading}" if has_groups else heading)
         is_name = grid.kinds[place] == "name"
+        title = RichText(f"{group}\n{heading}" if has_groups else heading, justify="left" if is_name else "right")
         drawn.add_column(
             title,
-            justify="left" if is_name else "right",
             no_wrap=not is_name,
             overflow="fold",
-            width=widths[place] if is_name else None,
+            width=widths[place],
         )
     after = [max((cell_len(_after(row[place])) for row in grid.rows), default=0) for place in range(len(grid.kinds))]
     for row in grid.rows:
-        drawn.add_row(*(_rich(row[place], after[place] if grid.kinds[place] == "value" else 0) for place in places))
+        drawn.add_row(*(_rich(row[place], grid.kinds[place], widths[place], after[place]) for place in places))
     return drawn
 
 
@@ -78,6 +77,10 @@ def _widths(grid: Grid, width: int) -> list[int]:
     ]
     bound = max(12, int(width * NAME_PART))
     widths = [max(map(cell_len, column)) for column in texts]
+    for place, kind in enumerate(grid.kinds):
+        if kind == "value" and grid.rows:  # the widest number and the widest text after it may be in different rows
+            parts = [(cell_len(row[place].value), cell_len(_after(row[place]))) for row in grid.rows]
+            widths[place] = max(widths[place], sum(map(max, zip(*parts, strict=True))))
     return [min(each, bound) if kind == "name" else each for each, kind in zip(widths, grid.kinds, strict=True)]
 
 
@@ -97,11 +100,14 @@ def _blocks(grid: Grid, widths: Sequence[int], width: int, costs_first: bool) ->
     return blocks, left_out
 
 
-def _rich(text: Text, after: int) -> RichText:
-    """Return a cell whose second part is filled up to a width, so that numbers stand below each other."""
+def _rich(text: Text, kind: Kind, width: int, after: int) -> RichText:
+    """Return a cell of a column of `width`, in which the second parts of values have room for `after` characters.
+
+    So the numbers stand below each other, whatever follows them.
+    """
     style = " ".join(["bold"] * text.bold + ["underline"] * text.underlined)
-    rest = _after(text)
-    return RichText.assemble((text.value, style), rest + " " * (after - cell_len(rest)))
+    indent = 0 if kind == "name" else width - cell_len(text.value) - (after if kind == "value" else 0)
+    return RichText.assemble(" " * indent, (text.value, style), _after(text))
 
 
 def _after(text: Text) -> str:

@@ -129,7 +129,7 @@ def test_tables_fit_the_width_and_lose_no_metric(record: Any, width: int) -> Non
 
 def test_numbers_of_a_column_stand_below_each_other(record: Any) -> None:
     lines = [line for line in make(record).terminal(100).splitlines() if re.match(r"VAE_tw|a\|b", line)][:2]
-    assert len({line.index(".") for line in lines}) == 1
+    assert len({line.index(".") for line in lines}) == 1, lines
 
 
 def test_columns_are_chosen(record: Any) -> None:
