@@ -8,8 +8,9 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from common.errors import UserError
 from common.schema import INPUT_PATH
-from datasets.base import Dataset, DatasetOptions, RawInteractions
+from datasets.base import Dataset, RawInteractions
 from datasets.fingerprint import content_hash
+from datasets.own_split import OwnSplitOptions, read_with_parts
 from datasets.readers.columns import ROLES, find_columns, warn_without_time
 from datasets.readers.delimited import Layout, read_delimited
 from datasets.readers.parquet import MAGIC, read_parquet
@@ -38,7 +39,7 @@ MISSING_IN_FILES = (*MISSING, "null", "NA", "N/A", "n/a", "#N/A", "None")
 MIN_REPEAT_RATE = 0.01  # share of repeated interactions above which the data has repeat consumption
 
 
-class FileOptions(DatasetOptions):
+class FileOptions(OwnSplitOptions):
     """Options of the `file` dataset."""
 
     dataset_path: Path = Field(description="file of interactions", json_schema_extra=INPUT_PATH)
@@ -97,7 +98,7 @@ class File(Dataset[FileOptions]):
     reader_version = 4
     Options = FileOptions
     description = "your own file: CSV, TSV, Parquet, RecBole .inter, SASRec text, or one line per user; may be gzipped"
-    location_options = Dataset.location_options | {"dataset_path", "dataset_name"}
+    location_options = Dataset.location_options | {"dataset_path", "dataset_name", "validation_path", "test_path"}
 
     def name(self, options: FileOptions) -> str:
         """dataset_name, or the file's name without suffixes of formats: sales.2023 for sales.2023.csv.gz."""
@@ -107,16 +108,29 @@ class File(Dataset[FileOptions]):
         return options.dataset_name or path.name.lstrip(".") or self.code
 
     def content_key(self, options: FileOptions) -> str:
-        """The hash of the file, and `.inter` if it is a suffix, since that determines the format."""
-        if not options.dataset_path.is_file():
-            problem = "this is a folder, not a file" if options.dataset_path.is_dir() else "no such file"
-            place = "" if options.dataset_path.is_absolute() else f" (relative to {Path.cwd()})"
-            raise UserError(f"dataset_path {options.dataset_path}: {problem}{place}")
-        inter = ".inter" in options.dataset_path.suffixes
-        return content_hash(options.dataset_path, options.local_data_folder) + (".inter" if inter else "")
+        """The hash of each file, and `.inter` if it is a suffix, since that determines the format."""
+        keys = []
+        for key, path in {"dataset_path": options.dataset_path, **options.more_files}.items():
+            if not path.is_file():
+                problem = "this is a folder, not a file" if path.is_dir() else "no such file"
+                place = "" if path.is_absolute() else f" (relative to {Path.cwd()})"
+                raise UserError(f"{key} {path}: {problem}{place}")
+            inter = ".inter" if ".inter" in path.suffixes else ""
+            keys.append(content_hash(path, options.local_data_folder) + inter)
+        return "+".join(keys)
 
     def read(self, options: FileOptions) -> RawInteractions:
-        """Read the file in the given or detected format."""
+        """Read the file in the given or detected format, and those of validation and test if there are any."""
+        if not options.more_files:
+            return self._read_file(options)
+        alone = {"validation_path": None, "test_path": None}
+        return read_with_parts(
+            options,
+            options.dataset_path,
+            lambda path: self._read_file(options.model_copy(update={**alone, "dataset_path": path})),
+        )
+
+    def _read_file(self, options: FileOptions) -> RawInteractions:
         bad_rows = BadRows(options.skip_bad_rows)
         return to_interactions(
             _read_table(options, bad_rows),
