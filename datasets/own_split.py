@@ -28,8 +28,14 @@ class OwnSplitOptions(DatasetOptions):
         None, description="file of the test interactions, as dataset_path", json_schema_extra=INPUT_PATH
     )
 
+    split_column: str | None = Field(
+        None, description="instead of more files: name of the column that says train, valid or test for each row"
+    )
+
     @model_validator(mode="after")
-    def _both_or_neither(self) -> OwnSplitOptions:
+    def _one_way(self) -> OwnSplitOptions:
+        if self.split_column is not None and self.more_files:
+            raise ValueError("split_column is instead of validation_path and test_path: give one of the two")
         if (self.validation_path is None) != (self.test_path is None):
             raise ValueError("give both validation_path and test_path, or neither")
         return self
@@ -37,7 +43,7 @@ class OwnSplitOptions(DatasetOptions):
     @property
     def has_split(self) -> bool:
         """Whether the data comes with its split."""
-        return self.test_path is not None
+        return self.test_path is not None or self.split_column is not None
 
     @property
     def more_files(self) -> dict[str, Path]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 
@@ -104,6 +106,38 @@ def test_merging_and_copies_stay_within_a_part(tmp_path: Path) -> None:
     assert cases(merged, merged.test)["a"] == ([1, 2, 1], [4])
 
 
+COLUMN = "user,item,timestamp,fold\n" + "".join(
+    row + f",{part}\n"
+    for part, table in (("Train", TRAIN), ("valid", VALIDATION), (" TEST", TEST))
+    for row in table.splitlines()[1:]
+)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_column_may_name_the_parts(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"all.{kind}"
+    frame = pd.read_csv(io.StringIO(COLUMN))
+    frame.to_parquet(path) if kind == "parquet" else path.write_text(COLUMN)
+    rest = {"min_uc": 0, "min_sc": 0, "local_data_folder": tmp_path / "Data", "split_column": "fold"}
+    data = datasets.load("file", datasets.DATASETS["file"].Options(dataset_path=path, **rest))
+    split, files = datasets.split(data, "files", datasets.SPLITS["files"].Options()), load(tmp_path)
+    assert trained(split) == trained(files) and split.data.hash == files.data.hash
+    for phase in ("validation", "test"):
+        assert cases(split, getattr(split, phase)) == cases(files, getattr(files, phase))
+
+
+def test_other_words_in_the_column_are_bad_rows(tmp_path: Path) -> None:
+    path = tmp_path / "all.csv"
+    path.write_text(COLUMN.replace("Train", "A", 1))
+    options = datasets.DATASETS["file"].Options(
+        dataset_path=path, local_data_folder=tmp_path, split_column="fold", min_uc=0, min_sc=0
+    )
+    with pytest.raises(UserError, match=r"line 2: the part 'a' .* is not train, valid or test"):
+        datasets.load("file", options)
+    with pytest.raises(UserError, match="there is no column 'part'"):
+        datasets.load("file", options.model_copy(update={"split_column": "part"}))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -134,7 +168,7 @@ def test_the_options_go_together(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert run(*words, *data, *both, "--split", "ratio") == 2
     assert "are for split files, not for ratio" in capsys.readouterr().err
     assert run(*words, *data, *both, "--split", "files") == 0
-    assert "files, full ranking, seen items" in capsys.readouterr().out
+    assert "protocol: files, full ranking, seen items not filtered, 8.3 % repeats" in capsys.readouterr().out
     (tmp_path / "test_path.csv").unlink()
     assert run(*words, *data, *both, "--split", "files") == 1
     assert "test_path.csv: no such file" in capsys.readouterr().err
