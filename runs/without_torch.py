@@ -142,13 +142,19 @@ def without_torch() -> Iterator[bool]:
         sys.meta_path.remove(finder)
         _Finder.torch_is_refused = False
         for name in set(sys.modules) - before:
-            if name.partition(".")[0] in REPLACED | SEE_TORCH or isinstance(sys.modules[name], _DeferredModule):
+            if name.partition(".")[0] in REPLACED | SEE_TORCH or _saw_stand_in(sys.modules[name]):
                 _forget(name)
 
 
 def refuse_torch() -> None:
     """From here to the end of the block, using the stand-in is an error."""
     _Finder.torch_is_refused = True
+
+
+def _saw_stand_in(module: types.ModuleType) -> bool:
+    """Whether a module is a stand-in, or has one among its values."""
+    kinds = (_StandInModule, _StandInType, StandIn, _DeferredModule)
+    return isinstance(module, kinds) or any(isinstance(value, kinds) for value in vars(module).values())
 
 
 def _forget(name: str) -> None:
