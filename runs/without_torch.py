@@ -142,7 +142,10 @@ def without_torch() -> Iterator[bool]:
         sys.meta_path.remove(finder)
         _Finder.torch_is_refused = False
         for name in set(sys.modules) - before:
-            if name.partition(".")[0] in REPLACED | SEE_TORCH or _saw_stand_in(sys.modules[name]):
+            package, module = name.partition(".")[0], sys.modules[name]
+            if package in REPLACED | SEE_TORCH or isinstance(module, _DeferredModule):
+                _forget(name)
+            elif package in PROJECT and _saw_stand_in(module):
                 _forget(name)
 
 
@@ -152,9 +155,8 @@ def refuse_torch() -> None:
 
 
 def _saw_stand_in(module: types.ModuleType) -> bool:
-    """Whether a module is a stand-in, or has one among its values."""
-    kinds = (_StandInModule, _StandInType, StandIn, _DeferredModule)
-    return isinstance(module, kinds) or any(isinstance(value, kinds) for value in vars(module).values())
+    """Whether a module has a stand-in among its values."""
+    return any(isinstance(value, _StandInModule | _StandInType | StandIn) for value in vars(module).values())
 
 
 def _forget(name: str) -> None:
