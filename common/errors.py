@@ -3,7 +3,27 @@
 import difflib
 from collections.abc import Iterable
 
-SYNONYMS = {"gpu": "cuda"}  # common names for a value that is spelled differently here
+SYNONYMS = {  # common names for what is called differently here
+    "gpu": "cuda",
+    "batch_size": "train_batch_size",
+    "data": "dataset_code",
+    "dataset": "dataset_code",
+    "embedding_dim": "hidden_units",
+    "embedding_size": "hidden_units",
+    "epochs": "num_epochs",
+    "learning_rate": "lr",
+    "max_epochs": "num_epochs",
+    "max_seq_length": "max_len",
+    "model": "model_code",
+    "negatives": "train_negative_sample_size",
+    "output": "experiment_root",
+    "patience": "saturation_wait_epochs",
+    "random_seed": "seed",
+    "resume": "resume_training",
+    "template": "templates",
+    "threads": "num_threads",
+    "trainer": "trainer_code",
+}
 
 
 class UserError(Exception):
@@ -34,7 +54,6 @@ def is_user_facing(error: BaseException) -> bool:
 def nearest(name: str, names: Iterable[str]) -> str:
     """Suggest the closest of `names`, as "did you mean `x`?"; an empty string if none is close."""
     known = {candidate.lower().replace("-", "_"): candidate for candidate in names}
-    if SYNONYMS.get(name.lower()) in known:
-        return f"did you mean `{known[SYNONYMS[name.lower()]]}`?"
+    known |= {other: known[word] for other, word in SYNONYMS.items() if word in known and other not in known}
     match = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1, cutoff=0.6)
     return f"did you mean `{known[match[0]]}`?" if match else ""

@@ -1,15 +1,22 @@
 """Atomic writes: readers see a file or folder either complete or not at all."""
 
 import contextlib
+import ctypes
+import glob
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-ABANDONED_SECONDS = 24 * 3600
+from common.locks import flocked
+
+ABANDONED_SECONDS = 24 * 3600.0
+TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.tmp")  # the names of temporary folders
+REPLACED = ".replaced"  # a folder on its way out
 
 
 def _sync_folder(folder: Path) -> None:
@@ -31,23 +38,37 @@ def expanded(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path next to `path`; rename it to `path` if the block succeeds, otherwise remove it."""
+def _temporary_folder(path: Path) -> Iterator[Path]:
+    """Yield a folder `.<name>.<random>.tmp` next to `path`, for what will become `path`; remove it afterwards.
+
+    It is locked while the block runs, so that `remove_abandoned` can tell it from one whose process was killed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
+    remove_abandoned(path.parent, f".{glob.escape(path.name)}.*.tmp")
+    with contextlib.ExitStack() as held:
+        while True:
+            folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
+            with contextlib.suppress(FileNotFoundError):
+                held.enter_context(flocked(folder, wait=True))
+            if folder.exists():  # not taken for an abandoned one, before it was locked
+                break
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path; the file written there becomes `path` if the block succeeds, else it is removed."""
+    with _temporary_folder(path) as folder:
+        temporary = folder / path.name
         yield temporary
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         _sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -62,39 +83,76 @@ def write_text(path: Path, content: str) -> None:
 
 
 @contextlib.contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder next to `path`; rename it to `path` if the block succeeds, otherwise remove it.
+def atomic_folder(path: Path, replace: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder, which becomes `path` if the block succeeds, else it is removed.
 
-    If another process has created `path` in the meantime, that folder is kept and this one is removed.
+    If `path` exists by then (another process may have created it), it is kept and this one removed, or the other way
+    round with `replace`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
-    try:
+    with _temporary_folder(path) as folder:
+        temporary = folder / path.name
+        temporary.mkdir()
+        temporary.chmod(0o777 & ~_umask())
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o777 & ~umask)
-        try:
-            temporary.rename(path)
-        except OSError:
-            if not path.is_dir():
-                raise
+        if replace and path.is_dir():
+            _exchange(temporary, path, folder / REPLACED)
+        else:
+            try:
+                temporary.rename(path)
+            except OSError:
+                if not path.is_dir():
+                    raise
         _sync_folder(path.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def remove_abandoned(folder: Path, *patterns: str) -> None:
-    """Remove leftovers of killed processes: files and folders that match `patterns` and haven't changed for a day."""
+def _exchange(new: Path, path: Path, aside: Path) -> None:
+    """Let two folders change places: at once where the system can, otherwise the old one goes to `aside` first."""
+    if not _renamed_both(new, path):
+        path.rename(aside)  # if it is killed here, `remove_abandoned` moves it back
+        new.rename(path)
+
+
+def _renamed_both(one: Path, other: Path) -> bool:
+    """Exchange two paths by Linux's renameat2; False if that isn't possible here."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError, TypeError):
+        return False
+    at_working_folder, exchange = -100, 2
+    return bool(rename(at_working_folder, os.fsencode(one), at_working_folder, os.fsencode(other), exchange) == 0)
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+def remove_abandoned(folder: Path, *patterns: str, seconds: float = ABANDONED_SECONDS) -> None:
+    """Remove leftovers of killed processes from a folder: what matches `patterns` and is no longer in use.
+
+    The temporary folders of this module are in use while they are locked. What can't be locked, or is none of these, is
+    a leftover if it hasn't changed for so many `seconds`.
+    """
     for leftover in (path for pattern in patterns for path in folder.glob(pattern)):
         with contextlib.suppress(OSError):  # another process removes it too, or owns it
-            newest = max(path.lstat().st_mtime for path in (leftover, *leftover.rglob("*")))
-            if time.time() - newest <= ABANDONED_SECONDS:
-                continue
-            if leftover.is_dir() and not leftover.is_symlink():
-                shutil.rmtree(leftover)
-            else:
-                leftover.unlink()
+            _remove_if_abandoned(leftover, seconds)
+
+
+def _remove_if_abandoned(leftover: Path, seconds: float) -> None:
+    name = TEMPORARY.fullmatch(leftover.name) if leftover.is_dir() and not leftover.is_symlink() else None
+    with flocked(leftover, wait=False) if name else contextlib.nullcontext() as free:
+        if free is False:
+            return
+        newest = max(path.lstat().st_mtime for path in (leftover, *leftover.rglob("*")))
+        if free is None and time.time() - newest < seconds:
+            return
+        if name and (leftover / REPLACED).is_dir() and not leftover.with_name(name[1]).exists():
+            (leftover / REPLACED).rename(leftover.with_name(name[1]))
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
 
 
 def sha256_file(path: Path) -> str:

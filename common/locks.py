@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -60,6 +61,26 @@ def is_locked(folder: Path) -> bool | None:
     return None if free is None else not free
 
 
+@contextlib.contextmanager
+def flocked(path: Path, wait: bool) -> Iterator[bool | None]:
+    """Lock a file or folder itself while the block runs.
+
+    Yields True, or None if there are no locks here, or False (without `wait`) if another process holds the lock.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folders
+        yield None
+        return
+    try:
+        if wait and fcntl is not None:
+            with contextlib.suppress(OSError):  # no locks here
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _wait(folder: Path, is_free: Callable[[], bool]) -> None:
     deadline = time.monotonic() + LOCK_SECONDS
     while not is_free():
@@ -68,7 +89,7 @@ def _wait(folder: Path, is_free: Callable[[], bool]) -> None:
         time.sleep(LOCK_SECONDS / 20)
 
 
-def _try_lock(file: IO[str], shared: bool = False) -> bool | None:
+def _try_lock(file: IO[str] | int, shared: bool = False) -> bool | None:
     """Lock an open file without waiting; False if another process holds it, None if there are no locks here."""
     if fcntl is None:
         return None

@@ -4,14 +4,12 @@ import argparse
 import sys
 
 from common.errors import UserError
-from docsgen.parts import ROOT, all_parts
+from docsgen.parts import ROOT, all_parts, missing_cards
 from reports import block_difference, update_block
 
 
 def main(words: list[str] | None = None) -> int:
-    """Return 0 if all parts are (now) up to date, 1 if `--check` finds one that isn't or a page has no place for its
-    part.
-    """
+    """Return 0 if all parts are (now) up to date and each model has a card, else 1."""
     parser = argparse.ArgumentParser(prog="python -m docsgen", description="Update the generated parts of the docs.")
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if a part is out of date")
     check = parser.parse_args(words).check
@@ -30,8 +28,12 @@ def main(words: list[str] | None = None) -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return 1
+    for code in missing_cards():
+        text = "has no card: copy docs/models/TEMPLATE.md to"
+        print(f"model {code} {text} docs/models/{code}.md and fill it in", file=sys.stderr)
     if outdated:
         print(f"{outdated} parts are out of date: run python -m docsgen", file=sys.stderr)
+    if outdated or missing_cards():
         return 1
     print(f"{len(parts)} generated parts are up to date")
     return 0

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.errors import UserError
 from docsgen.cards import card_results
+from docsgen.commands import reproduce
+from docsgen.headline import Recorded, findings, forest_plot, headline_table
 from docsgen.records import recorded_runs
 from models import MODELS
 from reports import ReportOptions, report
@@ -12,6 +13,7 @@ from runs.commands import load_registries
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+RESULTS = ROOT / "results"
 CARDS = DOCS / "models"
 RESULT_METRICS = ("NDCG@10", "Recall@10", "NDCG@100", "RMSE", "MAE")
 
@@ -26,22 +28,29 @@ class Part:
 
 
 def all_parts() -> list[Part]:
-    """Make the text of every generated part from results/ and the registries.
-
-    Raises UserError if a model has no card.
-    """
+    """Make the text of every generated part from results/ and the registries."""
     load_registries()  # a report must know of every option whether it decides results
-    tables = report([str(ROOT / "results")], ReportOptions(metrics=RESULT_METRICS)).block()
-    return [*card_parts(), Part(DOCS / "results.md", None, tables)]
+    tables = report([str(RESULTS)], ReportOptions(metrics=RESULT_METRICS)).block()
+    groups = recorded_runs(RESULTS)
+    recorded = Recorded(groups)
+    return [
+        *card_parts(),
+        Part(DOCS / "results.md", None, tables),
+        Part(DOCS / "reproduce.md", None, reproduce(groups)),
+        Part(ROOT / "README.md", "findings", findings(recorded)),
+        Part(ROOT / "README.md", "headline", headline_table(recorded)),
+        Part(DOCS / "pictures" / "headline.svg", None, forest_plot(recorded)),
+    ]
 
 
 def card_parts() -> list[Part]:
-    """The results part of each model's card. Raises UserError if a model has no card."""
-    missing = [code for code in MODELS if not (CARDS / f"{code}.md").is_file()]
-    if missing:
-        raise UserError(
-            f"no model card for {', '.join(missing)}: copy docs/models/TEMPLATE.md to docs/models/<code>.md and fill "
-            "it in"
-        )
-    runs = recorded_runs(ROOT / "results")
-    return [Part(CARDS / f"{code}.md", None, card_results(code, runs)) for code in MODELS]
+    """The results part of each model card."""
+    runs = recorded_runs(RESULTS)
+    return [
+        Part(CARDS / f"{code}.md", None, card_results(code, runs)) for code in MODELS if code not in missing_cards()
+    ]
+
+
+def missing_cards() -> list[str]:
+    """The models without a card."""
+    return [code for code in MODELS if not (CARDS / f"{code}.md").is_file()]

@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from reports import Run, collect
@@ -65,7 +66,8 @@ class Group:
         return statistics.fmean(values) if values else None
 
 
-def recorded_runs(folder: Path) -> list[Group]:
+@cache
+def recorded_runs(folder: Path) -> tuple[Group, ...]:
     """Read the recorded runs in a folder that were tested and are no pilots, sorted by protocol."""
     grouped: dict[tuple[Protocol, str], list[Run]] = {}
     for run in collect([str(folder)]):
@@ -77,7 +79,7 @@ def recorded_runs(folder: Path) -> list[Group]:
             protocol = Protocol(record.data.name, "", record.split, record.filter_seen)
         grouped.setdefault((protocol, record.label), []).append(run)
     groups = [Group(protocol, label, tuple(runs)) for (protocol, label), runs in grouped.items()]
-    return sorted(groups, key=lambda group: (group.protocol.data, group.protocol.split, group.label))
+    return tuple(sorted(groups, key=lambda group: (group.protocol.data, group.protocol.split, group.label)))
 
 
 def mean_cost(runs: Sequence[Run], cost: str) -> float | None:

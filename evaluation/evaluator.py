@@ -23,7 +23,7 @@ from evaluation.negatives import TooFewItemsError, sample_negatives
 from evaluation.options import EvaluationOptions
 from evaluation.predicted_ratings import evaluate_ratings
 from evaluation.ranking import sampled_ranks, target_ranks, users_at_once
-from evaluation.seen_targets import Measured, count_as_missed, is_seen, leave_out
+from evaluation.seen_targets import Measured, measure
 from evaluation.shared import Ranked, exchanged
 from models.base import Model
 
@@ -89,26 +89,14 @@ class Evaluator:
     def measured(self, phase: Phase) -> Measured:
         """What is measured of a phase, after option `seen_targets`."""
         if phase not in self._measured:
-            self._measured[phase] = self._measure(self._of_split(phase))
+            heldout, items = self._of_split(phase), np.asarray(self.loader.data.items)
+            excludes_seen = self.filter_seen and not self.predicts_ratings
+            how = self.options.seen_targets
+            self._measured[phase] = measure(items, heldout, how) if excludes_seen else Measured(heldout)
         return self._measured[phase]
 
-    def _measure(self, heldout: Heldout) -> Measured:
-        if not self.filter_seen or self.predicts_ratings or len(heldout.targets) == 0:
-            return Measured(heldout)
-        items = np.asarray(self.loader.data.items)
-        seen = is_seen(items, heldout)
-        if not seen.any():
-            return Measured(heldout)
-        if self.options.seen_targets == "miss":
-            return count_as_missed(items, heldout, seen)
-        return (
-            leave_out(heldout, seen)
-            if self.options.seen_targets == "skip"
-            else Measured(heldout, None, float(seen.mean()))
-        )
-
     def _warn_of_seen_targets(self, phases: Sequence[Phase]) -> None:
-        """Warn if served lists are worse than the metrics say, since they never have seen items."""
+        """Warn if recommended lists are worse than the metrics say, since they never have seen items."""
         shares = {phase: self.measured(phase).seen_share for phase in phases}
         if any(shares.values()) and self.options.seen_targets == "rank":
             log.warning(

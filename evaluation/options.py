@@ -68,10 +68,13 @@ class EvaluationOptions(Options):
             raise ValueError(f"seen_targets {self.seen_targets} has no effect with filter_seen false: use rank")
         return self
 
+    def ranking_metrics(self) -> list[str]:
+        """The names of the ranking metrics that are computed of each user."""
+        return [*(f"{name}@{k}" for k in self.metric_ks for name in CUT_METRICS), *UNCUT_METRICS]
+
     @model_validator(mode="after")
     def _best_metric_is_computed(self) -> Self:
-        computed = [f"{name}@{k}" for k in self.metric_ks for name in CUT_METRICS]
-        computed += [*UNCUT_METRICS, *RATING_METRICS]
+        computed = [*self.ranking_metrics(), *RATING_METRICS]
         if self.best_metric not in computed:
             hint = nearest(self.best_metric, computed)
             raise ValueError(

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from common.ragged import concatenated_ranges, offsets_of, rows_of
 from datasets import Heldout
+from evaluation.options import SeenTargets
 
 Int = NDArray[np.int64]
 
@@ -25,6 +26,18 @@ class Measured:
     heldout: Heldout
     missed: Int | None = None
     seen_share: float = 0.0
+
+
+def measure(items: NDArray[np.integer], heldout: Heldout, how: SeenTargets) -> Measured:
+    """What is measured of a held-out set if seen items are no candidates, with option `seen_targets` = `how`."""
+    if len(heldout.targets) == 0:
+        return Measured(heldout)
+    seen = is_seen(items, heldout)
+    if not seen.any():
+        return Measured(heldout)
+    if how == "miss":
+        return count_as_missed(items, heldout, seen)
+    return leave_out(heldout, seen) if how == "skip" else Measured(heldout, None, float(seen.mean()))
 
 
 def is_seen(items: NDArray[np.integer], heldout: Heldout) -> NDArray[np.bool_]:

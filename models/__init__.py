@@ -5,14 +5,19 @@ from models.autorec import AutoRec, UserAutoRec
 from models.base import Dimensions, FittedModel, Model, Stage
 from models.bert import Bert
 from models.bias import Bias
+from models.bpr_mf import BPRMF
+from models.bsarec import BSARec
 from models.cdae import CDAE
 from models.decay_pop import DecayPop
 from models.ease import EASE
 from models.esas import ESAS
+from models.fmlp import FMLP
+from models.fpmc import FPMC
 from models.gru4rec import GRU4Rec
 from models.hstu import HSTU
 from models.hvamp import HVamp
 from models.itemknn import ItemKNN
+from models.lrurec import LRURec
 from models.marank import MARank
 from models.markov import Markov
 from models.meantime import Meantime
@@ -24,8 +29,10 @@ from models.recvae import RecVAE
 from models.sas import SAS
 from models.sequential_rules import SequentialRules
 from models.slist import SLIS, SLIST, SLIT
+from models.stan import STAN
 from models.tisas import TiSAS
 from models.vae import VAE
+from models.vsknn import VSKNN
 
 MODELS: dict[str, type[Model]] = {
     "als": ALS,
@@ -33,14 +40,19 @@ MODELS: dict[str, type[Model]] = {
     "autorec_user": UserAutoRec,
     "bert": Bert,
     "bias": Bias,
+    "bsarec": BSARec,
+    "bpr_mf": BPRMF,
     "cdae": CDAE,
     "decay_pop": DecayPop,
     "ease": EASE,
     "esas": ESAS,
+    "fmlp": FMLP,
+    "fpmc": FPMC,
     "gru4rec": GRU4Rec,
     "hstu": HSTU,
     "hvamp": HVamp,
     "itemknn": ItemKNN,
+    "lrurec": LRURec,
     "marank": MARank,
     "markov": Markov,
     "meantime": Meantime,
@@ -54,8 +66,10 @@ MODELS: dict[str, type[Model]] = {
     "slis": SLIS,
     "slist": SLIST,
     "slit": SLIT,
+    "stan": STAN,
     "tisas": TiSAS,
     "vae": VAE,
+    "vsknn": VSKNN,
 }
 
 __all__ = ["MODELS", "Dimensions", "FittedModel", "Model", "Stage"]

@@ -42,6 +42,7 @@ class ALS(FittedModel):
     code = "als"
     Options = ALSOptions
     dataloader_code = "bag"
+    deterministic = False  # the first factors are drawn
     export_refusal = "it solves a linear system for each history, which ONNX has no operator for, and loops over rows"
     options: ALSOptions
     item_factors: Tensor

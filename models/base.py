@@ -67,6 +67,7 @@ class Model(nn.Module, ABC):
     needs : what the data must have: "timestamps", "ratings"; a run on data without them is refused
     cpu_positions : input positions (windows x length) computed at a time on the CPU, for sequence models whose `loss`
         is the mean over all targets of a batch; None = the whole batch
+    deterministic : the run's seed changes nothing, so a comparison runs it once
     has_stages : `loss` depends on the stage's recover_len
     new_user_refusal : why the model can't score users that it wasn't trained on; None = it can
     export_refusal : why the model can't be exported; None = it can, if it can score new users
@@ -79,6 +80,7 @@ class Model(nn.Module, ABC):
     trainer_code: ClassVar[str] = "generic"
     needs: ClassVar[frozenset[str]] = frozenset()
     cpu_positions: ClassVar[int | None] = None
+    deterministic: ClassVar[bool] = False
     has_stages: ClassVar[bool] = False
     new_user_refusal: ClassVar[str | None] = None
     export_refusal: ClassVar[str | None] = None
@@ -172,6 +174,7 @@ class FittedModel(Model):
     """A model computed from the training interactions, without gradient steps."""
 
     trainer_code = "fit"
+    deterministic = True
 
     @abstractmethod
     def fit(self, items: Tensor, offsets: Tensor) -> None:

@@ -38,6 +38,13 @@ class NextItemOptions(Options):
         description="constant that losses bce and gbce add to every logit; auto = log(beta / negatives), with beta 1 "
         "for bce, starts training at small probabilities, where the loss is least; ranks are not affected",
     )
+    sce_bucket_items: int = Field(256, ge=1, description="items in a bucket of loss sce: more = closer to ce")
+    item_bias: bool = Field(False, description="add a learned constant for each item to its logits")
+    normalize_logits: bool = Field(
+        False,
+        description="divide item embeddings and hidden states by their L2 norms: logits are cosines",
+    )
+    temperature: float = Field(1.0, gt=0, description="divide the products of embeddings and states by it")
 
 
 class PlacedOptions(NextItemOptions):
@@ -51,7 +58,8 @@ class PlacedOptions(NextItemOptions):
 
 
 class NextItemModel(Model):
-    """Causal models over item embeddings: hidden state i scores what follows item i by E @ hidden.
+    """Causal models over item embeddings: hidden state i scores what follows item i by E @ hidden
+    (`ItemEmbedding`).
 
     Subclasses make the states from left-aligned sequences (PAD on the right, in every item's future).
     """
@@ -62,7 +70,13 @@ class NextItemModel(Model):
 
     def __init__(self, options: NextItemOptions, dimensions: Dimensions) -> None:
         super().__init__(options, dimensions)
-        self.items = ItemEmbedding(dimensions.num_items, options.hidden_units)
+        self.items = ItemEmbedding(
+            dimensions.num_items,
+            options.hidden_units,
+            options.item_bias,
+            options.normalize_logits,
+            options.temperature,
+        )
 
     @classmethod
     def conflict(cls, sections: Mapping[str, Any]) -> str | None:
@@ -97,11 +111,12 @@ class NextItemModel(Model):
         assert batch.targets is not None
         items, targets = batch.items.gather(1, order), batch.targets.gather(1, order)
         predictions = Predictions(
-            self.states(items, lengths, times, next_times),  # [B, L, H]
+            self.items.output_states(self.states(items, lengths, times, next_times)),  # [B, L, H]
             targets,
             self.items,
             _reordered(batch.negatives, order),
             _reordered(batch.negative_log_q, order),
+            generator,
         )
         return loss.function(predictions, self.options), {}
 
@@ -133,7 +148,7 @@ def _reordered(negatives: Tensor | None, order: Tensor) -> Tensor | None:
 
 def _loss_conflict(options: NextItemOptions) -> str | None:
     """Why an option that the loss doesn't read may not be changed; None if it isn't."""
-    for key in ("logit_offset", "gbce_t"):
+    for key in ("logit_offset", "gbce_t", "sce_bucket_items"):
         value, default = getattr(options, key), NextItemOptions.model_fields[key].default
         if value != default and key not in LOSSES[options.loss].reads:
             readers = " and ".join(name for name, loss in LOSSES.items() if key in loss.reads)

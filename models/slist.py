@@ -68,6 +68,7 @@ class SessionLinear(FittedModel):
     def _factor(self, gram: Tensor) -> Tensor:
         """The Cholesky factor of gram + l2 I; `gram` is overwritten."""
         gram.diagonal().add_(self.options.l2)
+        factor: Tensor
         factor, failed = torch.linalg.cholesky_ex(gram)
         if failed:
             raise UserError(f"l2 {self.options.l2:g} is too small for {self.title}: its matrix can't be inverted")

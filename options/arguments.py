@@ -8,16 +8,19 @@ from options.problems import Problems
 from options.values import RawOption, Words
 
 _FLAG = re.compile(r"--([A-Za-z][\w-]*)(?:=(.*))?", re.DOTALL)
-_SWITCHES = ("help", "print_config", "version")
+_SWITCHES = ("print_config", "version")
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """The command line: templates, options, and switches that request a text instead of a run."""
+    """The command line: templates, options, and what requests a text instead of a run.
+
+    `help` holds the words after `--help`; None without it.
+    """
 
     templates: tuple[str, ...] = ()
     given: tuple[RawOption, ...] = ()
-    help: bool = False
+    help: tuple[str, ...] | None = None
     print_config: bool = False
     version: bool = False
     problems: Problems = field(default_factory=Problems)
@@ -51,11 +54,12 @@ def read_arguments(argv: list[str]) -> Arguments:
         else:
             current.append(word)
     templates = tuple(flags.pop("templates", ()))
+    help_words = tuple(flags.pop("help")) if "help" in flags else None
     switches = {key: _switch(key, flags.pop(key), problems) for key in _SWITCHES if key in flags}
     if "--templates" in argv and not templates:
         problems.add("needs the name of a template, or several", Origin.flag("templates"), "templates")
     given = tuple(RawOption(key, Words(tuple(words)), Origin.flag(key)) for key, words in flags.items())
-    return Arguments(templates, given, **switches, problems=problems)
+    return Arguments(templates, given, help_words, **switches, problems=problems)
 
 
 def _switch(key: str, words: list[str], problems: Problems) -> bool:

@@ -1,111 +1,165 @@
-"""The texts of --help, --version, and of a command without arguments."""
+"""The texts of --help, in three depths, and of --version and a command line without arguments."""
 
 import importlib.metadata
 import platform
 import shutil
 import textwrap
-import tomllib
 
+from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
+from common.errors import nearest
+from common.version import code_version
+from options.choice import Choice, Section, choose, last_wins, rename
 from options.problems import Problems
-from options.registries import CHOOSERS, ROOT, TEMPLATES, Registries
-from options.resolve import Choice, Section, choose, last_wins, rename
-from options.templates import first_comment, template_names
+from options.registries import CHOOSERS, Registries
 from options.type_text import type_text
 from options.values import RawOption, check, coerce
 from options.yaml_text import flow
 
-USAGE = """\
+NARROWEST, WIDEST, WIDTH_OF_FILES = 40, 120, 100  # columns of help
+
+_USAGE = """\
 usage: python main.py --templates NAME [NAME ...] [--OPTION VALUE ...]
 
-Try first (no network, one minute):   python main.py --templates quickstart
-The main model on MovieLens-1M:       python main.py --templates train_vae
-All options, and what they mean:      python main.py --help --templates train_vae
-The resolved options of a command:    python main.py --print_config --templates train_vae --lr 1e-3
+Try first, offline     python main.py --templates quickstart
+The main model         python main.py --templates train_vae
+Your own file          python main.py --templates train_vae --dataset_code file
+                           --dataset_path purchases.csv
+Resume a run           python main.py --templates RUN/config.yaml
+                           --resume_training true
+
+--templates NAME ...   templates by name, or .yaml files; later ones win
+--mode COMMAND         """
+_MORE = """\
+--print_config         print the resolved options and their origins, and exit
+--version              print the versions of this project, Python and torch
+
+Options of a run       python main.py --help --templates train_vae
+Options of a command   python main.py --help --mode report
+One option             python main.py --help lr
+What there is          python main.py --mode list templates
+                           (or models, datasets, metrics, losses, commands)
 """
-
-_HEAD = """\
-usage: python main.py --templates NAME [NAME ...] [--OPTION VALUE ...]
-
-A run has the options of the components that it chooses. Add templates or codes to --help to see theirs.
+_INDENT = " " * 23
+_VALUES = """\
 Priority: default < templates in the order given < command line. null is a value; a list is written --metric_ks 1 5 10.
-"""
-
-_GENERAL = (
-    ("--templates NAME ...", "templates by name, or paths to .yaml files (a run's config.yaml is one)"),
-    ("--help, -h", "show this text for the chosen components"),
-    ("--print_config", "print the resolved options as YAML, with the origin of each value, and exit"),
-    ("--version", "print the versions of this project, Python and torch, and exit"),
-)
-
-_EXAMPLES = """\
-Examples
-  python main.py --templates quickstart
-  python main.py --templates train_vae --dataset_code ml-20m --train_window 128
-  python main.py --mode stats --dataset_code ml-1m
-  python main.py --templates train_vae --dataset_code file --dataset_path purchases.csv
-  python main.py --templates experiments/<group>/<name>/config.yaml --resume_training true
 """
 
 
 def version_text() -> str:
     """The versions of this project, Python and torch."""
     try:
-        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
-    except OSError:
-        project = {}
-    name, version = project.get("name", "main.py"), project.get("version", "unknown")
-    return f"{name} {version} (Python {platform.python_version()}, torch {importlib.metadata.version('torch')})"
+        torch = importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        torch = "not installed"
+    name = "sequential-recommendation-benchmark"
+    return f"{name} {code_version()}, Python {platform.python_version()}, torch {torch}"
 
 
-def help_text(given: list[RawOption], registries: Registries) -> str:
-    """All options of the components that `given` chooses, the templates, and examples.
+def usage_text(registries: Registries) -> str:
+    """What to type first, and how to find out more."""
+    commands = ", ".join(registries.commands)
+    default = f"{registries.default_command} by default"
+    lines = textwrap.wrap(f"{commands} ({default})", 80, initial_indent=_INDENT, subsequent_indent=_INDENT)
+    return _USAGE + "\n".join(lines).lstrip() + "\n" + _MORE.rstrip("\n")
+
+
+def help_text(words: tuple[str, ...], given: list[RawOption], registries: Registries) -> str:
+    """The help that was requested.
+
+    Parameters
+    ----------
+    words : the options to explain; if there are none, all options of the components that `given` chooses are, or if it
+        chooses none, the usage
 
     Raises
     ------
     OptionsError
-        A chosen component does not exist.
+        A chosen component or an option to explain does not exist.
     """
+    if words:
+        return "\n".join(_explain(word.lstrip("-").replace("-", "_"), given, registries) for word in words).rstrip("\n")
+    if not given:
+        return usage_text(registries)
     problems = Problems()
-    latest = last_wins(given)
-    choice = choose(latest, registries, problems)
+    choice, latest = _chosen(given, registries, problems)
     if "model_code" not in latest:  # help says how to choose one
         problems.found = [problem for problem in problems.found if problem.key]
     problems.raise_if_any()
-    latest = last_wins(rename(given, choice, Problems()))
-    width = max(60, min(120, shutil.get_terminal_size((110, 24)).columns))
-    parts = [_HEAD, _entries("General", [(flag, "", text) for flag, text in _GENERAL], width)]
-    parts += [_section(section, choice, latest, registries, width) for section in choice.sections.values()]
+    parts = [_wrapped(_VALUES)]
+    parts += [_section(section, choice, latest, registries) for section in choice.sections.values()]
     if "model" in choice.unsettled:
         models = ", ".join(registries.components["model"])
         parts.append(
-            f"Model, dataloader, trainer\n  Not chosen yet: give --templates, or --model_code with one of {models}.\n"
+            "Model, dataloader, trainer\n"
+            + _wrapped(f"Not chosen yet: give --templates, or --model_code with one of {models}.", "  ")
         )
     command = registries.commands.get(str(choice.code("mode")))
     if command is not None and command.overrides_runs:
-        parts.append("Options of the runs' components are allowed as well; they override those of the runs.\n")
-    parts.append(templates_text(registries))
-    parts.append(_EXAMPLES)
-    return "\n".join(parts)
+        parts.append(_wrapped("Options of the runs' components are allowed as well; they override those of the runs."))
+    return "\n".join(parts).rstrip("\n")
 
 
-def templates_text(registries: Registries) -> str:
-    """The names of the templates, each with its first line."""
-    names = template_names(registries.templates)
-    width = max((len(name) for name in names), default=0)
-    lines = [f"  {name:<{width}}  {first_comment(registries.templates / f'{name}.yaml')}".rstrip() for name in names]
-    return "Templates\n" + "".join(f"{line}\n" for line in lines)
+def _chosen(given: list[RawOption], registries: Registries, problems: Problems) -> tuple[Choice, dict[str, RawOption]]:
+    """The chosen components, and the last value of each option."""
+    choice = choose(last_wins(given), registries, problems)
+    return choice, last_wins(rename(given, choice, Problems()))
 
 
-def _section(section: Section, choice: Choice, latest: dict[str, RawOption], registries: Registries, width: int) -> str:
-    rows = []
-    for key, field in section.schema.model_fields.items():
-        default = "" if field.is_required() else flow(to_jsonable_python(field.get_default(call_default_factory=True)))
-        notes = [f"default {default}" if default else "required", _here(key, default, section, choice, latest)]
-        note = f"({'; '.join(note for note in notes if note)})"
-        rows.append((f"--{key}", f"{_type(key, type_text(field), registries)}  {note}", field.description or ""))
-    return _entries(section.title, rows, width)
+def _explain(key: str, given: list[RawOption], registries: Registries) -> str:
+    """One option: its type, default and description; once for each different declaration."""
+    choice, latest = _chosen(given, registries, Problems())
+    found: dict[tuple[str, str], tuple[Section, list[str]]] = {}  # text and description -> owners
+    for name, code, schema in registries.everything():
+        current = schema.renamed.get(key, key)
+        if current in schema.model_fields:
+            section = Section(name, code, schema)
+            entry = _text(current, section, choice, latest, registries)
+            found.setdefault(entry, (section, []))[1].append(_owner(section))
+    if not found:
+        hint = nearest(key, registries.option_names())
+        problems = Problems()
+        problems.add(f"there is no option `{key}`{'; ' + hint if hint else ''}", about="--help")
+        problems.raise_if_any()
+    lines = []
+    for (kind, description), (section, owners) in found.items():
+        lines.append(_entry(f"--{section.schema.renamed.get(key, key)}", kind, description))
+        lines.append(_wrapped(f"Option of {', '.join(owners)}.", " " * 8))
+    return "".join(lines)
+
+
+def _owner(section: Section) -> str:
+    if section.name == "run":
+        return "every command"
+    return f"--mode {section.code}" if section.name == "mode" else section.title
+
+
+def _section(section: Section, choice: Choice, latest: dict[str, RawOption], registries: Registries) -> str:
+    entries = (
+        _entry(f"--{key}", *_text(key, section, choice, latest, registries)) for key in section.schema.model_fields
+    )
+    return section.title + "\n" + "".join(entries)
+
+
+def _text(
+    key: str, section: Section, choice: Choice, latest: dict[str, RawOption], registries: Registries
+) -> tuple[str, str]:
+    """The type, default and present value of an option, and its description."""
+    field = section.schema.model_fields[key]
+    default = _default(field)
+    chosen = choice.sections.get(section.name)
+    is_chosen = section.name == "mode" or (chosen is not None and chosen.schema is section.schema)
+    here = _here(key, default or "", section, choice, latest) if is_chosen else ""
+    notes = [f"default {default}" if default else "required", here]
+    kind = f"{_type(key, type_text(field), registries)}  ({'; '.join(note for note in notes if note)})"
+    return kind, field.description or ""
+
+
+def _default(field: FieldInfo) -> str | None:
+    if field.is_required():
+        return None
+    return flow(to_jsonable_python(field.get_default(call_default_factory=True)))
 
 
 def _here(key: str, default: str, section: Section, choice: Choice, latest: dict[str, RawOption]) -> str:
@@ -123,18 +177,22 @@ def _type(key: str, text: str, registries: Registries) -> str:
     """The type of an option; for one that chooses a component, the available codes."""
     codes = {option: registries.components[section] for section, option in CHOOSERS.items()}
     codes["mode"] = registries.commands
-    return text.replace("text", "|".join(codes[key]), 1) if key in codes else text
+    return text.replace("text", " | ".join(codes[key]), 1) if key in codes else text
 
 
-def _entries(title: str, rows: list[tuple[str, str, str]], width: int) -> str:
-    lines = [title]
-    for name, kind, text in rows:
-        lines.append(f"  {name}  {kind}".rstrip())
-        lines += textwrap.wrap(text, width - 8, initial_indent="        ", subsequent_indent="        ")
-    return "\n".join(lines) + "\n"
+def _entry(name: str, kind: str, text: str) -> str:
+    return _wrapped(f"{name}  {kind}", "  ", " " * 6) + _wrapped(text, " " * 8)
 
 
-def usage_text() -> str:
-    """What `python main.py` prints without arguments."""
-    names = ", ".join(template_names(TEMPLATES))
-    return f"{USAGE}\nTemplates: {names}"
+def _wrapped(text: str, first: str = "", others: str | None = None) -> str:
+    """The text in lines as wide as the terminal."""
+    others = first if others is None else others
+    lines = textwrap.wrap(
+        text, _width(), initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
+    )
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _width() -> int:
+    """Columns of the terminal, within bounds; of a pipe or a file, `WIDTH_OF_FILES`."""
+    return max(NARROWEST, min(WIDEST, shutil.get_terminal_size((WIDTH_OF_FILES, 24)).columns))

@@ -1,15 +1,18 @@
 """From the command line to resolved options."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from options.arguments import read_arguments
+from options.choice import command_of
 from options.help import help_text, usage_text, version_text
+from options.origin import Origin
 from options.problems import Problems
 from options.registries import Registries
-from options.resolve import command_of, resolve
+from options.resolve import resolve
 from options.resolved import HelpRequested, Resolved
 from options.templates import read_templates
-from options.values import RawOption
+from options.values import RawOption, Words
 
 
 def parse(argv: list[str], registries: Registries | Callable[[], Registries]) -> Resolved:
@@ -18,7 +21,7 @@ def parse(argv: list[str], registries: Registries | Callable[[], Registries]) ->
     Parameters
     ----------
     argv : the words of the command line
-    registries : the registries, or a function that loads them, which is not called for usage and `--version`
+    registries : the registries, or a function that loads them, which is not called for `--version`
 
     Raises
     ------
@@ -27,18 +30,18 @@ def parse(argv: list[str], registries: Registries | Callable[[], Registries]) ->
     HelpRequested
         Help, the version or the resolved options were requested, or `argv` is empty.
     """
-    if not argv:
-        raise HelpRequested(usage_text(), exit_code=2)
     arguments = read_arguments(argv)
     if arguments.version:
         raise HelpRequested(version_text())
     registries = registries if isinstance(registries, Registries) else registries()
+    if not argv:
+        raise HelpRequested(usage_text(registries), exit_code=2)
     problems = arguments.problems
     given = read_templates(arguments.templates, registries.templates, problems)
-    given += arguments.given
-    if arguments.help:
+    given += _mode_words(arguments.given, registries)
+    if arguments.help is not None:
         problems.raise_if_any()
-        raise HelpRequested(help_text(given, registries))
+        raise HelpRequested(help_text(arguments.help, given, registries))
     resolved = _resolve(given, registries, problems, arguments.templates)
     problems.raise_if_any("Add --help to the command to see its options.")
     if resolved is None:
@@ -46,6 +49,24 @@ def parse(argv: list[str], registries: Registries | Callable[[], Registries]) ->
     if arguments.print_config:
         raise HelpRequested(resolved.to_yaml_with_origins().rstrip("\n"))
     return resolved
+
+
+def _mode_words(given: tuple[RawOption, ...], registries: Registries) -> list[RawOption]:
+    """The options of the command line, where words after the command's name are the value of its main option.
+
+    `--mode list models` means `--mode list --list_of models`.
+    """
+    read: list[RawOption] = []
+    for item in given:
+        words = item.value.words if item.key == "mode" and isinstance(item.value, Words) else ()
+        command = registries.commands.get(words[0]) if len(words) > 1 else None
+        if command is None or command.main_option is None:
+            read.append(item)
+        else:
+            read.append(replace(item, value=Words(words[:1])))
+            key = command.main_option
+            read.append(RawOption(key, Words(words[1:]), Origin.flag(key)))
+    return read
 
 
 def _resolve(

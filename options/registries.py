@@ -39,6 +39,14 @@ class Command(Protocol):
         """Returns the codes of the datasets that the command's own options list, given those and dataset_code."""
 
     @property
+    def description(self) -> str:
+        """What the command does, in a few words."""
+
+    @property
+    def main_option(self) -> str | None:
+        """The command's option whose value may follow its name: `--mode list models`."""
+
+    @property
     def overrides_runs(self) -> bool:
         """Whether options of its runs' components may be given, to override those of the runs."""
 
@@ -77,6 +85,26 @@ class Registries:
     conflicts: Sequence[Callable[[Mapping[str, Options]], str | None]] = ()
     templates: Path = TEMPLATES
 
+    def __post_init__(self) -> None:
+        """Raises ValueError if two components that can be used together have an option of the same name."""
+        parts = {name: [schema] for name, schema in {"run": self.run, **self.shared}.items()}
+        for name, registry in self.components.items():
+            parts[name] = [component.Options for component in registry.values()]
+        _refuse_shared_names(parts)
+        for code, command in self.commands.items():
+            if command.Options is not None:
+                used = {name: parts[name] for name in command.sections if name in parts}
+                _refuse_shared_names({**used, f"command {code}": [command.Options]})
+
+    @property
+    def default_command(self) -> str:
+        """The command of a command line without `--mode`."""
+        return str(self.run.model_fields["mode"].default)
+
+    def option_names(self) -> set[str]:
+        """The names of all options of all components and commands."""
+        return {key for _, _, schema in self.everything() for key in schema.model_fields}
+
     def everything(self) -> Iterator[tuple[str, str, type[Options]]]:
         """(section, code, schema) of every component and command; the code is "" for sections without components."""
         yield "run", "", self.run
@@ -88,3 +116,17 @@ class Registries:
         for code, command in self.commands.items():
             if command.Options is not None:
                 yield "mode", code, command.Options
+
+
+def _refuse_shared_names(parts: Mapping[str, Sequence[type[Options]]]) -> None:
+    """Raise ValueError for an option that the schemas of two parts have."""
+    owners: dict[str, tuple[str, type[Options]]] = {}
+    for part, schemas in parts.items():
+        for schema in schemas:
+            for key in schema.model_fields:
+                other, other_schema = owners.setdefault(key, (part, schema))
+                if other != part:
+                    raise ValueError(
+                        f"option {key} is declared twice: by {other_schema.__name__} ({other}) and by "
+                        f"{schema.__name__} ({part}). Rename one of them"
+                    )

@@ -82,25 +82,63 @@ def coerce(schema: type[Options], given: RawOption) -> Any:
     return next((meaning for meaning in meanings if isinstance(meaning, list) == takes_list), meanings[0])
 
 
-def check(schema: type[T], values: dict[str, Any]) -> tuple[T | None, dict[str, list[str]]]:
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a value: pydantic's name for the kind of error, and a message.
+
+    Attributes
+    ----------
+    item : the index of the wrong item, for a value that is a list
+    """
+
+    kind: str
+    message: str
+    item: int | None = None
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the value is required and was not given."""
+        return self.kind == "missing"
+
+    @property
+    def said_by_type(self) -> bool:
+        """Whether the type in words (`type_text`) says what is expected, including the bounds."""
+        return self.item is None and (self.kind.endswith(("_type", "_parsing")) or self.kind in _SAID_BY_TYPE)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+_SAID_BY_TYPE = (
+    "greater_than",
+    "greater_than_equal",
+    "less_than",
+    "less_than_equal",
+    "literal_error",
+    "int_from_float",
+)
+
+
+def check(schema: type[T], values: dict[str, Any]) -> tuple[T | None, dict[str, list[Fault]]]:
     """Validate strictly, as JSON: a string is never a number, but a list may become a tuple, and a string a path.
 
-    Returns the options and {}, or None and {key: messages}; messages about several fields have the key "".
+    Returns the options and {}, or None and {key: faults}; faults of several fields together have the key "".
     """
     try:
         return schema.model_validate_json(json.dumps(_defaults(schema) | values), strict=True), {}
     except ValidationError as error:
-        wrong: dict[str, list[str]] = {}
+        wrong: dict[str, list[Fault]] = {}
         for detail in error.errors(include_url=False, include_context=False, include_input=False):
             place = detail["loc"]
             message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
             item = next((part for part in place[1:] if isinstance(part, int)), None)
             if item is not None:
                 message = f"item {item + 1} {message}"
-            messages = wrong.setdefault(str(place[0]) if place else "", [])
-            too_few_left = bool(messages) and detail["type"] == "too_short"  # pydantic doesn't count the wrong items
-            if message not in messages and not too_few_left:
-                messages.append(message)
+            faults = wrong.setdefault(str(place[0]) if place else "", [])
+            too_few_left = bool(faults) and detail["type"] == "too_short"  # pydantic doesn't count the wrong items
+            fault = Fault(detail["type"], message, item)
+            if fault not in faults and not too_few_left:
+                faults.append(fault)
         return None, wrong
 
 

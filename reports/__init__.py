@@ -6,8 +6,9 @@ file; `draw_dataset_curves` draws the curves of `--mode stats`.
 """
 
 from reports.block import block_difference, update_block
-from reports.collect import Run, collect, tidy_frame
-from reports.options import ReportOptions
+from reports.collect import Run, collect, read_run, tidy_frame
+from reports.folder import check_folder, free_folder
+from reports.options import ReportOptions, default_metrics
 from reports.recording import record_runs
 from reports.report import Report, report
 from reports.stats_file import draw_dataset_curves
@@ -17,8 +18,12 @@ __all__ = [
     "ReportOptions",
     "Run",
     "block_difference",
+    "check_folder",
     "collect",
+    "default_metrics",
     "draw_dataset_curves",
+    "free_folder",
+    "read_run",
     "record_runs",
     "report",
     "tidy_frame",

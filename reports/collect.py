@@ -61,6 +61,7 @@ class RunRecord(_Recorded):
     split: Code
     filter_seen: bool
     seed: Count
+    depends_on_seed: bool = True
     options: dict[str, Any]
     data: DataRecord
     best_epoch: Count | None = None

@@ -83,6 +83,7 @@ def protocol_groups(runs: Sequence[Run], wanted: Sequence[str] | None) -> list[t
 def _facts(run: Run, keys: Sequence[str], wanted: Sequence[str] | None) -> Facts:
     record = run.record
     values: dict[Fact, Any] = {Fact("filter_seen"): record.filter_seen}
+    values[Fact("seen_targets")] = record.options.get("seen_targets", "rank")
     values |= {Fact(key): record.options.get(key) for key in SPLIT_OPTIONS}
     values[Fact(DATA, f"seed {record.seed}" if run.own_split else "")] = record.data.hash
     if run.own_split:  # then the hashes of two seeds differ, whatever the data
@@ -92,7 +93,8 @@ def _facts(run: Run, keys: Sequence[str], wanted: Sequence[str] | None) -> Facts
     for candidates in measured:
         values[Fact("protocol", candidates)] = recorded.get(candidates) if isinstance(recorded, dict) else None
         for key in keys:
-            if candidates != "ratings" and (candidates != "full" or "negative" not in key):
+            recorded_here = key in record.protocol or key in record.options  # a later version may record more
+            if recorded_here and candidates != "ratings" and (candidates != "full" or "negative" not in key):
                 values[Fact(key, candidates)] = record.protocol.get(key, record.options.get(key))
     return {fact: json.dumps(value, sort_keys=True, default=str) for fact, value in values.items()}
 

@@ -9,7 +9,7 @@ from common.schema import data_options, result_options
 from reports.collect import Run
 from reports.comparable import plain, shown
 
-SAME_IN_A_TABLE = {"seed", "filter_seen", "dataset_code"}  # or what a row's seeds differ by
+SAME_IN_A_TABLE = {"seed", "filter_seen", "seen_targets", "dataset_code"}  # or what a row's seeds differ by
 NAMED = 3  # options in a row's name; of more, as many as it takes to tell the rows apart
 _MISSING = "missing"
 

@@ -36,18 +36,20 @@ class PublishedResult(_Entry):
 
 
 class PublishedFile(_Entry):
-    """The whole data file. `sources` are the references by key."""
+    """The whole data file. `sources` are the references by key, `unclear` those whose protocol is not known."""
 
     sources: dict[str, str]
+    unclear: list[str] = []
     results: list[PublishedResult]
 
 
 @dataclass(frozen=True)
 class PublishedValue:
-    """One published metric value."""
+    """One published metric value; `comparable` says whether its protocol is known to be that of the run."""
 
     value: float
     source: str
+    comparable: bool = True
 
 
 @cache
@@ -65,9 +67,10 @@ def published_values(
     label: str, dataset: str, split: str, candidates: str, negatives: int | None, metric: str
 ) -> Sequence[PublishedValue]:
     """Return published values for a run under the same protocol. Labels match by their letters and digits alone."""
+    known = read_published()
     return [
-        PublishedValue(entry.metrics[metric], entry.source)
-        for entry in read_published().results
+        PublishedValue(entry.metrics[metric], entry.source, entry.source not in known.unclear)
+        for entry in known.results
         if metric in entry.metrics
         and _plain(label) in map(_plain, entry.labels)
         and dataset in entry.datasets

@@ -15,6 +15,7 @@ from reports import render
 from reports.chart import Figure
 from reports.collect import Run, collect, relabelled, tidy_frame
 from reports.figures import figures_of
+from reports.folder import write_contents
 from reports.layout import Grid, appendix_of, grid_of
 from reports.options import ReportOptions
 from reports.page import Section, draw_page
@@ -112,6 +113,7 @@ class Report:
             "html": ("report.html", self.html),
         }
         written = []
+        write_contents(folder, [run.path for run in self.runs])
         for form in self.options.formats:
             if form == "png":
                 written += self.pictures(folder)

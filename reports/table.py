@@ -78,8 +78,19 @@ class Cell:
     published: tuple[PublishedValue, ...]
 
     def off_published(self, published: PublishedValue) -> float | None:
-        """Return the relative deviation of the mean from a published value (.1 = 10 % higher); None if that is 0."""
-        return self.mean / published.value - 1 if published.value else None
+        """Return the relative deviation of the mean from a published value (.1 = 10 % higher).
+
+        None if that is 0, or of another or an unknown protocol.
+        """
+        return self.mean / published.value - 1 if published.value and published.comparable else None
+
+
+def is_deterministic(runs: Sequence[Run]) -> bool:
+    """Return whether no seed changes the values: recorded so, or seen in several runs of one split."""
+    first = runs[0]
+    if not first.record.depends_on_seed:
+        return True
+    return len(runs) > 1 and not first.own_split and all(run.record.test == first.record.test for run in runs)
 
 
 @dataclass(frozen=True)
@@ -98,6 +109,16 @@ class Row:
     def cut_short(self) -> bool:
         """Whether any of the runs was interrupted or diverged."""
         return any(run.cut_short for run in self.runs)
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether no seed changes the values, so that one run says all."""
+        return is_deterministic(self.runs)
+
+    @property
+    def one_of_many(self) -> bool:
+        """Whether the row is a single draw: another seed would give other values."""
+        return len(self.runs) == 1 and not self.deterministic
 
 
 @dataclass(frozen=True)
@@ -284,7 +305,7 @@ def _row(
         cells=tuple(
             _cell(
                 label,
-                repeats[0],
+                repeats,
                 {name: row[place] for name, row in values.items()},
                 column,
                 comparisons,
@@ -302,7 +323,7 @@ def _row(
 
 def _cell(
     label: str,
-    run: Run,
+    repeats: Sequence[Run],
     values: dict[str, list[float]],
     column: Column,
     comparisons: Sequence[Comparison],
@@ -319,7 +340,7 @@ def _cell(
     base = means.get(options.baseline) if options.baseline not in (None, label) else None
     return Cell(
         mean=mean,
-        deviation=statistics.stdev(values[label]) if len(values[label]) > 1 else None,
+        deviation=statistics.stdev(values[label]) if len(values[label]) > 1 and not is_deterministic(repeats) else None,
         interval=interval,
         place=place if place <= 2 and len(standings) > 1 and column.has_best else None,
         gain=mean / base - 1 if base else None,
@@ -327,7 +348,7 @@ def _cell(
             (c for c in comparisons if (c.label, c.candidates, c.metric) == (label, column.candidates, column.metric)),
             None,
         ),
-        published=_published(run, column),
+        published=_published(repeats[0], column),
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from common.schema import Options
 from options import Resolved
 from options.registries import Resolve
+
+# Returns why the options of a command's sections can't be combined; None if they can.
+Conflict = Callable[[Mapping[str, Options]], str | None]
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,9 @@ class Command:
         lists no datasets
     resolve : resolves its options; None = the standard way, `options.resolve.resolve`
     overrides_runs : whether options of its runs' components may be given, to override those of the runs
+    conflict : why options, each valid alone, can't be combined; it gets the sections of any command
+    description : what it does, in a few words, for `--help` and `--mode list commands`
+    main_option : the option whose value may follow the command's name, as in `--mode list models`
     needs_torch : whether it uses torch; other commands start without loading it
     """
 
@@ -33,4 +39,7 @@ class Command:
     listed: Callable[[Any, str], list[str]] | None = None
     resolve: Resolve | None = None
     overrides_runs: bool = False
+    conflict: Conflict | None = None
+    description: str = ""
+    main_option: str | None = None
     needs_torch: bool = True

@@ -85,6 +85,11 @@ class ExperimentConfig:
         return self.run.label or self.model_class.named(self.sections)
 
     @property
+    def depends_on_seed(self) -> bool:
+        """Whether another seed would give other results: the model draws something, or the seed draws the split."""
+        return not self.model_class.deterministic or getattr(self.split, "split_seed", 0) is None
+
+    @property
     def split_options(self) -> Options:
         """The options of the split, with the run's seed as `split_seed` if that is null."""
         if getattr(self.split, "split_seed", 0) is None:
@@ -116,11 +121,11 @@ class ExperimentConfig:
             if not own:
                 continue
             made, wrong = check(type(options), {**options.model_dump(mode="json"), **own})
-            for key, messages in wrong.items():
-                problems.add("; ".join(messages), origin, key, str(values.get(key, "")))
+            for key, faults in wrong.items():
+                problems.add("; ".join(map(str, faults)), origin, key, str(values.get(key, "")))
             if made is not None:
                 sections[name] = made
-        conflict = None if problems.found else find_conflict(sections, [protocol_conflict, model_conflict])
+        conflict = None if problems.found else find_conflict(sections, CONFLICTS)
         if conflict is not None:
             problems.add(conflict, about=f"options of model {self.run.model_code}")
         problems.raise_if_any()
@@ -160,3 +165,6 @@ def model_conflict(sections: Mapping[str, Options]) -> str | None:
     if conflict is None and isinstance(dataloader, DataloaderOptions):
         conflict = dataloader.model_conflict(model.code, model.knows_request_time(sections["model"]))
     return conflict
+
+
+CONFLICTS = (protocol_conflict, model_conflict)  # what is checked when options, each valid alone, are put together

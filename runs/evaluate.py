@@ -106,7 +106,7 @@ def evaluate(config: ExperimentConfig, phase: Phase) -> dict[str, Any]:
         "peak_memory_mib": round(peak_memory_mib(device), 1),
         phase: evaluation.metrics,
     }
-    path = _file_for(folder.path / "evaluation", phase, evaluated)
+    path = _file_for(folder.evaluation, phase, evaluated)
     per_user = path.with_suffix(".per_user.parquet")
     write_users(per_user, evaluator, phase, evaluation)
     write_text(path, json.dumps(evaluated, indent=1) + "\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import platform
 import shutil
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pydantic import Field
 
 from common.errors import UserError
 from common.files import atomic_folder, write_text
+from common.reading import read_json
 from common.schema import Options
 from common.version import code_version
 from options import Resolved
@@ -58,13 +58,11 @@ def export(resolved: Resolved) -> Exported:
     """Write the exported model. Raises UserError, and writes nothing, if the model can't be exported."""
     options, run_options = resolved.section("export", ExportOptions), resolved.section("run", RunOptions)
     _check_output(options.output, run_options.overwrite)
-    if run_options.pretrained_weights is None:
-        raise UserError("mode export needs a trained run: give its folder by --pretrained_weights")
     if options.export_format == "onnx":
         _need_onnx()
     places = {"dataset_path": options.dataset_path, "local_data_folder": options.local_data_folder}
     run = load_run(
-        run_options.pretrained_weights,
+        str(run_options.pretrained_weights),
         run_options_given(resolved),
         device="cpu",
         precision="fp32",
@@ -79,7 +77,7 @@ def export(resolved: Resolved) -> Exported:
     trials = Trials(run, graph)
     longest = run.experiment.loader.max_history
     program, fixed = trace(graph, trials, longest)
-    with atomic_folder(options.output) as folder:
+    with atomic_folder(options.output, replace=True) as folder:
         scores = WRITERS[options.export_format](program, folder / FILES[options.export_format])
         difference = trials.check(scores, fixed)
         manifest = _manifest(run, options.export_format, graph, longest, fixed, difference)
@@ -87,9 +85,6 @@ def export(resolved: Resolved) -> Exported:
         item_ids = [None, *np.asarray(run.experiment.loader.data.item_ids).tolist()]
         write_text(folder / "item_ids.json", json.dumps(item_ids) + "\n")
         shutil.copyfile(Path(__file__).parent / "serving" / SERVE[options.export_format], folder / "serve.py")
-        replaced = _set_aside(options.output)
-    if replaced is not None:
-        shutil.rmtree(replaced)
     return Exported(run.experiment.config.label, options.output, "any" if fixed is None else str(fixed), difference)
 
 
@@ -108,20 +103,11 @@ def _is_export(folder: Path) -> bool:
     if folder.is_symlink() or not folder.is_dir():
         return False
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        files = {"manifest.json", "item_ids.json", "serve.py", str(manifest["model_file"])}
-    except (OSError, ValueError, KeyError, TypeError):
+        manifest = read_json(folder / "manifest.json", dict[str, Any], "")
+    except UserError:  # missing or damaged
         return False
+    files = {"manifest.json", "item_ids.json", "serve.py", str(manifest.get("model_file"))}
     return {path.name for path in folder.iterdir()} <= files
-
-
-def _set_aside(folder: Path) -> Path | None:
-    """Move the export that will be replaced aside; return its new path, or None if there is none."""
-    if not folder.exists():
-        return None
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.old.tmp")
-    folder.rename(aside)
-    return aside
 
 
 def _need_onnx() -> None:

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -51,6 +50,16 @@ def run_folder(config: ExperimentConfig) -> RunFolder:
     if options.pilot:  # a pilot clears its folder without asking, so it must never be a real run's
         name = f"pilot-{name}"
     return RunFolder(_group_folder(config) / name)
+
+
+def run_of_another_label(config: ExperimentConfig) -> Path | None:
+    """The folder of a run that differs from this one in its label only; None if there is none, or this one exists."""
+    own = run_folder(config)
+    if config.run.experiment_name or config.run.pilot or own.config.exists():
+        return None
+    pattern = f"*-seed{config.run.seed}-{_digest(config, [])}/config.yaml"
+    found = sorted(file.parent for file in own.path.parent.glob(pattern) if not file.parent.name.startswith("pilot-"))
+    return next(iter(found), None)
 
 
 def search_folder(config: ExperimentConfig, *of_the_search: Options) -> Path:
@@ -185,6 +194,8 @@ def _use(config: ExperimentConfig, folder: RunFolder) -> State | None:
     if not folder.config.exists():
         return "new"
     if options.pilot:
+        if read_config(folder.config).get("pilot") is not True:
+            raise UserError(f"{folder.path} holds a run that is no pilot: give the pilot another --experiment_name")
         return None
     if options.overwrite and (finished or not options.resume_training):  # else resuming is the harmless one
         return None
@@ -227,10 +238,9 @@ def _data_elsewhere(config: ExperimentConfig, folder: RunFolder) -> str:
 def _prepare(config: ExperimentConfig, folder: RunFolder) -> State:
     state = _use(config, folder)
     if state is None:
-        _clear(folder)
+        folder.clear()
         state = "new"
-    for half_written in folder.path.rglob(".*.tmp"):  # left by a killed process
-        half_written.unlink(missing_ok=True)
+    folder.remove_abandoned()
     if state == "new":
         write_text(folder.config, config.without_start_options().to_yaml())
         folder.write_status(state="running", epoch=0)
@@ -309,11 +319,3 @@ def read_config(config: Path) -> dict[str, Any]:
     if not values:
         raise UserError(f"{config} is damaged (it holds no options): {RESTART}")
     return current_names(values)
-
-
-def _clear(folder: RunFolder) -> None:
-    """Remove what a run wrote, and nothing else."""
-    for part in (folder.models, folder.tables, folder.path / "tensorboard", folder.path / "evaluation"):
-        shutil.rmtree(part, ignore_errors=True)
-    for file in (folder.results, folder.per_user, folder.log, folder.status_file, folder.config):
-        file.unlink(missing_ok=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from common.errors import UserError
@@ -16,17 +15,17 @@ from dataloaders import Dataloader
 from dataloaders.windows import Int
 from datasets import SequenceData
 from datasets.base import DatasetOptions, RawInteractions
-from datasets.file import File, FileFormat, FileOptions
+from datasets.file import File
+from datasets.file_options import FileFormat, FileOptions
 from datasets.prepare import encode_rows, prepare
-from datasets.readers.columns import USUAL_NAMES, ColumnError, plain
+from datasets.readers.columns import ColumnError
 from runs.experiment import make_loader
+from runs.id_lists import Ids, listed_users, places_of
 from runs.trained import TrainedRun
 
 log = logging.getLogger(__name__)
 History = Literal["all", "train", "test"]
-MAX_LISTED = 5  # names in a message
 READ_ALIKE = ("user_column", "item_column", "rating_column", "timestamp_column", "timestamp_format")
-Ids = NDArray[np.generic]
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,8 @@ class Recipients:
 def known_users(run: TrainedRun, users: str, history: History) -> Recipients:
     """All users of the data (if `users` is "all"), or those listed in a file, in its order."""
     data = run.experiment.loader.data
-    chosen = np.arange(data.num_users) if users == "all" else _listed_users(Path(users), data)
+    all_users = np.arange(data.num_users)
+    chosen = all_users if users == "all" else listed_users(Path(users), data.user_ids, data.name)
     start, end = _histories(run.experiment.loader, history)
     return Recipients(run.experiment.loader, np.asarray(data.user_ids)[chosen], chosen, start[chosen], end[chosen])
 
@@ -58,64 +58,6 @@ def _histories(loader: Dataloader, history: History) -> tuple[Int, Int]:
         test = split.test
         start[test.users], end[test.users] = test.input_start, test.input_end
     return start, end
-
-
-def _listed_users(path: Path, data: SequenceData) -> Int:
-    """The users listed in a file, each once. Raises UserError for users not in the data."""
-    names = list(dict.fromkeys(_read_names(path)))
-    found = places_of(np.asarray(names, dtype=np.str_), data.user_ids)
-    unknown = [name for name, place in zip(names, found.tolist(), strict=True) if place < 0]
-    if unknown:
-        raise UserError(
-            f"{path} lists {len(unknown):,} users that are not in the training data {data.name}: {first_few(unknown)}. "
-            "Remove them, or give their histories by --histories"
-        )
-    if not names:
-        raise UserError(f"{path} lists no users")
-    return found
-
-
-def _read_names(path: Path) -> list[str]:
-    """One name per line; in a CSV or Parquet file, the column with a usual name for users, else the first."""
-    if not path.is_file():
-        raise UserError(f"users {path}: there is no such file (give `all`, or a file of user ids)")
-    try:
-        if path.suffix == ".parquet":
-            table = pd.read_parquet(path)
-            ids = table[table.columns[_user_column([str(c) for c in table.columns]) or 0]]
-            return [str(int(name) if isinstance(name, float) and name.is_integer() else name) for name in ids]
-        if path.suffix in (".csv", ".tsv"):
-            separator = "," if path.suffix == ".csv" else "\t"
-            table = pd.read_csv(
-                path, sep=separator, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig"
-            )
-            column = _user_column([str(cell) for cell in table.iloc[0]]) if len(table) else None
-            return [str(name).strip() for name in table[column or 0][0 if column is None else 1 :]]
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (ValueError, OSError) as error:  # pandas' and pyarrow's errors are ValueErrors
-        raise UserError(f"users {path}: can't be read ({error})") from error
-    return [line.strip() for line in lines if line.strip()]
-
-
-def _user_column(names: list[str]) -> int | None:
-    """The index of the first usual name for users, or None."""
-    usual = [number for number, name in enumerate(names) if plain(name) in USUAL_NAMES["user"]]
-    return usual[0] if usual else None
-
-
-def places_of(wanted: Ids, known: Ids) -> Int:
-    """The position of each wanted id among the known ones, -1 if unknown; numbers and strings may be mixed."""
-    known = np.asarray(known)
-    if (wanted.dtype.kind == "U") != (known.dtype.kind == "U"):
-        wanted, known = wanted.astype(np.str_), known.astype(np.str_)
-    found: Int = pd.Index(known).get_indexer(pd.Index(wanted)).astype(np.int64)
-    return found
-
-
-def first_few(names: list[str] | Ids) -> str:
-    """The first few names, for a message."""
-    more = f" and {len(names) - MAX_LISTED:,} more" if len(names) > MAX_LISTED else ""
-    return ", ".join(str(name) for name in names[:MAX_LISTED]) + more
 
 
 def new_users(run: TrainedRun, path: Path, file_format: FileFormat) -> Recipients:

@@ -8,14 +8,16 @@ from dataloaders import DATALOADERS
 from datasets import DATASETS, SPLITS
 from evaluation.options import EvaluationOptions
 from models import MODELS
-from options.registries import Command, Registries
-from runs.config import model_conflict, protocol_conflict
+from options.registries import Registries
+from runs.command import Command
+from runs.config import CONFLICTS
 from runs.run_options import RunOptions
 from trainers import TRAINERS
 
 
 def make_registries(commands: Mapping[str, Command]) -> Registries:
     """The registries with all components and these commands."""
+    of_commands = [command.conflict for command in commands.values() if command.conflict is not None]
     return Registries(
         run=RunOptions,
         components={
@@ -27,5 +29,5 @@ def make_registries(commands: Mapping[str, Command]) -> Registries:
         },
         shared={"evaluation": EvaluationOptions},
         commands=commands,
-        conflicts=(protocol_conflict, model_conflict),
+        conflicts=(*CONFLICTS, *of_commands),
     )

@@ -91,6 +91,7 @@ def describe(experiment: Experiment, workers: int = 1) -> dict[str, Any]:
         "split": options.split,
         "filter_seen": evaluator.filter_seen,
         "seed": options.seed,
+        "depends_on_seed": config.depends_on_seed,
         "options": config.values(),
         "tuned": tuning_of(options.tuned_by),
         "data": {

@@ -143,9 +143,11 @@ def without_torch() -> Iterator[bool]:
         _Finder.torch_is_refused = False
         for name in set(sys.modules) - before:
             package, module = name.partition(".")[0], sys.modules[name]
-            if package in REPLACED | SEE_TORCH or isinstance(module, _DeferredModule):
-                _forget(name)
-            elif package in PROJECT and _saw_stand_in(module):
+            if (
+                package in REPLACED | SEE_TORCH
+                or isinstance(module, _DeferredModule)
+                or (package in PROJECT and _saw_stand_in(module))
+            ):
                 _forget(name)
 
 

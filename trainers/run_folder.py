@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from common.errors import UserError
-from common.files import atomic_path, write_text
+from common.files import atomic_path, remove_abandoned, write_text
 from common.reading import read_json
 from trainers.saturation import Amount, Count, Number, with_plain_best_value
 
@@ -116,7 +117,25 @@ class RunFolder:
         self.results = path / "results.json"
         self.per_user = path / "per_user.parquet"
         self.log = path / "log.txt"
+        self.evaluation = path / "evaluation"
         self._identity: tuple[int, int] | None = None
+
+    def remove_abandoned(self) -> None:
+        """Remove what killed processes left half-written in the run's own folders. The run must be locked."""
+        for folder in (self.path, self.models, self.tables, self.evaluation):
+            remove_abandoned(folder, ".*.tmp", ".tmp*", seconds=0)  # the second pattern: of the safetensors library
+
+    def clear(self) -> None:
+        """Remove what a run wrote, and nothing else. A run that is killed in here is no finished one."""
+        for file in (self.status_file, self.results, self.per_user):
+            file.unlink(missing_ok=True)
+        for part in (self.models, self.tables, self.path / "tensorboard", self.evaluation):
+            if part.is_symlink():
+                part.unlink()
+            elif part.exists():
+                shutil.rmtree(part)
+        for file in (self.log, self.config):
+            file.unlink(missing_ok=True)
 
     def remember_place(self) -> None:
         """Remember which folder this is, so that `check_place` notices if it is moved."""

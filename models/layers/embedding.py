@@ -33,23 +33,52 @@ def init_parameters(module: nn.Module, spread: float = INIT_RANGE, linear_spread
 
 
 class ItemEmbedding(nn.Module):
-    """weight [V + 1, H]; row 0 (PAD) is 0 and stays so. With `sparse`, lookups have sparse gradients."""
+    """weight [V + 1, H], whose row 0 (PAD) is 0 and stays so; and the logits of items, by default weight @ hidden.
+
+    With `sparse`, lookups have sparse gradients.
+
+    bias : add a learned constant for each item to its logits
+    normalized : divide rows and states by their L2 norms, so that logits are cosines
+    temperature : divide the product by it
+    """
 
     sparse = False
 
-    def __init__(self, num_items: int, width: int) -> None:
+    def __init__(
+        self, num_items: int, width: int, bias: bool = False, normalized: bool = False, temperature: float = 1.0
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(num_items + 1, width))
+        self.bias = nn.Parameter(torch.zeros(num_items + 1)) if bias else None
+        self.normalized = normalized
+        self.temperature = temperature
 
     def forward(self, items: Tensor) -> Tensor:
         """int64 [...] -> [..., H]"""
         return F.embedding(items, self.weight, padding_idx=0, sparse=self.sparse)
 
+    def output_rows(self, items: Tensor | None = None) -> Tensor:
+        """The rows whose products with `output_states` are the logits, but for the bias: [V + 1, H].
+
+        Of items int64 [...], theirs alone: [..., H].
+        """
+        rows = self.weight if items is None else self(items)
+        return F.normalize(rows, dim=-1) if self.normalized else rows
+
+    def output_states(self, hidden: Tensor) -> Tensor:
+        """States [..., H] as they meet `output_rows`."""
+        if self.normalized:
+            hidden = F.normalize(hidden, dim=-1)
+        return hidden if self.temperature == 1 else hidden / self.temperature
+
     def logits(self, hidden: Tensor, candidates: Tensor | None = None) -> Tensor:
-        """hidden [B, H] @ weight.T: [B, V + 1]; or just that of `candidates` int64 [B, C]: [B, C]."""
+        """The logits of all items after states [B, H]: [B, V + 1]; or of `candidates` int64 [B, C]: [B, C]."""
+        hidden = self.output_states(hidden)
         if candidates is None:
-            return hidden @ self.weight.T
-        return torch.bmm(self(candidates), hidden[:, :, None]).squeeze(2)  # [B, C, H] x [B, H, 1] -> [B, C]
+            logits = hidden @ self.output_rows().T
+            return logits if self.bias is None else logits + self.bias
+        logits = torch.bmm(self.output_rows(candidates), hidden[:, :, None]).squeeze(2)  # [B, C, H] x [B, H, 1]
+        return logits if self.bias is None else logits + self.bias[candidates]
 
 
 class PositionEmbedding(nn.Module):

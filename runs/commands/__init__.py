@@ -8,6 +8,7 @@ from runs.commands.compare import COMPARE
 from runs.commands.datasets import DATASETS_COMMAND
 from runs.commands.evaluate import TEST, VALIDATE
 from runs.commands.export import EXPORT
+from runs.commands.list_names import list_command
 from runs.commands.recommend import RECOMMEND
 from runs.commands.report import REPORT
 from runs.commands.stats import STATS
@@ -22,6 +23,7 @@ COMMANDS: dict[str, Command] = {
     "train": TRAIN,
     "validate": VALIDATE,
     "test": TEST,
+    "list": list_command(lambda: COMMANDS),
     "stats": STATS,
     "datasets": DATASETS_COMMAND,
     "tune": TUNE,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from common.errors import UserError
 from options import Resolved
-from reports import ReportOptions
+from reports import ReportOptions, free_folder
 from reports import report as make_report
 from runs.command import Command
 from runs.comparison.cells import recorded_failure, run_cells
@@ -18,29 +20,16 @@ from runs.screen import show_report
 def _run(resolved: Resolved) -> int:
     config = CompareConfig.of(resolved)
     run, options = config.run, config.compare
-    folders, outcomes, untuned = run_cells(config)
-    if folders and not run.pilot:
-        paths = tuple(str(folder.results) for folder in folders)
-        tables = Path(run.experiment_root) / (run.experiment_group or "") / "report"
-        report = make_report(
-            paths,
-            ReportOptions(
-                experiments=paths,
-                metrics=options.metrics,
-                order="given",
-                report_folder=str(tables),
-                formats=("markdown", "csv", "latex", "html"),
-            ),
-        )
-        show_report(report)
-        report.write()
-        print(f"These tables as Markdown, CSV, LaTeX and a web page with charts: {tables}. The runs:")
+    labels, outcomes, untuned = run_cells(config)
+    unreported = _tables(config, labels) if labels and not run.pilot else None
     for path, outcome in outcomes.items():
         print(f"  {path} ({outcome})")
         if outcome == "failed":
             print(f"    {recorded_failure(path)}")
     for search, error in untuned.items():
         print(f"  {search} (failed)\n    {error}")
+    if unreported is not None:
+        raise UserError(f"the runs above have no table: {unreported}")
     if "interrupted" in outcomes.values() or len(outcomes) + len(untuned) < len(config.cells):
         return 130
     if untuned or "failed" in outcomes.values():
@@ -52,4 +41,37 @@ def _run(resolved: Resolved) -> int:
     return 0
 
 
-COMPARE = Command(("run", "compare"), _run, CompareOptions, resolve=resolve_compare, overrides_runs=True)
+def _tables(config: CompareConfig, labels: Mapping[str, str]) -> UserError | None:
+    """Show and write the tables of the runs with results; returns why there are none, for example damaged files."""
+    run, paths = config.run, tuple(labels)
+    usual = Path(run.experiment_root) / (run.experiment_group or "") / "report"
+    try:
+        folder = free_folder(usual, map(Path, paths))
+        report = make_report(
+            paths,
+            ReportOptions(
+                experiments=paths,
+                metrics=config.compare.metrics,
+                order="given",
+                report_folder=str(folder),
+                formats=("markdown", "csv", "latex", "html"),
+            ),
+            labels,
+        )
+        show_report(report)
+        report.write()
+    except UserError as error:
+        return error
+    print(f"These tables as Markdown, CSV, LaTeX and a web page with charts: {folder}", end="")
+    print(f" ({usual} has those of another comparison). The runs:" if folder != usual else ". The runs:")
+    return None
+
+
+COMPARE = Command(
+    ("run", "compare"),
+    _run,
+    CompareOptions,
+    resolve=resolve_compare,
+    overrides_runs=True,
+    description="train several models on several datasets, and show their table",
+)

@@ -62,4 +62,10 @@ def on_disk(dataset: type[RawFileDataset[Any]], data_folder: Path) -> str:
     return f"no; needs {needs[0]}" if len(needs) == len(sources) else "no"
 
 
-DATASETS_COMMAND = Command(("run", "datasets"), _run, DatasetsOptions, needs_torch=False)
+DATASETS_COMMAND = Command(
+    ("run", "datasets"),
+    _run,
+    DatasetsOptions,
+    needs_torch=False,
+    description="list the datasets, their licences, and what is on disk",
+)

@@ -17,5 +17,11 @@ def _run(resolved: Resolved, phase: Phase) -> int:
     return 0
 
 
-VALIDATE = Command(EXPERIMENT, lambda resolved: _run(resolved, "validation"))
-TEST = Command(EXPERIMENT, lambda resolved: _run(resolved, "test"))
+VALIDATE = Command(
+    EXPERIMENT,
+    lambda resolved: _run(resolved, "validation"),
+    description="evaluate trained weights on the validation set",
+)
+TEST = Command(
+    EXPERIMENT, lambda resolved: _run(resolved, "test"), description="evaluate trained weights on the test set"
+)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from shlex import quote
 
+from common.schema import Options
 from options import Resolved
 from runs.command import Command
 from runs.export import ExportOptions, export
+from runs.given import no_run_given
 
 
 def _run(resolved: Resolved) -> int:
@@ -19,4 +22,10 @@ def _run(resolved: Resolved) -> int:
     return 0
 
 
-EXPORT = Command(("run", "export"), _run, ExportOptions)
+def _conflict(sections: Mapping[str, Options]) -> str | None:
+    return no_run_given(sections) if "export" in sections else None
+
+
+EXPORT = Command(
+    ("run", "export"), _run, ExportOptions, conflict=_conflict, description="write a trained model for other programs"
+)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from common.errors import UserError
 from options import Resolved
-from reports import Report, ReportOptions, block_difference, record_runs, update_block
+from reports import Report, ReportOptions, block_difference, check_folder, record_runs, update_block
 from reports import report as make_report
 from runs.command import Command
 from runs.run_options import RunOptions
@@ -18,11 +18,13 @@ def _run(resolved: Resolved) -> int:
     options = resolved.section("report", ReportOptions)
     if options.markdown_block is None and (options.check_block or options.block_name is not None):
         raise UserError("check_block and block_name need a file with a block: give --markdown_block FILE as well")
+    overwrite = resolved.section("run", RunOptions).overwrite
     report = make_report(list(options.experiments), options)
+    if options.report_folder is not None and not overwrite:
+        check_folder(Path(options.report_folder), [run.path for run in report.runs])
     show_report(report)
     written = report.write()
     if options.record_folder is not None:
-        overwrite = resolved.section("run", RunOptions).overwrite
         written += record_runs(report.reported, options.record_folder, overwrite)
     for path in written:
         print(path)
@@ -40,4 +42,10 @@ def _update_block(report: Report, path: Path, options: ReportOptions) -> int:
     return 1 if difference else 0
 
 
-REPORT = Command(("run", "report"), _run, ReportOptions, needs_torch=False)
+REPORT = Command(
+    ("run", "report"),
+    _run,
+    ReportOptions,
+    needs_torch=False,
+    description="show recorded runs as tables, figures and a web page",
+)

@@ -18,9 +18,9 @@ from common.files import expanded, write_text
 from common.schema import Options
 from datasets import DATASETS
 from datasets.curves import Curve, curves
-from options import Origin, Resolved
+from options import Resolved
 from options.problems import Problems, unknown_choice
-from options.values import check
+from options.values import Fault, check
 from options.yaml_text import flow
 from reports import draw_dataset_curves
 from runs.command import Command
@@ -128,26 +128,26 @@ def _chosen(resolved: Resolved, options: StatsOptions) -> list[tuple[str, Any, d
         return [(default_code, resolved.sections["dataset"], {})]
     shared = {key: value for key, value in resolved.values.items() if not resolved.origins[key].is_default}
     chosen: list[tuple[str, Any, dict[str, Any]]] = []
-    problems, flag = Problems(), Origin.flag("datasets")
+    problems, source = Problems(), resolved.origins["datasets"]
     for entry in options.datasets:
         own = _as_mapping(entry)
         code = own.pop("dataset_code", default_code)
         if not isinstance(code, str) or code not in DATASETS:
             name = code if isinstance(code, str) else flow(code)
             message = unknown_choice("dataset", name, DATASETS) + " There is no file of that name either."
-            problems.add(message, flag, "datasets", name)
+            problems.add(message, source, "datasets", name)
             continue
         schema = DATASETS[code].Options
         values = {key: value for key, value in shared.items() if key in schema.model_fields}
         made, wrong = check(schema, {**values, **own})
-        for key, messages in wrong.items():
+        for key, faults in wrong.items():
             value = str(own[key]) if key in own else ""
-            problems.add(_what_is_wrong(key, messages, schema, code), flag, "datasets", value)
+            problems.add(_what_is_wrong(key, faults, schema, code), source, "datasets", value)
         chosen.append((code, made, own))
     for key in sorted(key for key in shared if resolved.origins[key].kind == "command_line"):  # templates may give more
         takers = [own for code, _, own in chosen if key in DATASETS[code].Options.model_fields]
         if takers and all(key in own for own in takers):
-            message = "has no effect: each dataset in --datasets that has it sets its own value"
+            message = "has no effect: each dataset in `datasets` that has it sets its own value"
             problems.add(message, resolved.origins[key], key, str(shared[key]))
     problems.raise_if_any()
     return chosen
@@ -159,13 +159,13 @@ def listed_codes(options: StatsOptions, dataset_code: str) -> list[str]:
     return [code if isinstance(code, str) else flow(code) for code in codes]
 
 
-def _what_is_wrong(key: str, messages: list[str], schema: type[Options], code: str) -> str:
+def _what_is_wrong(key: str, faults: list[Fault], schema: type[Options], code: str) -> str:
     if key and key not in schema.model_fields:
         hint = nearest(key, schema.model_fields)
         return f"`{key}` is no option of {code}{'; ' + hint if hint else ''}"
-    if messages == ["Field required"]:
+    if any(fault.is_missing for fault in faults):
         return f"{code} needs {key}: write {{dataset_code: {code}, {key}: ...}}"
-    return f"{key} of {code}: {'; '.join(messages)}" if key else f"{code}: {'; '.join(messages)}"
+    return f"{f'{key} of {code}' if key else code}: {'; '.join(map(str, faults))}"
 
 
 def _as_mapping(entry: str | dict[str, Any]) -> dict[str, Any]:
@@ -220,4 +220,11 @@ def _funnel(column: Described) -> Table:
     return table
 
 
-STATS = Command(("run", "dataset", "stats"), _run, StatsOptions, listed=listed_codes, needs_torch=False)
+STATS = Command(
+    ("run", "dataset", "stats"),
+    _run,
+    StatsOptions,
+    listed=listed_codes,
+    needs_torch=False,
+    description="describe datasets in numbers and plots",
+)

@@ -177,5 +177,11 @@ def _totals(cells: list[Cell], left: list[Estimate], max_parallel: int | None) -
 
 
 STATUS = Command(
-    ("run", "compare"), _run, CompareOptions, resolve=resolve_compare, overrides_runs=True, needs_torch=False
+    ("run", "compare"),
+    _run,
+    CompareOptions,
+    resolve=resolve_compare,
+    overrides_runs=True,
+    needs_torch=False,
+    description="show the progress of a comparison, and the time that it still needs",
 )

@@ -47,4 +47,4 @@ def _run_with_workers(config: ExperimentConfig) -> int:
         leave()
 
 
-TRAIN = Command(EXPERIMENT, _run)
+TRAIN = Command(EXPERIMENT, _run, description="train a model, test its best weights and record the results")

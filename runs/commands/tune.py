@@ -36,4 +36,10 @@ def _run(resolved: Resolved) -> int:
     return 130 if found.interrupted else 0
 
 
-TUNE = Command((*EXPERIMENT, "tune"), _run, TuneOptions, resolve=resolve_tune)
+TUNE = Command(
+    (*EXPERIMENT, "tune"),
+    _run,
+    TuneOptions,
+    resolve=resolve_tune,
+    description="search for better options on the validation set",
+)

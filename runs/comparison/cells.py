@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +11,11 @@ from typing import Literal
 from common.errors import UserError, is_user_facing
 from common.locks import is_locked
 from options import Origin
+from reports import read_run
 from runs.comparison.config import CompareConfig
 from runs.config import ExperimentConfig
 from runs.experiment import load_split
-from runs.folders import run_folder
+from runs.folders import read_config, run_folder, run_of_another_label
 from runs.launchers import Task, launch
 from runs.train import train
 from runs.tuning.cells import tune_cells
@@ -25,22 +25,25 @@ log = logging.getLogger(__name__)
 RunOutcome = Literal["reused", "trained", "failed", "interrupted"]
 
 
-def run_cells(config: CompareConfig) -> tuple[list[RunFolder], dict[str, RunOutcome], dict[str, str]]:
+def run_cells(config: CompareConfig) -> tuple[dict[str, str], dict[str, RunOutcome], dict[str, str]]:
     """Run what is missing: finished runs are reused, interrupted ones resumed; a failed run doesn't stop the others.
 
     Returns
     -------
-    folders : the folders of runs with results
+    labels : the results file of each run that has results -> its label in the tables
     outcomes : run folder -> how the run ended; incomplete after Ctrl-C
     untuned : search and seed -> error, of the runs whose search failed
     """
     options = config.compare
+    _check_folders([cell for cell in config.cells if isinstance(cell, ExperimentConfig)])
     try:
         cells, untuned = tune_cells(config.cells, options)
     except KeyboardInterrupt:
         log.warning("interrupted: the same command resumes the search")
-        return [], {}, {}
+        return {}, {}, {}
     _check_folders(cells)
+    labels = [cell.label for cell in cells]
+    cells = as_recorded(cells)
     folders = [run_folder(cell) for cell in cells]
     outcomes, tasks = _plan(cells, folders, options.retry_failed)
     try:
@@ -52,8 +55,35 @@ def run_cells(config: CompareConfig) -> tuple[list[RunFolder], dict[str, RunOutc
     except KeyboardInterrupt:
         log.warning("interrupted: the same command resumes the comparison")
     known = {str(folder.path): outcomes[str(folder.path)] for folder in folders if str(folder.path) in outcomes}
-    done = [folder for folder in folders if known.get(str(folder.path)) in ("reused", "trained")]
+    done = {
+        str(folder.results): label
+        for folder, label in zip(folders, labels, strict=True)
+        if known.get(str(folder.path)) in ("reused", "trained")
+    }
     return done, known, untuned
+
+
+def as_recorded(cells: Sequence[ExperimentConfig]) -> tuple[ExperimentConfig, ...]:
+    """The runs, those that were started under another label with that label: a new label trains nothing again."""
+    taken = {run_folder(cell).path for cell in cells}
+    found = []
+    for cell in cells:
+        former = _under_another_label(cell)
+        known = former is not None and run_folder(former).path not in taken
+        found.append(former if former is not None and known else cell)
+        taken.add(run_folder(found[-1]).path)
+    return tuple(found)
+
+
+def _under_another_label(cell: ExperimentConfig) -> ExperimentConfig | None:
+    """The run with the label under which it was started before, if that is another one."""
+    folder = run_of_another_label(cell)
+    if folder is None:
+        return None
+    with contextlib.suppress(UserError):  # a damaged run is none
+        former = cell.with_run(Origin.program("comparison"), label=read_config(folder / "config.yaml").get("label"))
+        return former if run_folder(former).path == folder else None
+    return None
 
 
 def _plan(
@@ -150,7 +180,7 @@ def _is_finished(folder: RunFolder, cell: ExperimentConfig, data: _Data) -> bool
     """Whether the folder holds the run's results. Raises UserError if the data has changed since."""
     if folder.status().get("state") != "finished" or not folder.results.is_file():
         return False
-    if json.loads(folder.results.read_text(encoding="utf-8"))["data"]["hash"] != data.hash_of(cell):
+    if read_run(folder.results).record.data.hash != data.hash_of(cell):
         raise UserError(f"the data has changed since {folder.path} was run: run it again with --overwrite true")
     return True
 

@@ -30,7 +30,12 @@ class CompareOptions(LaunchOptions):
         description="codes, or mappings like {dataset_code: file, dataset_path: a.csv}; [] = the templates' own",
     )
     seeds: tuple[int, ...] = Field((), description="seeds; [] = the templates' own")
-    metrics: tuple[str, ...] = Field(("NDCG@10", "Recall@10"), min_length=1, description="the columns of the table")
+    metrics: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        description="the columns of the table; null = NDCG@10 and Recall@10 (or the largest k that is measured), RMSE "
+        "and MAE",
+    )
     tune_trials: int | None = Field(
         None,
         ge=1,

@@ -5,10 +5,16 @@ from typing import Any
 
 from common.errors import nearest
 from common.schema import Options
+from datasets import SPLITS
+from evaluation.evaluator import LIST_LENGTH
+from evaluation.metrics import CUT_METRICS, RATING_METRICS
+from evaluation.options import EvaluationOptions
+from options.choice import Section, choose, command_of, current_name, last_wins
+from options.misplaced import owners_of
 from options.origin import Origin
 from options.problems import Problems
 from options.registries import Registries
-from options.resolve import Section, check_section, choose, command_of, last_wins, owners_of, resolve
+from options.resolve import check_section, resolve
 from options.resolved import Resolved
 from options.templates import read_templates
 from options.values import RawOption, coerce
@@ -56,6 +62,7 @@ def resolve_compare(
     plan = _Plan(options, latest, shared, registries, problems)
     cells = _cells(plan)
     _judge_shared(plan)
+    _judge_metrics(plan, cells)
     if len(problems.found) > before:
         return None
     sections = {"run": run, "compare": options}
@@ -95,7 +102,7 @@ def _coerce_any(item: RawOption) -> Any:
 def _shared_value(item: RawOption, cells: list[Resolved]) -> Any:
     """The typed value of an override, as the first cell that uses it reads it."""
     for cell in cells:
-        key = next((o.renamed[item.key] for o in cell.sections.values() if item.key in o.renamed), item.key)
+        key = current_name(item.key, map(type, cell.sections.values()))
         if key in cell.values:
             return cell.values[key]
     raise RuntimeError(f"no run of the comparison has the option {item.key}")
@@ -184,6 +191,47 @@ def _used(plan: _Plan, given: list[RawOption], mode: RawOption) -> list[RawOptio
     plan.used.update(item.key for item in used)
     plan.all_keys.update(key for section in choice.sections.values() for key in section.schema.model_fields)
     return used
+
+
+def _judge_metrics(plan: _Plan, cells: list[Resolved]) -> None:
+    """Note each metric that no run measures, or that all of the table's metrics are missing in a run."""
+    wanted, origin = plan.options.metrics, plan.source("metrics")[0]
+    if wanted is None or not cells:
+        return
+    measured = [_measured(cell) for cell in cells]
+    everything = list(dict.fromkeys(name for names in measured for name in names))
+    for name in wanted:
+        if name not in everything:
+            stem, _, k = name.partition("@")
+            hint = f"add {k} to --metric_ks." if stem in CUT_METRICS and k.isdigit() else nearest(name, everything)
+            known = f"{hint} " if hint else ""
+            plan.problems.add(
+                f"no run of this comparison measures it; {known}Measured: {', '.join(everything)}",
+                origin,
+                "metrics",
+                name,
+            )
+    if not set(wanted) <= set(everything):
+        return
+    for cell, names in zip(cells, measured, strict=True):
+        if not set(wanted) & set(names):
+            run = cell.section("run", RunOptions)
+            plan.problems.add(
+                f"a run of model {run.model_code} under split {run.split} measures none of them: add one of "
+                f"{', '.join(names)}",
+                origin,
+                "metrics",
+                " ".join(wanted),
+            )
+
+
+def _measured(cell: Resolved) -> list[str]:
+    """The metrics that a run measures on its test set."""
+    evaluation, split = cell.section("evaluation", EvaluationOptions), SPLITS[cell.section("run", RunOptions).split]
+    if split.predicts_ratings:
+        return list(RATING_METRICS)
+    lists = [f"{name}@{LIST_LENGTH}" for name in ("Coverage", "Novelty", "PopularityLift")]
+    return [*evaluation.ranking_metrics(), *(lists if evaluation.beyond_accuracy else [])]
 
 
 def _judge_shared(plan: _Plan) -> None:

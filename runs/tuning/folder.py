@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
-from common.files import write_text
+from common.files import remove_abandoned, write_text
 from common.locks import locked
 from options.yaml_text import dump_mapping
 from runs.folders import changed_options, read_config, search_folder
@@ -53,8 +53,7 @@ class TuningFolder:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         with locked(self.path):
-            for half_written in self.path.glob(".*.tmp"):  # left by a killed process
-                half_written.unlink(missing_ok=True)
+            remove_abandoned(self.path, ".*.tmp", seconds=0)
             self._check_same(config)
             yield
 
@@ -65,10 +64,11 @@ class TuningFolder:
 
     def clear(self) -> None:
         """Remove the files of the search and nothing else; the study in the database is deleted separately."""
-        for trial in self.trials():
-            shutil.rmtree(trial, ignore_errors=True)
-        for file in (self.best, self.summary, self.table, self.config):
+        for file in (self.summary, self.best, self.table):
             file.unlink(missing_ok=True)
+        for trial in self.trials():
+            shutil.rmtree(trial)
+        self.config.unlink(missing_ok=True)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Replace tuning.json."""
@@ -76,7 +76,11 @@ class TuningFolder:
 
     def _check_same(self, config: TuneConfig) -> None:
         options = config.experiment.run
-        if not self.config.exists() or options.overwrite or options.pilot:
+        if not self.config.exists() or (options.overwrite and not options.pilot):
+            return
+        if options.pilot:
+            if read_config(self.config).get("pilot") is not True:
+                raise UserError(f"{self.path} holds a search that is no pilot: give another --experiment_name")
             return
         changed = changed_options(read_config(self.config), config.values(), config.experiment.origins)
         if changed:

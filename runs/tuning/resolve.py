@@ -4,9 +4,11 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+from options.choice import Choice, Section, choose, last_wins, rename
+from options.misplaced import why_misplaced
 from options.problems import Problems
 from options.registries import Registries
-from options.resolve import Choice, Section, choose, judge_key, last_wins, rename, resolve
+from options.resolve import resolve
 from options.resolved import Resolved
 from options.type_text import type_text
 from options.values import RawOption, check, coerce
@@ -69,7 +71,7 @@ def _wrong_key(one: RawOption, choice: Choice, latest: dict[str, RawOption], reg
     """Messages about an option that can't be searched."""
     section = next((s for s in choice.sections.values() if one.key in s.schema.model_fields), None)
     if section is None:
-        message = judge_key(one, choice, registries, strict=True)
+        message = why_misplaced(one, choice, registries, strict=True)
         if message:
             yield message
     elif section.name not in SEARCHED:
@@ -85,9 +87,9 @@ def _wrong_values(one: RawOption, space: Space, choice: Choice) -> Iterator[str]
         return
     refused = {}
     for value in space.probes():
-        messages = check(schema, {one.key: value})[1].get(one.key)
-        if messages:
-            refused[flow(value)] = "; ".join(messages)
+        faults = check(schema, {one.key: value})[1].get(one.key)
+        if faults:
+            refused[flow(value)] = "; ".join(map(str, faults))
     if refused:
         wanted = type_text(schema.model_fields[one.key])
         yield f"{one.key} should be {wanted}, which is not true of {', '.join(refused)}"
@@ -106,7 +108,7 @@ def _wrong_together(spaces: dict[str, Space], section: Section, latest: dict[str
     reported = set()
     for values in itertools.islice(combinations, MAX_COMBINATIONS):
         chosen = dict(zip(mine, values, strict=True))
-        wrong = "; ".join(check(section.schema, {**base, **chosen})[1].get("", []))
+        wrong = "; ".join(map(str, check(section.schema, {**base, **chosen})[1].get("", [])))
         if wrong and wrong not in reported:
             reported.add(wrong)
             yield f"{', '.join(f'{key} {flow(value)}' for key, value in chosen.items())} can't be combined: {wrong}"

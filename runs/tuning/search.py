@@ -90,6 +90,7 @@ def _open_study(config: TuneConfig, plan: StudyPlan, folder: TuningFolder, data_
     """Open the study, new or from an earlier start. Raises UserError if the data has changed."""
     options = config.experiment.run
     if options.overwrite or options.pilot:
+        folder.summary.unlink(missing_ok=True)  # first: what is killed in here is no finished search
         plan.delete()
         folder.clear()
     study = plan.open()

@@ -2,7 +2,6 @@
 
 import importlib.util
 import re
-import textwrap
 from pathlib import Path
 
 import torch
@@ -15,10 +14,10 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "add-a-model.md"
 
 
 def test_the_documented_model_trains(tmp_path: Path) -> None:
-    code = re.search(r"   ```python\n(.*?)   ```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    code = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert code is not None
     path = tmp_path / "mine.py"
-    path.write_text(textwrap.dedent(code[1]))
+    path.write_text(code[1])
     spec = importlib.util.spec_from_file_location("mine", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -17,7 +17,7 @@ from common.sizes import round_up
 from dataloaders import DATALOADERS, Batch
 from models import MODELS
 from models.layers.padding import align_left, pick_rows
-from models.losses.sampled import gbce_beta
+from models.losses.sampled import binary_cross_entropy, gbce_beta, sampled_softmax
 from models.next_item import NextItemModel
 from runs.api import configure, resolve_words
 from runs.experiment import make_loader as loader_of_run
@@ -62,7 +62,7 @@ def test_causal_models_do_not_see_later_items(code: str, options: dict[str, Any]
     assert not torch.allclose(before[:, 5], after[:, 5])
 
 
-@pytest.mark.parametrize("code", ["sas", "esas", "hstu", "tisas"])
+@pytest.mark.parametrize("code", ["sas", "esas", "fmlp", "bsarec", "hstu", "tisas"])
 @pytest.mark.parametrize("origin", ["start", "end"])
 def test_positions_from_the_start_leak_no_sequence_length(code: str, origin: str) -> None:
     model = make_model(code, make_loader("sas", timed_split()), {"positions_from": origin})
@@ -133,7 +133,7 @@ def test_candidates_score_as_among_all_items(code: str, options: dict[str, Any])
     torch.testing.assert_close(model.scores(inputs, candidates), model.scores(inputs).gather(1, candidates))
 
 
-@pytest.mark.parametrize("code", ["sas", "esas", "bert", "gru4rec", "hstu", "tisas", "meantime", "marank"])
+@pytest.mark.parametrize("code", sorted({code for code, _ in ALL}))
 def test_the_padding_row_stays_0_and_parameters_start_small(code: str) -> None:
     loader = make_loader(MODELS[code].dataloader_code, timed_split())
     kind = MODELS[code]
@@ -248,6 +248,41 @@ def test_scores_in_parts_are_those_of_the_whole(
     torch.testing.assert_close(model.scores_in_parts(batch), whole)
 
 
+COSINES = {"item_bias": True, "normalize_logits": True, "temperature": 0.2}
+
+
+def test_cosines_temperature_and_bias_make_the_logits() -> None:
+    model = make_model("gru4rec", make_loader("sas", timed_split()), COSINES)
+    assert isinstance(model, NextItemModel) and model.items.bias is not None
+    hidden, rows = torch.randn(3, 16, dtype=torch.float64), model.items.weight[1:]
+    cosines = torch.nn.functional.cosine_similarity(hidden[:, None], rows, dim=-1)
+    torch.testing.assert_close(model.items.logits(hidden)[:, 1:], cosines / 0.2 + model.items.bias[1:])
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("loss", ["ce", "sampled_ce", "bce"])
+def test_losses_use_the_logits_that_rank(loss: str, shared: bool) -> None:
+    negatives = 0 if loss == "ce" else 3
+    loader = make_loader("sas", timed_split(), train_negative_sample_size=negatives, share_negatives=shared)
+    model, batch = make_model("gru4rec", loader, {"loss": loss, **COSINES}), first_batch(loader)
+    assert isinstance(model, NextItemModel) and batch.targets is not None
+    order, lengths = align_left(batch.items)
+    hidden = model.states(batch.items.gather(1, order), lengths, None, None)
+    logits = model.items.logits(hidden.flatten(0, 1)).view(*hidden.shape[:2], -1)  # [B, L, V + 1]
+    logits = torch.zeros_like(logits).scatter(1, order[:, :, None].expand_as(logits), logits)  # as the batch is padded
+    used = batch.targets > 0
+    positive = logits.gather(2, batch.targets[:, :, None])[used]  # [N, 1]
+    if batch.negatives is None or batch.negative_log_q is None:
+        logits[:, :, 0] = -torch.inf
+        expected = torch.nn.functional.cross_entropy(logits[used], batch.targets[used])
+    else:
+        drawn, log_q = (x.expand(*used.shape, 3)[used] for x in (batch.negatives, batch.negative_log_q))
+        wrong = logits[used].gather(1, drawn)
+        plain = binary_cross_entropy(positive[:, 0], wrong)
+        expected = (plain if loss == "bce" else sampled_softmax(positive[:, 0], wrong, log_q)).mean()
+    torch.testing.assert_close(model.loss(batch, 0, torch.Generator())[0], expected)
+
+
 @pytest.mark.parametrize("loss", ["bce", "gbce"])
 def test_the_logit_offset_changes_losses_and_no_scores(loss: str) -> None:
     loader = make_loader("sas", timed_split(), train_negative_sample_size=3)
@@ -283,6 +318,8 @@ def test_the_logit_offset_changes_losses_and_no_scores(loss: str) -> None:
         ("sas", {"loss": "sampled_ce", "logit_offset": -1.0}, {"train_negative_sample_size": 3}, "not with sampled_ce"),
         ("sas", {"loss": "ce", "logit_offset": "auto"}, {}, "loss bce and gbce, not with ce"),
         ("sas", {"loss": "bce", "gbce_t": 0.5}, {"train_negative_sample_size": 1}, "loss gbce, not with bce"),
+        ("sas", {"loss": "sce"}, {"train_negative_sample_size": 3}, "uses no negatives"),
+        ("sas", {"loss": "ce", "sce_bucket_items": 9}, {}, "loss sce, not with ce"),
         ("sas", {"loss": "ce"}, {"request_time": "last"}, "request_time last has no effect"),
         ("tisas", {}, {"request_time": "last"}, "request_time last has no effect"),
         ("hstu", {}, {"request_time": "last"}, "request_time last has no effect"),

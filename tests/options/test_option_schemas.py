@@ -67,7 +67,7 @@ def test_a_mode_s_sections_can_be_filled(name: str) -> None:
 
 @pytest.mark.parametrize("code", REGISTRIES.components["model"])
 def test_help_names_every_option_of_a_model(code: str) -> None:
-    text = help_text([RawOption("model_code", code, Origin.flag("model_code"))], REGISTRIES)
+    text = help_text((), [RawOption("model_code", code, Origin.flag("model_code"))], REGISTRIES)
     for key in REGISTRIES.components["model"][code].Options.model_fields:
         assert f"  --{key}  " in text
 

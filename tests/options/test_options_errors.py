@@ -83,7 +83,10 @@ def faults(registries: Registries, line: str) -> list[str]:
         ("--best_metric NDCG@7", "NDCG@7 is not computed"),
         ("--best_metric NDCG@7", "best_metric = NDCG@7 from --best_metric"),
         ("--extends train_vae", "is allowed only in templates"),
-        ("--help=maybe", "--help maybe: takes no value"),
+        ("--help=maybe", "--help: there is no option `maybe`"),
+        ("--help lerning_rate", "--help: there is no option `lerning_rate`; did you mean `lr`?"),
+        ("--lerning_rate 1", "did you mean `lr`?"),
+        ("--model vae", "did you mean `model_code`?"),
         (
             "--mode stats --datasets ml-20m ml-1m --dataset_path x",
             "--dataset_path x: is an option of dataset `file`, but datasets lists `ml-20m`, `ml-1m`",

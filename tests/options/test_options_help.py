@@ -34,17 +34,15 @@ def test_help_lists_the_options_of_the_chosen_components(registries: Registries)
         "--lr  float > 0  (default 0.001; here 0.5 from --lr)",
         "--num_epochs  int >= 0 or null  (default null; here x from --num_epochs)",
         "--metric_ks  list of int >= 1  (default [1, 5, 10, 20, 50])",
-        "--dataloader_code  vae|none or null  (default null; here vae, default of model vae)",
+        "--dataloader_code  vae | none or null  (default null; here vae, default of model vae)",
         "--device  auto|cpu|cuda  (default auto)",
-        "train_vae  ESAPR on films",
-        "all        all of them",
     ):
         assert line in lines
     assert "--recover_len" not in text and "--smoothing" not in text
 
 
 def test_help_without_a_model_says_how_to_choose_one(registries: Registries) -> None:
-    for line in ("--help", "-h", "-h --dataset_code file"):
+    for line in ("--help --seed 3", "-h --dataset_code file"):
         text = asked(registries, line)
         assert "give --templates, or --model_code with one of vae, pop" in text
         assert "--split  leave_one_out  (default leave_one_out)" in text
@@ -67,7 +65,28 @@ def test_print_config_has_the_origin_of_each_value(registries: Registries) -> No
 
 def test_no_arguments_print_usage_with_examples(registries: Registries) -> None:
     text = asked(registries, "", exit_code=2)
-    assert "--templates quickstart" in text and len(text.splitlines()) < 12
+    assert "--templates quickstart" in text and "train, stats, compare (train by default)" in text
+    assert len(text.splitlines()) <= 20 and max(map(len, text.splitlines())) <= 80
+    assert asked(registries, "--help") == text == asked(registries, "-h")
+
+
+def test_help_of_one_option(registries: Registries) -> None:
+    text = asked(registries, "--help lr")
+    assert text.splitlines() == [
+        "  --lr  float > 0  (default 0.001)",
+        "        learning rate",
+        "        Option of trainer vae, trainer generic.",
+    ]
+    assert "here 0.4 from templates/train_vae.yaml:3" in asked(registries, "--help dropout --templates train_vae")
+    assert "Option of every command." in asked(registries, "--help seed num_epochs")
+    assert "Option of --mode compare." in asked(registries, "--help seeds")
+
+
+@pytest.mark.parametrize("columns", [50, 80, 100, 150])
+def test_help_is_as_wide_as_the_terminal(columns: int, registries: Registries, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    longest = max(map(len, asked(registries, "--templates train_vae --help").splitlines()))
+    assert min(columns, 120) - 20 < longest <= min(columns, 120)
 
 
 def test_version(registries: Registries) -> None:

@@ -1,11 +1,15 @@
 """Priority, types and composition of options, against small registries."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_registries import fake_registries
+from fake_registries import VaeOptions, fake_registries, model
+from pydantic import Field
 
+from common.schema import Options
 from options import OptionsError, Registries, Resolved, parse
+from runs.command import Command
 
 
 @pytest.fixture
@@ -134,3 +138,36 @@ def test_a_mode_with_fewer_sections_takes_a_training_template(registries: Regist
     request = ask(registries, "--mode stats --templates train_vae --min_uc 2")
     assert list(request.sections) == ["run", "dataset", "stats"]
     assert "lr" not in request.values and request.values["min_uc"] == 2
+
+
+class OtherOptions(Options):
+    dropout: float = Field(0.1, description="also an option of the model")
+
+
+def test_an_option_of_two_components_is_refused(tmp_path: Path) -> None:
+    registries = fake_registries(tmp_path)
+    with pytest.raises(ValueError, match=r"option dropout .* by OtherOptions \(shared\) and by VaeOptions \(model\)"):
+        replace(registries, shared={"shared": OtherOptions})
+    command = Command(("run", "model", "other"), lambda resolved: 0, OtherOptions)
+    with pytest.raises(ValueError, match=r"by VaeOptions \(model\) and by OtherOptions \(command other\)"):
+        replace(registries, commands={**registries.commands, "other": command})
+    apart = Command(("run", "other"), lambda resolved: 0, OtherOptions)  # never used together with a model
+    replace(registries, commands={**registries.commands, "other": apart})
+
+
+def test_a_model_that_names_no_dataloader_is_named(tmp_path: Path) -> None:
+    registries = fake_registries(tmp_path)
+    wrong = model(VaeOptions, "vea", "vae")
+    broken = replace(registries, components={**registries.components, "model": {"mine": wrong}})
+    with pytest.raises(OptionsError, match=r"model mine: there is no dataloader `vea`; did you mean `vae`\?"):
+        parse(["--model_code", "mine"], broken)
+
+
+def test_words_after_a_command_set_its_main_option(tmp_path: Path) -> None:
+    registries = fake_registries(tmp_path)
+    stats = replace(registries.commands["stats"], main_option="datasets")
+    registries = replace(registries, commands={**registries.commands, "stats": stats})
+    resolved = parse(["--mode", "stats", "ml-1m", "ml-20m"], registries)
+    assert resolved.values["datasets"] == ["ml-1m", "ml-20m"] and resolved.mode == "stats"
+    with pytest.raises(OptionsError, match="--mode train ml-1m: should be text"):
+        parse(["--mode", "train", "ml-1m"], registries)

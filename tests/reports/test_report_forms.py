@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reports import Report, ReportOptions, report
+from common.errors import UserError
+from reports import Report, ReportOptions, check_folder, free_folder, report
 
 
 def make(record: Any, **options: Any) -> Report:
@@ -120,9 +121,21 @@ def test_requested_files_are_written(record: Any, tmp_path: Path) -> None:
     folder = tmp_path / "out" / "tables"
     made = make(record, report_folder=str(folder), formats=("csv", "markdown"))
     assert made.write() == [folder / "report.csv", folder / "report.md"]
-    assert sorted(path.name for path in folder.iterdir()) == ["report.csv", "report.md"]
+    assert sorted(path.name for path in folder.iterdir()) == ["report.csv", "report.json", "report.md"]
     assert (folder / "report.md").read_text(encoding="utf-8") == made.markdown()
     assert (folder / "report.csv").read_text(encoding="utf-8") == made.csv()
+
+
+def test_no_report_replaces_one_of_other_runs(record: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    a, b, c = (record(name) for name in "abc")
+    report([str(a), str(b)], ReportOptions(report_folder=str(folder), formats=("csv",))).write()
+    check_folder(folder, [a, b, c])  # it has all of them, and one more
+    with pytest.raises(UserError, match=r"has a report of other runs: give another --report_folder, or --overwrite"):
+        check_folder(folder, [a, c])
+    assert free_folder(folder, [b, a]) == folder and free_folder(folder, [c]) == tmp_path / "out-2"
+    (folder / "report.json").unlink()
+    assert free_folder(folder, [a, b]) == tmp_path / "out-2"  # made by an earlier version
 
 
 def test_nothing_is_written_without_a_folder(record: Any) -> None:

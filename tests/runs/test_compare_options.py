@@ -6,6 +6,8 @@ import pytest
 from fake_registries import fake_registries
 
 from options import OptionsError, Registries, Resolved, parse
+from runs.commands import load_registries
+from runs.comparison.config import CompareConfig, experiment_of
 
 QUICK = """\
 # a comparison
@@ -146,3 +148,31 @@ def test_an_error_in_all_runs_is_reported_once(registries: Registries) -> None:
 
 def test_a_name_for_all_runs_is_refused(registries: Registries) -> None:
     assert "--experiment_name one: is each run's own" in faults(registries, "--templates small --experiment_name one")
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("--metrics NDCG@7", "no run of this comparison measures it; add 7 to --metric_ks"),
+        ("--metrics NDGC@10 RMSE", "did you mean `NDCG@10`"),
+        ("--metrics NDCG@10 --split random_rating --runs train_bias", "Measured: RMSE, MAE"),
+        ("--metrics Recall@5 --metric_ks 1 10", "no run of this comparison measures it"),
+    ],
+)
+def test_metrics_are_checked_before_the_first_run(line: str, named: str) -> None:
+    with pytest.raises(OptionsError) as caught:
+        parse(f"--mode compare --runs train_pop {line}".split(), load_registries())
+    assert named in str(caught.value)
+
+
+def test_metrics_that_are_measured_are_accepted() -> None:
+    for line in ("--metrics NDCG@7 --metric_ks 7 --best_metric NDCG@7", "--metrics Coverage@10 MRR", ""):
+        assert parse(f"--mode compare --runs train_pop {line}".split(), load_registries()).cells
+
+
+def test_a_run_without_randomness_has_one_seed() -> None:
+    request = ask(load_registries(), "--mode compare --runs train_pop train_als train_sas --seeds 3 4")
+    runs = [(cell.run.model_code, cell.run.seed) for cell in map(experiment_of, CompareConfig.of(request).cells)]
+    assert runs == [("pop", 3), ("als", 3), ("als", 4), ("sas", 3), ("sas", 4)]
+    request = ask(load_registries(), "--mode compare --runs train_bias --seeds 3 4")
+    assert len(CompareConfig.of(request).cells) == 2  # each seed draws a split

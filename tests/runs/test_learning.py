@@ -69,7 +69,8 @@ POPULAR: dict[str, dict[str, Any]] = {  # the same for all users
     "decay_pop": {"half_life_days": 120},
 }
 RECENT = [c for c in sorted(MODELS) if issubclass(DATALOADERS[MODELS[c].dataloader_code], RecentItemsDataloader)]
-ORDERED = [code for code in RECENT if code not in POPULAR]
+UNORDERED_RECENT = {"bpr_mf"}  # its batches have an order, which it doesn't use
+ORDERED = [code for code in RECENT if code not in {*POPULAR, *UNORDERED_RECENT}]
 RATING = [code for code in sorted(MODELS) if "ratings" in MODELS[code].needs]
 UNORDERED = [
     code for code in sorted(MODELS) if code not in {*ORDERED, *RATING, *POPULAR, "vae"}
@@ -82,6 +83,7 @@ BANDS = {  # model -> epochs, and the least NDCG@10 after them
     "hstu": (20, 0.5),
     "sas": (30, 0.4),
     "tisas": (12, 0.5),
+    "vsknn": (0, 0.25),
 }
 BAND = (40, 0.3)  # of any other that is trained; bert learns the groups long before the order within them
 LOSS_TEMPLATES = {"gbce": "train_gsas", "ce": "train_sas_ce"}

@@ -124,7 +124,7 @@ def test_users_come_from_a_file_in_its_order(vae: Path, name: str, content: str)
 
 
 def test_numeric_ids_are_found_as_text() -> None:
-    from runs.histories import places_of  # noqa: PLC0415
+    from runs.id_lists import places_of  # noqa: PLC0415
 
     numbers, texts = np.array([5, 10, 20]), np.array(["10", "x", "5"])
     assert places_of(texts, numbers).tolist() == [1, -1, 0]
@@ -149,8 +149,11 @@ def test_unknown_users_are_one_error(vae: Path, capsys: pytest.CaptureFixture[st
     ("argv", "message"),
     [
         (["--users", "nowhere.txt"], "no such file"),
+        (["--users", "all", "--items", "nowhere.txt"], "no such file"),
+        (["--users", "all", "--file_format", "lists"], "format of --histories"),
         ([], "either --users"),
-        (["--users", "all", "--histories", "x.csv"], "either --users"),
+        (["--users", "all", "--histories", __file__], "either --users"),
+        (["--histories", __file__, "--history", "test"], "for users in the data"),
         (["--users", "all", "--output", "x.txt"], ".parquet or .csv"),
         (["--histories", "nowhere.csv"], "no such file"),
         (["--users", "all", "--dataset_path", "nowhere.csv"], "no such file"),
@@ -160,7 +163,7 @@ def test_unknown_users_are_one_error(vae: Path, capsys: pytest.CaptureFixture[st
 def test_wrong_options_are_reported(
     vae: Path, argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert recommend(vae, *argv) in (1, 2)
+    assert recommend(vae, *argv) == 2
     assert message in capsys.readouterr().err
 
 
@@ -172,9 +175,9 @@ def test_an_output_is_not_overwritten_by_default(vae: Path, capsys: pytest.Captu
 
 
 def test_a_folder_without_a_run_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.run(["--mode", "recommend", "--users", "all"]) == 1
+    assert main.run(["--mode", "recommend", "--users", "all"]) == 2
     assert "--pretrained_weights" in capsys.readouterr().err
-    assert recommend(Path("nowhere"), "--users", "all") == 1
+    assert recommend(Path("nowhere"), "--users", "all") == 2
     assert "there is no run at nowhere" in capsys.readouterr().err
 
 
@@ -246,7 +249,7 @@ def test_unknown_items_are_dropped_with_a_warning(
     found = read(vae, "--histories", "new.txt", "--topk", 3)
     assert found["user"].tolist() == ["a"] * 3 + ["c"] * 3
     assert "dropped 3 interactions" in caplog.text
-    assert "1 of 3 users have no item that the model knows and get nothing: b" in caplog.text
+    assert "1 of 3 users have no item that the model knows and get nothing (see empty_histories): b" in caplog.text
     assert "for 2 of 3 users" in capsys.readouterr().out
     again = read(vae, "--histories", "new.txt", "--topk", 3, "--empty_histories", "popular")
     assert again["user"].tolist() == ["a"] * 3 + ["b"] * 3 + ["c"] * 3

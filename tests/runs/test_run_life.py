@@ -461,3 +461,23 @@ def test_a_real_command_line(place: Place) -> None:
     assert done.returncode == 0, done.stderr
     assert "NDCG@10" in done.stdout
     assert place.results()["epochs"] == 1
+
+
+def test_a_pilot_never_replaces_a_real_run(finished: Place, place: Place) -> None:
+    shutil.copytree(finished.folder / "experiments", place.folder / "experiments")
+    real = place.run_folder.rename(place.run_folder.with_name("pilot-run"))
+    before = hashes(real)
+    ended = place.run(pilot=True)
+    assert ended.code == 1 and "holds a run that is no pilot" in ended.err
+    assert hashes(real) == before
+
+
+@pytest.mark.parametrize("change", [2, 3, 4, 7])
+def test_an_overwrite_that_is_killed_leaves_no_finished_run(finished: Place, place: Place, change: int) -> None:
+    shutil.copytree(finished.folder / "experiments", place.folder / "experiments")
+    shutil.copytree(finished.folder / "Data", place.folder / "Data")
+    place.run(overwrite=True, die_at=change)
+    if (place.run_folder / "status.json").exists() and place.status()["state"] == "finished":
+        assert outcome(place.run_folder) == outcome(finished.run_folder)
+    place.run(resume_training=True, overwrite=True).ok()
+    assert outcome(place.run_folder) == outcome(finished.run_folder)
