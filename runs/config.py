@@ -166,7 +166,9 @@ def model_conflict(sections: Mapping[str, Options]) -> str | None:
     model, trainer, dataloader = MODELS[run.model_code], sections.get("trainer"), sections.get("dataloader")
     conflict = model.conflict(sections)
     if conflict is None and isinstance(trainer, TrainerOptions):
-        conflict = trainer.model_conflict(model.code, model.has_stages, model.touches_rows(sections["model"]))
+        conflict = trainer.model_conflict(
+            model.code, model.has_stages, model.touches_rows(sections["model"]), model.learns_in_parts()
+        )
     if conflict is None and isinstance(dataloader, DataloaderOptions):
         conflict = dataloader.model_conflict(model.code, model.knows_request_time(sections["model"]))
     return conflict
