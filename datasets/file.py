@@ -11,7 +11,8 @@ from common.errors import UserError
 from datasets.base import Dataset, RawInteractions
 from datasets.file_options import FileFormat, FileOptions
 from datasets.fingerprint import content_hash
-from datasets.readers.columns import ROLES, find_columns, listed, warn_about_time
+from datasets.own_split import read_with_parts
+from datasets.readers.columns import ROLES, find_columns, listed, named_column, warn_about_time
 from datasets.readers.delimited import Layout, read_delimited
 from datasets.readers.events import Condition, apply, conditions, warn_of_unread_events
 from datasets.readers.foreign import refuse_other_text
@@ -54,7 +55,7 @@ class File(Dataset[FileOptions]):
     reader_version = 5
     Options = FileOptions
     description = "your own file: CSV, TSV, Parquet, RecBole .inter, SASRec text, or one line per user; may be gzipped"
-    location_options = Dataset.location_options | {"dataset_path", "dataset_name"}
+    location_options = Dataset.location_options | {"dataset_path", "dataset_name", "validation_path", "test_path"}
 
     def name(self, options: FileOptions) -> str:
         """dataset_name, or the file's name without suffixes of formats: sales.2023 for sales.2023.csv.gz."""
@@ -64,16 +65,29 @@ class File(Dataset[FileOptions]):
         return options.dataset_name or path.name.lstrip(".") or self.code
 
     def content_key(self, options: FileOptions) -> str:
-        """The hash of the file, and `.inter` if it is a suffix, since that determines the format."""
-        if not options.dataset_path.is_file():
-            problem = "this is a folder, not a file" if options.dataset_path.is_dir() else "no such file"
-            place = "" if options.dataset_path.is_absolute() else f" (relative to {Path.cwd()})"
-            raise UserError(f"dataset_path {options.dataset_path}: {problem}{place}")
-        inter = ".inter" in options.dataset_path.suffixes
-        return content_hash(options.dataset_path, options.local_data_folder) + (".inter" if inter else "")
+        """The hash of each file, and `.inter` if it is a suffix, since that determines the format."""
+        keys = []
+        for key, path in {"dataset_path": options.dataset_path, **options.more_files}.items():
+            if not path.is_file():
+                problem = "this is a folder, not a file" if path.is_dir() else "no such file"
+                place = "" if path.is_absolute() else f" (relative to {Path.cwd()})"
+                raise UserError(f"{key} {path}: {problem}{place}")
+            inter = ".inter" if ".inter" in path.suffixes else ""
+            keys.append(content_hash(path, options.local_data_folder) + inter)
+        return "+".join(keys)
 
     def read(self, options: FileOptions) -> RawInteractions:
-        """Read the file in the given or detected format."""
+        """Read the file in the given or detected format, and those of validation and test if there are any."""
+        if not options.more_files:
+            return self._read_file(options)
+        alone = {"validation_path": None, "test_path": None}
+        return read_with_parts(
+            options,
+            options.dataset_path,
+            lambda path: self._read_file(options.model_copy(update={**alone, "dataset_path": path})),
+        )
+
+    def _read_file(self, options: FileOptions) -> RawInteractions:
         bad_rows = BadRows(options.skip_bad_rows)
         return to_interactions(
             _read_table(options, bad_rows),
@@ -129,7 +143,7 @@ def _read_parquet(options: FileOptions, wanted: dict[str, str | None]) -> RawTab
     """Read a Parquet file."""
     path = options.dataset_path
     head = parquet_head(path)
-    columns, chosen = find_columns(head, wanted, path), _conditions(options, head)
+    columns, chosen = {**find_columns(head, wanted, path), **_part_column(options, head)}, _conditions(options, head)
     _log_columns(options, "Parquet", head, columns, chosen)
     read = {**columns, **{condition.role: condition.index for condition in chosen}}
     return apply(chosen, read_parquet(path, read))
@@ -148,8 +162,8 @@ def _warn_of_preamble(path: Path) -> None:
 def _read_lists(options: FileOptions, bad_rows: BadRows) -> RawTable:
     """Read a file of one line per user. The default separator is a tab if the lines have them, else white space."""
     path = options.dataset_path
-    if options.events or options.keep:
-        raise UserError(f"{path}: lines of one user each have no columns for --events or --keep")
+    if options.events or options.keep or options.split_column:
+        raise UserError(f"{path}: lines of one user each have no columns for --events, --keep or --split_column")
     separator = options.separator or ("\t" if is_tab_separated(path) else SPACE)
     shown = NAMES.get(separator, repr(separator))
     log.info("%s is read as one line per user, split at %s: user item item ...", path, shown)
@@ -187,6 +201,7 @@ def _read_fields(
         columns = positions(guess, wanted, path)
         if file_format in ("auto", "csv") and not any(wanted.values()):
             bad_rows = replace(bad_rows, skip=False, advice=GUESSED)
+    columns |= _part_column(options, head)
     chosen = _conditions(options, head)
     how = f"text separated by {guess.separator_name}, {'with' if header else 'without'} a header"
     _log_columns(options, how, head, columns, chosen)
@@ -200,6 +215,14 @@ def _read_fields(
     if header:
         table = _drop_repeated_headers(table, {role: head.names[index] for role, index in read.items()})
     return apply(chosen, table)
+
+
+def _part_column(options: FileOptions, head: Head) -> dict[str, int]:
+    """The column that names the part of a split, if one is given."""
+    name = options.split_column
+    if name is None:
+        return {}
+    return {"part": named_column(head.names, name, "part", "--split_column", options.dataset_path)}
 
 
 def _conditions(options: FileOptions, head: Head) -> list[Condition]:

@@ -6,12 +6,12 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from common.schema import INPUT_PATH
-from datasets.base import DatasetOptions
+from datasets.own_split import OwnSplitOptions
 
 FileFormat = Literal["auto", "csv", "parquet", "inter", "sasrec", "lists"]
 
 
-class FileOptions(DatasetOptions):
+class FileOptions(OwnSplitOptions):
     """Options of the `file` dataset."""
 
     dataset_path: Path = Field(description="file of interactions", json_schema_extra=INPUT_PATH)

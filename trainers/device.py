@@ -76,11 +76,10 @@ def prepare_cpu(count: int | None) -> None:
         torch.set_num_threads(count)
 
 
-def describe_device(device: torch.device) -> str:
-    """The device as it is recorded in results, e.g. "cpu, 2 threads"."""
-    if device.type == "cuda":
-        return str(torch.cuda.get_device_name(device))
-    return f"cpu, {torch.get_num_threads()} threads"
+def describe_device(device: torch.device, workers: int = 1) -> str:
+    """The device as it is recorded in results, e.g. "cpu, 2 threads" or "cpu, 1 threads, 4 workers"."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
+    return str(name) if workers == 1 else f"{name}, {workers} workers"
 
 
 def peak_memory_mib(device: torch.device) -> float:

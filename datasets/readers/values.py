@@ -15,6 +15,7 @@ from datasets.base import RawInteractions
 from datasets.funnel import Step
 from datasets.readers.ids import PUBLISHED, IdRules, plain_integers, read_ids, read_integer_ids, text_of
 from datasets.readers.numbers import parse_numbers
+from datasets.readers.parts import read_parts
 from datasets.readers.table import BadRows, InvalidRows, RawTable
 from datasets.readers.times import parse_times
 
@@ -28,7 +29,7 @@ def to_interactions(
     rating_advice: str = "",
     ids: IdRules = PUBLISHED,
 ) -> RawInteractions:
-    """Convert the columns user, item and, if present, rating and timestamp.
+    """Convert the columns user, item and, if present, rating, timestamp and part.
 
     Parameters
     ----------
@@ -56,6 +57,8 @@ def to_interactions(
             columns[role], per_second = ticks.values, ticks.per_second
         elif role == "rating":
             columns[role] = _ratings(table, invalid, rating_advice)
+        elif role == "part":
+            columns[role] = read_parts(table, invalid)
         elif role in integer_ids:
             columns[role] = read_integer_ids(table, role, invalid)
         else:
