@@ -10,6 +10,7 @@ import torch
 
 from common import rounding
 from common.errors import UserError
+from common.words import counted
 
 try:
     import resource
@@ -70,7 +71,7 @@ def describe_device(device: torch.device) -> str:
     """The device as it is recorded in results, e.g. "cpu, 2 threads"."""
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
-    return f"cpu, {torch.get_num_threads()} threads"
+    return f"cpu, {counted(torch.get_num_threads(), 'thread')}"
 
 
 def peak_memory_mib(device: torch.device) -> float:

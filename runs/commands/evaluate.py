@@ -11,9 +11,10 @@ from runs.screen import show_metrics
 
 
 def _run(resolved: Resolved, phase: Phase) -> int:
-    results = evaluate(ExperimentConfig.of(resolved), phase)
+    config = ExperimentConfig.of(resolved)
+    results, file = evaluate(config, phase)
     title = f"{results['label']} on {results['data']['name']}, {phase} ({results['weights']})"
-    show_metrics(results[phase], title, results["protocol"]["in_words"])
+    show_metrics(results[phase], title, results["protocol"]["in_words"], config.evaluation.best_metric, file)
     return 0
 
 
