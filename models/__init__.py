@@ -5,12 +5,14 @@ from models.autorec import AutoRec, UserAutoRec
 from models.base import Dimensions, FittedModel, Model, Stage
 from models.bert import Bert
 from models.bias import Bias
+from models.bpr_mf import BPRMF
 from models.bsarec import BSARec
 from models.cdae import CDAE
 from models.decay_pop import DecayPop
 from models.ease import EASE
 from models.esas import ESAS
 from models.fmlp import FMLP
+from models.fpmc import FPMC
 from models.gru4rec import GRU4Rec
 from models.hstu import HSTU
 from models.hvamp import HVamp
@@ -39,11 +41,13 @@ MODELS: dict[str, type[Model]] = {
     "bert": Bert,
     "bias": Bias,
     "bsarec": BSARec,
+    "bpr_mf": BPRMF,
     "cdae": CDAE,
     "decay_pop": DecayPop,
     "ease": EASE,
     "esas": ESAS,
     "fmlp": FMLP,
+    "fpmc": FPMC,
     "gru4rec": GRU4Rec,
     "hstu": HSTU,
     "hvamp": HVamp,

@@ -38,6 +38,7 @@ class NextItemOptions(Options):
         description="constant that losses bce and gbce add to every logit; auto = log(beta / negatives), with beta 1 "
         "for bce, starts training at small probabilities, where the loss is least; ranks are not affected",
     )
+    sce_bucket_items: int = Field(256, ge=1, description="items in a bucket of loss sce: more = closer to ce")
     item_bias: bool = Field(False, description="add a learned constant for each item to its logits")
     normalize_logits: bool = Field(
         False,
@@ -115,6 +116,7 @@ class NextItemModel(Model):
             self.items,
             _reordered(batch.negatives, order),
             _reordered(batch.negative_log_q, order),
+            generator,
         )
         return loss.function(predictions, self.options), {}
 
@@ -146,7 +148,7 @@ def _reordered(negatives: Tensor | None, order: Tensor) -> Tensor | None:
 
 def _loss_conflict(options: NextItemOptions) -> str | None:
     """Why an option that the loss doesn't read may not be changed; None if it isn't."""
-    for key in ("logit_offset", "gbce_t"):
+    for key in ("logit_offset", "gbce_t", "sce_bucket_items"):
         value, default = getattr(options, key), NextItemOptions.model_fields[key].default
         if value != default and key not in LOSSES[options.loss].reads:
             readers = " and ".join(name for name, loss in LOSSES.items() if key in loss.reads)

@@ -15,7 +15,8 @@ from dataloaders import Dataloader
 from dataloaders.windows import Int
 from datasets import SequenceData
 from datasets.base import DatasetOptions, RawInteractions
-from datasets.file import File, FileFormat, FileOptions
+from datasets.file import File
+from datasets.file_options import FileFormat, FileOptions
 from datasets.prepare import encode_rows, prepare
 from datasets.readers.columns import ColumnError
 from runs.experiment import make_loader

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from common.words import counted
+from evaluation.evaluator import Phase
 from reports import Report
 
 ROWS = 10  # of metrics; the files have all
@@ -19,15 +21,16 @@ FIRST = (
 ALIASES = {"HR": "Recall", "MAP": "MRR"}  # equal if every user has one target
 
 
-def show_metrics(metrics: dict[str, dict[str, float]], title: str, protocol: str, best_metric: str, file: Path) -> None:
+def show_metrics(results: dict[str, Any], phase: Phase, title: str, file: Path | None = None) -> None:
     """Print the most important metrics, a row each with a column per kind of candidates, and the protocol in words.
 
     Parameters
     ----------
-    metrics : kind of candidates -> metric -> value
-    best_metric : the metric that selects the best epoch, which is always shown
-    file : has all metrics
+    results : the results of a run, with the metrics of the phase: kind of candidates -> metric -> value
+    file : has all metrics; None = the results.json that was named before
     """
+    metrics, best_metric = results[phase], results["options"]["best_metric"]
+    protocol = results["protocol"]["in_words"]
     names = dict.fromkeys(name for values in metrics.values() for name in values)
     equal = [f"{one} = {other}" for one, other in ALIASES.items() if _are_equal(one, other, metrics)]
     hidden = {one for one, other in ALIASES.items() if f"{one} = {other}" in equal}
@@ -35,7 +38,7 @@ def show_metrics(metrics: dict[str, dict[str, float]], title: str, protocol: str
     ranked = sorted(distinct, key=lambda name: (name != best_metric, _place(name)))[:ROWS]
     notes = [protocol, f"{' and '.join(equal)}, as each user has one target"] if equal else [protocol]
     if len(ranked) < len(names):
-        notes.append(f"all {counted(len(names), 'metric')}: {file}")
+        notes.append(f"all {counted(len(names), 'metric')}: {file or 'results.json'}")
     print(title)
     table = Table("metric", *metrics)
     for name in sorted(ranked, key=list(names).index):

@@ -6,6 +6,7 @@ from models.losses.next_item import (
     cross_entropy_loss,
     gbce_loss,
     sampled_softmax_loss,
+    scalable_cross_entropy_loss,
 )
 
 LOSSES: dict[str, NextItemLoss] = {
@@ -15,6 +16,12 @@ LOSSES: dict[str, NextItemLoss] = {
         gbce_loss, "bce corrected for the sampling (gSASRec)", reads=frozenset({"logit_offset", "gbce_t"})
     ),
     "sampled_ce": NextItemLoss(sampled_softmax_loss, "softmax over sampled negatives, with logQ correction"),
+    "sce": NextItemLoss(
+        scalable_cross_entropy_loss,
+        "softmax over buckets of items with large logits (for large catalogues)",
+        needs_negatives=False,
+        reads=frozenset({"sce_bucket_items"}),
+    ),
 }
 
 __all__ = ["LOSSES", "NextItemLoss"]

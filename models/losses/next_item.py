@@ -14,6 +14,7 @@ from models.layers.chunks import by_rows
 from models.layers.embedding import ItemEmbedding
 from models.layers.padding import pick_rows
 from models.losses.sampled import binary_cross_entropy, gbce_beta, sampled_softmax
+from models.losses.scalable import scalable_cross_entropy
 from models.losses.softmax import softmax_cross_entropy
 
 NEGATIVE_ENTRIES = 8_000_000  # values of negatives' embeddings in memory at once, about
@@ -30,6 +31,10 @@ class LossOptions(Protocol):
     def logit_offset(self) -> float | Literal["auto"]:
         """Constant added to every logit."""
 
+    @property
+    def sce_bucket_items(self) -> int:
+        """Items in a bucket of sce."""
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -43,6 +48,7 @@ class Predictions:
     negatives : int64 [B, L, K], [B, 1, K] shared by a window, or [1, 1, K] shared by the batch; PAD where none is left;
         None if none are drawn
     negative_log_q : of the shape of negatives: log of the probability of drawing it
+    generator : for the random draws of a loss
     """
 
     hidden: Tensor
@@ -50,6 +56,7 @@ class Predictions:
     items: ItemEmbedding
     negatives: Tensor | None = None
     negative_log_q: Tensor | None = None
+    generator: torch.Generator | None = None
 
     def sampled(self) -> SampledLogits:
         """The logits of the N targets and of their negatives."""
@@ -122,6 +129,20 @@ def cross_entropy_loss(predictions: Predictions, options: LossOptions) -> Tensor
     targets = predictions.targets.flatten()[places][:, None]  # [N, 1]
     weights = (weights / weights.sum())[:, None]  # [N, 1]
     return softmax_cross_entropy(rows, predictions.items.output_rows(), predictions.items.bias, targets, weights)
+
+
+def scalable_cross_entropy_loss(predictions: Predictions, options: LossOptions) -> Tensor:
+    """Softmax over the items of random buckets, in which logits are large (SCE)."""
+    used, items = predictions.targets > 0, predictions.items
+    assert predictions.generator is not None
+    return scalable_cross_entropy(
+        predictions.hidden[used],
+        items.output_rows(),
+        items.bias,
+        predictions.targets[used],
+        options.sce_bucket_items,
+        predictions.generator,
+    )
 
 
 def bce_loss(predictions: Predictions, options: LossOptions) -> Tensor:

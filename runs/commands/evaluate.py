@@ -11,10 +11,9 @@ from runs.screen import show_metrics
 
 
 def _run(resolved: Resolved, phase: Phase) -> int:
-    config = ExperimentConfig.of(resolved)
-    results, file = evaluate(config, phase)
+    results, file = evaluate(ExperimentConfig.of(resolved), phase)
     title = f"{results['label']} on {results['data']['name']}, {phase} ({results['weights']})"
-    show_metrics(results[phase], title, results["protocol"]["in_words"], config.evaluation.best_metric, file)
+    show_metrics(results, phase, title, file)
     return 0
 
 

@@ -7,12 +7,14 @@ import math
 import pytest
 import torch
 
+from models.losses import scalable
 from models.losses.sampled import (
     bayesian_personalized_ranking,
     binary_cross_entropy,
     gbce_beta,
     sampled_softmax,
 )
+from models.losses.scalable import scalable_cross_entropy
 
 DOUBLE = torch.float64
 
@@ -60,6 +62,55 @@ def test_bpr_equals_its_formula() -> None:
     positive, negatives = logits(5), logits(5, 3)
     plain = -torch.log((positive[:, None] - negatives).sigmoid()).mean(1)
     torch.testing.assert_close(bayesian_personalized_ranking(positive, negatives), plain)
+
+
+def test_sce_with_everything_in_each_bucket_is_the_full_softmax() -> None:
+    hidden, rows, bias = logits(4, 5), logits(9, 5), logits(9)
+    targets = torch.tensor([3, 8, 1, 3])
+    full = hidden @ rows.T + bias
+    full[:, 0] = -torch.inf
+    for given in (bias, None):
+        loss = scalable_cross_entropy(hidden, rows, given, targets, 8, torch.Generator().manual_seed(0))
+        expected = torch.nn.functional.cross_entropy(full if given is not None else full - bias, targets)
+        torch.testing.assert_close(loss, expected)
+
+
+@pytest.mark.parametrize("at_once", [10**9, 1])
+def test_sce_equals_its_formula(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One bucket, state and item at a time."""
+    monkeypatch.setattr(scalable, "LOGITS", at_once)
+    hidden, rows = logits(100, 5).requires_grad_(), (logits(41, 5) * 0.7).requires_grad_()
+    targets = torch.arange(100) % 40 + 1
+    loss = scalable_cross_entropy(hidden, rows, None, targets, 6, torch.Generator().manual_seed(3))
+    buckets = 20  # 2 sqrt(100)
+    mixtures = torch.randn(buckets, 100, dtype=DOUBLE, generator=torch.Generator().manual_seed(3)) @ hidden
+    worst: dict[int, torch.Tensor] = {}
+    for centre in mixtures:
+        for state in (hidden @ centre).argsort(descending=True)[:buckets].tolist():
+            items = [i + 1 for i in (rows[1:] @ centre).argsort(descending=True)[:6].tolist()]
+            candidates = [int(targets[state]), *(i for i in items if i != targets[state])]
+            scores = torch.stack([rows[i] @ hidden[state] for i in candidates])
+            found = scores.logsumexp(0) - scores[0]
+            worst[state] = max(worst.get(state, found), found)
+    assert 20 < len(worst) < 100
+    expected = torch.stack(list(worst.values())).mean()
+    torch.testing.assert_close(loss, expected)
+    for own, other in zip(
+        torch.autograd.grad(loss, (hidden, rows)), torch.autograd.grad(expected, (hidden, rows)), strict=True
+    ):
+        torch.testing.assert_close(own, other)
+
+
+def test_sce_never_exceeds_the_full_softmax() -> None:
+    hidden, rows, targets = logits(50, 5), logits(201, 5), torch.randint(1, 201, (50,))
+    full = hidden @ rows.T
+    full[:, 0] = -torch.inf
+    largest = torch.nn.functional.cross_entropy(full, targets, reduction="none").sort(descending=True).values
+    previous = 0.0
+    for items in (1, 20, 200):
+        loss = scalable_cross_entropy(hidden, rows, None, targets, items, torch.Generator().manual_seed(0)).item()
+        assert previous < loss <= largest.max()
+        previous = loss
 
 
 def test_extreme_logits_and_absent_negatives_stay_finite() -> None:

@@ -318,6 +318,8 @@ def test_the_logit_offset_changes_losses_and_no_scores(loss: str) -> None:
         ("sas", {"loss": "sampled_ce", "logit_offset": -1.0}, {"train_negative_sample_size": 3}, "not with sampled_ce"),
         ("sas", {"loss": "ce", "logit_offset": "auto"}, {}, "loss bce and gbce, not with ce"),
         ("sas", {"loss": "bce", "gbce_t": 0.5}, {"train_negative_sample_size": 1}, "loss gbce, not with bce"),
+        ("sas", {"loss": "sce"}, {"train_negative_sample_size": 3}, "uses no negatives"),
+        ("sas", {"loss": "ce", "sce_bucket_items": 9}, {}, "loss sce, not with ce"),
         ("sas", {"loss": "ce"}, {"request_time": "last"}, "request_time last has no effect"),
         ("tisas", {}, {"request_time": "last"}, "request_time last has no effect"),
         ("hstu", {}, {"request_time": "last"}, "request_time last has no effect"),
