@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -13,6 +14,7 @@ from common.words import counted
 from evaluation.evaluator import Phase
 from reports import Report
 
+PIPE_WIDTH = 100  # characters
 ROWS = 10  # of metrics; the files have all
 FIRST = (
     *("NDCG@10", "Recall@10", "NDCG@20", "Recall@20", "NDCG@5", "Recall@5"),
@@ -75,6 +77,7 @@ def show_next_steps(folder: Path) -> None:
 
 
 def show_report(report: Report) -> None:
-    """Print a report's tables, as wide as the terminal."""
+    """Print a report's tables, as wide as the terminal; in a pipe, as wide as the variable COLUMNS says, or 100."""
     console = Console()
-    print(report.terminal(console.width if console.is_terminal else None, colour=console.is_terminal))
+    width = console.width if console.is_terminal else shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
+    print(report.terminal(width, colour=console.is_terminal))

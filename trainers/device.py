@@ -79,11 +79,8 @@ def prepare_cpu(count: int | None) -> None:
 
 def describe_device(device: torch.device, workers: int = 1) -> str:
     """The device as it is recorded in results, e.g. "cpu, 2 threads" or "cpu, 1 thread, 4 workers"."""
-    name = (
-        torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else f"cpu, {counted(torch.get_num_threads(), 'thread')}"
-    )
+    threads = counted(torch.get_num_threads(), "thread")
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {threads}"
     return str(name) if workers == 1 else f"{name}, {workers} workers"
 
 

@@ -12,13 +12,14 @@ from runs.screen import show_metrics
 NAMES = ("Recall", "HR", "Precision", "NDCG", "MRR", "MAP")
 
 
-def metrics(**other: float) -> dict[str, dict[str, float]]:
+def results(best_metric: str, **other: float) -> dict[str, Any]:
     full = {f"{name}@{k}": k / 100 for k in (1, 5, 10, 20, 50) for name in NAMES} | {"MRR": 0.3} | other
-    return {"full": full, "popular": {name: value / 2 for name, value in full.items()}}
+    metrics = {"full": full, "popular": {name: value / 2 for name, value in full.items()}}
+    return {"test": metrics, "options": {"best_metric": best_metric}, "protocol": {"in_words": "leave_one_out"}}
 
 
 def test_ten_rows_of_metrics_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    show_metrics(metrics(), "ESAPR on films, test", "leave_one_out", "Precision@50", Path("runs/x/results.json"))
+    show_metrics(results("Precision@50"), "test", "ESAPR on films, test", Path("runs/x/results.json"))
     out = capsys.readouterr().out
     rows = [line.split()[1] for line in out.splitlines() if line.startswith("│")]
     assert len(rows) == 10 and {"NDCG@10", "Recall@10", "MRR", "Precision@50"} <= set(rows)
@@ -28,7 +29,7 @@ def test_ten_rows_of_metrics_are_shown(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_metrics_that_differ_are_not_called_equal(capsys: pytest.CaptureFixture[str]) -> None:
-    show_metrics(metrics(**{"HR@10": 0.9}), "t", "ratio", "HR@10", Path("r.json"))
+    show_metrics(results("HR@10", **{"HR@10": 0.9}), "test", "title")
     out = capsys.readouterr().out
     assert "HR = Recall" not in out and "MAP = MRR" in out and "HR@10" in out
 
