@@ -1,6 +1,5 @@
 """Train, evaluate and compare sequential recommenders: `python main.py --help`."""
 
-import os
 import re
 import sys
 
@@ -9,11 +8,17 @@ NOT_INSTALLED = "is not installed. Install the requirements: pip install -r requ
 try:
     import options
     from common.errors import UserError, is_user_facing
+    from common.interrupts import end_at_once_when_interrupted, handle_sigterm_as_interrupt
+    from common.screen import open_screens
+    from common.texts import shown
     from runs.without_torch import PROJECT, StandInError, refuse_torch, without_torch
 except ModuleNotFoundError as missing:
     sys.exit(f"error: {missing.name} {NOT_INSTALLED}")
+except KeyboardInterrupt:
+    sys.exit(130)
 
 WRITABLE = "\nChoose folders that you may write to: --experiment_root for runs, --local_data_folder for data"
+LONGEST_MESSAGE = 20_000  # characters
 OUT_OF_MEMORY = "allocate memory|out of memory|calculation overflowed"  # torch has no class of its own for the CPU's
 
 
@@ -68,6 +73,7 @@ def _explain(error: BaseException) -> tuple[str, int] | None:
 
 def run(argv: list[str]) -> int:
     """Run the command that the command line asks for; returns the exit code."""
+    before, sys.argv = sys.argv, ["main.py", *argv]  # what runs record, and what their processes inherit
     try:
         return _run(argv)
     except options.HelpRequested as asked:
@@ -77,19 +83,30 @@ def run(argv: list[str]) -> int:
         explained = _explain(error)
         if explained is None:
             raise
-        print(explained[0], file=sys.stderr)
+        print(shown(explained[0], LONGEST_MESSAGE), file=sys.stderr)
         return explained[1]
+    finally:
+        sys.argv = before
 
 
 def main() -> int:
-    """`run` on the process's own command line; a closed output (`| head`) is no error."""
+    """`run` on the process's own command line. An output that can't be written doesn't stop it, but is reported."""
+    output = open_screens()
+    handle_sigterm_as_interrupt()
     try:
-        code = run(sys.argv[1:])
-        sys.stdout.flush()
+        try:
+            code = run(sys.argv[1:])
+            sys.stdout.flush()
+        finally:
+            end_at_once_when_interrupted()
+    except KeyboardInterrupt:  # a second one, while the first was handled
+        code = 130
+    if output is None or output.failure is None:
         return code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(output.failure, BrokenPipeError):  # `| head`
         return 141
+    print(f"error: the output couldn't be written: {output.failure}", file=sys.stderr)
+    return code or 1
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
+LONGEST_NAME = 100  # characters of a name that is compared with others
 SYNONYMS = {  # common names for what is called differently here
     "gpu": "cuda",
     "batch_size": "train_batch_size",
@@ -53,6 +54,8 @@ def is_user_facing(error: BaseException) -> bool:
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """Suggest the closest of `names`, as "did you mean `x`?"; an empty string if none is close."""
+    if len(name) > LONGEST_NAME:
+        return ""
     known = {candidate.lower().replace("-", "_"): candidate for candidate in names}
     known |= {other: known[word] for other, word in SYNONYMS.items() if word in known and other not in known}
     match = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1, cutoff=0.6)

@@ -1,4 +1,4 @@
-"""Handling of Ctrl-C (SIGINT)."""
+"""Handling of Ctrl-C (SIGINT), and of SIGTERM, which batch systems and containers send before they kill."""
 
 from __future__ import annotations
 
@@ -8,19 +8,36 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+
 
 @contextmanager
 def interrupts_go_to(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Call `handler` on Ctrl-C while the block runs.
+    """Call `handler` on Ctrl-C and SIGTERM while the block runs.
 
-    Does nothing outside the main thread, or if the process ignores SIGINT, as shells set it for background jobs.
+    Does nothing outside the main thread, or for a signal that the process ignores, as shells set SIGINT for background
+    jobs.
     """
-    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    if ignored or threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = signal.signal(signal.SIGINT, handler)
+    heard = [number for number in INTERRUPTS if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, handler) for number in heard}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if previous is None else previous)
+        for number, before in previous.items():
+            signal.signal(number, signal.SIG_DFL if before is None else before)
+
+
+def handle_sigterm_as_interrupt() -> None:
+    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def end_at_once_when_interrupted() -> None:
+    """Let Ctrl-C and SIGTERM end the process without a traceback, for when its work is done."""
+    for number in INTERRUPTS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)

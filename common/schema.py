@@ -75,11 +75,27 @@ class Options(BaseModel):
 
     @field_validator("*")
     @classmethod
+    def _has_no_nul(cls, value: Any) -> Any:
+        if _has_nul(value):
+            raise ValueError("Input should be text without NUL bytes")
+        return value
+
+    @field_validator("*")
+    @classmethod
     def _fits_64_bits(cls, value: Any) -> Any:
         numbers = value if isinstance(value, list | tuple) else [value]
         if any(isinstance(number, int) and abs(number) >= 2**63 for number in numbers):
             raise ValueError("Input should be an integer of 64 bits at most")
         return value
+
+
+def _has_nul(value: Any) -> bool:
+    """Whether a text, or one within lists and mappings, has a NUL byte, which no path can have."""
+    if isinstance(value, str | Path):
+        return "\0" in str(value)
+    if isinstance(value, dict):
+        return any(map(_has_nul, [*value, *value.values()]))
+    return isinstance(value, list | tuple | set | frozenset) and any(map(_has_nul, value))
 
 
 def options_with_role(*roles: Role) -> frozenset[str]:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 LONGEST_PART = 200  # bytes of UTF-8; file systems allow 255, and some characters are added
 
 
@@ -17,6 +18,16 @@ def path_part(text: str, default: str) -> str:
         return part
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{part.encode()[: LONGEST_PART - 9].decode(errors='ignore')}-{digest}"
+
+
+def shown(text: str, longest: int) -> str:
+    """Return `text` for a screen or a log, with its lines: control characters are written as `\\x1b`.
+
+    A text of more than `longest` characters is cut.
+    """
+    if len(text) > longest:
+        text = f"{text[:longest]} ... ({len(text):,} characters)"
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def printable(text: str) -> str:

@@ -89,10 +89,13 @@ class Dataloader(ABC):
         for rows in self.epoch_batches(generator):
             yield self.training_batch(self.windows.take(rows), generator)
 
-    def evaluation(self, heldout: Heldout, batch_size: int) -> Iterator[EvalBatch]:
-        """Batches of held-out users. Histories of similar length share a batch, which reduces padding."""
+    def evaluation(self, heldout: Heldout, batch_size: int, skipped: int = 0, every: int = 1) -> Iterator[EvalBatch]:
+        """Batches of held-out users. Histories of similar length share a batch, which reduces padding.
+
+        With `skipped` and `every`: batch number `skipped` (from 0), and every `every`-th after it.
+        """
         rows = np.argsort(heldout.input_end - heldout.input_start, kind="stable")
-        for first in range(0, len(rows), batch_size):
+        for first in range(skipped * batch_size, len(rows), every * batch_size):
             yield self._evaluation_batch(heldout, rows[first : first + batch_size])
 
     def _evaluation_batch(self, heldout: Heldout, rows: Int) -> EvalBatch:

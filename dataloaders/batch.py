@@ -53,9 +53,12 @@ class Batch:
         """Split into parts of at most about `positions` input positions, each trimmed to its longest window."""
         count, length = self.items.shape
         most = max(1, positions // max(1, length))  # rows in a part
-        if most >= count:
-            return [self]
-        rows = -(-count // -(-count // most))
+        return [self] if most >= count else self.dealt(-(-count // most))
+
+    def dealt(self, parts: int) -> list[Batch]:
+        """Split into at most this many parts of about as many windows, each trimmed to its longest window."""
+        count = len(self.items)
+        rows = -(-count // min(parts, count))
         return [self._part(slice(first, first + rows)) for first in range(0, count, rows)]
 
     def _part(self, rows: slice) -> Batch:

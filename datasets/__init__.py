@@ -20,6 +20,7 @@ from datasets.movielens import (
 from datasets.sequence_data import PAD, Heldout, SequenceData, Split, with_hash
 from datasets.sessions import RetailRocket, Yoochoose
 from datasets.splits.base import SplitMaker
+from datasets.splits.files import Files
 from datasets.splits.global_time import GlobalTime
 from datasets.splits.leave_one_out import LeaveOneOut
 from datasets.splits.random_rating import RandomRating
@@ -55,6 +56,7 @@ SPLITS: dict[str, type[SplitMaker[Any]]] = {
     "global_time": GlobalTime,
     "ratio": Ratio,
     "random_rating": RandomRating,
+    "files": Files,
     "strong_generalization": StrongGeneralization,
 }
 

@@ -81,7 +81,8 @@ class RawInteractions:
 
     Attributes
     ----------
-    frame : columns `user` and `item` (int64 or str) and, if available, `rating` (float32) and `timestamp` (int64)
+    frame : columns `user` and `item` (int64 or str) and, if available, `rating` (float32), `timestamp` (int64) and
+        `part` (0 training, 1 validation, 2 test)
     ticks_per_second : unit of `timestamp`: 1 = seconds, 1000 = milliseconds, ...
     funnel : the steps of reading that dropped rows
     """

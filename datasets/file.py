@@ -1,18 +1,24 @@
 """The user's own file of interactions: CSV, TSV, Parquet, RecBole's .inter, SASRec's text, or one line per user."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+import numpy as np
+import pyarrow.compute as pc
 
 from common.errors import UserError
-from common.schema import INPUT_PATH
-from datasets.base import Dataset, DatasetOptions, RawInteractions
+from datasets.base import Dataset, RawInteractions
+from datasets.file_options import FileFormat, FileOptions
 from datasets.fingerprint import content_hash
-from datasets.readers.columns import ROLES, find_columns, warn_without_time
+from datasets.own_split import read_with_parts
+from datasets.readers.columns import ROLES, find_columns, listed, named_column, warn_about_time
 from datasets.readers.delimited import Layout, read_delimited
-from datasets.readers.parquet import MAGIC, read_parquet
+from datasets.readers.events import Condition, apply, conditions, warn_of_unread_events
+from datasets.readers.foreign import refuse_other_text
+from datasets.readers.head import Head
+from datasets.readers.ids import MISSING, IdRules
+from datasets.readers.parquet import MAGIC, parquet_head, read_parquet
 from datasets.readers.sniff import (
     HIGH_SHARE,
     LINE_END,
@@ -21,83 +27,35 @@ from datasets.readers.sniff import (
     Guess,
     has_header,
     is_tab_separated,
+    numbered,
     positions,
     sniff,
 )
 from datasets.readers.table import BadRows, RawTable
-from datasets.readers.text import TextBytes
+from datasets.readers.text import TextBytes, read_sample
 from datasets.readers.tokens import read_lists, read_rows
-from datasets.readers.values import MISSING, to_interactions
+from datasets.readers.values import to_interactions
 from datasets.sequence_data import SequenceData
 
 log = logging.getLogger(__name__)
 
-FileFormat = Literal["auto", "csv", "parquet", "inter", "sasrec", "lists"]
 SUFFIXES = (".gz", ".csv", ".tsv", ".txt", ".dat", ".inter", ".parquet", ".ratings")
 MISSING_IN_FILES = (*MISSING, "null", "NA", "N/A", "n/a", "#N/A", "None")
+GUESSED = (
+    "as there is no header, the columns are guessed, which fails if rows differ: name them with --user_column 1, "
+    "--item_column 2 etc.; then --skip_bad_rows true drops and counts bad rows"
+)
 MIN_REPEAT_RATE = 0.01  # share of repeated interactions above which the data has repeat consumption
-
-
-class FileOptions(DatasetOptions):
-    """Options of the `file` dataset."""
-
-    dataset_path: Path = Field(description="file of interactions", json_schema_extra=INPUT_PATH)
-    dataset_name: str | None = Field(
-        None,
-        pattern=r"^[^/\\\x00-\x1f]+$",
-        description="name of the dataset in results; null = the file's name without suffixes",
-    )
-    file_format: FileFormat = Field(
-        "auto",
-        description="csv: delimited text; inter: RecBole; sasrec: `user item` per line; lists: `user item item ...`",
-    )
-    separator: str | None = Field(
-        None, description="field separator of a text file, e.g. ',', '\\t' (a tab) or '::'; null = detect"
-    )
-    quoted: bool | None = Field(
-        None, description="whether fields may be in double quotes; null = yes, but in a TSV only within one line"
-    )
-    has_header: bool | None = Field(None, description="whether the first row names the columns; null = detect")
-    user_column: str | None = Field(
-        None, description="name of the user column, or its position (from 1) if there is no header; null = detect"
-    )
-    item_column: str | None = Field(None, description="name or position of the item column; null = detect")
-    rating_column: str | None = Field(
-        None, description="name or position of the rating column; null = detect; '' = ignore ratings"
-    )
-    timestamp_column: str | None = Field(
-        None, description="name or position of the timestamp column; null = detect; '' = ignore timestamps"
-    )
-    timestamp_format: str | None = Field(
-        None, description="s, ms, us, ns, or a strptime pattern such as '%d/%m/%Y %H:%M'; null = detect"
-    )
-    skip_bad_rows: bool = Field(False, description="drop and count malformed rows instead of stopping at the first")
-    items_repeat: bool | None = Field(
-        None, description="whether users consume items again (sets filter_seen's default); null = judge from the data"
-    )
-
-    @field_validator("separator")
-    @classmethod
-    def _check_separator(cls, separator: str | None, info: ValidationInfo) -> str | None:
-        """Check the separator; a backslash followed by t means a tab."""
-        if separator is None or separator == "::":
-            return separator
-        separator = "\t" if separator == "\\t" else separator
-        if len(separator) != 1 or separator in "\0\r\n":
-            raise ValueError("should be one character, \\t for a tab, or ::")
-        if not separator.isascii() and info.data.get("file_format") != "lists":
-            raise ValueError("should be an ASCII character, unless file_format is lists")
-        return separator
 
 
 class File(Dataset[FileOptions]):
     """Interactions in a file of the user's. Without timestamps, the rows are assumed to be in time order."""
 
     code = "file"
-    reader_version = 4
+    reader_version = 5
     Options = FileOptions
     description = "your own file: CSV, TSV, Parquet, RecBole .inter, SASRec text, or one line per user; may be gzipped"
-    location_options = Dataset.location_options | {"dataset_path", "dataset_name"}
+    location_options = Dataset.location_options | {"dataset_path", "dataset_name", "validation_path", "test_path"}
 
     def name(self, options: FileOptions) -> str:
         """dataset_name, or the file's name without suffixes of formats: sales.2023 for sales.2023.csv.gz."""
@@ -107,22 +65,35 @@ class File(Dataset[FileOptions]):
         return options.dataset_name or path.name.lstrip(".") or self.code
 
     def content_key(self, options: FileOptions) -> str:
-        """The hash of the file, and `.inter` if it is a suffix, since that determines the format."""
-        if not options.dataset_path.is_file():
-            problem = "this is a folder, not a file" if options.dataset_path.is_dir() else "no such file"
-            place = "" if options.dataset_path.is_absolute() else f" (relative to {Path.cwd()})"
-            raise UserError(f"dataset_path {options.dataset_path}: {problem}{place}")
-        inter = ".inter" in options.dataset_path.suffixes
-        return content_hash(options.dataset_path, options.local_data_folder) + (".inter" if inter else "")
+        """The hash of each file, and `.inter` if it is a suffix, since that determines the format."""
+        keys = []
+        for key, path in {"dataset_path": options.dataset_path, **options.more_files}.items():
+            if not path.is_file():
+                problem = "this is a folder, not a file" if path.is_dir() else "no such file"
+                place = "" if path.is_absolute() else f" (relative to {Path.cwd()})"
+                raise UserError(f"{key} {path}: {problem}{place}")
+            inter = ".inter" if ".inter" in path.suffixes else ""
+            keys.append(content_hash(path, options.local_data_folder) + inter)
+        return "+".join(keys)
 
     def read(self, options: FileOptions) -> RawInteractions:
-        """Read the file in the given or detected format."""
+        """Read the file in the given or detected format, and those of validation and test if there are any."""
+        if not options.more_files:
+            return self._read_file(options)
+        alone = {"validation_path": None, "test_path": None}
+        return read_with_parts(
+            options,
+            options.dataset_path,
+            lambda path: self._read_file(options.model_copy(update={**alone, "dataset_path": path})),
+        )
+
+    def _read_file(self, options: FileOptions) -> RawInteractions:
         bad_rows = BadRows(options.skip_bad_rows)
         return to_interactions(
             _read_table(options, bad_rows),
             bad_rows,
             time_format=options.timestamp_format,
-            missing=MISSING_IN_FILES,
+            ids=IdRules(MISSING_IN_FILES, foreign=True),
             rating_advice=" (to ignore ratings, give --rating_column '')",
         )
 
@@ -147,7 +118,8 @@ def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:
     wanted = {role: getattr(options, f"{role}_column") for role in ROLES}
     file_format = _format(options)
     if file_format == "parquet":
-        return read_parquet(path, wanted)
+        return _read_parquet(options, wanted)
+    refuse_other_text(path, read_sample(path)[0])
     _warn_of_preamble(path)
     separator = options.separator
     if file_format == "inter":
@@ -167,6 +139,16 @@ def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:
     return _read_fields(options, file_format, guess, wanted, bad_rows)
 
 
+def _read_parquet(options: FileOptions, wanted: dict[str, str | None]) -> RawTable:
+    """Read a Parquet file."""
+    path = options.dataset_path
+    head = parquet_head(path)
+    columns, chosen = {**find_columns(head, wanted, path), **_part_column(options, head)}, _conditions(options, head)
+    _log_columns(options, "Parquet", head, columns, chosen)
+    read = {**columns, **{condition.role: condition.index for condition in chosen}}
+    return apply(chosen, read_parquet(path, read))
+
+
 def _warn_of_preamble(path: Path) -> None:
     """Warn which lines at the start of the file are not read."""
     with TextBytes(path) as text:
@@ -180,6 +162,8 @@ def _warn_of_preamble(path: Path) -> None:
 def _read_lists(options: FileOptions, bad_rows: BadRows) -> RawTable:
     """Read a file of one line per user. The default separator is a tab if the lines have them, else white space."""
     path = options.dataset_path
+    if options.events or options.keep or options.split_column:
+        raise UserError(f"{path}: lines of one user each have no columns for --events, --keep or --split_column")
     separator = options.separator or ("\t" if is_tab_separated(path) else SPACE)
     shown = NAMES.get(separator, repr(separator))
     log.info("%s is read as one line per user, split at %s: user item item ...", path, shown)
@@ -209,26 +193,61 @@ def _read_fields(
     header = options.has_header
     if header is None:
         header = file_format == "inter" or has_header(guess, wanted)
-    width = guess.width
     if header:
-        names = [name.strip() for name in guess.rows[0]]
-        columns = find_columns(names, wanted, path)
-        width = len(names)
-        shown = {role: names[index] for role, index in columns.items()}
+        head = Head([name.strip() for name in guess.rows[0]], guess.rows[1:])
+        columns = find_columns(head, wanted, path)
     else:
+        head = numbered(guess)
         columns = positions(guess, wanted, path)
-        names = [str(number) for number in range(1, width + 1)]
-        shown = {role: f"column {index + 1}" for role, index in columns.items()}
-    log.info(
-        "%s is read as text separated by %s, %s a header: %s",
-        path,
-        guess.separator_name,
-        "with" if header else "without",
-        ", ".join(f"{role} = {name}" for role, name in shown.items()),
-    )
-    warn_without_time(names, wanted, columns, path)
+        if file_format in ("auto", "csv") and not any(wanted.values()):
+            bad_rows = replace(bad_rows, skip=False, advice=GUESSED)
+    columns |= _part_column(options, head)
+    chosen = _conditions(options, head)
+    how = f"text separated by {guess.separator_name}, {'with' if header else 'without'} a header"
+    _log_columns(options, how, head, columns, chosen)
+    read = {**columns, **{condition.role: condition.index for condition in chosen}}
     if guess.separator == SPACE:
-        return read_rows(path, width, columns, header, bad_rows)
-    quoted = False if guess.separator == "::" else options.quoted
-    layout = Layout(guess.separator, width, header, guess.encoding, quoted)
-    return read_delimited(path, layout, columns, bad_rows)
+        table = read_rows(path, len(head.names), read, header, bad_rows)
+    else:
+        quoted = False if guess.separator == "::" else options.quoted
+        layout = Layout(guess.separator, len(head.names), header, guess.encoding, quoted)
+        table = read_delimited(path, layout, read, bad_rows)
+    if header:
+        table = _drop_repeated_headers(table, {role: head.names[index] for role, index in read.items()})
+    return apply(chosen, table)
+
+
+def _part_column(options: FileOptions, head: Head) -> dict[str, int]:
+    """The column that names the part of a split, if one is given."""
+    name = options.split_column
+    if name is None:
+        return {}
+    return {"part": named_column(head.names, name, "part", "--split_column", options.dataset_path)}
+
+
+def _conditions(options: FileOptions, head: Head) -> list[Condition]:
+    """The conditions on the rows."""
+    return conditions(head, options.event_column, options.events, options.keep, options.dataset_path)
+
+
+def _log_columns(options: FileOptions, how: str, head: Head, columns: dict[str, int], chosen: list[Condition]) -> None:
+    """Log how the file is read, with the meaning of its columns, and warn of what may be wrong with that."""
+    path, wanted = options.dataset_path, {role: getattr(options, f"{role}_column") for role in ROLES}
+    used = {*columns.values(), *(condition.index for condition in chosen)}
+    unread = [name for index, name in enumerate(head.names) if index not in used]
+    roles = ", ".join(f"{role} = {head.names[index]}" for role, index in columns.items())
+    log.info("%s is read as %s: %s%s", path, how, roles, f"; not read: {listed(unread)}" if unread else "")
+    warn_about_time(head, wanted, columns, path)
+    warn_of_unread_events(head, columns, chosen, options.event_column, path)
+
+
+def _drop_repeated_headers(table: RawTable, names: dict[str, str]) -> RawTable:
+    """The table without rows that repeat the header, as files with headers that were joined have."""
+    repeated = np.ones(table.num_rows, dtype=bool)
+    for role, name in names.items():
+        text = pc.utf8_trim(table.columns[role], characters=" \t\ufeff")
+        repeated &= np.asarray(pc.equal(text, name).to_numpy(), dtype=bool)
+        if not repeated.any():
+            return table
+    log.warning("%s: dropped %d rows that repeat the header", table.path, np.count_nonzero(repeated))
+    return table.keep(~repeated, "drop rows that repeat the header")

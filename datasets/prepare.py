@@ -71,7 +71,8 @@ def encode_rows(frame: pd.DataFrame, ticks_per_second: int = 1) -> Rows:
 
     Parameters
     ----------
-    frame : columns user and item (int64 or str), optionally rating (float) and timestamp (int64 ticks), in file order
+    frame : columns user and item (int64 or str), optionally rating (float), timestamp (int64 ticks) and part (0, 1 or
+        2: training, validation, test), in file order
     ticks_per_second : unit of timestamp
     """
     users, user_ids = encode(frame["user"])
@@ -84,6 +85,7 @@ def encode_rows(frame: pd.DataFrame, ticks_per_second: int = 1) -> Rows:
         user_ids=user_ids,
         item_ids=item_ids,
         ticks_per_second=ticks_per_second,
+        parts=frame["part"].to_numpy(dtype=np.int8) if "part" in frame else None,
     )
 
 
@@ -120,6 +122,7 @@ def prepare(rows: Rows, rules: Rules, *, name: str, funnel: Funnel = ()) -> Sequ
         No interactions are left, or a rule needs ratings or timestamps that the data lacks.
     """
     _check_rules(rows, rules, name)
+    before = _part_sizes(rows)
     steps = _Steps(rows, funnel)
     _filter_values(rows, rules, steps)
     if rules.drop_copies:
@@ -162,7 +165,9 @@ def prepare(rows: Rows, rules: Rules, *, name: str, funnel: Funnel = ()) -> Sequ
         hash="",
         repeats=False,
         funnel=steps.funnel,
+        parts=rows.parts,
     )
+    _warn_of_lost_parts(before, _part_sizes(rows), name)
     copies = exact_copies(data)
     if copies:
         log.info(
@@ -173,6 +178,21 @@ def prepare(rows: Rows, rules: Rules, *, name: str, funnel: Funnel = ()) -> Sequ
             data.num_interactions,
         )
     return with_hash(replace(data, copies=copies, repeat_rate=repeat_rate(data, copies)))
+
+
+def _part_sizes(rows: Rows) -> list[int]:
+    """Number of validation and of test rows."""
+    return [] if rows.parts is None else np.bincount(rows.parts, minlength=3)[1:].tolist()
+
+
+def _warn_of_lost_parts(before: list[int], after: list[int], name: str) -> None:
+    """Warn if rows were dropped from a split that comes with the data."""
+    if before != after:
+        log.warning(
+            "%s: %d of %d validation rows and %d of %d test rows were dropped. To keep your own split as it is: "
+            "--min_uc 0 --min_sc 0 --min_rating null",
+            *(name, before[0] - after[0], before[0], before[1] - after[1], before[1]),
+        )
 
 
 def _check_rules(rows: Rows, rules: Rules, name: str) -> None:

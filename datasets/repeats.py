@@ -39,11 +39,11 @@ def _distinct(keys: IntArray) -> int:
 
 
 def drop_exact_copies(rows: Rows) -> None:
-    """Drop rows with the user, the item and the second of an earlier row."""
+    """Drop rows with the user, the item, the second (and the part) of an earlier row."""
     seconds = rows.seconds()
     order = time_order(rows.users, rows.items, seconds, "item")  # copies are neighbours, in the order of the rows
     same = np.ones(max(len(order) - 1, 0), dtype=bool)
-    for column in (rows.users, rows.items, seconds):
+    for column in (rows.users, rows.items, seconds, rows.parts):
         if column is not None:
             ordered = column[order]
             same &= ordered[1:] == ordered[:-1]

@@ -23,6 +23,7 @@ class Rows:
     ratings : float32 [rows], or None without ratings
     user_ids, item_ids : sorted original ids; some may not occur in the rows
     ticks_per_second : unit of `ticks`
+    parts : int8 [rows], 0 training, 1 validation, 2 test; None if the data doesn't come with its split
     """
 
     users: Codes
@@ -32,6 +33,7 @@ class Rows:
     user_ids: npt.NDArray[np.generic]
     item_ids: npt.NDArray[np.generic]
     ticks_per_second: int = 1
+    parts: npt.NDArray[np.int8] | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -42,6 +44,7 @@ class Rows:
         self.items = self.items[places]
         self.ticks = None if self.ticks is None else self.ticks[places]
         self.ratings = None if self.ratings is None else self.ratings[places]
+        self.parts = None if self.parts is None else self.parts[places]
 
     def keep_where(self, mask: npt.NDArray[np.bool_]) -> None:
         """Keep the rows where the mask is true."""
@@ -68,7 +71,7 @@ def filter_rows(rows: Rows, min_uc: int, min_sc: int, mode: Literal["core", "onc
 
 
 def merge_repeats(rows: Rows, how: Repeats) -> None:
-    """Merge a user's rows with the same item into one. Each user's rows must be in time order.
+    """Merge a user's rows with the same item (and part) into one. Each user's rows must be in time order.
 
     Parameters
     ----------
@@ -79,6 +82,8 @@ def merge_repeats(rows: Rows, how: Repeats) -> None:
     if how == "keep" or len(rows) == 0:
         return
     pair = rows.users.astype(np.int64) * len(rows.item_ids) + rows.items
+    if rows.parts is not None:
+        pair = 3 * pair + rows.parts
     order = np.argsort(pair, kind="stable")
     pair = pair[order]
     begins = np.flatnonzero(np.concatenate(([True], pair[1:] != pair[:-1])))

@@ -13,7 +13,7 @@ from datasets.funnel import Funnel
 
 PAD = 0
 SECONDS_OF_DAY = 24 * 3600
-ARRAYS = ("items", "offsets", "timestamps", "ratings", "user_ids", "item_ids")
+ARRAYS = ("items", "offsets", "timestamps", "ratings", "user_ids", "item_ids", "parts")
 HASH_DIGITS = 20
 
 IntArray = npt.NDArray[np.int64]
@@ -38,6 +38,7 @@ class SequenceData:
     repeats : whether users consume items repeatedly; then seen items are candidates by default
     copies : number of prepared interactions with the user, the item and the second of an earlier one
     repeat_rate : share of the other prepared interactions with an item that the user had before
+    parts : int8 [nnz], 0 training, 1 validation, 2 test; None if the data doesn't come with its split
     funnel : the steps of reading and preparing the data, and what was left after each
     """
 
@@ -52,6 +53,7 @@ class SequenceData:
     repeats: bool
     copies: int = 0
     repeat_rate: float = 0.0
+    parts: npt.NDArray[np.int8] | None = None
     funnel: Funnel = ()
 
     @property

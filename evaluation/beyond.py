@@ -48,7 +48,7 @@ def _topk(scores: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
     count, searched = scores.shape[1] // BLOCK, scores
     columns = highest = None
     if count >= 4 * k:
-        highest = scores[:, : count * BLOCK].unflatten(1, (count, BLOCK)).amax(2)  # [B, count]
+        highest = scores[:, : count * BLOCK].view(-1, count, BLOCK).amax(2)  # [B, count]
         chosen = highest.topk(k, dim=1).indices  # [B, k]
         columns = (chosen[:, :, None] * BLOCK + torch.arange(BLOCK, device=scores.device)).flatten(1)
         rest = torch.arange(count * BLOCK, scores.shape[1], device=scores.device).expand(len(scores), -1)

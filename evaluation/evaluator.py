@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from common.errors import UserError
 from common.ragged import concatenated_ranges, offsets_of, rows_of
+from common.workers import ALONE, Workers
 from dataloaders import Dataloader, EvalBatch
 from datasets import Heldout
 from datasets.splits.random_rating import RatingSplit
@@ -23,6 +24,7 @@ from evaluation.options import EvaluationOptions
 from evaluation.predicted_ratings import evaluate_ratings
 from evaluation.ranking import sampled_ranks, target_ranks, users_at_once
 from evaluation.seen_targets import Measured, measure
+from evaluation.shared import Ranked, exchanged
 from models.base import Model
 
 log = logging.getLogger(__name__)
@@ -161,6 +163,7 @@ class Evaluator:
         detailed: bool = False,
         batch_limit: int | None = None,
         progress: Callable[[Iterable[EvalBatch], int], Iterable[EvalBatch]] | None = None,
+        workers: Workers = ALONE,
     ) -> Evaluation:
         """The metrics of `model` on a phase.
 
@@ -172,6 +175,7 @@ class Evaluator:
         detailed : add the per-user values and, with option beyond_accuracy, coverage, novelty and popularity lift
         batch_limit : evaluate only this many batches (pilot runs)
         progress : wraps the batches, given their number, to show progress
+        workers : the processes that share the batches; each gets all metrics, whose bits don't depend on their number
 
         Raises
         ------
@@ -184,33 +188,56 @@ class Evaluator:
         if self.predicts_ratings:
             errors, by_user = evaluate_ratings(model, self.loader, heldout, device, self.options.eval_batch_size)
             return Evaluation({"ratings": errors}, {f"ratings/{name}": v for name, v in by_user.items()})
-        sums: dict[str, MetricSums] = {name: MetricSums() for name in ("full", *self.samplers)}
+        names = ("full", *self.samplers)
+        sums: dict[str, MetricSums] = {name: MetricSums() for name in names}
         per_user: dict[str, NDArray[np.float32]] = {}
         lists: list[torch.Tensor] = []
-        measured = self.measured(phase)
         size = users_at_once(self.options.eval_batch_size, self.loader.data.num_items)
-        batches: Iterable[EvalBatch] = self.loader.evaluation(measured.heldout, size)
-        if progress is not None:
-            batches = progress(batches, -(-len(heldout.users) // size))
-        model.eval()
-        with torch.inference_mode():
-            for number, fetched in enumerate(batches):
-                if batch_limit is not None and number >= batch_limit:
-                    break
-                batch = fetched.to(device)
-                scores = model.scores_in_parts(batch.inputs)  # [B, V + 1]
-                seen = batch.seen if self.filter_seen else None
-                for name, ranks in self._ranks(model, scores, batch, seen, phase).items():
-                    values = per_user_metrics(ranks, self.options.metric_ks)
-                    sums[name].add(values)
-                    if detailed:
-                        _store(per_user, name, values, batch.rows, len(heldout.users))
-                if detailed and self.options.beyond_accuracy:
-                    lists.append(top_items(scores, LIST_LENGTH, seen).cpu())
+        total = -(-len(heldout.users) // size)
+        total = total if batch_limit is None else min(total, batch_limit)
+        ranked: Iterable[Ranked] = self._ranked(model, device, phase, detailed, size, total, progress, workers)
+        if workers.count > 1:
+            ranked = exchanged(ranked, workers, total, names)
+        for batch in ranked:
+            for name, ranks in batch.ranks.items():
+                values = per_user_metrics(ranks, self.options.metric_ks)
+                sums[name].add(values)
+                if detailed:
+                    _store(per_user, name, values, batch.rows, len(heldout.users))
+            if batch.top.shape[1]:
+                lists.append(batch.top)
         metrics = {name: total.result() for name, total in sums.items()}
         if lists:
             metrics["full"].update(self._beyond_accuracy(torch.cat(lists), phase))
         return Evaluation(metrics, per_user, {name: total.standard_errors() for name, total in sums.items()})
+
+    def _ranked(
+        self,
+        model: Model,
+        device: torch.device,
+        phase: Phase,
+        with_lists: bool,
+        size: int,
+        total: int,
+        progress: Callable[[Iterable[EvalBatch], int], Iterable[EvalBatch]] | None,
+        workers: Workers,
+    ) -> Iterator[Ranked]:
+        """The ranks in those of the first `total` batches that belong to this worker; `size` users a batch."""
+        batches: Iterable[EvalBatch] = self.loader.evaluation(
+            self.measured(phase).heldout, size, workers.rank, workers.count
+        )
+        if progress is not None:
+            batches = progress(batches, -(-total // workers.count))
+        model.eval()
+        with torch.inference_mode():
+            for number, fetched in zip(range(workers.rank, total, workers.count), batches, strict=False):
+                batch = fetched.to(device)
+                scores = model.scores_in_parts(batch.inputs)  # [B, V + 1]
+                seen = batch.seen if self.filter_seen else None
+                ranks = self._ranks(model, scores, batch, seen, phase)
+                listed = LIST_LENGTH if with_lists and self.options.beyond_accuracy else 0
+                top = top_items(scores, LIST_LENGTH, seen).cpu() if listed else batch.rows.new_empty(len(batch.rows), 0)
+                yield Ranked(number, batch.rows, ranks, top)
 
     def _ranks(
         self, model: Model, scores: torch.Tensor, batch: EvalBatch, seen: torch.Tensor | None, phase: Phase

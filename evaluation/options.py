@@ -33,7 +33,7 @@ class EvaluationOptions(Options):
         "unseen items; miss = not found, as in recommended lists; skip = not evaluated",
     )
     metric_ks: tuple[Annotated[int, Field(ge=1)], ...] = Field(
-        (1, 5, 10, 20, 50), min_length=1, description="the cutoffs k of the ranking metrics"
+        (1, 5, 10, 20, 50), min_length=1, max_length=100, description="the cutoffs k of the ranking metrics"
     )
     best_metric: str = Field("NDCG@10", description="the validation metric for model selection and early stopping")
     validation_candidates: Literal["full", "popular", "random"] = Field(

@@ -140,6 +140,11 @@ class Model(nn.Module, ABC):
         `step` counts the optimizer steps of the run before this one; `generator` is on the model's device.
         """
 
+    @classmethod
+    def learns_in_parts(cls) -> bool:
+        """Whether the gradient of a batch is a sum over parts of it."""
+        return cls.cpu_positions is not None
+
     def num_predictions(self, batch: Batch) -> int | None:
         """How many targets `loss` averages over; None if a batch can't be computed in parts."""
         if self.cpu_positions is None or batch.targets is None:

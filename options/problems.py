@@ -4,7 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from common.errors import OptionsError, nearest
+from common.texts import shown
 from options.origin import Origin
+
+LONGEST_VALUE, LONGEST_MESSAGE = 200, 2000  # characters
+MOST_LISTED = 50
 
 
 @dataclass(frozen=True)
@@ -18,12 +22,14 @@ class Problem:
     about: str = ""
 
     def __str__(self) -> str:
+        message = shown(self.message, LONGEST_MESSAGE)
         if not self.key:
             place = self.about or ("" if self.origin is None else str(self.origin))
-            return ": ".join(part for part in (place, self.message) if part)
+            return ": ".join(part for part in (place, message) if part)
+        key, value = shown(self.key, LONGEST_VALUE), shown(self.value, LONGEST_VALUE)
         if self.origin is None or self.origin == Origin.flag(self.key):
-            return f"--{self.key} {self.value}".rstrip() + f": {self.message}"
-        return f"{self.origin}: {self.key}: {self.value}: {self.message}"
+            return f"--{key} {value}".rstrip() + f": {message}"
+        return f"{self.origin}: {key}: {value}: {message}"
 
 
 @dataclass
@@ -53,7 +59,9 @@ class Problems:
         if self.found:
             count = len(self.found)
             head = "1 option is wrong" if count == 1 else f"{count} options are wrong"
-            lines = "\n".join(f"  {problem}" for problem in self.found)
+            lines = "\n".join(f"  {problem}" for problem in self.found[:MOST_LISTED])
+            if count > MOST_LISTED:
+                lines += f"\n  and {count - MOST_LISTED} more"
             raise OptionsError(f"{head}; nothing was started or written.\n{lines}" + (f"\n{hint}" if hint else ""))
 
 

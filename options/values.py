@@ -14,6 +14,7 @@ from options.type_text import has_list
 from options.yaml_text import flow, parse_word
 
 T = TypeVar("T", bound=Options)
+MOST_FAULTS = 10  # of one option
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def check(schema: type[T], values: dict[str, Any]) -> tuple[T | None, dict[str, 
             faults = wrong.setdefault(str(place[0]) if place else "", [])
             too_few_left = bool(faults) and detail["type"] == "too_short"  # pydantic doesn't count the wrong items
             fault = Fault(detail["type"], message, item)
-            if fault not in faults and not too_few_left:
+            if len(faults) < MOST_FAULTS and fault not in faults and not too_few_left:
                 faults.append(fault)
         return None, wrong
 

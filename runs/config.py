@@ -10,6 +10,7 @@ from common.schema import Options
 from dataloaders import DATALOADERS, DataloaderOptions
 from datasets import SPLITS
 from datasets.base import DatasetOptions
+from datasets.own_split import OwnSplitOptions
 from evaluation.options import EvaluationOptions
 from models import MODELS, Model
 from options import Origin, Resolved
@@ -147,6 +148,12 @@ def protocol_conflict(sections: Mapping[str, Options]) -> str | None:
     run, evaluation = sections.get("run"), sections.get("evaluation")
     if not isinstance(run, RunOptions) or not isinstance(evaluation, EvaluationOptions) or "split" not in sections:
         return None
+    dataset = sections.get("dataset")
+    own_split = isinstance(dataset, OwnSplitOptions) and dataset.has_split
+    if run.split == "files" and not own_split:
+        return "split files needs dataset file with validation_path and test_path, or split_column"
+    if own_split and run.split != "files":
+        return f"validation_path, test_path and split_column are for split files, not for {run.split}"
     loader = DATALOADERS[str(run.dataloader_code)]
     return evaluation.conflict(run.split, SPLITS[run.split].predicts_ratings, loader)
 
@@ -159,7 +166,9 @@ def model_conflict(sections: Mapping[str, Options]) -> str | None:
     model, trainer, dataloader = MODELS[run.model_code], sections.get("trainer"), sections.get("dataloader")
     conflict = model.conflict(sections)
     if conflict is None and isinstance(trainer, TrainerOptions):
-        conflict = trainer.model_conflict(model.code, model.has_stages, model.touches_rows(sections["model"]))
+        conflict = trainer.model_conflict(
+            model.code, model.has_stages, model.touches_rows(sections["model"]), model.learns_in_parts()
+        )
     if conflict is None and isinstance(dataloader, DataloaderOptions):
         conflict = dataloader.model_conflict(model.code, model.knows_request_time(sections["model"]))
     return conflict

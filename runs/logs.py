@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from common.messages import handler_attached
+from common.texts import shown
 
+LONGEST = 20_000  # characters of a message
 LOGGERS = ("common", "datasets", "dataloaders", "models", "trainers", "evaluation", "runs", "reports")
 
 
@@ -19,13 +22,28 @@ class _ScreenHandler(logging.Handler):
     """Writes to stderr above any progress bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record), file=sys.stderr)
+        with contextlib.suppress(OSError, ValueError):  # a screen that can't be written to must not end a run
+            tqdm.write(self.format(record), file=sys.stderr)
+
+
+class _FileHandler(logging.FileHandler):
+    """Writes to log.txt. On a full disk lines are lost, and the run ends when it can't write its status."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+
+class _Formatter(logging.Formatter):
+    """Formats messages without control characters, and cut if they are very long."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return shown(super().format(record), LONGEST)
 
 
 def log_to_screen(verbose: bool) -> None:
     """Show the messages of this project's packages on the screen; repeated calls change nothing."""
     handler = _ScreenHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_Formatter("%(message)s"))
     for name in LOGGERS:
         logger = logging.getLogger(name)
         logger.setLevel(logging.DEBUG if verbose else logging.INFO)
@@ -37,12 +55,13 @@ def log_to_screen(verbose: bool) -> None:
 def log_to_file(path: Path, earlier: Sequence[logging.LogRecord] = ()) -> Iterator[None]:
     """Also append messages to `path`, with their time: the `earlier` ones, and all while the block runs."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler = _FileHandler(path, encoding="utf-8")
+    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
     for record in earlier:
         handler.handle(record)
     try:
         with handler_attached(handler, LOGGERS):
             yield
     finally:
-        handler.close()
+        with contextlib.suppress(OSError):
+            handler.close()

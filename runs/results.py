@@ -78,8 +78,8 @@ def tuning_of(folder: str | None) -> dict[str, Any] | None:
     return {"folder": folder, **known}
 
 
-def describe(experiment: Experiment) -> dict[str, Any]:
-    """Everything that is needed to understand and reproduce the results of an experiment."""
+def describe(experiment: Experiment, workers: int = 1) -> dict[str, Any]:
+    """Everything that is needed to understand and reproduce the results of an experiment run by `workers` processes."""
     config, evaluator = experiment.config.without_start_options(), experiment.evaluator
     options, data = config.run, experiment.loader.data
     return {
@@ -106,7 +106,7 @@ def describe(experiment: Experiment) -> dict[str, Any]:
         },
         "protocol": protocol(evaluator),
         "parameters": experiment.model.num_parameters(),
-        "device": describe_device(experiment.device),
+        "device": describe_device(experiment.device, workers),
         "precision": options.precision,
         "command": shlex.join(["python", "main.py", *sys.argv[1:]]),
         "versions": {

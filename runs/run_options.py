@@ -1,10 +1,18 @@
 """The options that belong to no component: the command, the components, folders and hardware."""
 
+import re
+from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from common.files import expanded
 from common.schema import EXECUTION, LOCATION, PER_RUN, RECORD, Options
+from common.texts import shown
+
+LONGEST_NAME = 200  # bytes of a folder's name; file systems allow 255, and `tune-pilot-` may be added
+LONGEST_LABEL = 200  # characters
+TABLES = "report"  # the folder of a comparison's tables, in the group
 
 
 class RunOptions(Options):
@@ -54,8 +62,10 @@ class RunOptions(Options):
     )
     overwrite: bool = Field(False, description="replace the finished run in the same folder", json_schema_extra=PER_RUN)
     pilot: bool = Field(False, description="smoke test: run every step briefly; the metrics mean nothing")
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="where to compute; auto = CUDA if available, else CPU", json_schema_extra=EXECUTION
+    device: Literal["auto", "cpu", "cuda"] | str = Field(
+        "auto",
+        description="where to compute; auto = CUDA if available, else CPU; cuda:1 = the second GPU",
+        json_schema_extra=EXECUTION,
     )
     precision: Literal["fp32", "bf16"] = Field(
         "fp32",
@@ -66,3 +76,53 @@ class RunOptions(Options):
         None, ge=1, le=4096, description="CPU threads; null = as many as cores", json_schema_extra=EXECUTION
     )
     verbose: bool = Field(False, description="log more details", json_schema_extra=EXECUTION)
+
+    @field_validator("label")
+    @classmethod
+    def _label_is_a_line(cls, label: str | None) -> str | None:
+        if label is not None and (len(label) > LONGEST_LABEL or _has_controls(label)):
+            raise ValueError(f"should be a line of at most {LONGEST_LABEL} characters, without control characters")
+        return label
+
+    @field_validator("experiment_root")
+    @classmethod
+    def _root_is_a_path(cls, root: str) -> str:
+        if _has_controls(root):
+            raise ValueError("should be a path without control characters")
+        return str(expanded(Path(root))) if root.startswith("~") else root
+
+    @field_validator("experiment_group")
+    @classmethod
+    def _group_is_below_the_root(cls, group: str | None) -> str | None:
+        wrong = [] if group is None else [part for part in group.split("/") if not _is_name(part)]
+        if wrong:
+            raise ValueError(f"should be a folder's name, or several joined by /, in experiment_root; {_NAME}")
+        return group
+
+    @field_validator("experiment_name")
+    @classmethod
+    def _name_is_a_name(cls, name: str | None) -> str | None:
+        if name is not None and (not _is_name(name) or name == TABLES):
+            raise ValueError(f"should be a folder's name other than {TABLES}; {_NAME}")
+        return name
+
+    @field_validator("device")
+    @classmethod
+    def _device_is_known(cls, device: str) -> str:
+        if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", device):
+            raise ValueError("should be auto, cpu, cuda or cuda:NUMBER")
+        return device
+
+
+_NAME = f"a name has at most {LONGEST_NAME} bytes, no / and no control characters, and doesn't start with a dot"
+
+
+def _has_controls(text: str) -> bool:
+    """Whether a text has line breaks, escape sequences or the like."""
+    return shown(text, len(text)) != text or "\n" in text or "\t" in text
+
+
+def _is_name(text: str) -> bool:
+    """Whether a text can be the name of a folder inside another one."""
+    short = len(text.encode("utf-8", "surrogatepass")) <= LONGEST_NAME
+    return bool(text) and short and not text.startswith(".") and "/" not in text and not _has_controls(text)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
 from common.messages import captured_records
 from common.schema import result_options
+from common.workers import ALONE, WorkerLostError, Workers
 from evaluation.evaluator import PHASES, Evaluation, Evaluator, Phase
 from options import Origin
 from runs.config import ExperimentConfig
@@ -23,6 +26,7 @@ from trainers.checkpoint import CheckpointStore, check_resumable, load_model
 from trainers.device import reset_peak_memory
 from trainers.fit import FitTrainer
 from trainers.run_folder import RunFolder
+from trainers.saturation import TrainingState
 from trainers.trainer import PILOT_BATCHES, Trainer
 
 log = logging.getLogger(__name__)
@@ -38,10 +42,11 @@ class TrialRules:
     stop_early: Callable[[int, float], bool]
 
 
-def train(config: ExperimentConfig, trial: TrialRules | None = None) -> dict[str, Any]:
+def train(config: ExperimentConfig, trial: TrialRules | None = None, workers: Workers = ALONE) -> dict[str, Any]:
     """Train, test and record one run; return its results. Ctrl-C ends the training, then the best model is tested.
 
-    A trial is evaluated on the validation set only.
+    A trial is evaluated on the validation set only. Of several `workers`, the leading one calls this, and the others
+    `follow`.
     """
     folder = run_folder(config)
     config = _restart_if_not_resumable(config, folder)
@@ -51,13 +56,27 @@ def train(config: ExperimentConfig, trial: TrialRules | None = None) -> dict[str
         experiment = _build(config, phases, resumes)
     with claimed(config, folder) as state, log_to_file(folder.log, earlier):
         try:
-            return _train(experiment, folder, state, phases, trial)
+            workers.leaders(float(state == "resumed"))
+            return _train(experiment, folder, state, phases, trial, workers)
+        except (KeyboardInterrupt, WorkerLostError):
+            folder.write_status(**{**folder.status(), "state": "interrupted"})
+            raise
         except Exception as error:  # of any kind: recorded here, reported by main
             folder.write_status(**{**folder.status(), "state": "failed", "error": str(error)})
             raise
-        except KeyboardInterrupt:
-            folder.write_status(**{**folder.status(), "state": "interrupted"})
-            raise
+
+
+def follow(config: ExperimentConfig, workers: Workers) -> None:
+    """Take part in a run that another worker leads. Its folder is read, if the run resumes, and never written."""
+    experiment = _build(config, PHASES, resumes=True)
+    resumes = workers.leaders(0.0) == 1.0
+    weights = config.run.pretrained_weights
+    if weights is not None and not resumes:
+        load_model(experiment.model, read_weights(weights, experiment.loader.split), weights)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = RunFolder(Path(temporary))
+        folder.models = run_folder(config).models
+        _fit_and_evaluate(experiment, folder, "resumed" if resumes else "new", PHASES, None, workers)
 
 
 def _restart_if_not_resumable(config: ExperimentConfig, folder: RunFolder) -> ExperimentConfig:
@@ -93,35 +112,57 @@ def _build(config: ExperimentConfig, phases: tuple[Phase, ...], resumes: bool) -
 
 
 def _train(
-    experiment: Experiment, folder: RunFolder, begin: State, phases: tuple[Phase, ...], trial: TrialRules | None
+    experiment: Experiment,
+    folder: RunFolder,
+    begin: State,
+    phases: tuple[Phase, ...],
+    trial: TrialRules | None,
+    workers: Workers,
 ) -> dict[str, Any]:
-    config, device, loader = experiment.config, experiment.device, experiment.loader
-    evaluator, model = experiment.evaluator, experiment.model
-    options, data = config.run, loader.data
-    description = describe(experiment)
+    loader, data = experiment.loader, experiment.loader.data
+    description = describe(experiment, workers.count)
     log.info(
         "%s on %s: %d users, %d items, %d interactions, %d training windows; %d parameters; %s; %s",
         description["label"], data.name, data.num_users, data.num_items, data.num_interactions, len(loader.windows),
         description["parameters"], description["device"], folder.path,
     )  # fmt: skip
     log.info("protocol: %s", description["protocol"]["in_words"])
+    state, evaluations = _fit_and_evaluate(experiment, folder, begin, phases, trial, workers)
+    written = results(description, state, experiment.device, evaluations)
+    if "test" in evaluations:
+        _write_test(folder, experiment.evaluator, evaluations["test"], state.best_epoch or 0)
+    folder.write_results(written)
+    folder.write_status(**{**state.as_dict(), "state": "finished" if state.stopped_by else "interrupted"})
+    _report_end(written, folder)
+    return written
+
+
+def _fit_and_evaluate(
+    experiment: Experiment,
+    folder: RunFolder,
+    begin: State,
+    phases: tuple[Phase, ...],
+    trial: TrialRules | None,
+    workers: Workers,
+) -> tuple[TrainingState, dict[Phase, Evaluation]]:
+    """Train the model, and evaluate its best weights on the phases."""
+    config, device, model, evaluator = experiment.config, experiment.device, experiment.model, experiment.evaluator
+    options = config.run
     stop_early = None if trial is None else trial.stop_early
     deciding = result_options(config.values())
-    parts = Parts(model, loader, evaluator, folder, experiment.generators, device, options.pilot, deciding, stop_early)
+    parts = Parts(
+        model, experiment.loader, evaluator, folder, experiment.generators, device, options.pilot, deciding, stop_early,
+        workers,
+    )  # fmt: skip
     make_trainer: Callable[[Any, Parts], Trainer | FitTrainer] = TRAINERS[str(options.trainer_code)]
     trainer = make_trainer(config.trainer, parts)
     state = trainer.train(resume=begin == "resumed")
     limit = PILOT_BATCHES if options.pilot else None
     evaluations = {
-        phase: evaluator.evaluate(model, device, phase, detailed=True, batch_limit=limit) for phase in phases
+        phase: evaluator.evaluate(model, device, phase, detailed=True, batch_limit=limit, workers=workers)
+        for phase in phases
     }
-    written = results(description, state, device, evaluations)
-    if "test" in evaluations:
-        _write_test(folder, evaluator, evaluations["test"], state.best_epoch or 0)
-    folder.write_results(written)
-    folder.write_status(**{**state.as_dict(), "state": "finished" if state.stopped_by else "interrupted"})
-    _report_end(written, folder)
-    return written
+    return state, evaluations
 
 
 def _write_test(folder: RunFolder, evaluator: Evaluator, test: Evaluation, epoch: int) -> None:

@@ -142,13 +142,23 @@ def without_torch() -> Iterator[bool]:
         sys.meta_path.remove(finder)
         _Finder.torch_is_refused = False
         for name in set(sys.modules) - before:
-            if name.partition(".")[0] in REPLACED | SEE_TORCH or isinstance(sys.modules[name], _DeferredModule):
+            package, module = name.partition(".")[0], sys.modules[name]
+            if (
+                package in REPLACED | SEE_TORCH
+                or isinstance(module, _DeferredModule)
+                or (package in PROJECT and _saw_stand_in(module))
+            ):
                 _forget(name)
 
 
 def refuse_torch() -> None:
     """From here to the end of the block, using the stand-in is an error."""
     _Finder.torch_is_refused = True
+
+
+def _saw_stand_in(module: types.ModuleType) -> bool:
+    """Whether a module has a stand-in among its values."""
+    return any(isinstance(value, _StandInModule | _StandInType | StandIn) for value in vars(module).values())
 
 
 def _forget(name: str) -> None:

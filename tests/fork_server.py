@@ -43,6 +43,7 @@ def run_child(job: dict[str, Any]) -> int:
     """What the forked process does."""
     os.setsid()
     os.chdir(job["cwd"])
+    os.environ.update(job["env"])
     for descriptor, name, flags in (
         (0, os.devnull, os.O_RDONLY),
         (1, job["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC),

@@ -79,13 +79,19 @@ class Launcher:
         self._number = 0
 
     def start(
-        self, folder: Path, *argv: object, die_at: int | None = None, die_of: signal.Signals = signal.SIGKILL
+        self,
+        folder: Path,
+        *argv: object,
+        die_at: int | None = None,
+        die_of: signal.Signals = signal.SIGKILL,
+        env: dict[str, str] | None = None,
     ) -> Running:
         """Start a process; `die_at` lets it get a signal just before its n-th change of a file in `folder`."""
         self._number += 1
         written = folder.parent / f"{folder.name}-process-{self._number}"
         files = {kind: written.with_name(f"{written.name}.{kind}") for kind in ("out", "err", "events")}
         job = {"argv": [str(a) for a in argv], "cwd": str(folder.resolve()), "die_at": die_at, "die_of": int(die_of)}
+        job["env"] = env or {}
         line = json.dumps({**job, **{kind: str(path) for kind, path in files.items()}})
         assert self.server.stdin is not None
         self.server.stdin.write(line.encode() + b"\n")

@@ -21,12 +21,22 @@ FP32_ERROR = 1e-5  # largest relative error of a matmul that still counts as flo
 
 
 def choose_device(name: str) -> torch.device:
-    """The device `cpu`, `cuda` or `auto` (CUDA if available, else the CPU). Raises UserError if there is no CUDA."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("no CUDA device is available to torch: use --device cpu or auto")
+    """The device `cpu`, `cuda`, `cuda:<number>` or `auto` (CUDA if available, else the CPU).
+
+    Raises UserError if there is no such device.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    device = torch.device(name)
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise UserError("no CUDA device is available to torch: use --device cpu or auto")
+        count = torch.cuda.device_count()
+        if device.index is not None:
+            if device.index >= count:
+                raise UserError(f"there is no device {name}: the last of {count} is cuda:{count - 1}")
+            torch.cuda.set_device(device)  # what takes no device uses this one
+    return device
 
 
 def set_precision(precision: str, device: torch.device) -> None:
@@ -66,11 +76,10 @@ def prepare_cpu(count: int | None) -> None:
         torch.set_num_threads(count)
 
 
-def describe_device(device: torch.device) -> str:
-    """The device as it is recorded in results, e.g. "cpu, 2 threads"."""
-    if device.type == "cuda":
-        return str(torch.cuda.get_device_name(device))
-    return f"cpu, {torch.get_num_threads()} threads"
+def describe_device(device: torch.device, workers: int = 1) -> str:
+    """The device as it is recorded in results, e.g. "cpu, 2 threads" or "cpu, 1 threads, 4 workers"."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
+    return str(name) if workers == 1 else f"{name}, {workers} workers"
 
 
 def peak_memory_mib(device: torch.device) -> float:

@@ -7,9 +7,12 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from common.errors import UserError
+from common.workers import Workers
 from dataloaders import Batch
 from models.base import Model
 from trainers.options import GenericTrainerOptions
+from trainers.randomness import Generators
 from trainers.table_optimizer import RowwiseAdam
 
 
@@ -73,6 +76,43 @@ def add_gradients(
         for name, value in {"loss": loss.detach(), **named}.items():
             sums[name] = sums.get(name, torch.zeros_like(value)) + value * share
     return sums
+
+
+def add_gradients_of_pieces(
+    model: Model, batch: Batch, step: int, generators: Generators, positions: int | None, pieces: int, workers: Workers
+) -> dict[str, Tensor]:
+    """As `add_gradients`, with each worker computing its share of the batch's pieces, in any of them the same bits.
+
+    Each piece has random draws of its own, and the pieces' gradients are added up in order.
+
+    Parameters
+    ----------
+    generators : the run's
+    pieces : how many the batch is split into, at least the number of workers
+    """
+    total = model.num_predictions(batch)
+    if total is None:
+        raise UserError(f"model {model.code} can't be trained in parts of a batch: train it by a single process")
+    parts = batch.dealt(pieces)
+    owned = [number for number in range(len(parts)) if workers.owns(number)]
+    flat: list[Tensor] = []
+    names: list[str] = []
+    used: list[nn.Parameter] = []
+    for number in owned or [0]:  # a worker without a piece computes one for the names
+        part = parts[number].to(generators.device)
+        generators.draw_for(f"{step}/{number}")
+        share = (model.num_predictions(part) or 0) / max(1, total)
+        losses = add_gradients(model, part, step, generators.model, positions)
+        names, used = list(losses), [p for p in model.parameters() if p.grad is not None]
+        values = [p.grad.flatten() for p in used if p.grad is not None] + [torch.stack(list(losses.values()))]
+        flat.append(torch.cat(values) * share if number in owned else torch.zeros_like(torch.cat(values)))
+        model.zero_grad()
+    summed = workers.sum_in_order(flat, len(parts))
+    first = 0
+    for parameter in used:
+        parameter.grad = summed[first : first + parameter.numel()].view_as(parameter)
+        first += parameter.numel()
+    return dict(zip(names, summed[first:], strict=True))
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> Tensor:

@@ -17,10 +17,10 @@ class TrainerOptions(Options):
         """The options that may be raised when a run is resumed: what it has done so far doesn't depend on them."""
         return ()
 
-    def model_conflict(self, model_code: str, has_stages: bool, touches_rows: bool) -> str | None:
+    def model_conflict(self, model_code: str, has_stages: bool, touches_rows: bool, in_parts: bool) -> str | None:
         """Why a model can't be trained with these options; None if it can.
 
-        See `Model.has_stages` and `Model.touches_rows`.
+        See `Model.has_stages`, `Model.touches_rows` and `Model.learns_in_parts`.
         """
         return None
 
@@ -50,6 +50,13 @@ class GenericTrainerOptions(TrainerOptions):
     )
     gamma: float = Field(1.0, gt=0, le=1, description="learning rate decay factor, applied every decay_step epochs")
     clip_grad_norm: float | None = Field(5.0, gt=0, description="maximum gradient norm; null = no clipping")
+    gradient_parts: int | None = Field(
+        None,
+        ge=1,
+        description="compute a batch's gradient in this many parts, which have random draws of their own and are added "
+        "up in order, so that any number of workers gives the same bits; null = the whole batch at once, or 8 under "
+        "torchrun",
+    )
     num_epochs: int | None = Field(None, ge=1, description="maximum number of epochs; null = until saturation")
     max_minutes: float | None = Field(None, gt=0, description="maximum training time in minutes; null = no limit")
     saturation_wait_epochs: int | None = Field(
@@ -68,7 +75,12 @@ class GenericTrainerOptions(TrainerOptions):
     def limits(self) -> tuple[str, ...]:
         return "num_epochs", "max_minutes", "saturation_wait_epochs"
 
-    def model_conflict(self, model_code: str, has_stages: bool, touches_rows: bool) -> str | None:
+    def model_conflict(self, model_code: str, has_stages: bool, touches_rows: bool, in_parts: bool) -> str | None:
+        if self.gradient_parts is not None and not in_parts:
+            return (
+                f"model {model_code} can't be trained in parts of a batch: leave out gradient_parts, and train it by a "
+                "single process"
+            )
         if self.item_optimizer == "dense" or touches_rows:
             return None
         return (
@@ -80,6 +92,8 @@ class GenericTrainerOptions(TrainerOptions):
     def _sparse_rows_need_adam(self) -> GenericTrainerOptions:
         if self.item_optimizer != "dense" and self.optimizer == "sgd":
             raise ValueError(f"item_optimizer {self.item_optimizer} needs optimizer adam or adamw, not sgd")
+        if self.item_optimizer != "dense" and self.gradient_parts is not None:
+            raise ValueError(f"item_optimizer {self.item_optimizer} can't be used with gradient_parts: leave one out")
         return self
 
     @model_validator(mode="after")
@@ -103,9 +117,9 @@ class TransferTrainerOptions(GenericTrainerOptions):
         of_stages = {"saturation_wait_epochs"} if self.train_transfer else set()  # it decided where each stage ended
         return tuple(name for name in super().limits if name not in of_stages)
 
-    def model_conflict(self, model_code: str, has_stages: bool, touches_rows: bool) -> str | None:
+    def model_conflict(self, model_code: str, has_stages: bool, touches_rows: bool, in_parts: bool) -> str | None:
         if has_stages:
-            return super().model_conflict(model_code, has_stages, touches_rows)
+            return super().model_conflict(model_code, has_stages, touches_rows, in_parts)
         return (
             f"the loss of model {model_code} is the same in every stage: trainer_code vae, whose stages cover ever "
             "fewer positions, has no effect; use generic"

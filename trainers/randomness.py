@@ -22,9 +22,15 @@ class Generators:
 
     def __init__(self, seed: int, device: torch.device) -> None:
         self.device = device
+        self.seed = seed
         self.loader = torch.Generator().manual_seed(derived_seed(seed, "loader"))
         self.model = torch.Generator(device=device).manual_seed(derived_seed(seed, "model"))
         torch.manual_seed(derived_seed(seed, "global"))
+
+    def draw_for(self, piece: str) -> None:
+        """Make the draws of the model and its layers depend on the seed and on this piece of work alone."""
+        self.model.manual_seed(derived_seed(self.seed, f"model/{piece}"))
+        torch.manual_seed(derived_seed(self.seed, f"global/{piece}"))
 
     def state(self) -> dict[str, Tensor]:
         """The states of all generators, uint8, by name."""

@@ -18,6 +18,7 @@ from common.errors import DivergedError, UserError
 from common.interrupts import interrupts_go_to
 from common.schema import Options
 from common.version import code_version
+from common.workers import ALONE, Workers
 from dataloaders import Dataloader
 from evaluation.evaluator import Evaluation, Evaluator
 from models.base import Model, Stage
@@ -36,7 +37,7 @@ from trainers.checkpoint import (
     write_tensors,
 )
 from trainers.device import describe_device, peak_memory_mib
-from trainers.optimization import add_gradients, clip_gradients, learning_rate, make_optimizer
+from trainers.optimization import add_gradients, add_gradients_of_pieces, clip_gradients, learning_rate, make_optimizer
 from trainers.options import GenericTrainerOptions, TransferTrainerOptions
 from trainers.progress import Progress, format_seconds
 from trainers.randomness import Generators
@@ -69,6 +70,7 @@ class Parts:
     pilot: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     stop_early: Callable[[int, float], bool] | None = None
+    workers: Workers = ALONE
 
 
 class Trainer:
@@ -103,7 +105,7 @@ class Trainer:
         stages = self.stages()
         if resume:
             self._resume(stages)
-        code, machine = code_version(), describe_device(self.parts.device)
+        code, machine = code_version(), describe_device(self.parts.device, self.parts.workers.count)
         before = self.state.record_environment(code, machine)
         if before:
             log.warning(
@@ -141,6 +143,7 @@ class Trainer:
                 "validation",
                 batch_limit=PILOT_BATCHES if self.parts.pilot else None,
                 progress=lambda batches, total: self.progress.shown(batches, total, "validation"),
+                workers=self.parts.workers,
             )
         except DivergedError as error:
             if not self.best_weights:
@@ -152,7 +155,7 @@ class Trainer:
         value = self.parts.evaluator.deciding_value(validation)
         if self.state.observe(value):
             self.best_weights = model_tensors(self.model)
-        seconds = time.perf_counter() - began
+        seconds = self.parts.workers.leaders(time.perf_counter() - began)  # all stop by max_minutes at once
         self.state.seconds += seconds
         self.state.peak_memory_mib = max(self.state.peak_memory_mib, round(peak_memory_mib(self.parts.device), 1))
         self._report(stages[self.state.stage], losses, validation, value, seconds, board)
@@ -162,7 +165,7 @@ class Trainer:
 
     def train_pass(self) -> dict[str, float]:
         """One pass over the training batches; the mean loss and its parts over windows."""
-        options, generators = self.options, self.parts.generators
+        options, generators, workers = self.options, self.parts.generators, self.parts.workers
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(options, self.state.epoch)
@@ -173,10 +176,16 @@ class Trainer:
         step = self.state.step
         positions = self.model.cpu_positions if self.parts.device.type == "cpu" else None
         for number, batch in enumerate(bar):
+            self.interrupted = workers.any(self.interrupted)
             if self.interrupted or number >= total:
                 break
             self.optimizer.zero_grad()
-            losses = add_gradients(self.model, batch.to(self.parts.device), step, generators.model, positions)
+            if options.gradient_parts is None:
+                losses = add_gradients(self.model, batch.to(self.parts.device), step, generators.model, positions)
+            else:
+                losses = add_gradients_of_pieces(
+                    self.model, batch, step, generators, positions, options.gradient_parts, workers
+                )
             if options.clip_grad_norm is not None:
                 clip_gradients(self.model.parameters(), options.clip_grad_norm)
             self.optimizer.step()
@@ -274,6 +283,8 @@ class Trainer:
 
     def _save(self) -> None:
         """Write a checkpoint, unless the last one is recent and the run continues."""
+        if not self.parts.workers.leads:
+            return
         now = time.monotonic()
         if self.state.stopped_by is None and now - self._saved_at < self.options.checkpoint_seconds:
             return
@@ -294,6 +305,8 @@ class Trainer:
 
     def _write_best(self) -> None:
         """Write the best weights of the run to a file of their own."""
+        if not self.parts.workers.leads:
+            return
         state = {"epoch": self.state.best_epoch, **origin(self.parts.loader.split)}
         write_tensors(self.parts.folder.models / BEST, self.best_weights, state)
 
@@ -320,7 +333,7 @@ class Trainer:
         for name in TABLES:
             table = self.parts.folder.table(name)
             lost = table.keep_through(self.state.epoch)
-            if lost:
+            if lost and self.parts.workers.leads:
                 log.warning("%s has lost its rows of epochs %s; the run itself is not affected", table.path, _few(lost))
         log.info("resumed after epoch %d", self.state.epoch)
 

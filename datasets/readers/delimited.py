@@ -95,7 +95,7 @@ def read_delimited(path: Path, layout: Layout, columns: Mapping[str, int], bad_r
     if layout.quoted is not False and stream.has_quotes and stream.lines > rows_seen:
         _check_quotes(path, layout)
     if bad:
-        bad_rows.drop_or_raise(path, _first_malformed(path, layout), bad)
+        bad_rows.drop_or_raise(path, _first_malformed(path, layout), bad, is_misread=bad > table.num_rows)
     return RawTable(
         path,
         {role: table[str(index)] for role, index in fields.items()},

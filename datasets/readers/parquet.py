@@ -11,36 +11,65 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from common.errors import UserError
-from datasets.readers.columns import NEEDED, find_columns, warn_without_time
+from datasets.readers.columns import NEEDED
+from datasets.readers.head import Head
 from datasets.readers.table import RawTable
 
 MAGIC = b"PAR1"
 BATCH_ROWS = 1 << 18
+HEAD_ROWS = 200
 
 
-def read_parquet(path: Path, wanted: Mapping[str, str | None]) -> RawTable:
-    """Read the user, item, rating and timestamp columns of a file.
-
-    Parameters
-    ----------
-    path : the file
-    wanted : role -> name given by the user, see `find_columns`
+def parquet_head(path: Path) -> Head:
+    """The columns of a file, with the first rows as text; nested columns are empty.
 
     Raises
     ------
     UserError
-        The file is damaged, lacks a column, or a column is nested.
+        The file is damaged.
+    """
+    try:
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 16) as file:  # reads a few pages only
+            schema = file.schema_arrow
+            flat = [field.name for field in schema if not pa.types.is_nested(field.type)]
+            batch = next(file.iter_batches(HEAD_ROWS, columns=flat), None) if len(set(flat)) == len(flat) else None
+    except (pa.ArrowException, OSError, MemoryError, ValueError) as error:  # ValueError: damaged names or numbers
+        raise UserError(f"{path} can't be read as Parquet: {error}") from error
+    texts = {} if batch is None else {name: _first_texts(batch.column(name)) for name in flat}
+    columns = [texts.get(name, []) for name in schema.names]
+    return Head(list(schema.names), [*zip(*(column or [""] * HEAD_ROWS for column in columns), strict=False)])
+
+
+def _first_texts(column: pa.Array) -> list[str]:
+    """A column as text; [] if it can't be converted."""
+    try:
+        return [str(text) for text in column.cast(pa.string()).fill_null("").to_pylist()]
+    except (pa.ArrowException, ValueError):  # ValueError: invalid UTF-8, which is reported when the column is read
+        return []
+
+
+def read_parquet(path: Path, columns: Mapping[str, int]) -> RawTable:
+    """Read some columns of a file.
+
+    Parameters
+    ----------
+    path : the file
+    columns : role -> index of the column
+
+    Raises
+    ------
+    UserError
+        The file is damaged, or a column is nested.
     """
     try:
         with pq.ParquetFile(path) as file:
             schema = file.schema_arrow
-            columns = find_columns(schema.names, wanted, path)
-        warn_without_time(schema.names, wanted, columns, path)
         for role, index in columns.items():
             if pa.types.is_nested(schema.field(index).type):
+                name = schema.names[index]
                 raise UserError(
-                    f"{path}: the {role} column {schema.names[index]!r} is nested ({schema.field(index).type}); "
-                    "flatten it first"
+                    f"{path}: the {role} column {name!r} is nested ({schema.field(index).type}), and a row must be one "
+                    f"interaction: write a row for each element, e.g. with pandas: frame.explode({name!r})"
                 )
         text = [schema.names[columns[role]] for role in NEEDED if _is_text(schema.field(columns[role]).type)]
         with pq.ParquetFile(path, read_dictionary=text) as file:

@@ -68,7 +68,7 @@ def read_python_lines(
             if len(rows) >= CHUNK_ROWS:
                 flush()
     if bad:
-        bad_rows.drop_or_raise(path, bad[0], len(bad))
+        bad_rows.drop_or_raise(path, bad[0], len(bad), is_misread=False)
     flush()
     line_numbers = np.concatenate(lines)
     table = {role: pa.chunked_array([chunk[index] for chunk in chunks]) for index, role in enumerate(roles)}

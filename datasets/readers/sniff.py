@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +12,10 @@ from pathlib import Path
 
 from common.errors import UserError
 from datasets.readers.columns import NEEDED, ColumnError, find_columns, is_usual
+from datasets.readers.head import FIRST_PLAUSIBLE_SECOND, Head, is_calendar_day, is_number
 from datasets.readers.text import SAMPLE_BYTES, encoding_of, read_sample
+
+log = logging.getLogger(__name__)
 
 SEPARATORS = ("\t", "::", ",", ";", "|")
 SPACE = " "
@@ -19,7 +23,6 @@ SAMPLE_ROWS = 200
 HIGH_SHARE = 0.8  # minimum share of rows with the usual number of fields
 LOW_SHARE = 0.5  # the same for a table with bad rows, if no other separator fits better
 POSITIONS = {2: ("user", "item"), 4: ("user", "item", "rating", "timestamp")}
-FIRST_PLAUSIBLE_SECOND = 100_000_000  # 1973: larger numbers are taken for times, smaller ones for ratings
 LINE_END = re.compile(r"\r\n|\n|\r")
 NAMES = {"\t": "tab", SPACE: "white space"}
 
@@ -131,7 +134,7 @@ def has_header(guess: Guess, wanted: Mapping[str, str | None]) -> bool:
         return True
     below = [row for row in rest if len(row) == len(first)]
     return any(
-        not _is_number(name) and bool(below) and all(_is_number(row[index]) for row in below)
+        not is_number(name) and bool(below) and all(is_number(row[index]) for row in below)
         for index, name in enumerate(first)
     )
 
@@ -159,7 +162,7 @@ def positions(guess: Guess, wanted: Mapping[str, str | None], path: Path) -> dic
     given = {role: name for role, name in wanted.items() if name}
     unread = {role: name for role, name in wanted.items() if name == ""}
     if given:
-        return _given_positions({**given, **unread}, guess.width, path)
+        return _given_positions({**given, **unread}, guess, path)
     return {role: index for role, index in _usual_positions(guess, path).items() if role not in unread}
 
 
@@ -169,10 +172,16 @@ def _usual_positions(guess: Guess, path: Path) -> dict[str, int]:
     if guess.width == 3:
         third = "timestamp" if _looks_like_time(guess.rows, 2) else "rating"
         return {"user": 0, "item": 1, third: 2}
-    if guess.width == 4 and (not _is_number(example[2]) or not _looks_like_time(guess.rows, 3)):
+    if guess.width == 4 and (not is_number(example[2]) or not _looks_like_time(guess.rows, 3)):
         raise _unclear_columns(path, example)
     if guess.width not in POSITIONS:
         raise _unclear_columns(path, example)
+    if guess.width == 4 and guess.separator != "::":  # MovieLens' separator
+        log.warning(
+            "%s has no header; its columns are taken for user, item, rating and timestamp. Some files begin with the "
+            "item (Amazon's of 2018): then give --user_column 2 --item_column 1 --rating_column 3 --timestamp_column 4",
+            path,
+        )
     return {role: index for index, role in enumerate(POSITIONS[guess.width])}
 
 
@@ -185,32 +194,27 @@ def _unclear_columns(path: Path, example: Sequence[str]) -> UserError:
     )
 
 
-def _given_positions(given: Mapping[str, str], width: int, path: Path) -> dict[str, int]:
+def numbered(guess: Guess) -> Head:
+    """The columns of a file without a header: their names are their positions, from 1."""
+    return Head([str(number) for number in range(1, guess.width + 1)], guess.rows)
+
+
+def _given_positions(given: Mapping[str, str], guess: Guess, path: Path) -> dict[str, int]:
     """Role -> index, from positions that count from 1."""
-    names = [str(number) for number in range(1, width + 1)]
     for role in NEEDED:
         if role not in given:
             first = next(other for other, name in given.items() if name)
             message = f"{path} has no header: as other columns are given by position, give --{role}_column as well"
             raise ColumnError(message, first)
-    return find_columns(names, given, path)
-
-
-def _is_number(text: str) -> bool:
-    """Whether a field is a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return find_columns(numbered(guess), given, path)
 
 
 def _looks_like_time(rows: Sequence[Sequence[str]], index: int) -> bool:
     """Whether a column has numbers as large as times, or text with digits (dates)."""
     values = [row[index] for row in rows if len(row) > index]
-    numbers = [float(value) for value in values if _is_number(value)]
+    numbers = [float(value) for value in values if is_number(value)]
     if len(numbers) < len(values) / 2:
         return any(character.isdigit() for character in values[0])
     return min(abs(number) for number in numbers) >= FIRST_PLAUSIBLE_SECOND or all(
-        number.is_integer() and 19000101 <= number <= 21001231 for number in numbers
+        is_calendar_day(number) for number in numbers
     )

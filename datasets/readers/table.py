@@ -32,7 +32,7 @@ class BadRows:
     skip: bool = False
     advice: str = "to drop and count bad rows, give --skip_bad_rows true"
 
-    def drop_or_raise(self, path: Path, where: str, count: int) -> int:
+    def drop_or_raise(self, path: Path, where: str, count: int, *, is_misread: bool) -> int:
         """Log and return the number of dropped rows, or raise UserError if they may not be dropped.
 
         Parameters
@@ -40,7 +40,13 @@ class BadRows:
         path : the file
         where : location and reason of the first bad row
         count : number of bad rows
+        is_misread : whether so many rows are bad that the file must be something else; then none may be dropped
         """
+        if self.skip and is_misread:
+            raise UserError(
+                f"{path}, {where}; {count:,} rows are bad, which is most of them, so the file is probably read in a "
+                "wrong way: check file_format, separator and the columns"
+            )
         if not self.skip:
             others = f"; {count:,} bad rows in total" if count > 1 else ""
             raise UserError(f"{path}, {where}{others} ({self.advice})")
@@ -97,17 +103,27 @@ class InvalidRows:
     num_rows : number of rows of the table
     bad : bool [rows]; None = no invalid rows so far
     first : row and reason of the first invalid row of each kind
+    most : the largest number of invalid rows of one kind, without absent ids
     """
 
     num_rows: int
     bad: BoolArray | None = None
+    most: int = 0
     first: list[tuple[int, str]] = field(default_factory=list)
 
-    def add(self, mask: BoolArray, reason: Callable[[int], str]) -> None:
-        """Mark the rows where `mask` [rows] is true as invalid; `reason` describes what is wrong with a row."""
+    def add(self, mask: BoolArray, reason: Callable[[int], str], *, is_absent: bool = False) -> None:
+        """Mark the rows where `mask` [rows] is true as invalid.
+
+        Parameters
+        ----------
+        mask : bool [rows]
+        reason : describes what is wrong with a row
+        is_absent : whether only an id is missing; this is usual in some data, and no sign that a file is misread
+        """
         if not mask.any():
             return
         row = int(mask.argmax())
+        self.most = max(self.most, 0 if is_absent else int(np.count_nonzero(mask)))
         self.first.append((row, reason(row)))
         self.bad = mask if self.bad is None else self.bad | mask
 
@@ -126,5 +142,5 @@ class InvalidRows:
         where = f"{table.location(row)}: {reason}"
         if count == self.num_rows:
             raise UserError(f"{table.path}, {where}; none of the {count:,} rows can be used")
-        bad_rows.drop_or_raise(table.path, where, count)
+        bad_rows.drop_or_raise(table.path, where, count, is_misread=2 * self.most > self.num_rows)
         return np.flatnonzero(~self.bad)

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from common.errors import UserError
+from datasets.readers.foreign import refuse_binary
 from datasets.readers.preamble import preamble_of
 
 SAMPLE_BYTES = 1 << 18
 PREAMBLE_BYTES = 1 << 16
 LARGEST_RATIO = 100  # of unpacked to packed size, for files that unpack to more than HARMLESS_BYTES
 HARMLESS_BYTES = 1 << 28
-ARCHIVES = (b"PK\x03\x04", b"7z\xbc\xaf\x27", b"Rar!\x1a\x07", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00")
 LONGEST_ROW = 1 << 24  # bytes
 BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
@@ -26,7 +26,8 @@ csv.field_size_limit(LONGEST_ROW)  # the default of 128 KiB is too small for som
 class TextBytes(io.RawIOBase):
     """The bytes of a text file, unpacked if it is gzipped. Lines of the preamble are read as blank lines.
 
-    Reading raises UserError if a gzip file is truncated or damaged, or unpacks to an implausible size.
+    Reading raises UserError if the file is of a known binary format or has a NUL byte, or if a gzip file is truncated,
+    damaged, or unpacks to an implausible size.
 
     Attributes
     ----------
@@ -36,7 +37,8 @@ class TextBytes(io.RawIOBase):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
-        self._unpacked = 0
+        self._unpacked = self._lines = 0
+        self._may_have_nul = False
         try:
             self._file: BinaryIO = open(path, "rb")  # noqa: SIM115 - closed by close()
             self._raw = self._file
@@ -47,7 +49,7 @@ class TextBytes(io.RawIOBase):
         self._packed = magic[:2] == b"\x1f\x8b"
         if self._packed:
             self._file = gzip.GzipFile(fileobj=self._file)  # type: ignore[assignment]
-        start = self._unpack(PREAMBLE_BYTES)
+        start = self._unpack(PREAMBLE_BYTES, is_start=True)
         self.preamble = preamble_of(start)
         self._pending = re.sub(rb"[^\r\n]", b"", self.preamble) + start[len(self.preamble) :]
 
@@ -62,7 +64,7 @@ class TextBytes(io.RawIOBase):
         buffer[: len(content)] = content
         return len(content)
 
-    def _unpack(self, size: int) -> bytes:
+    def _unpack(self, size: int, *, is_start: bool = False) -> bytes:
         """The next bytes, at most `size`; empty at the end."""
         try:
             content = self._file.read(size)
@@ -70,6 +72,12 @@ class TextBytes(io.RawIOBase):
             raise UserError(f"{self.path} is a damaged or truncated gzip file ({error}): download it again") from error
         except OSError as error:
             raise UserError(f"can't read {self.path}: {error.strerror or error}") from error
+        if is_start:
+            refuse_binary(self.path, content)
+            self._may_have_nul = content.startswith((b"\xff\xfe", b"\xfe\xff"))  # UTF-16
+        if not self._may_have_nul and b"\0" in content:
+            self._refuse_nul(content)
+        self._lines += content.count(b"\n")
         self._unpacked += len(content)
         if self._packed and self._unpacked > self._limit:
             raise UserError(
@@ -77,6 +85,15 @@ class TextBytes(io.RawIOBase):
                 "the unpacked file"
             )
         return content
+
+    def _refuse_nul(self, content: bytes) -> None:
+        """Raise UserError for a NUL byte."""
+        place = content.index(b"\0")
+        line = self._lines + content.count(b"\n", 0, place) + 1
+        start = content[:1000] if self._unpacked == 0 else b""
+        is_utf_16 = start.count(b"\0") * 3 > len(start) > 0 and start.strip(b"\0") != b""
+        hint = ", perhaps UTF-16 without a byte order mark: save it as UTF-8" if is_utf_16 else ""
+        raise UserError(f"{self.path}, line {line}: there is a NUL byte, so this is no UTF-8 text{hint}")
 
     def close(self) -> None:
         """Close the file beneath."""
@@ -185,10 +202,6 @@ def read_sample(path: Path) -> tuple[bytes, bool]:
         raise UserError(f"{path} is empty")
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
         raise UserError(f"{path} is a web page, not a table: download the data itself")
-    if sample.startswith(b"PK") and path.suffix.lower() in (".xlsx", ".xlsm", ".ods"):
-        raise UserError(f"{path} is a workbook: save its sheet as CSV")
-    if sample.startswith(ARCHIVES) or sample[4:10] == b"1AY&SY":  # the latter is bzip2
-        raise UserError(f"{path} is an archive: unpack it and give the file inside (.gz files need no unpacking)")
     if re.match(rb'\{\s*"[^"]*"\s*:|\[\s*[\[{]', start):
         raise UserError(f"{path} contains JSON, which is not supported: convert it to CSV or Parquet")
     return sample[:SAMPLE_BYTES], len(sample) <= SAMPLE_BYTES

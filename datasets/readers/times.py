@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from common.errors import UserError
+from datasets.readers.ids import text_of
 from datasets.readers.numbers import parse_numbers
+from datasets.readers.odd_times import warn_of_odd_numbers, warn_of_odd_times
 from datasets.readers.table import InvalidRows, RawTable
 
 IntArray = npt.NDArray[np.int64]
@@ -35,9 +36,6 @@ FORMATS = (
     "%a, %d %b %Y %H:%M:%S %z",
 )
 SAMPLE = 2000
-SPREADSHEET_DAYS = (25_569, 73_051)  # days from 1900 to 1970 and 2100
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Ticks:
 
 
 def parse_times(table: RawTable, time_format: str | None, invalid: InvalidRows) -> Ticks:
-    """Parse the `timestamp` column of a table.
+    """Parse the `timestamp` column of a table, and warn of times that can't be right.
 
     Parameters
     ----------
@@ -62,11 +60,21 @@ def parse_times(table: RawTable, time_format: str | None, invalid: InvalidRows) 
     UserError
         The format is not recognised, or is ambiguous, e.g. between day and month.
     """
+    ticks = _parse(table, time_format, invalid)
+    valid = ticks.values if invalid.bad is None else ticks.values[~invalid.bad]
+    if len(valid):
+        warn_of_odd_times(valid, ticks.per_second, table)
+    return ticks
+
+
+def _parse(table: RawTable, time_format: str | None, invalid: InvalidRows) -> Ticks:
+    """Parse the `timestamp` column of a table."""
     column = table.columns["timestamp"]
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    text = text_of(column, f"{table.path}: the timestamp column")
+    column = column if text is None else text
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        column = column.cast(kind.value_type)
-        kind = column.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         unit = kind.unit if pa.types.is_timestamp(kind) else "ms"
         invalid.add(_mask(column.is_null()), lambda row: "there is no timestamp")
@@ -79,29 +87,16 @@ def parse_times(table: RawTable, time_format: str | None, invalid: InvalidRows) 
         ok = ~_mask(column.is_null())
         values = pc.fill_null(column, 0).to_numpy()
         ok = ok & np.isfinite(values) if values.dtype.kind == "f" else ok
-        _warn_of_spreadsheet_dates(values[ok], time_format, table)
+        warn_of_odd_numbers(values[ok], time_format, table)
         return _from_numbers(values, ok, column, time_format, invalid)
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         raise UserError(f"{table.path}: the timestamp column has type {kind}; expected numbers, dates or text")
-    column = pc.fill_null(column, "")
     if time_format is None or time_format in UNITS:
         values, ok = parse_numbers(column)
         if ok.mean() >= 0.5 or time_format is not None:
-            _warn_of_spreadsheet_dates(values[ok], time_format, table)
+            warn_of_odd_numbers(values[ok], time_format, table)
             return _from_numbers(values, ok, column, time_format, invalid)
     return _from_text(table, column, time_format, invalid)
-
-
-def _warn_of_spreadsheet_dates(values: npt.NDArray[np.generic], unit: str | None, table: RawTable) -> None:
-    """Warn if timestamps that are read as seconds look like spreadsheet dates."""
-    if unit is None and len(values) and values.min() >= SPREADSHEET_DAYS[0] and values.max() < SPREADSHEET_DAYS[1]:
-        log.warning(
-            "%s: timestamps from %s to %s are read as seconds since 1970; if they are spreadsheet dates (days since "
-            "1900), save that column as dates",
-            table.path,
-            values.min(),
-            values.max(),
-        )
 
 
 def _mask(column: pa.ChunkedArray) -> BoolArray:
@@ -201,12 +196,13 @@ def _from_text(table: RawTable, column: pa.ChunkedArray, pattern: str | None, in
     encoded = pc.dictionary_encode(column).combine_chunks()
     encoded = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
     codes = encoded.indices.to_numpy()
-    texts = pd.Series(encoded.dictionary.to_pylist(), dtype=object)
-    texts = texts.str.strip().str.replace(r"\s+(UTC|GMT)$", "", regex=True)
-    texts = texts.where(texts.str.contains(r"\d"), "")  # pandas would parse `now` and `today`
-    pattern = pattern or _detect_format(table, texts)
+    words = pc.replace_substring_regex(pc.utf8_trim_whitespace(encoded.dictionary), r"\s+(UTC|GMT)$", "")
+    has_digit = pc.match_substring_regex(words, r"\d")
+    texts = pd.Series(
+        pc.if_else(has_digit, words, "").to_pylist(), dtype=object
+    )  # pandas would parse `now` and `today`
     try:
-        dates = pd.to_datetime(texts, format=pattern, errors="coerce", utc=True)
+        dates = _detected(table, texts) if pattern is None else _dates(texts, pattern)
     except ValueError as error:
         raise UserError(f"{table.path}: --timestamp_format {pattern!r} can't be used: {error}") from error
     missing = dates.isna().to_numpy()
@@ -230,30 +226,31 @@ def _from_iso(column: pa.ChunkedArray) -> Ticks | None:
     return None
 
 
-def _detect_format(table: RawTable, texts: pd.Series[str]) -> str:
-    """The format of most texts. Raises UserError if none fits, or several do with different results."""
+def _dates(texts: pd.Series[str], form: str) -> pd.Series[pd.Timestamp]:
+    """The texts as dates in UTC; those that don't have the format are missing."""
+    return pd.to_datetime(texts, format=form, errors="coerce", utc=True)
+
+
+def _detected(table: RawTable, texts: pd.Series[str]) -> pd.Series[pd.Timestamp]:
+    """The texts as dates, in the format of most of them.
+
+    Raises UserError if no format fits, or several do with different results.
+    """
     sample = texts.iloc[np.linspace(0, len(texts) - 1, min(len(texts), SAMPLE)).astype(int)]
-    likely = {form: _share(sample, form) for form in FORMATS}
-    likely = {form: share for form, share in likely.items() if share >= 0.5}
+    likely = [form for form in FORMATS if _dates(sample, form).notna().mean() >= 0.5]
     if not likely:
         example = next((text for text in texts if text), "")
         raise UserError(
             f"{table.path}: timestamps such as {example!r} are not recognised; give --timestamp_format, e.g. "
             "'%Y-%m-%d %H:%M' (or s, ms, us, ns for numbers)"
         )
-    shares = {form: _share(texts, form) for form in likely}
-    best = max(shares.values())
-    winners = [form for form, share in shares.items() if share == best]
-    first = pd.to_datetime(texts, format=winners[0], errors="coerce", utc=True)
-    for other in winners[1:]:
-        if not first.equals(pd.to_datetime(texts, format=other, errors="coerce", utc=True)):
+    parsed = {form: _dates(texts, form) for form in likely}  # nearly always one
+    fits = {form: int(dates.notna().sum()) for form, dates in parsed.items()}
+    first, *others = [form for form in likely if fits[form] == max(fits.values())]
+    for other in others:
+        if not parsed[first].equals(parsed[other]):
             raise UserError(
-                f"{table.path}: timestamps such as {texts.iloc[0]!r} fit both {winners[0]} and {other}; "
+                f"{table.path}: timestamps such as {texts.iloc[0]!r} fit both {first} and {other}; "
                 "choose one with --timestamp_format"
             )
-    return winners[0]
-
-
-def _share(texts: pd.Series[str], form: str) -> float:
-    """Share of texts that have the format."""
-    return float(pd.to_datetime(texts, format=form, errors="coerce", utc=True).notna().mean())
+    return parsed[first]

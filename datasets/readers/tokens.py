@@ -92,8 +92,9 @@ def read_rows(path: Path, width: int, columns: Mapping[str, int], has_header: bo
             parts[role].append(fields.take(pa.array(np.arange(index, len(fields), width))))
         line_numbers.add(fits)
         line += len(fits)
-    dropped = _handle_bad_lines(path, bad_lines, f"{width} fields", bad_rows)
     table = {role: pa.chunked_array(chunks, type=pa.large_string()) for role, chunks in parts.items()}
+    num_rows = len(next(iter(table.values())))
+    dropped = _handle_bad_lines(path, bad_lines, f"{width} fields", bad_rows, num_rows)
     return RawTable(path, table, lambda row: f"line {line_numbers.line(row)}", dropped)
 
 
@@ -128,7 +129,8 @@ def read_lists(path: Path, separator: str, bad_rows: BadRows) -> RawTable:
         items.append(block.fields.filter(pa.array(is_item)))
         all_counts.append(items_of_line)
         line += len(block.counts)
-    dropped = _handle_bad_lines(path, bad_lines, "a user and at least one item", bad_rows)
+    good = sum(int(np.count_nonzero(counts)) for counts in all_counts)
+    dropped = _handle_bad_lines(path, bad_lines, "a user and at least one item", bad_rows, good)
     ends = np.cumsum(np.concatenate(all_counts)) if all_counts else np.zeros(0, dtype=np.int64)
     table = {
         "user": pa.chunked_array(users, type=pa.large_string()),
@@ -137,14 +139,15 @@ def read_lists(path: Path, separator: str, bad_rows: BadRows) -> RawTable:
     return RawTable(path, table, lambda row: f"line {int(np.searchsorted(ends, row, side='right')) + 1}", dropped)
 
 
-def _handle_bad_lines(path: Path, bad_lines: list[IntArray], expected: str, bad_rows: BadRows) -> int:
+def _handle_bad_lines(path: Path, bad_lines: list[IntArray], expected: str, bad_rows: BadRows, num_good: int) -> int:
     """Log and return the number of bad lines, or raise UserError if they are not skipped."""
     if not bad_lines:
         return 0
     lines = np.concatenate(bad_lines)
     line, count = lines[0]
     fields = f"{count} field{'s' if count > 1 else ''}"
-    return bad_rows.drop_or_raise(path, f"line {line}: expected {expected}, found {fields}", len(lines))
+    where = f"line {line}: expected {expected}, found {fields}"
+    return bad_rows.drop_or_raise(path, where, len(lines), is_misread=len(lines) > num_good)
 
 
 def _blocks(path: Path, separator: str) -> Iterator[Block]:

@@ -14,7 +14,7 @@ def users_of(data: SequenceData) -> IntArray:
 
 
 def select_interactions(data: SequenceData, places: IntArray) -> SequenceData:
-    """Select the interactions at `places`, in that order; it must keep the users in order."""
+    """Select the interactions at `places`, in that order; it must keep the users in order. Forgets the data's parts."""
     counts = np.bincount(users_of(data)[places], minlength=data.num_users)
     return replace(
         data,
@@ -22,6 +22,7 @@ def select_interactions(data: SequenceData, places: IntArray) -> SequenceData:
         offsets=offsets_of(counts),
         timestamps=None if data.timestamps is None else np.asarray(data.timestamps)[places],
         ratings=None if data.ratings is None else np.asarray(data.ratings)[places],
+        parts=None,
     )
 
 

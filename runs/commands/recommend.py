@@ -16,7 +16,7 @@ from pydantic import Field, field_validator, model_validator
 from common.errors import UserError
 from common.files import expanded
 from common.schema import Options
-from datasets.file import FileFormat
+from datasets.file_options import FileFormat
 from options import Resolved
 from runs.command import Command
 from runs.given import no_run_given, run_options_given

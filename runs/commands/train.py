@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Any
+
+from common.errors import UserError
+from common.workers import ALONE, WorkerLostError, is_launched, join, leave
 from options import Resolved
 from runs.command import Command
 from runs.config import EXPERIMENT, ExperimentConfig
 from runs.screen import show_metrics
-from runs.train import train
+from runs.train import follow, train
+from runs.workers import for_workers
 
 
 def _run(resolved: Resolved) -> int:
-    results = train(ExperimentConfig.of(resolved))
+    config = ExperimentConfig.of(resolved)
+    if is_launched():
+        return _run_with_workers(config)
+    return _show(train(config))
+
+
+def _show(results: dict[str, Any]) -> int:
     title = f"{results['label']} on {results['data']['name']}, test"
     show_metrics(results["test"], title, results["protocol"]["in_words"])
     return 130 if results["stopped_by"] == "interrupted" else 0
+
+
+def _run_with_workers(config: ExperimentConfig) -> int:
+    """One of the processes that `torchrun` started."""
+    workers = ALONE
+    try:
+        workers = join()
+        config = for_workers(config, workers)
+        if workers.leads:
+            return _show(train(config, workers=workers))
+        logging.disable(logging.CRITICAL)  # the leading worker says it all
+        follow(config, workers)
+        return 0
+    except WorkerLostError as error:
+        if not workers.leads:
+            return 1
+        raise UserError(f"{error}. To resume the run, add --resume_training true") from error
+    finally:
+        leave()
 
 
 TRAIN = Command(EXPERIMENT, _run, description="train a model, test its best weights and record the results")

@@ -81,6 +81,7 @@ def work(connection: Connection[Any, Any], threads: int, verbose: bool) -> None:
         stopped = True
 
     signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a batch system sends it to all processes; the parent passes it on
     if hasattr(os, "setpgrp"):
         os.setpgrp()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

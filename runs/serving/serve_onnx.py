@@ -4,10 +4,13 @@ From a shell, oldest item first: `python serve.py ITEM ITEM ...`. From Python: `
 manifest names "values" (ratings or times in seconds), each item has one: `ITEM@5`, in Python `(item, 5)`.
 """
 
+from __future__ import annotations
+
 import functools
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime  # type: ignore
@@ -19,12 +22,12 @@ numbers = {str(item): number for number, item in enumerate(item_ids) if number}
 
 
 @functools.cache
-def load_model():
+def load_model() -> Any:
     """Load the model once."""
     return onnxruntime.InferenceSession(here / manifest["model_file"])
 
 
-def recommend(history, topk=10):
+def recommend(history: list[Any], topk: int = 10) -> list[tuple[Any, float]]:
     """Return [(item, score), ...], best first, for a history of items or (item, value) pairs. Skips unknown items."""
     pairs = history if manifest["values"] else [(item, 0) for item in history]
     known = [(numbers[str(item)], float(value)) for item, value in pairs if str(item) in numbers]
@@ -42,10 +45,10 @@ def recommend(history, topk=10):
     return [(item_ids[number], float(scores[number])) for number in best if scores[number] > -np.inf]
 
 
-def main(words):
+def main(words: list[str]) -> None:
     """Print the best items for a history in words, and which of its items are unknown."""
     pairs = [(item, value) if at else (value, "") for item, at, value in (word.rpartition("@") for word in words)]
-    history = pairs if manifest["values"] else words
+    history: list[Any] = pairs if manifest["values"] else words
     items = [item for item, _ in pairs] if manifest["values"] else words
     unknown = [item for item in items if item not in numbers]
     if unknown:

@@ -65,7 +65,7 @@ REFUSED: dict[str, Refused] = {
     "header only, Parquet": Refused(lambda: parquet(user=pa.array([], pa.int64()), item=[]), "no interactions"),
     "wrong separator": Refused(HEAD + ROWS, "line 1|no column|separator|fields", {"separator": ";"}),
     "no separator": Refused("a-b\nc-d\n", "separator"),
-    "NUL bytes in an id": Refused("user,item\n1,a\n1,b\0c\n", "line 3: .*control characters"),
+    "NUL bytes in an id": Refused("user,item\n1,a\n1,b\0c\n", "line 3: there is a NUL byte"),
     "NUL bytes only": Refused(bytes(4096), "is no|can't be read|separator|control|empty"),
     "random bytes": Refused(bytes(range(256)) * 40, "can't be read|separator|line|control|is no|no column"),
     "short row": Refused(HEAD + "1,2,3,4\n1,2\n1,2,3,4\n", "line 3: expected 4 fields, found 2"),

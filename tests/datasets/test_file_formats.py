@@ -137,7 +137,7 @@ def test_string_ids_are_unchanged(load_file: LoadFile) -> None:
 
 @pytest.mark.parametrize("name", ["a b", " leading", "a,b;c|d"])
 def test_any_character_can_be_the_separator(load_file: LoadFile, name: str) -> None:
-    assert histories(load_file(f"user#item\n{name}#1\n", separator="#")) == {name: [1]}
+    assert histories(load_file(f"user#item\n{name}#1\n", separator="#")) == {name.strip(): [1]}
 
 
 def test_other_separators_may_occur_in_values(load_file: LoadFile) -> None:

@@ -53,7 +53,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "no item": ("user,item\n1,2\n2,\n", "line 3: there is no item id"),
     "NULL": ("user,item\n1,2\nNULL,3\n", "line 3: there is no user id"),
     "NaN": ("user,item\nann,2\nnan,3\n", "line 3: there is no user id"),
-    "NUL byte": ("user,item\n1,a\n1,b\x00c\n", "line 3: the item id 'b.x00c' has control"),
+    "NUL byte": ("user,item\n1,a\n1,b\x00c\n", "line 3: there is a NUL byte"),
     "line end in an id": ('user,item\n1,a\n1,"b\nc"\n', "line 3: the item id"),
     "long id": ("user,item\n1,a\n1," + "x" * 300 + "\n", "line 3: the item id has more than 256"),
     "open quote": ('user,item,title\n1,2,x\n1,3,"y\n1,4,z\n1,5,w\n', "never closed"),

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import re
 import tempfile
 import unittest.mock
 from pathlib import Path
@@ -18,15 +19,15 @@ from hypothesis import strategies as st
 import datasets
 from datasets.file import MISSING_IN_FILES
 from datasets.readers import python_lines
+from datasets.readers.ids import LIST, LONGEST_ID
 from datasets.readers.table import BadRows
-from datasets.readers.values import LONGEST_ID
 from datasets.sequence_data import SequenceData
 
 Row = tuple[Any, Any, float, int]
 
 word = st.text(
     st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc"]), min_size=1, max_size=LONGEST_ID
-).filter(lambda text: text not in MISSING_IN_FILES)
+).filter(lambda text: text not in MISSING_IN_FILES and text == text.strip() and not re.match(LIST, text))
 number = st.integers(-(2**62), 2**62)
 identifier = st.sampled_from([word, number, st.integers(0, 5)])
 

@@ -172,7 +172,9 @@ def test_users_are_ranked_in_parts_if_the_catalogue_is_large(monkeypatch: pytest
     sizes = []
     parts = evaluator(data)
     batches = parts.loader.evaluation
-    monkeypatch.setattr(parts.loader, "evaluation", lambda heldout, size: sizes.append(size) or batches(heldout, size))
+    monkeypatch.setattr(
+        parts.loader, "evaluation", lambda heldout, size, *share: sizes.append(size) or batches(heldout, size, *share)
+    )
     for candidates, metrics in parts.evaluate(UserTable(), CPU, "test").metrics.items():
         assert metrics == pytest.approx(whole.metrics[candidates], rel=1e-9)
     assert sizes == [3]

@@ -70,7 +70,7 @@ def faults(registries: Registries, line: str) -> list[str]:
         ("--trainer_code vea", "there is no trainer `vea`; did you mean `vae`?"),
         ("--dataloader_code none", "--dataloader_code none: model `vae` can't use dataloader `none`"),
         ("--weight_type exp_stairs", "should be exp_stair|constant; did you mean `exp_stair`?"),
-        ("--device gpu", "should be auto|cpu|cuda; did you mean `cuda`?"),
+        ("--device gpu", "should be auto|cpu|cuda or text; did you mean `cuda`?"),
         ("--best_metric RMSE", "RMSE is not computed under split leave_one_out: use a ranking metric"),
         ("--metric_ks 10 99999999999999999999", "64 bits"),
         ("--best_metric NDGC@10", "NDGC@10 is not computed; did you mean `NDCG@10`?"),

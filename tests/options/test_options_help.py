@@ -35,7 +35,7 @@ def test_help_lists_the_options_of_the_chosen_components(registries: Registries)
         "--num_epochs  int >= 0 or null  (default null; here x from --num_epochs)",
         "--metric_ks  list of int >= 1  (default [1, 5, 10, 20, 50])",
         "--dataloader_code  vae | none or null  (default null; here vae, default of model vae)",
-        "--device  auto|cpu|cuda  (default auto)",
+        "--device  auto|cpu|cuda or text  (default auto)",
     ):
         assert line in lines
     assert "--recover_len" not in text and "--smoothing" not in text

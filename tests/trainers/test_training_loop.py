@@ -254,7 +254,7 @@ def test_a_run_records_the_code_versions_that_trained_it(
     monkeypatch.setattr("trainers.trainer.code_version", lambda: "two")
     caplog.clear()
     rest = make_trainer(tmp_path, num_epochs=2, checkpoint_seconds=0)
-    monkeypatch.setattr("trainers.trainer.describe_device", lambda device: "another")
+    monkeypatch.setattr("trainers.trainer.describe_device", lambda device, workers: "another")
     state = rest.train(resume=True)
     assert state.codes == ["one", "two"] and state.machines[1:] == ["another"]
     assert f"started with one on {state.machines[0]} and resumes with code two on another" in caplog.text

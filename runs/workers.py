@@ -1,0 +1,33 @@
+"""Training by several processes that `torchrun` starts: the options that it needs, and what it can't do."""
+
+from __future__ import annotations
+
+from common.errors import UserError
+from common.workers import Workers
+from options import Origin
+from runs.config import ExperimentConfig
+from trainers.options import GenericTrainerOptions
+
+GRADIENT_PARTS = 8  # so that 1, 2, 4 and 8 workers give the same bits
+
+
+def for_workers(config: ExperimentConfig, workers: Workers) -> ExperimentConfig:
+    """The configuration for training by `workers`, with `gradient_parts` set.
+
+    Raises
+    ------
+    UserError
+        The model can't be trained by several processes, or there are more of them than parts.
+    """
+    trainer = config.trainer
+    if not isinstance(trainer, GenericTrainerOptions):
+        raise UserError(f"model {config.model_class.code} is fitted by a single process: start it without torchrun")
+    if trainer.gradient_parts is None:
+        parts = max(GRADIENT_PARTS, workers.count)
+        return config.changed(Origin.program("torchrun"), gradient_parts=parts)
+    if trainer.gradient_parts < workers.count:
+        raise UserError(
+            f"{workers.count} workers need at least as many parts of each batch, and gradient_parts is "
+            f"{trainer.gradient_parts}: start fewer workers, or set --gradient_parts {workers.count}"
+        )
+    return config
