@@ -1,4 +1,4 @@
-"""Adapts docstrings for mkdocstrings: this project's sections have "name : description", and types in the code alone."""
+"""Adapts docstrings for mkdocstrings: our sections have "name : description", and types in the code alone."""
 
 import re
 from typing import Any
