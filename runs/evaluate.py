@@ -87,8 +87,14 @@ def _is_same_evaluation(path: Path, measured: dict[str, Any]) -> bool:
     return of_this_data and of_these_weights and all(before[key] == now[key] for key in shared)
 
 
-def evaluate(config: ExperimentConfig, phase: Phase) -> dict[str, Any]:
-    """Evaluate `--pretrained_weights`, or the best weights of the run with these options; record the results."""
+def evaluate(config: ExperimentConfig, phase: Phase) -> tuple[dict[str, Any], Path]:
+    """Evaluate `--pretrained_weights`, or the best weights of the run with these options.
+
+    Returns
+    -------
+    tuple
+        The results, and the file that records them.
+    """
     experiment = Experiment.build(config)
     evaluator, model, device = experiment.evaluator, experiment.model, experiment.device
     evaluator.check((phase,))
@@ -113,4 +119,4 @@ def evaluate(config: ExperimentConfig, phase: Phase) -> dict[str, Any]:
     write_users(per_user, evaluator, phase, evaluation)
     write_text(path, json.dumps(evaluated, indent=1) + "\n")
     log.info("metrics are in %s, per-user metrics in %s", path, per_user.name)
-    return evaluated
+    return evaluated, path
