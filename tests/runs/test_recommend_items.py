@@ -26,7 +26,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def recommend(runs: Path, *argv: object, code: str = "vae") -> int:
-    given = ["--mode", "recommend", "--pretrained_weights", make_run(runs, code), "--overwrite", "true", *argv]
+    output = [] if "--output" in argv else ["--output", "recommendations.parquet"]
+    given = ["--mode", "recommend", "--pretrained_weights", make_run(runs, code), "--overwrite", "true", *output, *argv]
     return main.run([str(word) for word in given])
 
 
