@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from common.errors import UserError
 from common.files import write_text
 from common.schema import current_names, result_options
 from evaluation.evaluator import Phase
@@ -87,6 +88,8 @@ def _is_same_evaluation(path: Path, measured: dict[str, Any]) -> bool:
 
 def evaluate(config: ExperimentConfig, phase: Phase) -> dict[str, Any]:
     """Evaluate `--pretrained_weights`, or the best weights of the run with these options; record the results."""
+    if config.trainer.train_on == "all":
+        raise UserError("train_on all leaves nothing to evaluate on: evaluate the run that was trained on a part")
     experiment = Experiment.build(config)
     evaluator, model, device = experiment.evaluator, experiment.model, experiment.device
     evaluator.check((phase,))

@@ -23,8 +23,9 @@ def _run(resolved: Resolved) -> int:
 
 
 def _show(results: dict[str, Any]) -> int:
-    title = f"{results['label']} on {results['data']['name']}, test"
-    show_metrics(results["test"], title, results["protocol"]["in_words"])
+    if "test" in results:
+        title = f"{results['label']} on {results['data']['name']}, test"
+        show_metrics(results["test"], title, results["protocol"]["in_words"])
     return 130 if results["stopped_by"] == "interrupted" else 0
 
 
