@@ -13,6 +13,7 @@ from models.ease import EASE
 from models.esas import ESAS
 from models.fmlp import FMLP
 from models.fpmc import FPMC
+from models.fuxi import FuXi
 from models.gru4rec import GRU4Rec
 from models.hstu import HSTU
 from models.hvamp import HVamp
@@ -48,6 +49,7 @@ MODELS: dict[str, type[Model]] = {
     "esas": ESAS,
     "fmlp": FMLP,
     "fpmc": FPMC,
+    "fuxi": FuXi,
     "gru4rec": GRU4Rec,
     "hstu": HSTU,
     "hvamp": HVamp,

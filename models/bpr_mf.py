@@ -32,6 +32,10 @@ class BPRMF(Model):
     new_user_refusal = "it has a vector for each user that it was trained on, which a history alone doesn't give"
     tables = 1  # pairs of vectors whose products are added
 
+    @classmethod
+    def touches_rows(cls, options: BPRMFOptions) -> bool:
+        return True
+
     def __init__(self, options: Any, dimensions: Dimensions) -> None:
         super().__init__(options, dimensions)
         width = options.hidden_units

@@ -110,12 +110,13 @@ class HSTU(NextItemModel):
         width = options.hidden_units
         self.positions = PositionEmbedding(dimensions.max_len, width)
         self.dropout = Dropout(options.dropout)
-        self.blocks = nn.ModuleList(
-            HSTUBlock(width, options.num_heads, options.dropout, dimensions.max_len, options.use_time)
-            for _ in range(options.num_blocks)
-        )
-        self.norm = nn.LayerNorm(width)
+        self.blocks = nn.ModuleList(self.make_block(options, dimensions.max_len) for _ in range(options.num_blocks))
+        self.norm: nn.Module = nn.LayerNorm(width)
         init_parameters(self)
+
+    def make_block(self, options: HSTUOptions, max_len: int) -> nn.Module:
+        """A block of (x [B, T, H], times, next_times) -> [B, T, H]."""
+        return HSTUBlock(options.hidden_units, options.num_heads, options.dropout, max_len, options.use_time)
 
     def states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:
         x = self.items(items) * math.sqrt(self.options.hidden_units)

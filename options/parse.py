@@ -42,7 +42,7 @@ def parse(argv: list[str], registries: Registries | Callable[[], Registries]) ->
     if arguments.help is not None:
         problems.raise_if_any()
         raise HelpRequested(help_text(arguments.help, given, registries))
-    resolved = _resolve(given, registries, problems, arguments.templates)
+    resolved = _resolve(registries.rewrite(given), registries, problems, arguments.templates)
     problems.raise_if_any("Add --help to the command to see its options.")
     if resolved is None:
         raise RuntimeError("options were not resolved, although no problem was found")

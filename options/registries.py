@@ -76,6 +76,7 @@ class Registries:
     commands : the value of `--mode` -> command
     conflicts : functions that return why options, each valid alone, can't be combined; None if they can
     templates : the folder of templates
+    rewrite : from the options as they were given to those that are meant, e.g. where a path may be given for a code
     """
 
     run: type[Options]
@@ -84,6 +85,7 @@ class Registries:
     commands: Mapping[str, Command]
     conflicts: Sequence[Callable[[Mapping[str, Options]], str | None]] = ()
     templates: Path = TEMPLATES
+    rewrite: "Callable[[list[RawOption]], list[RawOption]]" = list
 
     def __post_init__(self) -> None:
         """Raises ValueError if two components that can be used together have an option of the same name."""

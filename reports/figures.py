@@ -7,8 +7,9 @@ from typing import Literal
 
 from reports.chart import Chart, Figure, Mark, Point, Series
 from reports.collect import Run
-from reports.layout import CUT_SHORT, DAGGER
 from reports.learning import LearningCurve, read_curve
+from reports.notes import CUT_SHORT
+from reports.numbers import DAGGER
 from reports.options import ReportOptions
 from reports.table import Column, Row, Table
 from reports.user_groups import (

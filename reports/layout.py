@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from reports.published import PublishedValue, read_published
-from reports.table import Cell, Row, Table
-
-MINUS, DASH, DAGGER = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{DAGGER}"
-CUT_SHORT = f"{DAGGER} Interrupted or diverged before training was complete; the best epoch up to then was tested."
+from reports.numbers import DAGGER, DASH, number, percent, probability, with_unit
+from reports.options import COSTS, Extra
+from reports.published import read_published
+from reports.table import Cell, Column, Row, Table
 
 TEST_NAMES = {
     "paired_t": "paired t-test",
@@ -20,6 +20,7 @@ STOP_REASONS = {  # of `stopped_by` in a results file; others are shown as they 
     "max_minutes": "time limit",
 }
 
+Kind = Literal["name", "value", "cost"]
 Hover = tuple[tuple[str, str], ...]  # (name, value) pairs
 
 
@@ -40,68 +41,62 @@ class Text:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table to be rendered: headings, the group above each heading ("" = none), rows, and notes below."""
+    """A table to be rendered: headings, the group above each heading ("" = none), rows, and notes below.
+
+    Attributes
+    ----------
+    kinds : what each column is; where space is short, costs are left out, names and values never
+    verdict : what the table says, in sentences
+    """
 
     title: str
     groups: tuple[str, ...]
     headings: tuple[str, ...]
+    kinds: tuple[Kind, ...]
     rows: tuple[tuple[Text, ...], ...]
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    verdict: tuple[str, ...] = ()
 
 
-def number(value: float) -> str:
-    """Format with four decimals and no leading zero: .4284, 9.1234."""
-    text = f"{abs(value):.4f}".removeprefix("0")
-    return MINUS + text if value < 0 and float(text) != 0 else text
+def grid_of(table: Table, notes: Sequence[str], verdict: Sequence[str], columns: Sequence[Extra] | None = None) -> Grid:
+    """Lay out a comparison table, with these columns beside the metrics, or with all that say something."""
+    parts = [[_label(row)] for row in table.rows]
+    groups, headings = [""], ["Model"]
+    kinds: list[Kind] = ["name"]
 
-
-def percent(part: float) -> str:
-    """Format a fraction as a signed percentage: +12.3 %."""
-    text = f"{abs(part) * 100:.1f}"
-    sign = "\N{PLUS-MINUS SIGN}" if float(text) == 0 else MINUS if part < 0 else "+"
-    return f"{sign}{text} %"
-
-
-def probability(value: float) -> str:
-    """Format a p-value with two significant digits, or as an upper bound if it is tiny."""
-    return "<1e-15" if value < 1e-15 else f"{value:.2g}"
-
-
-def grid_of(table: Table) -> Grid:
-    """Lay out a comparison table."""
-    sources: dict[str, int] = {}
-    groups, headings = ["", *[""] * _has_seeds(table)], ["Model", *["Seeds"] * _has_seeds(table)]
-    parts = [[_label(row), *[_whole(len(row.runs))] * _has_seeds(table)] for row in table.rows]
-    for place, column in enumerate(table.columns):
-        cells = [row.cells[place] for row in table.rows]
-        groups.append(column.group)
-        headings.append(column.metric)
-        for part, cell, row in zip(parts, cells, table.rows, strict=True):
-            part.append(_value(cell, row))
-        if any(cell is not None and cell.published for cell in cells):
-            groups.append(column.group)
-            headings.append("published")
-            for part, cell in zip(parts, cells, strict=True):
-                part.append(_published(cell, sources))
-    for heading, costs in _costs(table):
-        groups.append("")
+    def add(group: str, heading: str, kind: Kind, cells: Sequence[Text]) -> None:
+        groups.append(group)
         headings.append(heading)
-        for part, cost in zip(parts, costs, strict=True):
-            part.append(cost)
+        kinds.append(kind)
+        for part, cell in zip(parts, cells, strict=True):
+            part.append(cell)
+
+    for place, column in enumerate(table.columns):
+        add(column.group, column.metric, "value", [_value(row.cells[place], row) for row in table.rows])
+    for name in extras(table) if columns is None else columns:
+        if name in COSTS:
+            add("", COSTS[name], "cost", _costs(table.rows, name))
     return Grid(
-        title=_title(table),
+        title=title_of(table),
         groups=tuple(groups),
         headings=tuple(headings),
+        kinds=tuple(kinds),
         rows=tuple(tuple(part) for part in parts),
-        notes=tuple(_notes(table, sources)),
+        notes=tuple(notes),
+        verdict=tuple(verdict),
     )
 
 
-def _has_seeds(table: Table) -> bool:
-    return any(len(row.runs) > 1 for row in table.rows)
+def extras(table: Table) -> list[Extra]:
+    """Return the columns beside the metrics that say something about a table, the most telling first."""
+    rows = table.rows
+    found: list[Extra] = ["seeds"] if any(len(row.runs) > 1 for row in rows) else []
+    found += ["minutes", "parameters", "epochs", "memory"]
+    return [*found, "device"] if len({devices(row) for row in rows}) > 1 else found
 
 
-def _title(table: Table) -> str:
+def title_of(table: Table) -> str:
+    """Return the dataset and the protocol of a table."""
     parts = [table.name, table.split, table.phase]
     if any(column.candidates != "ratings" for column in table.columns):  # something is ranked
         parts.append("seen items filtered" if table.filter_seen else "seen items not filtered")
@@ -112,7 +107,8 @@ def _label(row: Row) -> Text:
     return Text(row.label, f" {DAGGER}" if row.cut_short else "", hover=_label_hover(row))
 
 
-def _whole(value: float) -> Text:
+def whole(value: float) -> Text:
+    """A cell with a whole number."""
     return Text(f"{value:,.0f}", sort=value)
 
 
@@ -133,49 +129,34 @@ def _value(cell: Cell | None, row: Row) -> Text:
     )
 
 
-def _published(cell: Cell | None, sources: dict[str, int]) -> Text:
-    """Return the published values of a cell, each with its source's number and our deviation from it."""
-    if cell is None or not cell.published:
-        return Text("")
-
-    def with_source(published: PublishedValue) -> str:
-        mark = sources.setdefault(published.source, len(sources) + 1)
-        off = cell.off_published(published)
-        return f"{number(published.value)} [{mark}]" + (f" ({percent(off)})" if off is not None else "")
-
-    known = read_published().sources
-    hover = tuple((number(published.value), known[published.source]) for published in cell.published)
-    return Text("; ".join(map(with_source, cell.published)), sort=cell.published[0].value, hover=hover)
-
-
-def _costs(table: Table) -> list[tuple[str, list[Text]]]:
-    def shown(values: Sequence[float | None], form: str) -> list[Text]:
-        return [Text(DASH if value is None else format(value, form), sort=value) for value in values]
-
-    rows = table.rows
-    costs = [
-        ("Parameters", shown([row.parameters for row in rows], ",.0f")),
-        ("Epochs", shown([row.epochs for row in rows], ",.0f")),
-        ("Minutes", shown([row.minutes for row in rows], ",.1f")),
-        ("Memory MiB", shown([row.peak_memory_mib for row in rows], ",.0f")),
-    ]
-    if len({_devices(row) for row in rows}) > 1:
-        costs.append(("Device", [Text(_devices(row)) for row in rows]))
-    return costs
+def _costs(rows: Sequence[Row], name: Extra) -> list[Text]:
+    if name == "device":
+        return [Text(devices(row)) for row in rows]
+    if name == "seeds":
+        return [Text("any") if row.deterministic else whole(len(row.runs)) for row in rows]
+    values = {
+        "parameters": [row.parameters for row in rows],
+        "epochs": [row.epochs for row in rows],
+        "minutes": [row.minutes for row in rows],
+        "memory": [row.peak_memory_mib for row in rows],
+    }[name]
+    form = ",.1f" if name == "minutes" else ",.0f"
+    return [Text(DASH if value is None else format(value, form), sort=value) for value in values]
 
 
-def _devices(row: Row) -> str:
-    return ", ".join(sorted({run.record.device or "unknown" for run in row.runs}))
+def devices(row: Row) -> str:
+    """Return the hardware of a row's runs."""
+    return ", ".join(sorted({with_unit(run.record.device or "unknown") for run in row.runs}))
 
 
 def _label_hover(row: Row) -> Hover:
     """Return details of a label: model, template, and why each of its runs stopped."""
     record = row.runs[0].record
     template = record.template if isinstance(record.template, str) else " ".join(record.template or ())
-    facts = [("model", record.model_code), ("template", template), ("device", _devices(row))]
+    facts = [("model", record.model_code), ("template", template), ("device", devices(row))]
     for run in row.runs:
         ended = [
-            f"{run.record.epochs:,} epochs" if run.record.epochs is not None else "",
+            with_unit(f"{run.record.epochs:,} epochs") if run.record.epochs is not None else "",
             f"best {run.record.best_epoch:,}" if run.record.best_epoch is not None else "",
             STOP_REASONS.get(run.record.stopped_by or "", run.record.stopped_by or ""),
         ]
@@ -204,35 +185,38 @@ def _cell_hover(cell: Cell, row: Row) -> Hover:
     return tuple(facts)
 
 
-def _notes(table: Table, sources: dict[str, int]) -> list[str]:
-    notes = []
-    if len(table.rows) > 1:
-        notes.append("Best in bold, second best underlined.")
-    notes += [
-        f"{column.group}: the target is ranked among {column.described_candidates}."
-        for column in {column.candidates: column for column in table.columns if column.negatives is not None}.values()
-    ]
-    if _has_seeds(table):
-        notes.append("Mean \N{PLUS-MINUS SIGN} standard deviation over seeds; costs are means over seeds.")
-    if table.intervals is not None:
-        notes.append(
-            f"In square brackets: {table.intervals * 100:g} % bootstrap confidence intervals of the mean over users."
-        )
-    if table.baseline is not None:
-        notes.append(f"In parentheses: gain over {table.baseline}.")
-    if table.significance is not None:
-        against = table.baseline or "the best in its column"
-        notes.append(
-            f"* significantly different from {against}: {TEST_NAMES[table.significance]} over users, Holm-corrected "
-            f"over the {len(table.comparisons)} comparisons of this table, p < {table.alpha:g}."
-        )
-    if any(row.cut_short for row in table.rows):
-        notes.append(CUT_SHORT)
-    if sources:
-        notes.append("Published values, with our deviation from them in parentheses:")
-        known = read_published().sources
-        notes += [f"[{mark}] {known[source]}" for source, mark in sources.items()]
-    return [*notes, *(note[0].upper() + note[1:] + "." for note in table.notes)]
+def published_of(table: Table) -> Grid | None:
+    """Lay out published values beside ours, one per row; None if there are none."""
+    known = read_published()
+    rows = []
+    unclear = False
+    for row in table.rows:
+        for column, cell in zip(table.columns, row.cells, strict=True):
+            for published in cell.published if cell is not None else ():
+                off = None if cell is None else cell.off_published(published)
+                unclear = unclear or not published.comparable
+                rows.append(
+                    (
+                        Text(row.label),
+                        Text(named(column)),
+                        _value(cell, row),
+                        Text(number(published.value), sort=published.value),
+                        Text("protocol not stated" if off is None else percent(off), sort=off),
+                        Text(known.sources[published.source]),
+                    )
+                )
+    if not rows:
+        return None
+    notes = ["Deviation: of our value from the published one, measured under the same protocol."]
+    plain_rows = tuple((label, metric, Text(ours.value, sort=ours.sort), *rest) for label, metric, ours, *rest in rows)
+    headings = ("Model", "Metric", "Here", "Published", "Deviation", "Source")
+    kinds: tuple[Kind, ...] = ("name", "name", "value", "value", "value", "name")
+    return Grid(f"Published figures: {title_of(table)}", ("",) * 6, headings, kinds, plain_rows, tuple(notes))
+
+
+def named(column: Column) -> str:
+    """Return the name of a column in one line: "full NDCG@10"."""
+    return f"{column.group} {column.metric}"
 
 
 def appendix_of(table: Table) -> Grid | None:
@@ -240,14 +224,13 @@ def appendix_of(table: Table) -> Grid | None:
     if table.significance is None or not table.comparisons:
         return None
     groups_of = {(column.candidates, column.metric): column for column in table.columns}
-
     rows = [
         (
             Text(groups_of[c.candidates, c.metric].group),
             Text(c.metric),
             Text(c.label),
             Text(c.reference),
-            _whole(c.users),
+            whole(c.users),
             Text(number(c.difference), sort=c.difference),
             Text(probability(c.p_value), sort=c.p_value),
             Text(probability(c.corrected), sort=c.corrected),
@@ -257,9 +240,9 @@ def appendix_of(table: Table) -> Grid | None:
     ]
     headings = ("Candidates", "Metric", "Model", "Compared with", "Users", "Difference", "p", "p (Holm)", "")
     return Grid(
-        title=f"{_title(table)}: {TEST_NAMES[table.significance]} over users",
+        title=f"{title_of(table)}: {TEST_NAMES[table.significance]} over users",
         groups=("",) * len(headings),
         headings=headings,
+        kinds=(*("name",) * 4, *("value",) * 5),
         rows=tuple(rows),
-        notes=(),
     )

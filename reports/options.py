@@ -9,6 +9,15 @@ from pydantic import Field
 from common.schema import Options
 
 Format = Literal["markdown", "csv", "latex", "html", "png"]
+Extra = Literal["seeds", "minutes", "parameters", "epochs", "memory", "device", "published"]
+COSTS: dict[Extra, str] = {  # heading by name
+    "seeds": "Seeds",
+    "minutes": "Minutes",
+    "parameters": "Parameters",
+    "epochs": "Epochs",
+    "memory": "Memory MiB",
+    "device": "Device",
+}
 
 
 class ReportOptions(Options):
@@ -29,6 +38,10 @@ class ReportOptions(Options):
         min_length=1,
         description="metrics shown as columns; null = NDCG@10 and Recall@10 (or the largest k that was measured), RMSE "
         "and MAE",
+    )
+    columns: tuple[Extra, ...] | None = Field(
+        None,
+        description="columns beside the metrics; null = all, but on screen those that fit, and no published figures",
     )
     candidates: tuple[str, ...] | None = Field(
         None, description="candidate sets to show: full, popular, random; null = all that were evaluated"

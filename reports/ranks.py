@@ -7,7 +7,7 @@ import numpy as np
 from reports.chart import Chart, Figure, Point, Series
 from reports.critical import LEAST_LABELS, rank_over_datasets
 from reports.figures import Colours, heading
-from reports.layout import probability
+from reports.numbers import probability
 from reports.table import Column, Table
 
 TITLE = "Critical differences over datasets"

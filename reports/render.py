@@ -11,17 +11,19 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
-from reports.layout import Grid, Text
+from reports.layout import Grid, Kind, Text
 from reports.table import Cell, Table
 
-PLAIN_WIDTH = 1000  # wide enough that no line wraps when the output is not a terminal
-COLUMN_GAP = 3  # characters between two columns in the terminal
+PLAIN_WIDTH = 1000  # without a limit: wide enough that no line wraps
+GAP = 2  # characters between two columns in the terminal
+NAME_PART = 0.34  # of the width, at most, for names, which wrap
 
 
-def terminal(grids: Sequence[Grid], width: int | None = None, colour: bool = False) -> str:
+def terminal(grids: Sequence[Grid], width: int | None = None, colour: bool = False, costs_first: bool = False) -> str:
     """Render the grids for a terminal of `width` characters (None = no limit); `colour` enables bold and underline.
 
-    Columns that don't fit are moved to a second table below with the first column repeated, so no number is truncated.
+    Values are never left out: those that don't fit are moved to a second table below, with the names repeated. Costs
+    are shown where there is room, or like values with `costs_first`.
     """
     output = io.StringIO()
     console = Console(
@@ -33,39 +35,83 @@ def terminal(grids: Sequence[Grid], width: int | None = None, colour: bool = Fal
     )
     for grid in grids:
         console.print(RichText(grid.title, style="bold"))
-        for places in _blocks(grid, console.width):
-            drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
-            for place in places:
-                group, heading = grid.groups[place], grid.headings[place]
-                title = RichText(f"{group}\n{heading}" if any(grid.groups) else heading)
-                drawn.add_column(title, justify="right" if place else "left", no_wrap=True)
-            for row in grid.rows:
-                drawn.add_row(*(_rich(row[place]) for place in places))
-            console.print(drawn)
-        for note in grid.notes:
+        widths = _widths(grid, console.width)
+        blocks, left_out = _blocks(grid, widths, console.width, costs_first)
+        for places in blocks:
+            console.print()
+            console.print(_drawn(grid, places, widths))
+        console.print()
+        for note in (*grid.verdict, *grid.notes):
             console.print(RichText(note))
+        if left_out:
+            names = ", ".join(grid.headings[place].split()[0].lower() for place in left_out)
+            console.print(RichText(f"Not shown at this width: {names} (--columns chooses; files have them all)."))
         console.print()
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
 
 
-def _blocks(grid: Grid, width: int) -> list[list[int]]:
-    """Split the columns into blocks that fit the width; each block starts with the first column."""
+def _drawn(grid: Grid, places: Sequence[int], widths: Sequence[int]) -> RichTable:
+    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    has_groups = any(grid.groups[place] for place in places)
+    for place in places:
+        group, heading = grid.groups[place], grid.headings[place]
+        is_name = grid.kinds[place] == "name"
+        title = RichText(f"{group}\n{heading}" if has_groups else heading, justify="left" if is_name else "right")
+        drawn.add_column(
+            title,
+            no_wrap=not is_name,
+            overflow="fold",
+            width=widths[place],
+        )
+    after = [max((cell_len(_after(row[place])) for row in grid.rows), default=0) for place in range(len(grid.kinds))]
+    for row in grid.rows:
+        drawn.add_row(*(_rich(row[place], grid.kinds[place], widths[place], after[place]) for place in places))
+    return drawn
+
+
+def _widths(grid: Grid, width: int) -> list[int]:
+    """Return the width of each column; that of names is bounded."""
     texts = [
-        [grid.groups[place], grid.headings[place], *(row[place].value + row[place].after for row in grid.rows)]
+        [grid.groups[place], grid.headings[place], *(row[place].value + _after(row[place]) for row in grid.rows)]
         for place in range(len(grid.headings))
     ]
-    widths = [max(cell_len(text) for text in column) + COLUMN_GAP for column in texts]
-    blocks = [[0]]
+    bound = max(12, int(width * NAME_PART))
+    widths = [max(map(cell_len, column)) for column in texts]
+    for place, kind in enumerate(grid.kinds):
+        if kind == "value" and grid.rows:  # the widest number and the widest text after it may be in different rows
+            parts = [(cell_len(row[place].value), cell_len(_after(row[place]))) for row in grid.rows]
+            widths[place] = max(widths[place], sum(map(max, zip(*parts, strict=True))))
+    return [min(each, bound) if kind == "name" else each for each, kind in zip(widths, grid.kinds, strict=True)]
+
+
+def _blocks(grid: Grid, widths: Sequence[int], width: int, costs_first: bool) -> tuple[list[list[int]], list[int]]:
+    """Divide the columns into blocks that fit the width, each with the first column; returns the costs left out."""
+    blocks: list[list[int]] = [[0]]
+    left_out = []
     for place in range(1, len(widths)):
-        if len(blocks[-1]) > 1 and sum(widths[other] for other in blocks[-1]) + widths[place] > width:
-            blocks.append([0])
-        blocks[-1].append(place)
-    return blocks
+        if sum(widths[other] + GAP for other in blocks[-1]) + widths[place] <= width:
+            blocks[-1].append(place)
+        elif grid.kinds[place] == "cost" and not costs_first:
+            left_out.append(place)
+        elif len(blocks[-1]) > 1:
+            blocks.append([0, place])
+        else:
+            blocks[-1].append(place)
+    return blocks, left_out
 
 
-def _rich(text: Text) -> RichText:
+def _rich(text: Text, kind: Kind, width: int, after: int) -> RichText:
+    """Return a cell of a column of `width`, in which the second parts of values have room for `after` characters.
+
+    So the numbers stand below each other, whatever follows them.
+    """
     style = " ".join(["bold"] * text.bold + ["underline"] * text.underlined)
-    return RichText.assemble((text.value, style), text.after)
+    indent = 0 if kind == "name" else width - cell_len(text.value) - (after if kind == "value" else 0)
+    return RichText.assemble(" " * indent, (text.value, style), _after(text))
+
+
+def _after(text: Text) -> str:
+    return text.after.replace(" \N{PLUS-MINUS SIGN} ", "\N{PLUS-MINUS SIGN}")
 
 
 def markdown(grids: Sequence[Grid]) -> str:
@@ -76,11 +122,12 @@ def markdown(grids: Sequence[Grid]) -> str:
             _escape_markdown(f"{group} {heading}".strip())
             for group, heading in zip(grid.groups, grid.headings, strict=True)
         ]
-        lines = [headings, ["---"] + ["---:"] * (len(headings) - 1)]
+        lines = [headings, ["---" if kind == "name" else "---:" for kind in grid.kinds]]
         lines += [[_markdown_cell(text) for text in row] for row in grid.rows]
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        notes = "  \n".join(_escape_markdown(note) for note in grid.notes)
-        blocks.append("\n\n".join(part for part in (f"### {_escape_markdown(grid.title)}", table, notes) if part))
+        verdict, notes = ("  \n".join(map(_escape_markdown, lines)) for lines in (grid.verdict, grid.notes))
+        parts = (f"### {_escape_markdown(grid.title)}", verdict, table, notes)
+        blocks.append("\n\n".join(part for part in parts if part))
     return "\n\n".join(blocks) + "\n"
 
 

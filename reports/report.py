@@ -16,13 +16,15 @@ from reports.chart import Figure
 from reports.collect import Run, collect, relabelled, tidy_frame
 from reports.figures import figures_of
 from reports.folder import write_contents
-from reports.layout import Grid, appendix_of, grid_of
+from reports.layout import Grid, appendix_of, grid_of, published_of
+from reports.notes import notes_of
 from reports.options import ReportOptions
 from reports.page import Section, draw_page
 from reports.pictures import draw
 from reports.ranks import ranks_figure
 from reports.stats_file import read_stats, stats_figure, stats_grid
 from reports.table import Table, build_tables
+from reports.verdict import verdict_of
 
 TITLE = "Sequential recommendation: comparison"
 
@@ -46,7 +48,9 @@ class Report:
 
     def terminal(self, width: int | None = None, colour: bool = False) -> str:
         """Render the tables for a terminal of `width` characters (None = no limit)."""
-        return render.terminal(self._grids(), width, colour)
+        chosen = self.options.columns
+        grids = self._grids() if chosen is not None and "published" in chosen else self._tables
+        return render.terminal(grids, width, colour, costs_first=chosen is not None)
 
     def block(self) -> str:
         """Render the tables as Markdown, without p-values."""
@@ -69,8 +73,8 @@ class Report:
     def html(self) -> str:
         """Return a self-contained page with tables, p-values, figures and the statistics of the datasets in `stats`."""
         sections = []
-        for table, figures in zip(self.tables, self._figures, strict=True):
-            grids = [grid_of(table), *[each for each in [appendix_of(table)] if each is not None]]
+        for table, own, figures in zip(self.tables, self._tables, self._figures, strict=True):
+            grids = [each for each in (own, *self._published(table), appendix_of(table)) if each is not None]
             sections.append(Section(f"{table.name}, {table.split}", _subtitle(table), tuple(grids), tuple(figures)))
         sections.append(Section(self._ranks.title, "", (), (self._ranks,)))
         datasets = read_stats(self.options.stats)
@@ -123,8 +127,24 @@ class Report:
             written.append(folder / name)
         return written
 
+    @cached_property
+    def _tables(self) -> list[Grid]:
+        columns = self.options.columns
+        return [grid_of(table, notes_of(table), verdict_of(table), columns) for table in self.tables]
+
+    def _published(self, table: Table) -> list[Grid]:
+        if self.options.columns is not None and "published" not in self.options.columns:
+            return []
+        found = published_of(table)
+        return [] if found is None else [found]
+
     def _grids(self) -> list[Grid]:
-        return [grid_of(table) for table in self.tables]
+        """Each table, followed by the published figures for it."""
+        return [
+            grid
+            for table, own in zip(self.tables, self._tables, strict=True)
+            for grid in (own, *self._published(table))
+        ]
 
     def _appendices(self) -> list[Grid]:
         return [grid for grid in map(appendix_of, self.tables) if grid is not None]

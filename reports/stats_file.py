@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from common.errors import UserError
 from reports.chart import Chart, Figure, Point, Series
-from reports.layout import DASH, Grid, Text
+from reports.layout import Grid, Kind, Text
+from reports.numbers import DASH
 from reports.pictures import draw
 
 
@@ -118,7 +119,9 @@ def stats_grid(datasets: Sequence[DatasetRecord]) -> Grid:
         )
         for each in datasets
     ]
-    return Grid("Data", ("",) * len(headings), headings, tuple(rows), ())
+    kinds: list[Kind] = ["value" for _ in headings]
+    kinds[0] = "name"
+    return Grid("Data", ("",) * len(headings), headings, tuple(kinds), tuple(rows))
 
 
 def _statistic_cell(value: Any, plain: Callable[[float], str]) -> Text:

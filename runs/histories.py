@@ -25,7 +25,10 @@ from runs.trained import TrainedRun
 
 log = logging.getLogger(__name__)
 History = Literal["all", "train", "test"]
-READ_ALIKE = ("user_column", "item_column", "rating_column", "timestamp_column", "timestamp_format")
+READ_ALIKE = (
+    *("user_column", "item_column", "rating_column", "timestamp_column", "timestamp_format"),
+    *("event_column", "events", "keep"),
+)
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,12 @@ def _read_file(path: Path, file_format: FileFormat, options: DatasetOptions) -> 
         try:
             return File().read(FileOptions(dataset_path=path, file_format=file_format, **named))
         except ColumnError as error:
-            key = f"{error.role}_column"
             first = first or error
+            if error.role == "event":
+                log.warning("%s; all rows count, unlike those of the run's own file", error)
+                named |= {"event_column": "", "events": (), "keep": ()}
+                continue
+            key = f"{error.role}_column"
             if not named.get(key):
                 raise first from None
             log.warning("%s has no column %s, unlike the run's own file; trying the usual names", path, named[key])

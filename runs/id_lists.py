@@ -53,7 +53,12 @@ def _places(path: Path, kind: Kind, known: Ids) -> tuple[Ids, NDArray[np.int64]]
     names = np.asarray(list(dict.fromkeys(_read_names(path, kind))), dtype=np.str_)
     if len(names) == 0:
         raise UserError(f"{path} lists no {kind}s")
-    return names, places_of(names, known)
+    found = places_of(names, known)
+    if (found < 0).any():  # blanks around ids mean nothing, unless the data has them
+        found = np.where(found < 0, places_of(np.char.strip(names), known), found)
+        first = np.sort(np.unique(np.where(found < 0, -1 - np.arange(len(found)), found), return_index=True)[1])
+        names, found = names[first], found[first]
+    return names, found
 
 
 def _read_names(path: Path, kind: Kind) -> list[str]:
@@ -73,18 +78,18 @@ def _read_names(path: Path, kind: Kind) -> list[str]:
                 path, sep=separator, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig"
             )
             column = _column([str(cell) for cell in table.iloc[0]], kind) if len(table) else None
-            return [str(name).strip() for name in table[column or 0][0 if column is None else 1 :]]
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+            return [str(name) for name in table[column or 0][0 if column is None else 1 :]]
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # other line ends may be in ids
     except (ValueError, OSError) as error:  # pandas' and pyarrow's errors are ValueErrors
         raise UserError(f"{kind}s {path}: can't be read ({error})") from error
-    return [line.strip() for line in lines if line.strip()]
+    return [line for line in lines if line.strip()]
 
 
 def _as_text(name: object) -> str:
     """An id of a typed column as text; a column of numbers that once had gaps has floats."""
     if isinstance(name, bytes):
         return name.decode("utf-8", errors="replace")
-    return str(int(name)) if isinstance(name, float) and name.is_integer() else str(name).strip()
+    return str(int(name)) if isinstance(name, float) and name.is_integer() else str(name)
 
 
 def _column(names: list[str], kind: Kind) -> int | None:

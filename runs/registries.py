@@ -11,6 +11,7 @@ from models import MODELS
 from options.registries import Registries
 from runs.command import Command
 from runs.config import CONFLICTS
+from runs.dataset_names import paths_as_files
 from runs.run_options import RunOptions
 from trainers import TRAINERS
 
@@ -30,4 +31,5 @@ def make_registries(commands: Mapping[str, Command]) -> Registries:
         shared={"evaluation": EvaluationOptions},
         commands=commands,
         conflicts=(*CONFLICTS, *of_commands),
+        rewrite=paths_as_files,
     )

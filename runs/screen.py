@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 from rich.console import Console
 from rich.table import Table
 
 from reports import Report
+
+PIPE_WIDTH = 100  # characters
 
 
 def show_metrics(metrics: dict[str, dict[str, float]], title: str, protocol: str) -> None:
@@ -18,6 +22,7 @@ def show_metrics(metrics: dict[str, dict[str, float]], title: str, protocol: str
 
 
 def show_report(report: Report) -> None:
-    """Print a report's tables, as wide as the terminal."""
+    """Print a report's tables, as wide as the terminal; in a pipe, as wide as the variable COLUMNS says, or 100."""
     console = Console()
-    print(report.terminal(console.width if console.is_terminal else None, colour=console.is_terminal))
+    width = console.width if console.is_terminal else shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
+    print(report.terminal(width, colour=console.is_terminal))

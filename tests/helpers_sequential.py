@@ -25,6 +25,8 @@ CAUSAL = [
     ("gru4rec", {"gru_units": 16}),
     ("hstu", {}),
     ("hstu", {"use_time": True}),
+    ("fuxi", {}),
+    ("fuxi", {"use_time": True, "normalize_logits": True, "temperature": 0.05, "num_heads": 2}),
     ("tisas", {}),
 ]
 CLOZE = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from options import Registries, Resolved
 from runs.command import Command
+from runs.commands.blend import BLEND
 from runs.commands.compare import COMPARE
 from runs.commands.datasets import DATASETS_COMMAND
 from runs.commands.evaluate import TEST, VALIDATE
@@ -28,6 +29,7 @@ COMMANDS: dict[str, Command] = {
     "datasets": DATASETS_COMMAND,
     "tune": TUNE,
     "compare": COMPARE,
+    "blend": BLEND,
     "status": STATUS,
     "export": EXPORT,
     "recommend": RECOMMEND,

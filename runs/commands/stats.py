@@ -14,7 +14,7 @@ from rich.table import Table
 
 import datasets
 from common.errors import nearest
-from common.files import expanded, write_text
+from common.files import write_text
 from common.schema import Options
 from datasets import DATASETS
 from datasets.curves import Curve, curves
@@ -24,6 +24,7 @@ from options.values import Fault, check
 from options.yaml_text import flow
 from reports import draw_dataset_curves
 from runs.command import Command
+from runs.dataset_names import as_options
 from runs.run_options import RunOptions
 
 SCHEMA = 1
@@ -130,7 +131,7 @@ def _chosen(resolved: Resolved, options: StatsOptions) -> list[tuple[str, Any, d
     chosen: list[tuple[str, Any, dict[str, Any]]] = []
     problems, source = Problems(), resolved.origins["datasets"]
     for entry in options.datasets:
-        own = _as_mapping(entry)
+        own = as_options(entry)
         code = own.pop("dataset_code", default_code)
         if not isinstance(code, str) or code not in DATASETS:
             name = code if isinstance(code, str) else flow(code)
@@ -155,7 +156,7 @@ def _chosen(resolved: Resolved, options: StatsOptions) -> list[tuple[str, Any, d
 
 def listed_codes(options: StatsOptions, dataset_code: str) -> list[str]:
     """The code of each dataset in `datasets`, whether it exists or not."""
-    codes = [_as_mapping(entry).get("dataset_code", dataset_code) for entry in options.datasets]
+    codes = [as_options(entry).get("dataset_code", dataset_code) for entry in options.datasets]
     return [code if isinstance(code, str) else flow(code) for code in codes]
 
 
@@ -166,15 +167,6 @@ def _what_is_wrong(key: str, faults: list[Fault], schema: type[Options], code: s
     if any(fault.is_missing for fault in faults):
         return f"{code} needs {key}: write {{dataset_code: {code}, {key}: ...}}"
     return f"{f'{key} of {code}' if key else code}: {'; '.join(map(str, faults))}"
-
-
-def _as_mapping(entry: str | dict[str, Any]) -> dict[str, Any]:
-    """An entry as options; a string is a code or the path of an existing file."""
-    if isinstance(entry, dict):
-        return dict(entry)
-    if entry not in DATASETS and expanded(Path(entry)).is_file():
-        return {"dataset_code": "file", "dataset_path": entry}
-    return {"dataset_code": entry}
 
 
 def _labels(names: list[str], options: list[dict[str, Any]]) -> list[str]:

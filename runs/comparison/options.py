@@ -27,7 +27,8 @@ class CompareOptions(LaunchOptions):
     runs: tuple[str | RunEntry, ...] = Field(min_length=1, description="templates, or {template, label, overrides}")
     datasets: tuple[str | dict[str, Any], ...] = Field(
         (),
-        description="codes, or mappings like {dataset_code: file, dataset_path: a.csv}; [] = the templates' own",
+        description="codes, paths of files, or mappings like {dataset_code: file, dataset_path: a.csv}; [] = the "
+        "templates' own",
     )
     seeds: tuple[int, ...] = Field((), description="seeds; [] = the templates' own")
     metrics: tuple[str, ...] | None = Field(

@@ -19,6 +19,7 @@ from options.resolved import Resolved
 from options.templates import read_templates
 from options.values import RawOption, coerce
 from runs.comparison.options import CompareOptions, RunEntry
+from runs.dataset_names import as_options
 from runs.run_options import RunOptions
 from runs.tuning.resolve import resolve_tune
 from trainers.options import TrainerOptions
@@ -136,8 +137,7 @@ def _cell(
     mine = [RawOption(key, value, *runs) for key, value in entry.overrides.items()]
     if entry.label is not None:
         mine.append(RawOption("label", entry.label, *runs))
-    dataset = dataset if isinstance(dataset, dict) else {"dataset_code": dataset}
-    data = [RawOption(key, value, *datasets) for key, value in dataset.items()]
+    data = [RawOption(key, value, *datasets) for key, value in as_options(dataset).items()]
     fixed = [item for item in data if item.key == "dataset_code"]
     fixed += [] if seed is None else [RawOption("seed", seed, *seeds)]
     tuning = _tuning(plan, entry)

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch_counting import LargestResult
 
 from dataloaders import Batch
-from models import Model, hstu, tisas
+from models import Model, fuxi, hstu, tisas
 from models.layers import temporal
 from models.layers.attention import SelfAttention
 from models.layers.chunks import by_rows
@@ -160,6 +160,36 @@ def test_hstu_equals_its_formula(use_time: bool, origin: str) -> None:
     torch.testing.assert_close(states(model), model.norm(x))
 
 
+@pytest.mark.parametrize("use_time", [False, True])
+def test_fuxi_equals_its_formula(use_time: bool) -> None:
+    model: Any = model_of("fuxi", {"use_time": use_time, "num_heads": 2})
+
+    def unit(x: Tensor) -> Tensor:
+        return rms(x, torch.ones(x.shape[-1]))
+
+    x = model.items.weight[ITEMS] * math.sqrt(WIDTH) + places_of(model.positions, "end")
+    for block in model.blocks:
+        parts = F.silu(block.input(unit(x)))
+        u, v, q, k = parts[:, : -3 * WIDTH], *parts[:, -3 * WIDTH :].chunk(3, -1)
+        rows = []
+        for i in range(len(ITEMS)):
+            place = sum(block.position_weights[i - j] * v[j] for j in range(i + 1))
+            heads = []
+            for h in range(HEADS):
+                part = slice(h * DEPTH, (h + 1) * DEPTH)
+                heads.append(sum(F.silu(q[i, part] @ k[j, part]) / 8 * v[j, part] for j in range(i + 1)))
+            timed = torch.zeros(WIDTH, dtype=torch.float64)
+            for j in range(i + 1) if use_time else ():
+                seconds = max(1, abs(TIMES[i + 1] - TIMES[j]))
+                timed = timed + block.time_weights[int(math.log(seconds) / 0.301)] * v[j]
+            rows.append(torch.cat([place, timed, *heads] if use_time else [place, *heads]))
+        x = x + block.output(unit(torch.stack(rows)) * u)
+        first, third = block.feed_forward.up.weight.chunk(2)
+        z = unit(x)
+        x = x + (F.silu(z @ first.T) * (z @ third.T)) @ block.feed_forward.down.weight.T
+    torch.testing.assert_close(states(model), x)
+
+
 @pytest.mark.parametrize("origin", ["end", "start"])
 def test_tisas_equals_its_formula(origin: str) -> None:
     model: Any = model_of("tisas", {"tisas_max_time_intervals": 50, "positions_from": origin})
@@ -294,7 +324,12 @@ def test_marank_equals_its_formula() -> None:
     torch.testing.assert_close(scores, expected)
 
 
-TIMED = [("tisas", {}), ("hstu", {"use_time": True}), ("meantime", {"relative_kernel_types": "e-l"})]
+TIMED = [
+    ("tisas", {}),
+    ("hstu", {"use_time": True}),
+    ("fuxi", {"use_time": True}),
+    ("meantime", {"relative_kernel_types": "e-l"}),
+]
 
 
 @pytest.mark.parametrize(("code", "options"), TIMED)
@@ -305,7 +340,7 @@ def test_attention_by_rows_has_the_same_values_in_less_memory(
     model, batch = make_model(code, loader, options), next(loader.epoch(torch.Generator().manual_seed(0)))
     found, largest = [], []
     for entries in (10**9, 1):
-        for module in (hstu, temporal, tisas):
+        for module in (fuxi, hstu, temporal, tisas):
             monkeypatch.setattr(module, "ENTRIES", entries)
         model.zero_grad()
         with Attended() as seen:

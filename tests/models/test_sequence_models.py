@@ -62,7 +62,7 @@ def test_causal_models_do_not_see_later_items(code: str, options: dict[str, Any]
     assert not torch.allclose(before[:, 5], after[:, 5])
 
 
-@pytest.mark.parametrize("code", ["sas", "esas", "fmlp", "bsarec", "hstu", "tisas"])
+@pytest.mark.parametrize("code", ["sas", "esas", "fmlp", "bsarec", "hstu", "fuxi", "tisas"])
 @pytest.mark.parametrize("origin", ["start", "end"])
 def test_positions_from_the_start_leak_no_sequence_length(code: str, origin: str) -> None:
     model = make_model(code, make_loader("sas", timed_split()), {"positions_from": origin})

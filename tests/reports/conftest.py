@@ -86,4 +86,5 @@ def record(tmp_path: Path) -> Record:
             write_tables(path.parent / "tables", curve)
         return path
 
+    write.folder = tmp_path  # type: ignore[attr-defined]
     return write

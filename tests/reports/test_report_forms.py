@@ -11,6 +11,7 @@ import pytest
 
 from common.errors import UserError
 from reports import Report, ReportOptions, check_folder, free_folder, report
+from reports.numbers import number
 
 
 def make(record: Any, **options: Any) -> Report:
@@ -28,18 +29,26 @@ def make(record: Any, **options: Any) -> Report:
     return report(paths, ReportOptions(metrics=("NDCG@10",), **options))
 
 
+def make_again(record: Any, **options: Any) -> Report:
+    """`make` once more, of the files that it has written."""
+    folder = Path(str(record.folder))
+    paths = sorted(str(path) for path in folder.glob("[0-9]/results.json"))
+    return report(paths, ReportOptions(metrics=("NDCG@10",), **options))
+
+
 def test_markdown_cells_and_emphasis(record: Any) -> None:
     text = make(record, baseline="a|b_c&d").markdown()
-    rows = [line for line in text.split("## p-values")[0].splitlines() if line.startswith("|")]
+    rows = [line for line in text.split("### Published")[0].splitlines() if line.startswith("|")]
     cells = [re.split(r"(?<!\\)\|", row)[1:-1] for row in rows]
     assert len({len(row) for row in cells}) == 1
     headings, _, best, base = [[cell.strip() for cell in row] for row in cells]
-    assert headings[:4] == ["Model", "Seeds", "full NDCG@10", "popular 100 NDCG@10"]
-    assert re.fullmatch(r"\*\*\.\d{4}\*\* ± \.0000\\\* \(\+\d+\.\d %\)", best[2])
-    assert re.fullmatch(r"<ins>\.\d{4}</ins>", base[2])
+    assert headings[:4] == ["Model", "full NDCG@10", "popular 100 NDCG@10", "Seeds"]
+    assert re.fullmatch(r"\*\*\.\d{4}\*\* ± \.0000\\\* \(\+\d+\.\d %\)", best[1])
+    assert re.fullmatch(r"<ins>\.\d{4}</ins>", base[1])
     assert base[0] == r"a\|b\_c&d"
-    assert best[headings.index("popular 100 published")].startswith(r".4284 \[1\] (")
-    assert "ESAPR" in text
+    assert re.search(
+        r"\| VAE\\_tw \| popular 100 NDCG@10 \| \.\d{4} \| \.4284 \| \S[\d.]+ % \| ESAPR, results of", text
+    )
     assert "paired t-test over users, Holm-corrected over the 2 comparisons" in text
     assert "popular 100: the target is ranked among 100 popularity-sampled negatives." in text
     assert "| full | NDCG@10 | VAE\\_tw | a\\|b\\_c&d | 50 |" in text
@@ -82,7 +91,7 @@ def test_files_stay_in_the_folder_of_the_report(record: Any, tmp_path: Path) -> 
 def test_latex_has_balanced_braces_and_columns(record: Any) -> None:
     text = make(record).latex()
     tables = re.findall(r"\\begin\{table\}(.*?)\\end\{table\}", text, flags=re.S)
-    assert len(tables) == 2  # the table and its p-values
+    assert len(tables) == 3  # the table, published figures and p-values
     for table in tables:
         assert table.count("{") - table.count(r"\{") == table.count("}") - table.count(r"\}")
         columns = len(re.search(r"\\begin\{tabular\}\{(\w+)\}", table)[1])
@@ -107,14 +116,29 @@ def test_terminal_output_has_colours_only_on_request(record: Any) -> None:
     assert "\x1b[1m" in made.terminal(colour=True)
 
 
-def test_columns_that_do_not_fit_are_moved_below(record: Any) -> None:
-    made = make(record)
-    wide, narrow = made.terminal(), made.terminal(width=60)
-    assert max(map(len, narrow.splitlines())) <= 60
-    assert "…" not in narrow
-    numbers = re.findall(r"[\d.,]*\d", wide.split("Best in bold")[0])
-    assert sorted(re.findall(r"[\d.,]*\d", narrow.split("Best in bold")[0])) == sorted(numbers)
-    assert narrow.count("VAE_tw") > wide.count("VAE_tw")
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120])
+def test_tables_fit_the_width_and_lose_no_metric(record: Any, width: int) -> None:
+    text = make(record, intervals=0.95).terminal(width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text and "published" not in text.lower()
+    numbers = {row.label: [cell.mean for cell in row.cells] for row in make_again(record).tables[0].rows}
+    for value in (value for values in numbers.values() for value in values):
+        assert re.search(rf"(^| ){re.escape(number(value))}\b", text, flags=re.MULTILINE)
+    assert ("Not shown at this width: " in text) == (width < 120)
+
+
+def test_numbers_of_a_column_stand_below_each_other(record: Any) -> None:
+    lines = [line for line in make(record).terminal(100).splitlines() if re.match(r"VAE_tw|a\|b", line)][:2]
+    assert len({line.index(".") for line in lines}) == 1, lines
+
+
+def test_columns_are_chosen(record: Any) -> None:
+    made = make(record, columns=("minutes", "published"))
+    head = made.terminal(60).splitlines()[3]
+    assert head.split() == ["Model", "NDCG@10", "NDCG@10", "Minutes"]
+    assert "Published figures" in made.terminal(60) and "Not shown" not in made.terminal(60)
+    assert "Published figures" not in make_again(record, columns=()).markdown()
+    assert "| Model | full NDCG@10 | popular 100 NDCG@10 |\n" in make_again(record, columns=()).markdown()
 
 
 def test_requested_files_are_written(record: Any, tmp_path: Path) -> None:

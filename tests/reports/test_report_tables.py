@@ -11,9 +11,8 @@ import pytest
 from common.errors import UserError
 from evaluation.significance import paired_t
 from reports import Report, ReportOptions, report
-from reports.layout import grid_of, number
+from reports.numbers import number
 from reports.published import published_values, read_published
-from reports.render import markdown
 
 NDCG = {"metrics": ("NDCG@10",)}
 
@@ -398,4 +397,4 @@ def test_intervals_contain_the_mean_over_users(record: Any) -> None:
         values = per_user({"a": 0, "b": 1}[row.label])["full/NDCG@10"]
         low, high = row.cells[0].interval
         assert low < np.mean(values) < high
-        assert f"[{number(low)}, {number(high)}]" in markdown([grid_of(report.tables[0])]).replace("\\", "")
+        assert f"[{number(low)}, {number(high)}]" in report.markdown().replace("\\", "")

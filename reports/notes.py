@@ -1,0 +1,46 @@
+"""The notes below a table: what its marks mean, and what to know of its runs."""
+
+from reports.layout import TEST_NAMES
+from reports.numbers import DAGGER
+from reports.table import Row, Table
+
+CUT_SHORT = f"{DAGGER} Interrupted or diverged before training was complete; the best epoch up to then was tested."
+
+
+def notes_of(table: Table) -> list[str]:
+    """Return the notes of a comparison table."""
+    notes = []
+    if len(table.rows) > 1:
+        lower = any(column.sign < 0 for column in table.columns)
+        notes.append(f"Bold: {'lowest' if lower else 'highest'} value of the column; underlined: second.")
+    notes += [
+        f"{column.group}: the target is ranked among {column.described_candidates}."
+        for column in {column.candidates: column for column in table.columns if column.negatives is not None}.values()
+    ]
+    notes += _seeds(table.rows)
+    if table.intervals is not None:
+        notes.append(
+            f"In square brackets: {table.intervals * 100:g} % bootstrap confidence intervals of the mean over users."
+        )
+    if table.baseline is not None:
+        notes.append(f"In parentheses: gain over {table.baseline}.")
+    if table.significance is not None:
+        against = table.baseline or "the bold value of its column"
+        notes.append(
+            f"* significantly different from {against}: {TEST_NAMES[table.significance]} over users, Holm-corrected "
+            f"over the {len(table.comparisons)} comparisons of this table, p < {table.alpha:g}."
+        )
+    if any(row.cut_short for row in table.rows):
+        notes.append(CUT_SHORT)
+    return [*notes, *(note[0].upper() + note[1:] + "." for note in table.notes)]
+
+
+def _seeds(rows: tuple[Row, ...]) -> list[str]:
+    notes = []
+    if any(len(row.runs) > 1 and not row.deterministic for row in rows):
+        notes.append("Mean \N{PLUS-MINUS SIGN} standard deviation over seeds; costs are means over seeds.")
+    if any(len(row.runs) > 1 for row in rows) and any(row.deterministic for row in rows):
+        notes.append("Seeds any: the seed changes nothing.")
+    if len(rows) > 1 and any(row.one_of_many for row in rows):
+        notes.append("Rows with one seed: how much another seed would change them was not measured.")
+    return notes
