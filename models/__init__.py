@@ -18,6 +18,7 @@ from models.gru4rec import GRU4Rec
 from models.hstu import HSTU
 from models.hvamp import HVamp
 from models.itemknn import ItemKNN
+from models.lightgcn import LightGCN
 from models.lrurec import LRURec
 from models.marank import MARank
 from models.markov import Markov
@@ -54,6 +55,7 @@ MODELS: dict[str, type[Model]] = {
     "hstu": HSTU,
     "hvamp": HVamp,
     "itemknn": ItemKNN,
+    "lightgcn": LightGCN,
     "lrurec": LRURec,
     "marank": MARank,
     "markov": Markov,

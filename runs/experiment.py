@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 import datasets
@@ -114,4 +115,8 @@ class Experiment:
             num_interactions=int((split.train_end - split.train_start).sum()),
         )
         model = config.model_class(config.model, dimensions).to(device)
+        if model.reads_training:
+            positions, offsets = split.training_positions()
+            items = torch.from_numpy(data.items[positions].astype(np.int64)).to(device)
+            model.read_training(items, torch.from_numpy(offsets).to(device))
         return cls(config, device, loader, evaluator, model, generators)
