@@ -43,8 +43,8 @@ def test_all_interactions_are_trained_on(capsys: pytest.CaptureFixture[str]) -> 
     trained = load_run("experiments/g/all").experiment.loader
     assert trained.training_item_counts().sum() == trained.data.num_interactions
     recommended = ["--mode", "recommend", "--pretrained_weights", "experiments/g/all", "--users", "all"]
-    assert main.run([*recommended, "--topk", "3"]) == 0
-    assert len(pd.read_parquet("recommendations.parquet")) == 3 * trained.data.num_users
+    assert main.run([*recommended, "--topk", "3", "--output", "lists.parquet"]) == 0
+    assert len(pd.read_parquet("lists.parquet")) == 3 * trained.data.num_users
     assert main.run([*recommended, "--history", "test", "--output", "x.csv"]) == 1
     assert "it has no test set" in capsys.readouterr().err
     assert main.run(["--mode", "test", "--templates", "experiments/g/all/config.yaml"]) == 1
