@@ -7,8 +7,10 @@ from models.bert import Bert
 from models.bias import Bias
 from models.bpr_mf import BPRMF
 from models.bsarec import BSARec
+from models.caser import Caser
 from models.cdae import CDAE
 from models.decay_pop import DecayPop
+from models.duorec import DuoRec
 from models.ease import EASE
 from models.esas import ESAS
 from models.fmlp import FMLP
@@ -25,6 +27,7 @@ from models.markov import Markov
 from models.meantime import Meantime
 from models.mult_dae import MultDAE
 from models.mult_vae import MultVAE
+from models.narm import NARM
 from models.pop import Pop
 from models.recent_pop import RecentPop
 from models.recvae import RecVAE
@@ -44,8 +47,10 @@ MODELS: dict[str, type[Model]] = {
     "bias": Bias,
     "bsarec": BSARec,
     "bpr_mf": BPRMF,
+    "caser": Caser,
     "cdae": CDAE,
     "decay_pop": DecayPop,
+    "duorec": DuoRec,
     "ease": EASE,
     "esas": ESAS,
     "fmlp": FMLP,
@@ -62,6 +67,7 @@ MODELS: dict[str, type[Model]] = {
     "meantime": Meantime,
     "mult_dae": MultDAE,
     "mult_vae": MultVAE,
+    "narm": NARM,
     "pop": Pop,
     "recent_pop": RecentPop,
     "recvae": RecVAE,

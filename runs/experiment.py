@@ -15,6 +15,7 @@ from datasets.splits.leakage import check_leakage
 from evaluation.evaluator import Evaluator
 from models import Dimensions, Model
 from runs.config import ExperimentConfig
+from runs.memory import check_memory
 from runs.run_options import RunOptions
 from runs.whole import without_heldout
 from trainers.device import choose_device, prepare_cpu, set_precision
@@ -96,14 +97,14 @@ class Experiment:
         Raises
         ------
         UserError
-            As `load_split`; or the data lacks what the model needs, or can't be used with these options.
+            As `load_split`; or the data lacks what the model needs, or can't be used with these options, or the run
+            needs more memory than there is.
         """
         device = prepare_device(config.run)
         split = load_split(config)
         check_needs(config, split.data)
         loader = make_loader(config, split)
         evaluator = Evaluator(loader, config.evaluation)
-        generators = Generators(config.run.seed, device)  # seeds the initial parameters
         data = loader.data
         dimensions = Dimensions(
             data.num_items,
@@ -114,6 +115,8 @@ class Experiment:
             *loader.training_days(),
             num_interactions=int((split.train_end - split.train_start).sum()),
         )
+        check_memory(config, dimensions, device)
+        generators = Generators(config.run.seed, device)  # seeds the initial parameters
         model = config.model_class(config.model, dimensions).to(device)
         if model.reads_training:
             positions, offsets = split.training_positions()
