@@ -141,8 +141,13 @@ def _fault(trial: Trial, place: Place, at: int, right: object) -> str | None:
         return f"exit code {second.code}: {second.err[-500:]}"
     if trial.found(place) != right:
         return "other results"
-    left = [path for pattern in (".*.tmp", ".tmp*") for path in place.folder.rglob(pattern)]
+    left = [path for pattern in (".*.tmp", ".tmp*") for path in place.folder.rglob(pattern) if not is_empty(path)]
     return f"left half-written: {left[0].relative_to(place.folder)}" if left else None
+
+
+def is_empty(path: Path) -> bool:
+    """Whether it is an empty folder, which the next writer of the same file removes."""
+    return path.is_dir() and not any(path.iterdir())
 
 
 def main(words: list[str]) -> int:
