@@ -154,7 +154,7 @@ class Dataset(ABC, Generic[AnyOptions]):
         remove_abandoned(folder.parent, *cache.TEMPORARY)
         cached = cache.load(folder, name=name)
         if cached is not None:
-            log.info("%s: %s", name, as_text(cached.funnel))
+            log.debug("%s: %s", name, as_text(cached.funnel))
             return cached
         with captured_records(CACHED_LOGGERS) as notes:
             raw = self.read(options)
@@ -165,7 +165,8 @@ class Dataset(ABC, Generic[AnyOptions]):
             del rows
             data = replace(data, repeats=options.repeats == "keep" and self.has_repeat_consumption(options, data))
         cache.store(folder, data, [(note.levelno, _with_placeholder(note)) for note in notes])
-        log.info("%s: %s; cached in %s", name, as_text(data.funnel), folder)
+        log.info("%s: prepared, and cached in %s", name, folder)
+        log.debug("%s: %s", name, as_text(data.funnel))
         return cache.load(folder, name=name, log_notes=False) or data
 
 

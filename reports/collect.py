@@ -83,6 +83,11 @@ class RunRecord(_Recorded):
     def _current_names(cls, options: dict[str, Any]) -> dict[str, Any]:
         return current_names(options)
 
+    @field_validator("device")
+    @classmethod
+    def _one_thread(cls, device: str | None) -> str | None:
+        return "cpu, 1 thread" if device == "cpu, 1 threads" else device  # as it was recorded before
+
     def metrics(self, phase: Phase) -> dict[str, dict[str, float]]:
         """Return the metrics of a phase: `metrics[candidates][metric]`."""
         return self.test if phase == "test" else self.validation

@@ -221,7 +221,7 @@ def blend(resolved: Resolved) -> dict[str, Any]:
     task: dict[str, Any] = {}
     for section in ("run", "dataset", "split", "evaluation"):
         task.update(first.config.sections[section].model_dump(mode="json"))
-    results = {
+    results: dict[str, Any] = {
         **describe(first),
         "label": label,
         "template": None,

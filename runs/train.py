@@ -15,6 +15,7 @@ from common.schema import result_options
 from common.workers import ALONE, WorkerLostError, Workers
 from evaluation.evaluator import PHASES, Evaluation, Evaluator, Phase
 from options import Origin
+from runs.announce import ending, opening
 from runs.config import ExperimentConfig
 from runs.experiment import Experiment, load_split
 from runs.folders import State, check_usable, claimed, read_config, run_folder
@@ -119,21 +120,15 @@ def _train(
     trial: TrialRules | None,
     workers: Workers,
 ) -> dict[str, Any]:
-    loader, data = experiment.loader, experiment.loader.data
     description = describe(experiment, workers.count)
-    log.info(
-        "%s on %s: %d users, %d items, %d interactions, %d training windows; %d parameters; %s; %s",
-        description["label"], data.name, data.num_users, data.num_items, data.num_interactions, len(loader.windows),
-        description["parameters"], description["device"], folder.path,
-    )  # fmt: skip
-    log.info("protocol: %s", description["protocol"]["in_words"])
+    log.info("%s", opening(experiment, description, folder.path))
     state, evaluations = _fit_and_evaluate(experiment, folder, begin, phases, trial, workers)
     written = results(description, state, experiment.device, evaluations)
     if "test" in evaluations:
         _write_test(folder, experiment.evaluator, evaluations["test"], state.best_epoch or 0)
     folder.write_results(written)
     folder.write_status(**{**state.as_dict(), "state": "finished" if state.stopped_by else "interrupted"})
-    _report_end(written, folder)
+    log.info("%s", ending(written))
     return written
 
 
@@ -171,23 +166,3 @@ def _write_test(folder: RunFolder, evaluator: Evaluator, test: Evaluation, epoch
     folder.table("test").keep_through(-1)
     flat = {f"{c}/{name}": value for c, values in test.metrics.items() for name, value in values.items()}
     folder.table("test").append({"epoch": epoch, **flat})
-
-
-def _report_end(written: dict[str, Any], folder: RunFolder) -> None:
-    phase = "test" if "test" in written else "validation"
-    metrics = written[phase]
-    wanted = dict.fromkeys(("NDCG@10", "Recall@10", "RMSE", "MAE", written["options"]["best_metric"]))
-    shown = [f"{c} {m} {metrics[c][m]:.4f}" for c in metrics for m in wanted if m in metrics[c]]
-    log.info(
-        "%s ended by %s after %d epochs and %.1f minutes; %s of epoch %s: %s",
-        written["label"],
-        written["stopped_by"],
-        written["epochs"],
-        written["minutes"],
-        phase,
-        written["best_epoch"],
-        ", ".join(shown),
-    )
-    if written["stopped_by"] == "interrupted":
-        log.info("to resume it, add --resume_training true to the same command")
-    log.info("results in %s", folder.path)

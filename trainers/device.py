@@ -10,6 +10,7 @@ import torch
 
 from common import rounding
 from common.errors import UserError
+from common.words import counted
 
 try:
     import resource
@@ -77,8 +78,9 @@ def prepare_cpu(count: int | None) -> None:
 
 
 def describe_device(device: torch.device, workers: int = 1) -> str:
-    """The device as it is recorded in results, e.g. "cpu, 2 threads" or "cpu, 1 threads, 4 workers"."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
+    """The device as it is recorded in results, e.g. "cpu, 2 threads" or "cpu, 1 thread, 4 workers"."""
+    threads = counted(torch.get_num_threads(), "thread")
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {threads}"
     return str(name) if workers == 1 else f"{name}, {workers} workers"
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from common.errors import UserError
-from common.ragged import concatenated_ranges, offsets_of
 from models.base import FittedModel
 from trainers.checkpoint import BEST, model_tensors, origin, write_tensors
 from trainers.options import TrainerOptions
@@ -37,8 +36,7 @@ class FitTrainer:
             raise UserError(f"trainer fit is for models without gradient training; {model.code} isn't one: use generic")
         began = time.perf_counter()
         split = self.parts.loader.split
-        offsets = offsets_of(split.train_end - split.train_start)
-        positions = concatenated_ranges(split.train_start, split.train_end)
+        positions, offsets = split.training_positions()
         device = self.parts.device
         items = torch.from_numpy(split.data.items[positions].astype(np.int64)).to(device)
         required = model.required(model.options)

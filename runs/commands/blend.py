@@ -14,8 +14,7 @@ from runs.screen import show_metrics
 def _run(resolved: Resolved) -> int:
     results = blend(resolved)
     print("\n".join(f"{part['weight']:6.2f}  {part['label']}" for part in results["weights"]))
-    title = f"{results['label']} on {results['data']['name']}, test"
-    show_metrics(results["test"], title, results["protocol"]["in_words"])
+    show_metrics(results, "test", f"{results['label']} on {results['data']['name']}, test")
     return 0
 
 

@@ -11,9 +11,9 @@ from runs.screen import show_metrics
 
 
 def _run(resolved: Resolved, phase: Phase) -> int:
-    results = evaluate(ExperimentConfig.of(resolved), phase)
+    results, file = evaluate(ExperimentConfig.of(resolved), phase)
     title = f"{results['label']} on {results['data']['name']}, {phase} ({results['weights']})"
-    show_metrics(results[phase], title, results["protocol"]["in_words"])
+    show_metrics(results, phase, title, file)
     return 0
 
 

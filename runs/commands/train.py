@@ -10,7 +10,8 @@ from common.workers import ALONE, WorkerLostError, is_launched, join, leave
 from options import Resolved
 from runs.command import Command
 from runs.config import EXPERIMENT, ExperimentConfig
-from runs.screen import show_metrics
+from runs.folders import run_folder
+from runs.screen import show_metrics, show_next_steps
 from runs.train import follow, train
 from runs.workers import for_workers
 
@@ -19,13 +20,17 @@ def _run(resolved: Resolved) -> int:
     config = ExperimentConfig.of(resolved)
     if is_launched():
         return _run_with_workers(config)
-    return _show(train(config))
+    return _show(config, train(config))
 
 
-def _show(results: dict[str, Any]) -> int:
-    title = f"{results['label']} on {results['data']['name']}, test"
-    show_metrics(results["test"], title, results["protocol"]["in_words"])
-    return 130 if results["stopped_by"] == "interrupted" else 0
+def _show(config: ExperimentConfig, results: dict[str, Any]) -> int:
+    folder = run_folder(config)
+    show_metrics(results, "test", f"{results['label']} on {results['data']['name']}, test", folder.results)
+    if results["stopped_by"] == "interrupted":
+        print("Interrupted: to resume it, add --resume_training true to the same command")
+        return 130
+    show_next_steps(folder.path)
+    return 0
 
 
 def _run_with_workers(config: ExperimentConfig) -> int:
@@ -35,7 +40,7 @@ def _run_with_workers(config: ExperimentConfig) -> int:
         workers = join()
         config = for_workers(config, workers)
         if workers.leads:
-            return _show(train(config, workers=workers))
+            return _show(config, train(config, workers=workers))
         logging.disable(logging.CRITICAL)  # the leading worker says it all
         follow(config, workers)
         return 0

@@ -170,7 +170,7 @@ def test_the_log_starts_with_messages_about_the_data(place: Place) -> None:
     for _ in range(2):  # prepared, then from the cache
         place.run(base, overwrite=True, filter_seen=False, num_epochs=1, **data).ok()
         log = (place.run_folder / "log.txt").read_text()
-        assert "is read as text separated by ','" in log and "dropped 40 of 200 rows (rated below 2)" in log
+        assert "is read as text separated by ','" in log and "rated below 2 (min_rating): 160" in log
     assert place.results()["data"]["name"] == "mine.2024"
 
 
@@ -481,3 +481,12 @@ def test_an_overwrite_that_is_killed_leaves_no_finished_run(finished: Place, pla
         assert outcome(place.run_folder) == outcome(finished.run_folder)
     place.run(resume_training=True, overwrite=True).ok()
     assert outcome(place.run_folder) == outcome(finished.run_folder)
+
+
+def test_a_run_begins_with_a_box_and_ends_with_its_files(place: Place) -> None:
+    done = place.run(num_epochs=1)
+    lines = done.err.splitlines()
+    assert any(line.startswith("-- ") for line in lines) and any(line.startswith("  protocol ") for line in lines)
+    assert any(line.startswith("  data ") and "training windows" in line for line in lines)
+    assert done.err.count("drop users and items with few rows") == 1  # the funnel is shown once
+    assert "Files: experiments/g/run (results.json" in done.out and "--mode recommend --pretrained_weights" in done.out
