@@ -57,7 +57,7 @@ def test_labels_are_escaped(page_file: Path) -> None:
     assert text.count("</script>") == text.count("<script") == 5
     (content,) = re.findall(r'id="content">(.*?)</script>', text, flags=re.DOTALL)
     assert any(
-        NASTY == series["label"] for series in json.loads(content)["sections"][0]["figures"][0]["charts"][0]["series"]
+        series["label"] == NASTY for series in json.loads(content)["sections"][0]["figures"][0]["charts"][0]["series"]
     )
     assert json.loads(safe_json({"a": "<!-- & \u2028 é"})) == {"a": "<!-- & \u2028 é"}
 
