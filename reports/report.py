@@ -16,6 +16,7 @@ from reports.chart import Figure
 from reports.collect import Run, collect, relabelled, tidy_frame
 from reports.figures import colours_of, figures_of
 from reports.folder import write_contents
+from reports.funnel import funnel_grid
 from reports.layout import Grid, appendix_of, grid_of, published_of
 from reports.notes import notes_of
 from reports.options import ReportOptions
@@ -74,7 +75,8 @@ class Report:
         """Return a self-contained page with tables, p-values, figures and the statistics of the datasets in `stats`."""
         sections = []
         for table, own, figures in zip(self.tables, self._tables, self._figures, strict=True):
-            grids = [each for each in (own, *self._published(table), appendix_of(table)) if each is not None]
+            funnel = funnel_grid(run.record.data for row in table.rows for run in row.runs)
+            grids = [each for each in (own, *self._published(table), appendix_of(table), funnel) if each is not None]
             sections.append(Section(f"{table.name}, {table.split}", _subtitle(table), tuple(grids), tuple(figures)))
         if self._ranks.charts:
             sections.append(Section(self._ranks.title, "", (), (self._ranks,)))
