@@ -17,6 +17,7 @@ from models import Dimensions, Model
 from runs.config import ExperimentConfig
 from runs.memory import check_memory
 from runs.run_options import RunOptions
+from runs.whole import without_heldout
 from trainers.device import choose_device, prepare_cpu, set_precision
 from trainers.randomness import Generators
 
@@ -39,6 +40,8 @@ def load_split(config: ExperimentConfig) -> Split:
     """
     data = datasets.load(config.run.dataset_code, config.dataset)
     split = datasets.split(data, config.run.split, config.split_options)
+    if config.trainer.train_on == "all":
+        return without_heldout(data, split)
     leaks = check_leakage(split)
     if leaks:
         raise UserError(
