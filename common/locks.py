@@ -12,7 +12,7 @@ import errno
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -30,11 +30,15 @@ NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSU
 LOCK_SECONDS = 1.0  # a process that was just killed, or that only checks, holds a lock for less
 
 
+class InUseError(UserError):
+    """A folder is in use by another process."""
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep other processes out of a folder while the block runs.
 
-    Without locks (on Windows and some network file systems) this only logs a warning. Raises UserError if another
+    Without locks (on Windows and some network file systems) this only logs a warning. Raises InUseError if another
     process holds the lock.
     """
     with open(folder / LOCK, "a", encoding="ascii") as file:
@@ -47,8 +51,14 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def wait_until_free(folder: Path) -> None:
-    """Wait a moment for a folder that is locked. Raises UserError if it still is."""
+    """Wait a moment for a folder that is locked. Raises InUseError if it still is."""
     _wait(folder, lambda: not is_locked(folder))
+
+
+def wait_for_any(folders: Sequence[Path]) -> None:
+    """Wait, however long it takes, until one of these folders is not in use."""
+    while all(map(is_locked, folders)):
+        time.sleep(LOCK_SECONDS)
 
 
 def is_locked(folder: Path) -> bool | None:
@@ -85,7 +95,7 @@ def _wait(folder: Path, is_free: Callable[[], bool]) -> None:
     deadline = time.monotonic() + LOCK_SECONDS
     while not is_free():
         if time.monotonic() > deadline:
-            raise UserError(f"{folder} is in use by another process: wait for it, or give another --experiment_name")
+            raise InUseError(f"{folder} is in use by another process: wait for it, or give another --experiment_name")
         time.sleep(LOCK_SECONDS / 20)
 
 

@@ -146,6 +146,11 @@ class Split:
     cut: int | None = field(default=None, kw_only=True)
     drawn_at: int | None = field(default=None, kw_only=True)
 
+    def training_positions(self) -> tuple[IntArray, IntArray]:
+        """(positions int64 [nnz] in `data`, offsets int64 [users + 1]) of the training interactions, user by user."""
+        offsets = offsets_of(self.train_end - self.train_start)
+        return concatenated_ranges(self.train_start, self.train_end), offsets
+
     @property
     def trained_on(self) -> str:
         """20 hex digits, a hash of `train_start` and `train_end`: which part of `data` is trained on."""

@@ -7,8 +7,10 @@ from models.bert import Bert
 from models.bias import Bias
 from models.bpr_mf import BPRMF
 from models.bsarec import BSARec
+from models.caser import Caser
 from models.cdae import CDAE
 from models.decay_pop import DecayPop
+from models.duorec import DuoRec
 from models.ease import EASE
 from models.esas import ESAS
 from models.fmlp import FMLP
@@ -18,12 +20,14 @@ from models.gru4rec import GRU4Rec
 from models.hstu import HSTU
 from models.hvamp import HVamp
 from models.itemknn import ItemKNN
+from models.lightgcn import LightGCN
 from models.lrurec import LRURec
 from models.marank import MARank
 from models.markov import Markov
 from models.meantime import Meantime
 from models.mult_dae import MultDAE
 from models.mult_vae import MultVAE
+from models.narm import NARM
 from models.pop import Pop
 from models.recent_pop import RecentPop
 from models.recvae import RecVAE
@@ -43,8 +47,10 @@ MODELS: dict[str, type[Model]] = {
     "bias": Bias,
     "bsarec": BSARec,
     "bpr_mf": BPRMF,
+    "caser": Caser,
     "cdae": CDAE,
     "decay_pop": DecayPop,
+    "duorec": DuoRec,
     "ease": EASE,
     "esas": ESAS,
     "fmlp": FMLP,
@@ -54,12 +60,14 @@ MODELS: dict[str, type[Model]] = {
     "hstu": HSTU,
     "hvamp": HVamp,
     "itemknn": ItemKNN,
+    "lightgcn": LightGCN,
     "lrurec": LRURec,
     "marank": MARank,
     "markov": Markov,
     "meantime": Meantime,
     "mult_dae": MultDAE,
     "mult_vae": MultVAE,
+    "narm": NARM,
     "pop": Pop,
     "recent_pop": RecentPop,
     "recvae": RecVAE,

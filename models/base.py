@@ -68,6 +68,7 @@ class Model(nn.Module, ABC):
     cpu_positions : input positions (windows x length) computed at a time on the CPU, for sequence models whose `loss`
         is the mean over all targets of a batch; None = the whole batch
     deterministic : the run's seed changes nothing, so a comparison runs it once
+    reads_training : `read_training` gets the training interactions before the model is trained or evaluated
     has_stages : `loss` depends on the stage's recover_len
     new_user_refusal : why the model can't score users that it wasn't trained on; None = it can
     export_refusal : why the model can't be exported; None = it can, if it can score new users
@@ -81,6 +82,7 @@ class Model(nn.Module, ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
     cpu_positions: ClassVar[int | None] = None
     deterministic: ClassVar[bool] = False
+    reads_training: ClassVar[bool] = False
     has_stages: ClassVar[bool] = False
     new_user_refusal: ClassVar[str | None] = None
     export_refusal: ClassVar[str | None] = None
@@ -128,6 +130,9 @@ class Model(nn.Module, ABC):
         for part in self.modules():
             if isinstance(part, ItemEmbedding):
                 part.sparse = True
+
+    def read_training(self, items: Tensor, offsets: Tensor) -> None:
+        """Get the training items of each user u: `items[offsets[u]:offsets[u + 1]]`, int64, in time order."""
 
     def begin_stage(self, stage: Stage) -> None:
         """Called when training enters `stage`."""

@@ -19,6 +19,16 @@ class GRU4RecOptions(NextItemOptions):
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout of the embeddings and of each layer's output")
 
 
+def init_gru(gru: nn.GRU) -> None:
+    """Orthogonal matrices of the state and Xavier-uniform ones of the input, each gate by itself; biases 0."""
+    for name, parameter in gru.named_parameters():
+        if parameter.dim() == 2:  # [3 * gru_units, inputs]
+            for gate in parameter.data.chunk(3):
+                (nn.init.orthogonal_ if "hh" in name else nn.init.xavier_uniform_)(gate)
+        else:
+            nn.init.zeros_(parameter)
+
+
 class GRU4Rec(NextItemModel):
     """h_t = GRU(E[item_t], h_(t-1)); logits of the next item are E @ (W h_t)."""
 
@@ -35,12 +45,7 @@ class GRU4Rec(NextItemModel):
         self.output = nn.Linear(options.gru_units, options.hidden_units)
         self.dropout = Dropout(options.dropout)
         init_parameters(self, options.hidden_units**-0.5)
-        for name, parameter in self.gru.named_parameters():
-            if parameter.dim() == 2:  # each gate's matrix by itself, [gru_units, inputs]
-                for gate in parameter.data.chunk(3):
-                    (nn.init.orthogonal_ if "hh" in name else nn.init.xavier_uniform_)(gate)
-            else:
-                nn.init.zeros_(parameter)
+        init_gru(self.gru)
 
     def states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:
         hidden, _ = self.gru(self.dropout(self.items(items)))  # [B, L, gru_units]

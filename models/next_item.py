@@ -102,29 +102,36 @@ class NextItemModel(Model):
         """The state after each row's last item, [B, H]."""
         return at_last(self.states(items, lengths, times, next_times), lengths).squeeze(1)  # [B, 1, H] -> [B, H]
 
+    def with_users(self, states: Tensor, users: Tensor) -> Tensor:
+        """The states [B, L, H] or [B, H] with what the model knows about users int64 [B]; by default nothing."""
+        return states
+
     def loss(self, batch: Batch, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of predicting the next item, averaged over the positions with a target."""
-        loss = LOSSES[self.options.loss]
-        if loss.needs_negatives and batch.negatives is None:
+        return LOSSES[self.options.loss].function(self.predictions(batch, generator), self.options), {}
+
+    def predictions(self, batch: Batch, generator: torch.Generator) -> Predictions:
+        """The states of a training batch, and what they are to predict."""
+        if LOSSES[self.options.loss].needs_negatives and batch.negatives is None:
             raise UserError(f"loss {self.options.loss} of model {self.code} needs batches with negatives")
         order, lengths, times, next_times = _left_aligned(batch)
         assert batch.targets is not None
         items, targets = batch.items.gather(1, order), batch.targets.gather(1, order)
-        predictions = Predictions(
-            self.items.output_states(self.states(items, lengths, times, next_times)),  # [B, L, H]
+        states = self.with_users(self.states(items, lengths, times, next_times), batch.users)
+        return Predictions(
+            self.items.output_states(states),  # [B, L, H]
             targets,
             self.items,
             _reordered(batch.negatives, order),
             _reordered(batch.negative_log_q, order),
             generator,
         )
-        return loss.function(predictions, self.options), {}
 
     def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
         """Logits of what comes after the last item: [B, V + 1], or [B, C] of the candidates."""
         order, lengths, times, next_times = _left_aligned(batch)
         hidden = self.last_states(batch.items.gather(1, order), lengths, times, next_times)
-        return self.items.logits(hidden, candidates)
+        return self.items.logits(self.with_users(hidden, batch.users), candidates)
 
 
 def _left_aligned(batch: Batch) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:

@@ -11,7 +11,9 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from common.errors import UserError
 from common.files import write_text
+from common.reading import read_json
 from common.schema import current_names, result_options
 from evaluation.evaluator import Phase
 from runs.config import ExperimentConfig
@@ -75,11 +77,11 @@ def _file_for(folder: Path, phase: Phase, evaluated: dict[str, Any]) -> Path:
 def _is_same_evaluation(path: Path, measured: dict[str, Any]) -> bool:
     """Whether a file holds an evaluation with the same options, data and weights."""
     try:
-        there = json.loads(path.read_text(encoding="utf-8"))
+        there = read_json(path, dict[str, Any], "")
         before, now = result_options(current_names(there["options"])), result_options(measured["options"])
         of_this_data = there["data"]["hash"] == measured["data"]["hash"]
         of_these_weights = Path(there["weights"]).resolve() == Path(measured["weights"]).resolve()
-    except (ValueError, KeyError, TypeError):  # damaged: left as it is
+    except (UserError, ValueError, LookupError, TypeError, AttributeError):  # damaged: left as it is
         return False
     shared = before.keys() & now.keys() - {"pretrained_weights"}  # the others were added or dropped since
     return of_this_data and of_these_weights and all(before[key] == now[key] for key in shared)
@@ -93,6 +95,8 @@ def evaluate(config: ExperimentConfig, phase: Phase) -> tuple[dict[str, Any], Pa
     tuple
         The results, and the file that records them.
     """
+    if config.trainer.train_on == "all":
+        raise UserError("train_on all leaves nothing to evaluate on: evaluate the run that was trained on a part")
     experiment = Experiment.build(config)
     evaluator, model, device = experiment.evaluator, experiment.model, experiment.device
     evaluator.check((phase,))

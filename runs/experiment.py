@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 import datasets
@@ -14,7 +15,9 @@ from datasets.splits.leakage import check_leakage
 from evaluation.evaluator import Evaluator
 from models import Dimensions, Model
 from runs.config import ExperimentConfig
+from runs.memory import check_memory
 from runs.run_options import RunOptions
+from runs.whole import without_heldout
 from trainers.device import choose_device, prepare_cpu, set_precision
 from trainers.randomness import Generators
 
@@ -37,6 +40,8 @@ def load_split(config: ExperimentConfig) -> Split:
     """
     data = datasets.load(config.run.dataset_code, config.dataset)
     split = datasets.split(data, config.run.split, config.split_options)
+    if config.trainer.train_on == "all":
+        return without_heldout(data, split)
     leaks = check_leakage(split)
     if leaks:
         raise UserError(
@@ -92,14 +97,14 @@ class Experiment:
         Raises
         ------
         UserError
-            As `load_split`; or the data lacks what the model needs, or can't be used with these options.
+            As `load_split`; or the data lacks what the model needs, or can't be used with these options, or the run
+            needs more memory than there is.
         """
         device = prepare_device(config.run)
         split = load_split(config)
         check_needs(config, split.data)
         loader = make_loader(config, split)
         evaluator = Evaluator(loader, config.evaluation)
-        generators = Generators(config.run.seed, device)  # seeds the initial parameters
         data = loader.data
         dimensions = Dimensions(
             data.num_items,
@@ -110,5 +115,11 @@ class Experiment:
             *loader.training_days(),
             num_interactions=int((split.train_end - split.train_start).sum()),
         )
+        check_memory(config, dimensions, device)
+        generators = Generators(config.run.seed, device)  # seeds the initial parameters
         model = config.model_class(config.model, dimensions).to(device)
+        if model.reads_training:
+            positions, offsets = split.training_positions()
+            items = torch.from_numpy(data.items[positions].astype(np.int64)).to(device)
+            model.read_training(items, torch.from_numpy(offsets).to(device))
         return cls(config, device, loader, evaluator, model, generators)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import json
+import logging
 import platform
 import shlex
 import sys
@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from common.errors import UserError
+from common.reading import read_json
 from common.version import code_version
 from datasets.funnel import as_records
 from evaluation.evaluator import Evaluation, Evaluator, Phase
@@ -22,6 +24,7 @@ from trainers.device import describe_device, peak_memory_mib
 from trainers.run_folder import write_per_user
 from trainers.saturation import TrainingState
 
+log = logging.getLogger(__name__)
 SCHEMA = 1
 TUNING = "tuning.json"  # in the folder of a search
 PREDICTIONS = "clipped to the scale of ratings; a constant where user or item has no training rating"
@@ -55,6 +58,8 @@ def protocol(evaluator: Evaluator) -> dict[str, Any]:
 def in_words(evaluator: Evaluator) -> str:
     """The protocol in a line: the split, the candidates, and what is done with items that users have had before."""
     options, split, data = evaluator.options, evaluator.loader.split.code, evaluator.loader.data
+    if len(evaluator.loader.split.test.users) == 0:
+        return "trained on all interactions, nothing is evaluated"
     if evaluator.predicts_ratings:
         return f"{split}, predicted ratings"
     sampled = [f"{options.test_negative_sample_size} {name} negatives" for name in evaluator.samplers]
@@ -74,7 +79,12 @@ def tuning_of(folder: str | None) -> dict[str, Any] | None:
     if folder is None:
         return None
     summary = Path(folder) / TUNING
-    known = dict(json.loads(summary.read_text(encoding="utf-8"))) if summary.is_file() else {}
+    known = {}
+    if summary.is_file():
+        try:
+            known = read_json(summary, dict[str, Any], "the results don't say how the options were found")
+        except UserError as error:  # a damaged note is no reason to train nothing
+            log.warning("%s", error)
     return {"folder": folder, **known}
 
 

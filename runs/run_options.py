@@ -75,6 +75,12 @@ class RunOptions(Options):
     num_threads: int | None = Field(
         None, ge=1, le=4096, description="CPU threads; null = as many as cores", json_schema_extra=EXECUTION
     )
+    max_memory: float | None = Field(
+        None,
+        gt=0,
+        description="refuse a run whose estimated memory exceeds this, in GiB; null = what the device has free",
+        json_schema_extra=EXECUTION,
+    )
     verbose: bool = Field(False, description="log more details", json_schema_extra=EXECUTION)
 
     @field_validator("label")

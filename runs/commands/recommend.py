@@ -28,6 +28,7 @@ from runs.trained import TrainedRun, load_run
 
 log = logging.getLogger(__name__)
 SUFFIXES = (".parquet", ".csv")
+EITHER = "give either --users (all, or a file of ids) or --histories (a file of interactions)"
 
 
 class RecommendOptions(Options):
@@ -45,7 +46,9 @@ class RecommendOptions(Options):
     items: Path | None = Field(None, description="a file of item ids, as for users: recommend only these")
     exclude_items: Path | None = Field(None, description="a file of item ids: never recommend these")
     topk: int = Field(20, ge=1, description="items per user; fewer if fewer are left")
-    output: Path = Field(Path("recommendations.parquet"), description="the file to write: .parquet or .csv")
+    output: Path | None = Field(
+        None, description="the file to write: .parquet or .csv; null = recommendations.parquet in the run's folder"
+    )
     history: History = Field(
         "all",
         description="the model's input for a user in the data: all interactions, the training interactions, or the "
@@ -64,8 +67,8 @@ class RecommendOptions(Options):
 
     @field_validator("output")
     @classmethod
-    def _known_suffix(cls, path: Path) -> Path:
-        if path.suffix not in SUFFIXES:
+    def _known_suffix(cls, path: Path | None) -> Path | None:
+        if path is not None and path.suffix not in SUFFIXES:
             raise ValueError(f"should end in {' or '.join(SUFFIXES)}")
         return path
 
@@ -78,8 +81,8 @@ class RecommendOptions(Options):
 
     @model_validator(mode="after")
     def _users_or_histories(self) -> RecommendOptions:
-        if (self.users is None) == (self.histories is None):
-            raise ValueError("give either --users (all, or a file of ids) or --histories (a file of interactions)")
+        if self.users is not None and self.histories is not None:
+            raise ValueError(EITHER)
         if self.histories is not None and self.history != "all":
             raise ValueError("history is for users in the data (--users), not for new histories (--histories)")
         if self.users is not None and self.file_format != "auto":
@@ -109,8 +112,9 @@ class Written:
 def recommend(resolved: Resolved) -> Written:
     """Write top-k recommendations. Raises UserError for users or models that can't have any."""
     options, run_options = resolved.section("recommend", RecommendOptions), resolved.section("run", RunOptions)
-    if options.output.exists() and not run_options.overwrite:
-        raise UserError(f"{options.output} exists: give another --output, or --overwrite true to replace it")
+    output = options.output or _in_run(Path(str(run_options.pretrained_weights)))
+    if output.exists() and not run_options.overwrite:
+        raise UserError(f"{output} exists: give another --output, or --overwrite true to replace it")
     changes = {
         "dataset_path": options.dataset_path,
         "local_data_folder": options.local_data_folder,
@@ -139,7 +143,7 @@ def recommend(resolved: Resolved) -> Written:
         )
     began = time.perf_counter()
     item_ids, fill_empty = np.asarray(run.experiment.loader.data.item_ids), options.empty_histories == "popular"
-    with open_table(options.output, recipients.ids, item_ids) as write:
+    with open_table(output, recipients.ids, item_ids) as write:
         lists = write_lists(run, recipients, options.topk, fill_empty, barred, write)
     without = (lists == 0) & ~empty
     if without.any():
@@ -152,7 +156,12 @@ def recommend(resolved: Resolved) -> Written:
         )
     label, seconds = run.experiment.config.label, time.perf_counter() - began
     served = int(np.count_nonzero(lists))
-    return Written(label, options.output, len(lists), served, int(lists.sum()), seconds)
+    return Written(label, output, len(lists), served, int(lists.sum()), seconds)
+
+
+def _in_run(weights: Path) -> Path:
+    """The file for the lists of a run, given its folder or its weights, in its folder."""
+    return (weights if weights.is_dir() else weights.parent.parent) / "recommendations.parquet"
 
 
 def _barred(run: TrainedRun, options: RecommendOptions) -> torch.Tensor | None:
@@ -197,7 +206,10 @@ def _run(resolved: Resolved) -> int:
 
 
 def _conflict(sections: Mapping[str, Options]) -> str | None:
-    return no_run_given(sections) if "recommend" in sections else None
+    options = sections.get("recommend")
+    if not isinstance(options, RecommendOptions):
+        return None
+    return EITHER if options.users is None and options.histories is None else no_run_given(sections)
 
 
 RECOMMEND = Command(

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 import datasets
-from common.errors import nearest
+from common.errors import UserError, nearest
 from common.files import write_text
 from common.schema import Options
 from datasets import DATASETS
@@ -97,6 +97,9 @@ def _run(resolved: Resolved) -> int:
     """Describe one dataset, or several."""
     options = resolved.section("stats", StatsOptions)
     chosen = _chosen(resolved, options)
+    file, overwrite = options.stats_json, resolved.section("run", RunOptions).overwrite
+    if file is not None and file.exists() and not overwrite:
+        raise UserError(f"{file} exists: give another --stats_json, or --overwrite true to replace it")
     columns = []
     for code, dataset_options, _ in chosen:
         data = datasets.load(code, dataset_options)

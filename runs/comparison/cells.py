@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from common.errors import UserError, is_user_facing
-from common.locks import is_locked
+from common.locks import InUseError, is_locked, wait_for_any
 from options import Origin
 from reports import read_run
 from runs.comparison.config import CompareConfig
@@ -22,7 +22,7 @@ from runs.tuning.cells import tune_cells
 from trainers.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
-RunOutcome = Literal["reused", "trained", "failed", "interrupted"]
+RunOutcome = Literal["reused", "trained", "failed", "interrupted", "busy"]
 
 
 def run_cells(config: CompareConfig) -> tuple[dict[str, str], dict[str, RunOutcome], dict[str, str]]:
@@ -47,11 +47,20 @@ def run_cells(config: CompareConfig) -> tuple[dict[str, str], dict[str, RunOutco
     folders = [run_folder(cell) for cell in cells]
     outcomes, tasks = _plan(cells, folders, options.retry_failed)
     try:
-        for result in launch(tasks, options):
-            folder = result.task.arguments[1]
-            outcomes[str(folder.path)] = result.value or ("interrupted" if result.interrupted else "failed")
-            if result.error is not None:
-                _record_failure(folder, result.error)
+        while tasks:
+            busy = []
+            for result in launch(tasks, options):
+                folder = result.task.arguments[1]
+                if result.value == "busy":
+                    busy.append(result.task)
+                    continue
+                outcomes[str(folder.path)] = result.value or ("interrupted" if result.interrupted else "failed")
+                if result.error is not None:
+                    _record_failure(folder, result.error)
+            tasks = busy
+            if busy:
+                log.info("waiting for runs that another process trains: %s", ", ".join(task.name for task in busy))
+                wait_for_any([task.arguments[1].path for task in busy])
     except KeyboardInterrupt:
         log.warning("interrupted: the same command resumes the comparison")
     known = {str(folder.path): outcomes[str(folder.path)] for folder in folders if str(folder.path) in outcomes}
@@ -123,11 +132,21 @@ def _known(cell: ExperimentConfig, folder: RunFolder, data: _Data, retry_failed:
 
 
 def train_cell(cell: ExperimentConfig, folder: RunFolder, position: str) -> RunOutcome:
-    """Train or resume one run. Raises KeyboardInterrupt if it was interrupted."""
+    """Train or resume one run, unless another process does so: then it is "busy".
+
+    Raises KeyboardInterrupt if it was interrupted.
+    """
     log.info("%s: %s", position, folder.path)
     if not cell.run.overwrite and _is_finished(folder, cell, _Data()):
         return "trained"  # by a process that died before it could report it
-    written = train(cell.with_run(Origin.program("comparison"), resume_training=True))
+    try:
+        written = train(cell.with_run(Origin.program("comparison"), resume_training=True))
+    except InUseError:
+        return "busy"
+    except UserError:
+        if not cell.run.overwrite and _is_finished(folder, cell, _Data()):  # meanwhile, by another process
+            return "reused"
+        raise
     if written["stopped_by"] == "interrupted":
         raise KeyboardInterrupt
     return "trained"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from typing import Any
 
 from common.errors import UserError
+from common.locks import InUseError, wait_for_any
+from common.reading import read_json
 from options import Origin
 from runs.config import ExperimentConfig
 from runs.launchers import LaunchOptions
 from runs.tuning.config import TuneConfig
-from runs.tuning.folder import TuningFolder
+from runs.tuning.folder import Summary, TuningFolder
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,10 @@ def _search(cell: TuneConfig, launching: LaunchOptions) -> dict[str, Any] | str:
 
     try:
         found = search(cell, launching)
+    except InUseError:
+        log.info("waiting for the search %s, which another process runs", tuning_folder(cell).path)
+        wait_for_any([tuning_folder(cell).path])
+        return _search(cell, launching)
     except UserError as error:
         log.error("the search %s failed: %s", tuning_folder(cell).path, error)
         return str(error)
@@ -78,10 +83,10 @@ def found_before(cell: TuneConfig) -> ExperimentConfig | None:
     folder = tuning_folder(cell)
     if not folder.summary.is_file():
         return None
-    summary = json.loads(folder.summary.read_text(encoding="utf-8"))
-    if not summary["ended"] or summary["budget"]["trials"] != cell.tune.num_trials:
+    summary = read_json(folder.summary, Summary, "remove it; the same search writes it again")
+    if not summary.ended or summary.budget.trials != cell.tune.num_trials:
         return None
-    return _with_values(cell, folder, summary["values"])
+    return _with_values(cell, folder, summary.values)
 
 
 def _with_values(cell: TuneConfig, folder: TuningFolder, values: dict[str, Any]) -> ExperimentConfig:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from common.errors import UserError
 from common.files import remove_abandoned, write_text
 from common.locks import locked
@@ -18,6 +20,20 @@ from runs.folders import changed_options, read_config, search_folder
 from runs.results import TUNING
 from runs.tuning.config import TuneConfig
 from trainers.run_folder import RunFolder
+
+
+class Budget(BaseModel):
+    """The budget of a search."""
+
+    trials: int
+
+
+class Summary(BaseModel):
+    """What is read of a tuning.json."""
+
+    ended: bool
+    budget: Budget
+    values: dict[str, Any]
 
 
 class TuningFolder:

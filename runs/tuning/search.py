@@ -17,8 +17,18 @@ from runs.experiment import check_needs, load_split, prepare_device
 from runs.launchers import LaunchOptions, Result, Task, launch
 from runs.tuning.config import TuneConfig
 from runs.tuning.folder import TuningFolder, trial_name
-from runs.tuning.study import StudyPlan, as_parameters, hide_password, sqlite_url, suggest
-from runs.tuning.trial import TrialResult, run_trial
+from runs.tuning.study import (
+    CHECKSUM,
+    StudyPlan,
+    as_parameters,
+    changed_trials,
+    checksum,
+    database_errors,
+    hide_password,
+    sqlite_url,
+    suggest,
+)
+from runs.tuning.trial import TrialResult, recorded, run_trial
 from runs.tuning.winner import Tuned, check_template, write_results, write_table
 
 log = logging.getLogger(__name__)
@@ -54,21 +64,22 @@ def search(config: TuneConfig, launching: LaunchOptions | None = None) -> Tuned:
     folder = TuningFolder.of(config)
     with folder.claimed(config):
         plan = plan_of(config, folder)
-        study = _open_study(config, plan, folder, data.hash)
-        log.info("%s: %d trials so far; study %s", folder.path, _count(study, *COUNTED), plan.name)
-        searching = _Search(config, folder, plan, study)
-        interrupted = False
-        try:
-            while searching.has_work():
-                for result in launch(searching.tasks(), launching or config.tune):
-                    searching.take(result)
-        except KeyboardInterrupt:
-            interrupted = True
-            log.info("interrupted; the same command resumes the search")
-        except UserError:  # several trials in a row failed: write what there is
-            write_table(config, plan, study, folder)
-            raise
-        return write_results(config, plan, study, folder, interrupted)
+        with database_errors(plan.storage):
+            study = _open_study(config, plan, folder, data.hash)
+            log.info("%s: %d trials so far; study %s", folder.path, _count(study, *COUNTED), plan.name)
+            searching = _Search(config, folder, plan, study)
+            interrupted = False
+            try:
+                while searching.has_work():
+                    for result in launch(searching.tasks(), launching or config.tune):
+                        searching.take(result)
+            except KeyboardInterrupt:
+                interrupted = True
+                log.info("interrupted; the same command resumes the search")
+            except UserError:  # several trials in a row failed: write what there is
+                write_table(config, plan, study, folder)
+                raise
+            return write_results(config, plan, study, folder, interrupted)
 
 
 def plan_of(config: TuneConfig, folder: TuningFolder) -> StudyPlan:
@@ -103,6 +114,7 @@ def _open_study(config: TuneConfig, plan: StudyPlan, folder: TuningFolder, data_
             f"{folder.path} holds trials of a study that {hide_password(plan.storage)} doesn't have: give "
             "the --storage that it was started with, or restart from scratch with --overwrite true"
         )
+    _check_trials(study, plan, folder)
     study.set_user_attr("data_hash", data_hash)
     folder.write_config(config)
     spaces, own = config.spaces, config.values()
@@ -110,6 +122,25 @@ def _open_study(config: TuneConfig, plan: StudyPlan, folder: TuningFolder, data_
     if not study.get_trials(deepcopy=False) and all(space.contains(values[key]) for key, space in spaces.items()):
         study.enqueue_trial(as_parameters(values, spaces))  # the template's own values are tried first
     return study
+
+
+def _check_trials(study: Study, plan: StudyPlan, folder: TuningFolder) -> None:
+    """Refuse a study whose ended trials were changed since: it would find another winner, without a word."""
+    trials = study.get_trials(deepcopy=False)
+    changed = changed_trials(trials)
+    for trial in trials:
+        there = recorded(folder.trial(trial.number, pilot=False)) if trial.state in COUNTED else None
+        if there is None or there.value is None:
+            continue
+        value = plan.sign(study) * there.value
+        stored = [trial.user_attrs.get("best", value), *(trial.values if trial.state == TrialState.COMPLETE else [])]
+        if any(one != value for one in stored):
+            changed.append(trial.number)
+    if changed:
+        raise UserError(
+            f"in the study {plan.name} in {hide_password(plan.storage)}, trials were changed after they had ended: "
+            f"{', '.join(map(str, sorted(set(changed))))}. Restart from scratch with --overwrite true"
+        )
 
 
 def _count(study: Study, *states: TrialState) -> int:
@@ -172,5 +203,11 @@ class _Search:
         for key, attribute in attributes.items():
             trial.set_user_attr(key, attribute)
         self.failures = self.failures + 1 if ended.end == "failed" else 0
-        self.study.tell(trial, value if ended.end == "complete" else None, state=STATES[ended.end])
+        told, state = value if ended.end == "complete" else None, STATES[ended.end]
+        frozen = self.study.get_trials(deepcopy=False)[number]
+        # optuna gives a pruned trial its last reported value
+        last = frozen.intermediate_values[frozen.last_step] if frozen.last_step is not None else None
+        kept = last if state == TrialState.PRUNED else told
+        trial.set_user_attr(CHECKSUM, checksum(frozen, state, kept))
+        self.study.tell(trial, told, state=state)
         log.info("trial %d %s%s", number, ended.end, "" if ended.value is None else f": {ended.value:.4f}")

@@ -16,6 +16,8 @@ KINDS_OF_SPACE: tuple[Kind, ...] = ("choice", "int", "log_int", "uniform", "log_
 _WHOLE = ("int", "log_int")
 _LOG = ("log_int", "log_uniform")
 _STEPPED = ("int", "uniform")
+LARGEST = 1e300  # bound of a uniform space
+MOST_STEPS = 10**12
 _FORM = "{choice: [a, b]}, or [low, high] under one of int, log_int, uniform, log_uniform"
 
 
@@ -49,7 +51,7 @@ class Space:
         if self.kind == "choice":
             return list(self.values)
         low, high = self.values
-        middle = math.sqrt(low * high) if self.log else (low + high) / 2
+        middle = math.sqrt(low) * math.sqrt(high) if self.log else (low + high) / 2
         if self.step is not None:
             middle = low + self.step
         return [low, int(middle), high] if self.whole else [low, float(middle), high]
@@ -99,9 +101,9 @@ def _wrong_choices(values: Any, stepped: bool) -> list[str]:
 def _wrong_bounds(kind: Kind, bounds: Any) -> list[str]:
     if not isinstance(bounds, list) or len(bounds) != 2:
         return [f"{kind} should be [low, high]"]
-    number = int if kind in _WHOLE else int | float
+    number, largest = (int, 2**63 - 1) if kind in _WHOLE else (int | float, LARGEST)
     for bound in bounds:
-        if isinstance(bound, bool) or not isinstance(bound, number) or not math.isfinite(bound):
+        if isinstance(bound, bool) or not isinstance(bound, number) or not abs(bound) <= largest:
             return [f"the bounds of {kind} should be {'whole ' if kind in _WHOLE else ''}numbers, not {flow(bound)}"]
     low, high = bounds
     wrong = [] if low < high else [f"the bounds of {kind} are the wrong way round: {low} is not below {high}"]
@@ -117,6 +119,8 @@ def _wrong_step(kind: Kind, bounds: Sequence[float], step: Any) -> list[str]:
     if isinstance(step, bool) or not isinstance(step, number) or not 0 < step <= bounds[1] - bounds[0]:
         return [f"step should be a {'whole ' if kind == 'int' else ''}number above 0 and at most high - low"]
     steps = (bounds[1] - bounds[0]) / step
+    if steps > MOST_STEPS:
+        return [f"{flow(step)} is too small a step: it takes more than {MOST_STEPS} from {flow(bounds[0])} to the end"]
     if not math.isclose(steps, round(steps), abs_tol=1e-9):
         return [f"steps of {flow(step)} from {flow(bounds[0])} don't meet {flow(bounds[1])}"]
     return []

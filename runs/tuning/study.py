@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -24,6 +26,7 @@ from options.yaml_text import flow
 from runs.tuning.space import Space
 from trainers.randomness import derived_seed
 
+CHECKSUM = "checksum"  # a trial's attribute
 LOCK_SECONDS = 120.0  # how long a process waits for another that writes to the SQLite file
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -57,7 +60,7 @@ class StudyPlan:
     def open(self) -> Study:
         """Open the study, or create it. Raises UserError if its storage can't be opened."""
         with _storage_errors(self.storage):
-            return optuna.create_study(
+            study = optuna.create_study(
                 storage=_open_storage(self.storage),
                 study_name=self.name,
                 direction="maximize" if self.higher_is_better else "minimize",  # if the study is new
@@ -65,6 +68,8 @@ class StudyPlan:
                 pruner=self._make_pruner(),
                 load_if_exists=True,
             )
+            study.get_trials(deepcopy=False)  # reads everything
+            return study
 
     def sign(self, study: Study) -> int:
         """The factor between the metric and the study's values: 1; -1 for studies of earlier versions, which maximized
@@ -124,11 +129,27 @@ class SeededSampler(BaseSampler):
 
 @contextmanager
 def _storage_errors(url: str) -> Iterator[None]:
-    """Turn an error of the storage into a UserError."""
+    """Turn an error of the storage into a UserError. Other errors than its own count as damage of what it holds."""
     try:
         yield
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, ImportError, ValueError) as error:
-        raise UserError(f"storage {hide_password(url)} can't be used: {str(error).splitlines()[0]}") from error
+    except UserError:
+        raise
+    except Exception as error:  # of optuna, of the database, or of what optuna finds in it
+        what = next(iter(str(error).splitlines()), "")
+        raise UserError(
+            f"storage {hide_password(url)} can't be used: {type(error).__name__}: {what}. If it is damaged, restart "
+            "the search from scratch with --overwrite true after removing it"
+        ) from error
+
+
+@contextmanager
+def database_errors(url: str) -> Iterator[None]:
+    """Turn an error of the database into a UserError, in a block that also does other things."""
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        what = next(iter(str(error).splitlines()), "")
+        raise UserError(f"storage {hide_password(url)} can't be used any more: {what}") from error
 
 
 def sqlite_url(path: object) -> str:
@@ -142,6 +163,22 @@ def hide_password(url: str) -> str:
         return make_url(url).render_as_string(hide_password=True)
     except ArgumentError:
         return url
+
+
+def checksum(trial: FrozenTrial, state: TrialState, value: float | None) -> str:
+    """A checksum of a trial that ends in a state with a value, to be stored with it."""
+    content = [trial.number, state.name, value, trial.params, sorted(trial.intermediate_values.items())]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def changed_trials(trials: Iterable[FrozenTrial]) -> list[int]:
+    """The numbers of ended trials that differ from what was stored. (Those of earlier versions have no checksum.)"""
+    stored = [(trial, trial.user_attrs.get(CHECKSUM)) for trial in trials if trial.state.is_finished()]
+    return [
+        trial.number
+        for trial, known in stored
+        if known is not None and known != checksum(trial, trial.state, trial.values[0] if trial.values else None)
+    ]
 
 
 @functools.cache

@@ -7,12 +7,13 @@ from typing import Any, Literal
 
 from optuna.trial import Trial
 
+from common.errors import UserError
 from options import Origin
 from runs.config import ExperimentConfig
 from runs.train import TrialRules, train
 from runs.tuning.config import TuneConfig
 from runs.tuning.folder import TuningFolder, trial_name
-from runs.tuning.study import StudyPlan, suggest
+from runs.tuning.study import StudyPlan, database_errors, suggest
 from trainers.run_folder import RunFolder
 
 TrialEnd = Literal["complete", "pruned", "failed"]
@@ -45,6 +46,8 @@ def recorded(folder: RunFolder) -> TrialResult | None:
         return TrialResult("failed", None, epochs, minutes, status.get("error"))
     if status.get("state") != "finished":
         return None
+    if status.get("stopped_by") is None or status.get("best_value") is None:
+        raise UserError(f"{folder.status_file} is damaged (it doesn't say how the trial ended): remove it")
     end: TrialEnd = "pruned" if status["stopped_by"] == "pruned" else "complete"
     return TrialResult(end, status["best_value"], epochs, minutes)
 
@@ -74,7 +77,8 @@ def run_trial(config: TuneConfig, folder: TuningFolder, plan: StudyPlan, number:
     before = recorded(own)
     if before is not None and not pilot:
         return before
-    written = train(run, TrialRules(_Pruning(trial, plan.sign(trial.study))))
+    with database_errors(plan.storage):
+        written = train(run, TrialRules(_Pruning(trial, plan.sign(trial.study))))
     if written["stopped_by"] == "interrupted":
         raise KeyboardInterrupt
     after = recorded(own)

@@ -94,6 +94,8 @@ def world(code: str, seed: int = 0, fitted: bool = True) -> World:
     model = kind(make_options(kind), dimensions)
     if fitted and isinstance(model, FittedModel):
         fit(model, loader)
+    positions, offsets = split.training_positions()
+    model.read_training(torch.from_numpy(loader.data.items[positions].astype(np.int64)), torch.from_numpy(offsets))
     return World(model.eval(), loader)
 
 

@@ -136,6 +136,41 @@ def test_gru4rec_equals_its_formula() -> None:
     torch.testing.assert_close(states(model), torch.stack(rows))
 
 
+def test_narm_equals_its_formula() -> None:
+    model: Any = model_of("narm", {"gru_units": 5, "attention_units": 3})
+    h, _ = model.gru(model.items.weight[ITEMS][None])
+    rows = []
+    for i in range(len(ITEMS)):
+        queries = [(model.query(h[0, i]) + model.key(h[0, j])).sigmoid() for j in range(i + 1)]
+        local = sum(model.score(query) * h[0, j] for j, query in enumerate(queries))
+        rows.append(model.output(torch.cat([h[0, i], local])))
+    torch.testing.assert_close(states(model), torch.stack(rows))
+    last = model.last_states(torch.tensor([[*ITEMS, 0]]), torch.tensor([len(ITEMS)]), None, None)
+    torch.testing.assert_close(last[0], rows[-1])
+
+
+def test_caser_equals_its_formula() -> None:
+    model: Any = model_of("caser", {"markov_order": 3, "horizontal_filters": 2, "vertical_filters": 2})
+    embedded = torch.cat([torch.zeros(2, WIDTH, dtype=torch.float64), model.context.weight[ITEMS]])
+    rows = []
+    for i in range(len(ITEMS)):
+        window, found = embedded[i : i + 3], []
+        for height, layer in enumerate(model.horizontal, 1):
+            for f in range(2):
+                places = [window[p : p + height] for p in range(4 - height)]
+                found.append(max(((x * layer.weight[f].T).sum() + layer.bias[f]).relu() for x in places))
+        for f in range(2):
+            found += list(model.vertical.weight[f] @ window + model.vertical.bias[f])
+        rows.append(model.join(torch.stack(found)).relu())
+    z = torch.stack(rows)
+    with_padding = [states(model), model.with_users(states(model)[None], torch.tensor([2]))[0]]
+    torch.testing.assert_close(with_padding[0], z)
+    user = model.users.weight[2]
+    torch.testing.assert_close(with_padding[1], torch.cat([z, user.expand(len(z), -1)], 1))
+    scores = model.scores(Batch(users=torch.tensor([2]), items=torch.tensor([ITEMS])))[0]
+    torch.testing.assert_close(scores, model.items.weight @ torch.cat([z[-1], user]) + model.items.bias)
+
+
 @pytest.mark.parametrize("use_time, origin", [(False, "end"), (True, "start")])
 def test_hstu_equals_its_formula(use_time: bool, origin: str) -> None:
     model: Any = model_of("hstu", {"use_time": use_time, "positions_from": origin})

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from models.losses import scalable
+from models.losses.contrastive import contrastive_loss, random_partners
 from models.losses.sampled import (
     bayesian_personalized_ranking,
     binary_cross_entropy,
@@ -111,6 +112,30 @@ def test_sce_never_exceeds_the_full_softmax() -> None:
         loss = scalable_cross_entropy(hidden, rows, None, targets, items, torch.Generator().manual_seed(0)).item()
         assert previous < loss <= largest.max()
         previous = loss
+
+
+def test_the_contrastive_loss_equals_its_formula() -> None:
+    first, second = logits(4, 3), logits(4, 3).flip(0)
+    labels = [1, 2, 1, 3]
+    views, both = torch.cat([first, second]), labels * 2
+    terms = []
+    for i in range(8):
+        other = (i + 4) % 8
+        kept = [j for j in range(8) if j == other or both[j] != both[i]]
+        terms.append((views[kept] @ views[i] / 0.5).logsumexp(0) - views[i] @ views[other] / 0.5)
+    torch.testing.assert_close(contrastive_loss(first, second, torch.tensor(labels), 0.5), torch.stack(terms).mean())
+    assert contrastive_loss(first[:0], second[:0], torch.zeros(0).long(), 1.0) == 0
+
+
+def test_partners_have_the_same_label_and_are_drawn_evenly() -> None:
+    labels = torch.tensor([7, 3, 7, 5, 7, 3])
+    drawn = torch.stack([random_partners(labels, torch.Generator().manual_seed(seed)) for seed in range(300)])
+    assert (labels[drawn] == labels).all()
+    assert (drawn[:, 3] == 3).all()  # no other has its label
+    assert (drawn[:, 1] == 5).all() and (drawn[:, 5] == 1).all()
+    for place, others in ((0, {2, 4}), (2, {0, 4}), (4, {0, 2})):
+        counts = drawn[:, place].bincount(minlength=6)
+        assert {i for i in range(6) if counts[i]} == others and counts.max() < 190
 
 
 def test_extreme_logits_and_absent_negatives_stay_finite() -> None:

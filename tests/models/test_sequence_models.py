@@ -62,7 +62,7 @@ def test_causal_models_do_not_see_later_items(code: str, options: dict[str, Any]
     assert not torch.allclose(before[:, 5], after[:, 5])
 
 
-@pytest.mark.parametrize("code", ["sas", "esas", "fmlp", "bsarec", "hstu", "fuxi", "tisas"])
+@pytest.mark.parametrize("code", ["sas", "esas", "duorec", "fmlp", "bsarec", "hstu", "fuxi", "tisas"])
 @pytest.mark.parametrize("origin", ["start", "end"])
 def test_positions_from_the_start_leak_no_sequence_length(code: str, origin: str) -> None:
     model = make_model(code, make_loader("sas", timed_split()), {"positions_from": origin})
@@ -246,6 +246,18 @@ def test_scores_in_parts_are_those_of_the_whole(
     monkeypatch.setattr(type(model), "cpu_positions", 10)
     assert len(batch.split(10)) > 2
     torch.testing.assert_close(model.scores_in_parts(batch), whole)
+
+
+def test_duorec_adds_its_terms_to_the_loss_of_sas() -> None:
+    loader = make_loader("sas", timed_split(random_histories(3, 20, 6, 14)), train_negative_sample_size=0)
+    options = {"dropout_weight": 0.3, "target_weight": 0.7, "contrast_positions": 9}
+    model, plain = make_model("duorec", loader, options), make_model("sas", loader, {})
+    plain.load_state_dict(model.state_dict())
+    batch = first_batch(loader)
+    loss, parts = model.loss(batch, 0, torch.Generator().manual_seed(0))
+    expected = plain.loss(batch, 0, torch.Generator())[0] + 0.3 * parts["dropout_term"] + 0.7 * parts["target_term"]
+    torch.testing.assert_close(loss, expected)
+    assert parts["dropout_term"] > 0 and parts["target_term"] > 0
 
 
 COSINES = {"item_bias": True, "normalize_logits": True, "temperature": 0.2}

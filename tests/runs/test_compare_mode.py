@@ -201,6 +201,16 @@ def test_ctrl_c_stops_the_whole_comparison(place: Place) -> None:
     assert not list(Path(place.folder).glob("experiments/synthetic/next*"))
 
 
+def test_two_comparisons_at_once_both_end_well(whole: Place, place: Place) -> None:
+    """Each waits for the runs that the other trains, and uses their results."""
+    write_plan(place, ESAPR={})
+    both = [start(place), start(place)]
+    ended = [one.wait().ok() for one in both]
+    assert numbers(place) == numbers(whole)
+    runs = len(outcomes(whole.first))  # type: ignore[attr-defined]
+    assert all(len(outcomes(one)) == runs and "failed" not in outcomes(one) for one in ended)
+
+
 @pytest.mark.parametrize("damage", ["data", "checkpoints", "status.json", "config.yaml"])
 def test_overwrite_restarts_a_run_that_can_not_resume(place: Place, damage: str) -> None:
     runs = [{"template": "train_vae", "overrides": {**VAE, "num_epochs": 4}}]

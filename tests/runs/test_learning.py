@@ -69,7 +69,7 @@ POPULAR: dict[str, dict[str, Any]] = {  # the same for all users
     "decay_pop": {"half_life_days": 120},
 }
 RECENT = [c for c in sorted(MODELS) if issubclass(DATALOADERS[MODELS[c].dataloader_code], RecentItemsDataloader)]
-UNORDERED_RECENT = {"bpr_mf"}  # its batches have an order, which it doesn't use
+UNORDERED_RECENT = {"bpr_mf", "lightgcn"}  # their batches have an order, which they don't use
 ORDERED = [code for code in RECENT if code not in {*POPULAR, *UNORDERED_RECENT}]
 RATING = [code for code in sorted(MODELS) if "ratings" in MODELS[code].needs]
 UNORDERED = [

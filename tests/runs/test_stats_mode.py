@@ -160,3 +160,13 @@ def test_stats_options_belong_to_mode_stats() -> None:
     assert request.values["datasets"] == ["ml-1m", "game"]
     with pytest.raises(options.OptionsError, match="stats_json"):
         options.parse(["--templates", "train_pop", "--stats_json", "x.json"], registries)
+
+
+def test_statistics_replace_no_file_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "stats.json"
+    file.write_text("mine")
+    words = ["--mode", "stats", "--dataset_code", "synthetic", "--local_data_folder", str(tmp_path / "Data")]
+    words += ["--synthetic_users", "20", "--stats_json", str(file)]
+    assert main.run(words) == 1 and "exists" in capsys.readouterr().err
+    assert file.read_text() == "mine"
+    assert main.run([*words, "--overwrite", "true"]) == 0 and file.read_text() != "mine"
