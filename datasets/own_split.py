@@ -73,9 +73,8 @@ def read_with_parts(
     frames = [_in_ticks(table, ticks) for table in tables.values()]
     joined: dict[str, Any] = {name: _joined([frame[name] for frame in frames]) for name in first.frame.columns}
     joined["part"] = np.repeat(np.arange(len(frames), dtype=np.int8), [len(frame) for frame in frames])
-    steps = [step for table in tables.values() for step in table.funnel]
-    steps += [Step(f"rows of {key}", len(frame)) for key, frame in zip(paths, frames, strict=True)]
-    return RawInteractions(pd.DataFrame(joined, copy=False), ticks, tuple(steps))
+    step = Step("rows of the training, validation and test files", len(joined["part"]))
+    return RawInteractions(pd.DataFrame(joined, copy=False), ticks, (step,))
 
 
 def _in_ticks(table: RawInteractions, per_second: int) -> pd.DataFrame:

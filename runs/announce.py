@@ -11,6 +11,7 @@ from common.words import counted
 from runs.experiment import Experiment
 
 WIDTH = 100  # columns at most
+UNMEASURED = "trained on all interactions, so nothing is measured"
 HEADLINES = ("NDCG@10", "Recall@10", "RMSE", "MAE")
 ENDS = {  # `stopped_by` in results -> how the training ended
     "saturation": "early stopping",
@@ -41,18 +42,26 @@ def opening(experiment: Experiment, description: dict[str, Any], folder: Path) -
     lines = [head.ljust(width, "-")]
     for name, text in rows:
         indent = f"  {name:<12}"
-        lines += textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=" " * len(indent)) or [indent]
+        lines += textwrap.wrap(
+            text,
+            width,
+            initial_indent=indent,
+            subsequent_indent=" " * len(indent),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
     return "\n".join([*lines, "-" * width])
 
 
 def ending(written: dict[str, Any]) -> str:
     """How the training ended, and the most important metrics."""
     phase = "test" if "test" in written else "validation"
-    metrics, minutes = written[phase], f"{written['minutes']:.1f} minutes"
+    metrics, minutes = written.get(phase, {}), f"{written['minutes']:.1f} minutes"
     wanted = dict.fromkeys((*HEADLINES, written["options"]["best_metric"]))
     shown = ", ".join(f"{c} {name} {metrics[c][name]:.4f}" for c in metrics for name in wanted if name in metrics[c])
     stopped_by = written["stopped_by"]
     if stopped_by == "fitted":
-        return f"{written['label']}: fitted in {minutes}; {phase}: {shown}"
+        return f"{written['label']}: fitted in {minutes}; {f'{phase}: {shown}' if metrics else UNMEASURED}"
     end = f"{ENDS.get(stopped_by, stopped_by)} after {counted(written['epochs'], 'epoch')} and {minutes}"
-    return f"{written['label']}: {end}; {phase} of epoch {written['best_epoch']}: {shown}"
+    measured = f"{phase} of epoch {written['best_epoch']}: {shown}"
+    return f"{written['label']}: {end}; {measured if metrics else UNMEASURED}"

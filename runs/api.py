@@ -31,6 +31,7 @@ from runs.config import ExperimentConfig
 from runs.folders import run_folder
 from runs.train import train as train_run
 from runs.trained import TrainedRun, load_run
+from runs.whole import with_known_epochs
 
 __all__ = ["Trained", "TrainedRun", "configure", "load_run", "resolve_words", "train"]
 
@@ -105,6 +106,7 @@ def train(
     if interactions is not None:
         path = _save(interactions, config.dataset.local_data_folder / "tables")
         config = config.changed(Origin.flag("dataset_path"), dataset_path=str(path))
+    config = with_known_epochs(config)
     return Trained(run_folder(config).path, train_run(config))
 
 

@@ -148,6 +148,9 @@ def protocol_conflict(sections: Mapping[str, Options]) -> str | None:
     run, evaluation = sections.get("run"), sections.get("evaluation")
     if not isinstance(run, RunOptions) or not isinstance(evaluation, EvaluationOptions) or "split" not in sections:
         return None
+    trainer = sections.get("trainer")
+    if isinstance(trainer, TrainerOptions) and trainer.train_on == "all" and run.mode in ("tune", "compare"):
+        return f"train_on all leaves nothing to evaluate on, so mode {run.mode} can't use it"
     dataset = sections.get("dataset")
     own_split = isinstance(dataset, OwnSplitOptions) and dataset.has_split
     if run.split == "files" and not own_split:

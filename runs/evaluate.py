@@ -95,6 +95,8 @@ def evaluate(config: ExperimentConfig, phase: Phase) -> tuple[dict[str, Any], Pa
     tuple
         The results, and the file that records them.
     """
+    if config.trainer.train_on == "all":
+        raise UserError("train_on all leaves nothing to evaluate on: evaluate the run that was trained on a part")
     experiment = Experiment.build(config)
     evaluator, model, device = experiment.evaluator, experiment.model, experiment.device
     evaluator.check((phase,))

@@ -20,6 +20,7 @@ from runs.config import ExperimentConfig
 from runs.item_features import read_item_features
 from runs.memory import check_memory
 from runs.run_options import RunOptions
+from runs.whole import without_heldout
 from trainers.device import choose_device, prepare_cpu, set_precision
 from trainers.randomness import Generators
 
@@ -42,6 +43,8 @@ def load_split(config: ExperimentConfig) -> Split:
     """
     data = datasets.load(config.run.dataset_code, config.dataset)
     split = datasets.split(data, config.run.split, config.split_options)
+    if config.trainer.train_on == "all":
+        return without_heldout(data, split)
     leaks = check_leakage(split)
     if leaks:
         raise UserError(

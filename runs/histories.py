@@ -59,6 +59,10 @@ def _histories(loader: Dataloader, history: History) -> tuple[Int, Int]:
     start, end = split.train_start.copy(), split.train_end.copy()
     if history == "test":
         test = split.test
+        if len(test.users) == 0:
+            raise UserError(
+                "the run was trained on all interactions (train_on all), so it has no test set: give --history all"
+            )
         start[test.users], end[test.users] = test.input_start, test.input_end
     return start, end
 

@@ -58,6 +58,8 @@ def protocol(evaluator: Evaluator) -> dict[str, Any]:
 def in_words(evaluator: Evaluator) -> str:
     """The protocol in a line: the split, the candidates, and what is done with items that users have had before."""
     options, split, data = evaluator.options, evaluator.loader.split.code, evaluator.loader.data
+    if len(evaluator.loader.split.test.users) == 0:
+        return "trained on all interactions, nothing is evaluated"
     if evaluator.predicts_ratings:
         return f"{split}, predicted ratings"
     sampled = [f"{options.test_negative_sample_size} {name} negatives" for name in evaluator.samplers]

@@ -22,6 +22,7 @@ from runs.folders import State, check_usable, claimed, read_config, run_folder
 from runs.logs import LOGGERS, log_to_file
 from runs.results import describe, results, write_users
 from runs.weights import read_weights
+from runs.whole import with_known_epochs
 from trainers import TRAINERS, Parts
 from trainers.checkpoint import CheckpointStore, check_resumable, load_model
 from trainers.device import reset_peak_memory
@@ -49,10 +50,11 @@ def train(config: ExperimentConfig, trial: TrialRules | None = None, workers: Wo
     A trial is evaluated on the validation set only. Of several `workers`, the leading one calls this, and the others
     `follow`.
     """
+    config = with_known_epochs(config)
     folder = run_folder(config)
     config = _restart_if_not_resumable(config, folder)
     resumes = check_usable(config, folder) == "resumed" and CheckpointStore(folder.models).has_any()
-    phases = PHASES if trial is None else ("validation",)
+    phases = _phases(config, trial)
     with captured_records(LOGGERS) as earlier:
         experiment = _build(config, phases, resumes)
     with claimed(config, folder) as state, log_to_file(folder.log, earlier):
@@ -67,9 +69,18 @@ def train(config: ExperimentConfig, trial: TrialRules | None = None, workers: Wo
             raise
 
 
+def _phases(config: ExperimentConfig, trial: TrialRules | None) -> tuple[Phase, ...]:
+    """What the run is evaluated on."""
+    if config.trainer.train_on == "all":
+        return ()
+    return PHASES if trial is None else ("validation",)
+
+
 def follow(config: ExperimentConfig, workers: Workers) -> None:
     """Take part in a run that another worker leads. Its folder is read, if the run resumes, and never written."""
-    experiment = _build(config, PHASES, resumes=True)
+    config = with_known_epochs(config)
+    phases = _phases(config, None)
+    experiment = _build(config, phases, resumes=True)
     resumes = workers.leaders(0.0) == 1.0
     weights = config.run.pretrained_weights
     if weights is not None and not resumes:
@@ -77,7 +88,7 @@ def follow(config: ExperimentConfig, workers: Workers) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = RunFolder(Path(temporary))
         folder.models = run_folder(config).models
-        _fit_and_evaluate(experiment, folder, "resumed" if resumes else "new", PHASES, None, workers)
+        _fit_and_evaluate(experiment, folder, "resumed" if resumes else "new", phases, None, workers)
 
 
 def _restart_if_not_resumable(config: ExperimentConfig, folder: RunFolder) -> ExperimentConfig:

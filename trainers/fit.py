@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from common.errors import UserError
+from evaluation.evaluator import Evaluation
 from models.base import FittedModel
 from trainers.checkpoint import BEST, model_tensors, origin, write_tensors
 from trainers.options import TrainerOptions
@@ -16,7 +17,7 @@ from trainers.trainer import Parts
 
 
 class FitTrainerOptions(TrainerOptions):
-    """Trainer `fit` has no options."""
+    """Trainer `fit` has no options of its own."""
 
 
 class FitTrainer:
@@ -26,6 +27,7 @@ class FitTrainer:
     Options = FitTrainerOptions
 
     def __init__(self, options: FitTrainerOptions, parts: Parts) -> None:
+        self.options = options
         self.parts = parts
         self.interrupted = False
 
@@ -42,9 +44,10 @@ class FitTrainer:
         required = model.required(model.options)
         needed = {name: torch.from_numpy(getattr(split.data, name)[positions]).to(device) for name in required}
         model.fit(items, torch.from_numpy(offsets).to(device), **needed)
-        validation = evaluator.evaluate(model, device, "validation")
+        validates = self.options.train_on == "train"
+        validation = evaluator.evaluate(model, device, "validation") if validates else Evaluation({})
         state = TrainingState(1, best_epoch=1, stopped_by="fitted", higher_is_better=evaluator.higher_is_better)
-        state.best_value = evaluator.deciding_value(validation)
+        state.best_value = evaluator.deciding_value(validation) if validates else None
         state.seconds = time.perf_counter() - began
         metrics = {f"{c}/{name}": v for c, values in validation.metrics.items() for name, v in values.items()}
         folder.table("val").keep_through(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,11 @@ from common.schema import EXECUTION, Options
 
 class TrainerOptions(Options):
     """Base of the options of every trainer."""
+
+    train_on: Literal["train", "all"] = Field(
+        "train",
+        description="all = the held-out interactions too, for serving; then there are no metrics and no early stopping",
+    )
 
     @property
     def limits(self) -> tuple[str, ...]:
@@ -58,6 +63,12 @@ class GenericTrainerOptions(TrainerOptions):
         "torchrun",
     )
     num_epochs: int | None = Field(None, ge=1, description="maximum number of epochs; null = until saturation")
+    epochs_of: str | None = Field(
+        None,
+        min_length=1,
+        description="with train_on all: folder of a validated run; train for the epochs of its best model instead of "
+        "num_epochs",
+    )
     max_minutes: float | None = Field(None, gt=0, description="maximum training time in minutes; null = no limit")
     saturation_wait_epochs: int | None = Field(
         16,
@@ -97,6 +108,16 @@ class GenericTrainerOptions(TrainerOptions):
         return self
 
     @model_validator(mode="after")
+    def _epochs_are_known(self) -> GenericTrainerOptions:
+        if self.train_on == "all" and self.num_epochs is None and self.epochs_of is None:
+            raise ValueError(
+                "train_on all has no validation to stop at: give num_epochs, or epochs_of with a validated run's folder"
+            )
+        if self.train_on == "train" and self.epochs_of is not None:
+            raise ValueError("epochs_of has no effect with train_on train")
+        return self
+
+    @model_validator(mode="after")
     def _momentum_is_of_sgd(self) -> GenericTrainerOptions:
         if self.momentum and self.optimizer != "sgd":
             raise ValueError(
@@ -111,6 +132,9 @@ class TransferTrainerOptions(GenericTrainerOptions):
     train_transfer: bool = Field(True, description="train in stages of recover_len max_len, max_len / 2, ..., 1")
     best_model_transfer: bool = Field(True, description="start each stage from the best weights so far")
     decrease_dropout: bool = Field(False, description="scale the input dropout by recover_len / max_len")
+    stage_epochs: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
+        None, description="with train_on all: epochs of each stage, in sum num_epochs; null = those of epochs_of"
+    )
 
     @property
     def limits(self) -> tuple[str, ...]:
@@ -124,6 +148,16 @@ class TransferTrainerOptions(GenericTrainerOptions):
             f"the loss of model {model_code} is the same in every stage: trainer_code vae, whose stages cover ever "
             "fewer positions, has no effect; use generic"
         )
+
+    @model_validator(mode="after")
+    def _stages_have_epochs(self) -> TransferTrainerOptions:
+        if self.train_on == "train" and self.stage_epochs is not None:
+            raise ValueError("stage_epochs has no effect with train_on train")
+        if self.stage_epochs is not None and self.num_epochs != sum(self.stage_epochs):
+            raise ValueError(f"num_epochs should be {sum(self.stage_epochs)}, the sum of stage_epochs")
+        if self.train_on == "all" and self.train_transfer and self.stage_epochs is None and self.epochs_of is None:
+            raise ValueError("train_on all needs stage_epochs or epochs_of: without validation no stage saturates")
+        return self
 
     @model_validator(mode="after")
     def _dropout_decreases_in_stages(self) -> TransferTrainerOptions:

@@ -97,6 +97,15 @@ class Trainer:
     def begin_next_stage(self) -> None:
         """Prepare the next stage, after the one before has ended."""
 
+    def stage_has_ended(self) -> bool:
+        """Whether the stage has brought no improvement for long; without validation, whether it had its epochs."""
+        return self._validates and self.state.saturated(self.options.saturation_wait_epochs)
+
+    @property
+    def _validates(self) -> bool:
+        """Whether there is a validation after each epoch, which decides what the best weights are."""
+        return self.options.train_on == "train"
+
     def train(self, resume: bool) -> TrainingState:
         """Train until a stopping rule or Ctrl-C; the model then has the best weights of the run."""
         if self.options.item_optimizer != "dense":
@@ -137,14 +146,7 @@ class Trainer:
             losses = self.train_pass()
             if self.interrupted:
                 return False
-            validation = self.parts.evaluator.evaluate(
-                self.model,
-                self.parts.device,
-                "validation",
-                batch_limit=PILOT_BATCHES if self.parts.pilot else None,
-                progress=lambda batches, total: self.progress.shown(batches, total, "validation"),
-                workers=self.parts.workers,
-            )
+            validation = self._validate()
         except DivergedError as error:
             if not self.best_weights:
                 raise
@@ -152,9 +154,13 @@ class Trainer:
             self.state.stopped_by = "diverged"
             return True
         self.state.epoch += 1
-        value = self.parts.evaluator.deciding_value(validation)
-        if self.state.observe(value):
+        if not self._validates:  # the last weights count as the best
+            value, self.state.best_epoch = 0.0, self.state.epoch
             self.best_weights = model_tensors(self.model)
+        else:
+            value = self.parts.evaluator.deciding_value(validation)
+            if self.state.observe(value):
+                self.best_weights = model_tensors(self.model)
         seconds = self.parts.workers.leaders(time.perf_counter() - began)  # all stop by max_minutes at once
         self.state.seconds += seconds
         self.state.peak_memory_mib = max(self.state.peak_memory_mib, round(peak_memory_mib(self.parts.device), 1))
@@ -162,6 +168,19 @@ class Trainer:
         self._apply_stopping_rules(stages, value)
         self._save()
         return True
+
+    def _validate(self) -> Evaluation:
+        """The metrics on the validation set; none with train_on all."""
+        if not self._validates:
+            return Evaluation({})
+        return self.parts.evaluator.evaluate(
+            self.model,
+            self.parts.device,
+            "validation",
+            batch_limit=PILOT_BATCHES if self.parts.pilot else None,
+            progress=lambda batches, total: self.progress.shown(batches, total, "validation"),
+            workers=self.parts.workers,
+        )
 
     def train_pass(self) -> dict[str, float]:
         """One pass over the training batches; the mean loss and its parts over windows."""
@@ -232,8 +251,13 @@ class Trainer:
         for name, number in metrics.items():
             board.add_scalar(f"validation/{name}", number, epoch)
         board.add_scalar("train/lr", rate, epoch)
+        folder.write_status(state="running", **self.state.as_dict())
         evaluator = self.parts.evaluator
         margin = evaluator.margin(validation)
+        left = self._time_left(seconds)
+        if not self._validates:
+            log.info("epoch %d (%s): loss %.4f; %.1f s%s", epoch, stage.name, losses["loss"], seconds, left)
+            return
         log.info(
             "epoch %d (%s): loss %.4f, %s %s %.4f%s, best %.4f in epoch %d; %.1f s%s",
             epoch,
@@ -246,9 +270,8 @@ class Trainer:
             self.state.best_value or 0.0,
             self.state.best_epoch,
             seconds,
-            self._time_left(seconds),
+            left,
         )
-        folder.write_status(state="running", **self.state.as_dict())
 
     def _time_left(self, seconds: float) -> str:
         """An upper bound of the time left, if num_epochs or max_minutes limits it."""
@@ -263,7 +286,7 @@ class Trainer:
         """Apply the limits and the saturation rule after an epoch that ended with the deciding `value`."""
         options, state, stop_early = self.options, self.state, self.parts.stop_early
         pruned = stop_early is not None and stop_early(state.epoch, value)
-        saturated = state.saturated(options.saturation_wait_epochs)
+        saturated = self.stage_has_ended()
         last_epoch = options.num_epochs
         if self.parts.pilot:  # an epoch a stage
             saturated, last_epoch = state.stage + 1 < len(stages), max(PILOT_EPOCHS, len(stages))
@@ -279,7 +302,10 @@ class Trainer:
             self.begin_next_stage()
             state.next_stage()
             self.model.begin_stage(stages[state.stage])
-            log.info("saturated after epoch %d: stage %s begins", state.epoch, stages[state.stage].name)
+            ended = "saturated" if self._validates else "ended"
+            log.info("%s after epoch %d: stage %s begins", ended, state.epoch, stages[state.stage].name)
+            if not self._validates and self.stage_has_ended():  # a stage without epochs
+                self._apply_stopping_rules(stages, value)
 
     def _save(self) -> None:
         """Write a checkpoint, unless the last one is recent and the run continues."""
@@ -384,8 +410,18 @@ class TransferTrainer(Trainer):
         lengths = [max_len]
         while self.options.train_transfer and lengths[-1] > 1:
             lengths.append(lengths[-1] // 2)
+        given = self.options.stage_epochs
+        if given is not None and len(given) > len(lengths):
+            raise UserError(f"stage_epochs has {len(given)} numbers, and the run has {len(lengths)} stages")
         scales = [n / max_len if self.options.decrease_dropout else 1.0 for n in lengths]
         return [Stage(f"recover_len {n}", n, scale) for n, scale in zip(lengths, scales, strict=True)]
+
+    def stage_has_ended(self) -> bool:
+        epochs = self.options.stage_epochs
+        if epochs is None:
+            return super().stage_has_ended()
+        left = epochs[self.state.stage] if self.state.stage < len(epochs) else 0
+        return self.state.epoch - self.state.waiting_since >= left
 
     def begin_next_stage(self) -> None:
         """Restore the best weights so far; the optimizer and the counters continue."""

@@ -28,6 +28,7 @@ from runs.trained import TrainedRun, load_run
 
 log = logging.getLogger(__name__)
 SUFFIXES = (".parquet", ".csv")
+EITHER = "give either --users (all, or a file of ids) or --histories (a file of interactions)"
 
 
 class RecommendOptions(Options):
@@ -80,8 +81,8 @@ class RecommendOptions(Options):
 
     @model_validator(mode="after")
     def _users_or_histories(self) -> RecommendOptions:
-        if (self.users is None) == (self.histories is None):
-            raise ValueError("give either --users (all, or a file of ids) or --histories (a file of interactions)")
+        if self.users is not None and self.histories is not None:
+            raise ValueError(EITHER)
         if self.histories is not None and self.history != "all":
             raise ValueError("history is for users in the data (--users), not for new histories (--histories)")
         if self.users is not None and self.file_format != "auto":
@@ -205,7 +206,10 @@ def _run(resolved: Resolved) -> int:
 
 
 def _conflict(sections: Mapping[str, Options]) -> str | None:
-    return no_run_given(sections) if "recommend" in sections else None
+    options = sections.get("recommend")
+    if not isinstance(options, RecommendOptions):
+        return None
+    return EITHER if options.users is None and options.histories is None else no_run_given(sections)
 
 
 RECOMMEND = Command(

@@ -13,11 +13,12 @@ from runs.config import EXPERIMENT, ExperimentConfig
 from runs.folders import run_folder
 from runs.screen import show_metrics, show_next_steps
 from runs.train import follow, train
+from runs.whole import with_known_epochs
 from runs.workers import for_workers
 
 
 def _run(resolved: Resolved) -> int:
-    config = ExperimentConfig.of(resolved)
+    config = with_known_epochs(ExperimentConfig.of(resolved))
     if is_launched():
         return _run_with_workers(config)
     return _show(config, train(config))
@@ -25,7 +26,8 @@ def _run(resolved: Resolved) -> int:
 
 def _show(config: ExperimentConfig, results: dict[str, Any]) -> int:
     folder = run_folder(config)
-    show_metrics(results, "test", f"{results['label']} on {results['data']['name']}, test", folder.results)
+    if "test" in results:
+        show_metrics(results, "test", f"{results['label']} on {results['data']['name']}, test", folder.results)
     if results["stopped_by"] == "interrupted":
         print("Interrupted: to resume it, add --resume_training true to the same command")
         return 130

@@ -22,6 +22,7 @@ from runs.comparison.options import CompareOptions, RunEntry
 from runs.dataset_names import as_options
 from runs.run_options import RunOptions
 from runs.tuning.resolve import resolve_tune
+from trainers.options import TrainerOptions
 
 OWN = ("mode", "label", "experiment_name", "model_code")  # a run's own: a comparison never overrides these
 _LISTED = {"dataset_code": "datasets", "seed": "seeds"}  # a run's option -> the comparison's list of its values
@@ -148,6 +149,8 @@ def _cell(
     overrides = sorted([*shared, *mine, *data], key=lambda item: item.origin.overrides_templates)
     resolver = resolve_tune if searched else resolve
     cell = None if problems.found else resolver([*own, *overrides, *fixed], plan.registries, problems, names)
+    if cell is not None and not searched and cell.section("trainer", TrainerOptions).train_on == "all":
+        problems.add("train_on all leaves nothing to compare runs on")
     name = entry.label or " + ".join(names) or str(number)
     common = {(item.origin, item.key) for item in [*plan.shared, *data, *fixed]}
     for problem in problems.found:

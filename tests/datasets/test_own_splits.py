@@ -168,7 +168,7 @@ def test_the_options_go_together(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert run(*words, *data, *both, "--split", "ratio") == 2
     assert "are for split files, not for ratio" in capsys.readouterr().err
     assert run(*words, *data, *both, "--split", "files") == 0
-    assert "protocol: files, full ranking, seen items not filtered, 8.3 % repeats" in capsys.readouterr().out
+    assert "files, full ranking, seen items not filtered, 8.3 % repeats" in capsys.readouterr().out
     (tmp_path / "test_path.csv").unlink()
-    assert run(*words, *data, *both, "--split", "files") == 1
+    assert run(*words, *data, *both, "--split", "files", "--experiment_name", "again") == 1
     assert "test_path.csv: no such file" in capsys.readouterr().err

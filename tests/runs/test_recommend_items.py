@@ -10,6 +10,7 @@ from served_runs import USERS, make_run, purchases
 
 import main
 
+OUTPUT = ["--output", "recommendations.parquet", "--overwrite", "true"]
 WANTED = ["item 03", "item 07", "item 11", "item 19"]
 
 
@@ -26,7 +27,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def recommend(runs: Path, *argv: object, code: str = "vae") -> int:
-    given = ["--mode", "recommend", "--pretrained_weights", make_run(runs, code), "--overwrite", "true", *argv]
+    given = ["--mode", "recommend", "--pretrained_weights", make_run(runs, code), *OUTPUT, *argv]
     return main.run([str(word) for word in given])
 
 
