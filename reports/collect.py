@@ -40,6 +40,15 @@ class _Recorded(BaseModel):
     )
 
 
+class StepRecord(_Recorded):
+    """A step of reading and preparing a dataset, and what was left after it; None before the ids were read."""
+
+    step: Line
+    rows: Count
+    users: Count | None = None
+    items: Count | None = None
+
+
 class DataRecord(_Recorded):
     """The preprocessed dataset of a run."""
 
@@ -48,6 +57,7 @@ class DataRecord(_Recorded):
     users: Count
     items: Count
     interactions: Count
+    funnel: tuple[StepRecord, ...] = ()
 
 
 class RunRecord(_Recorded):

@@ -26,11 +26,10 @@ class Section:
     figures: tuple[Figure, ...]
 
 
-def draw_page(title: str, sections: Sequence[Section], labels: Sequence[str]) -> str:
-    """Return the page as HTML. `labels` are those of all tables, in order of their colours."""
+def draw_page(title: str, sections: Sequence[Section]) -> str:
+    """Return the page as HTML."""
     content = {
         "title": title,
-        "labels": list(labels),
         "sections": [
             {
                 "title": section.title,

@@ -14,8 +14,9 @@ from common.texts import path_part
 from reports import render
 from reports.chart import Figure
 from reports.collect import Run, collect, relabelled, tidy_frame
-from reports.figures import figures_of
+from reports.figures import colours_of, figures_of
 from reports.folder import write_contents
+from reports.funnel import funnel_grid
 from reports.layout import Grid, appendix_of, grid_of, published_of
 from reports.notes import notes_of
 from reports.options import ReportOptions
@@ -74,9 +75,11 @@ class Report:
         """Return a self-contained page with tables, p-values, figures and the statistics of the datasets in `stats`."""
         sections = []
         for table, own, figures in zip(self.tables, self._tables, self._figures, strict=True):
-            grids = [each for each in (own, *self._published(table), appendix_of(table)) if each is not None]
+            funnel = funnel_grid(run.record.data for row in table.rows for run in row.runs)
+            grids = [each for each in (own, *self._published(table), appendix_of(table), funnel) if each is not None]
             sections.append(Section(f"{table.name}, {table.split}", _subtitle(table), tuple(grids), tuple(figures)))
-        sections.append(Section(self._ranks.title, "", (), (self._ranks,)))
+        if self._ranks.charts:
+            sections.append(Section(self._ranks.title, "", (), (self._ranks,)))
         datasets = read_stats(self.options.stats)
         if datasets:
             labels = {label: number for number, label in enumerate(dict.fromkeys(each.label for each in datasets))}
@@ -88,21 +91,22 @@ class Report:
                     (stats_figure(datasets, labels),),
                 )
             )
-        return draw_page(TITLE, sections, list(self._colours))
+        return draw_page(TITLE, sections)
 
-    def pictures(self, folder: Path) -> list[Path]:
-        """Draw each figure into `<dataset>.<split>.<figure>.png`, and the ranks over datasets into `ranks.png`."""
+    def pictures(self, folder: Path, forms: Sequence[str]) -> list[Path]:
+        """Draw each figure into `<dataset>.<split>.<figure>.png` (`.svg`, `.pdf`), and the ranks into `ranks.png`."""
         named = [
             (path_part(f"{table.name}.{table.split}.{figure.name}", "data"), f"{table.name}, {table.split}", figure)
             for table, figures in zip(self.tables, self._figures, strict=True)
             for figure in figures
         ]
-        named.append((self._ranks.name, ", ".join(dict.fromkeys(table.dataset for table in self.tables)), self._ranks))
+        named.append((self._ranks.name, "", self._ranks))
         written = []
         for name, title, figure in named:
             if figure.charts:
-                written.append(folder / f"{name}.png")
-                draw(figure, title, written[-1])
+                paths = [folder / f"{name}.{form}" for form in forms]
+                draw(figure, title, paths)
+                written += paths
         return written
 
     def write(self) -> list[Path]:
@@ -119,13 +123,12 @@ class Report:
         written = []
         write_contents(folder, [run.path for run in self.runs])
         for form in self.options.formats:
-            if form == "png":
-                written += self.pictures(folder)
-                continue
-            name, draw_text = forms[form]
-            write_text(folder / name, draw_text())
-            written.append(folder / name)
-        return written
+            if form in forms:
+                name, draw_text = forms[form]
+                write_text(folder / name, draw_text())
+                written.append(folder / name)
+        drawn = [form for form in self.options.formats if form not in forms]
+        return written + (self.pictures(folder, drawn) if drawn else [])
 
     @cached_property
     def _tables(self) -> list[Grid]:
@@ -150,18 +153,13 @@ class Report:
         return [grid for grid in map(appendix_of, self.tables) if grid is not None]
 
     @cached_property
-    def _colours(self) -> dict[str, int]:
-        """The colour index of each label, the same in all figures."""
-        labels = dict.fromkeys(row.label for table in self.tables for row in table.rows)
-        return {label: number for number, label in enumerate(labels)}
-
-    @cached_property
     def _figures(self) -> list[list[Figure]]:
-        return [figures_of(table, self.options, self._colours) for table in self.tables]
+        colours = colours_of(self.tables)
+        return [figures_of(table, self.options, own) for table, own in zip(self.tables, colours, strict=True)]
 
     @cached_property
     def _ranks(self) -> Figure:
-        return ranks_figure(self.tables, self.options.alpha, self._colours)
+        return ranks_figure(self.tables, self.options.alpha)
 
 
 def _subtitle(table: Table) -> str:

@@ -26,7 +26,7 @@ function makeFigure(figure, heading) {
 
 function makeLegend(charts, hidden, redraw) {
   const series = new Map(charts.flatMap((chart) => chart.series).map((each) => [each.label, each]));
-  const ordered = [...series.values()].sort((one, other) => one.colour - other.colour);
+  const ordered = [...series.values()].sort((one, other) => (one.colour < 0) - (other.colour < 0) || one.colour - other.colour);
   const buttons = ordered.map((each) => {
     const sample = draw("svg", { viewBox: "0 0 22 10", "aria-hidden": "true" }, draw("line", { x1: 0, x2: 22, y1: 5, y2: 5, "stroke-width": 3, style: stroke(each) }));
     const button = make("button", { type: "button", "aria-pressed": "true", title: "show or hide" }, sample, each.name.split(", seed")[0]);

@@ -51,12 +51,27 @@ def test_the_page_is_self_contained(page_file: Path) -> None:
     assert "default-src 'none'" in text
 
 
+def test_the_page_shows_what_was_dropped(record: Any) -> None:
+    data = {"name": "ml-1m", "hash": "abc", "users": 4, "items": 9, "interactions": 40}
+    steps = [
+        {"step": "rows of the file", "rows": 1234, "users": None, "items": 9},
+        {"step": NASTY, "rows": 40, "users": 4},
+    ]
+    made = report([str(record("a", data={**data, "funnel": steps}))], ReportOptions()).html()
+    assert "what was left after each step" in made and "1,234" in made and "<img" not in made
+    assert "what was left" not in report([str(record("b", data=data, name="b"))], ReportOptions()).html()
+    with pytest.raises(UserError, match="funnel"):
+        report([str(record("c", data={**data, "funnel": [{"step": 1}]}, name="c"))], ReportOptions())
+
+
 def test_labels_are_escaped(page_file: Path) -> None:
     text = page_file.read_text(encoding="utf-8")
     assert "<img" not in text
     assert text.count("</script>") == text.count("<script") == 5
     (content,) = re.findall(r'id="content">(.*?)</script>', text, flags=re.DOTALL)
-    assert NASTY in json.loads(content)["labels"]
+    assert any(
+        series["label"] == NASTY for series in json.loads(content)["sections"][0]["figures"][0]["charts"][0]["series"]
+    )
     assert json.loads(safe_json({"a": "<!-- & \u2028 é"})) == {"a": "<!-- & \u2028 é"}
 
 
