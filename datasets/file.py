@@ -12,7 +12,7 @@ from datasets.base import Dataset, RawInteractions
 from datasets.file_options import FileFormat, FileOptions
 from datasets.fingerprint import content_hash
 from datasets.own_split import read_with_parts
-from datasets.readers.columns import ROLES, find_columns, listed, named_column, warn_about_time
+from datasets.readers.columns import ROLES, find_columns, is_usual, listed, named_column, warn_about_time
 from datasets.readers.delimited import Layout, read_delimited
 from datasets.readers.events import Condition, apply, conditions, warn_of_unread_events
 from datasets.readers.foreign import refuse_other_text
@@ -22,6 +22,7 @@ from datasets.readers.parquet import MAGIC, parquet_head, read_parquet
 from datasets.readers.sniff import (
     HIGH_SHARE,
     LINE_END,
+    LOW_SHARE,
     NAMES,
     SPACE,
     Guess,
@@ -130,6 +131,7 @@ def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:
         return _read_lists(options, bad_rows)
     guess = sniff(path, separator, options.quoted)
     if file_format == "auto" and guess.separator == SPACE and guess.share < HIGH_SHARE:
+        _check_lists(path, guess)
         return _read_lists(options, bad_rows)
     if guess.width < 2:
         raise UserError(
@@ -157,6 +159,18 @@ def _warn_of_preamble(path: Path) -> None:
         count = "1 line" if len(lines) == 1 else f"{len(lines)} lines"
         shown = next(line for line in lines if line)[:60]
         log.warning("%s: skipped %s before the table: %r", path, count, shown)
+
+
+def _check_lists(path: Path, guess: Guess) -> None:
+    """Warn if lines that are taken for one user each may be rows of a table; raise UserError if they have a header."""
+    advice = "give --file_format lists if each line is a user and that user's items, otherwise --separator"
+    if any(is_usual(name) for name in guess.rows[0]):
+        raise UserError(f"{path}: line 1 looks like a header, but the lines have different numbers of fields: {advice}")
+    if guess.share > LOW_SHARE:
+        log.warning(
+            "%s: %.0f%% of the lines have %d fields, so it may be a table with bad rows: %s",
+            *(path, 100 * guess.share, guess.width, advice),
+        )
 
 
 def _read_lists(options: FileOptions, bad_rows: BadRows) -> RawTable:
