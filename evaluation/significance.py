@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
-COUNTS_AT_ONCE = 8_000_000  # multinomial counts in memory at once
+COUNTS_AT_ONCE = 8_000_000  # counts of a resample in memory at once
+FEW_DISTINCT = 100  # up to so many distinct values, drawing their counts is faster than drawing users
 
 
 @dataclass(frozen=True)
@@ -129,22 +130,56 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def confidence_interval(
     values: ArrayLike, level: float = 0.95, samples: int = 10_000, seed: int = 0
 ) -> tuple[float, float]:
-    """Bootstrap percentile interval of the mean.
+    """Bootstrap percentile interval of the mean; `confidence_intervals` for one row."""
+    return confidence_intervals([values], level, samples, seed)[0]
+
+
+def confidence_intervals(
+    rows: Sequence[ArrayLike], level: float = 0.95, samples: int = 10_000, seed: int = 0
+) -> list[tuple[float, float]]:
+    """Bootstrap percentile intervals of means over users.
+
+    Rows of one length with many distinct values share their resamples, which costs little more than one row.
 
     Parameters
     ----------
-    values : [n] per-user values, n >= 1
-    level : the interval's coverage
+    rows : each [n] per-user values, n >= 1; n may differ between rows
+    level : the intervals' coverage
     samples : number of resamples
 
     Returns
     -------
-    tuple[float, float]
-        (low, high)
+    list[tuple[float, float]]
+        (low, high) for each row
     """
-    row = np.asarray(values, dtype=np.float64)
-    if row.ndim != 1 or len(row) == 0 or not np.isfinite(row).all():
+    arrays = [np.asarray(row, dtype=np.float64) for row in rows]
+    if any(row.ndim != 1 or len(row) == 0 or not np.isfinite(row).all() for row in arrays):
         raise ValueError("an interval needs one row of at least one finite value")
-    means = resampled_means(row, samples, np.random.default_rng(seed))
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    means: list[Floats] = [np.empty(0)] * len(arrays)
+    together: dict[int, list[int]] = {}
+    for place, row in enumerate(arrays):
+        if len(np.unique(row)) > FEW_DISTINCT:
+            together.setdefault(len(row), []).append(place)
+        else:
+            means[place] = resampled_means(row, samples, np.random.default_rng(seed))
+    for places in together.values():
+        matrix = np.stack([arrays[place] for place in places], axis=1)  # [n, rows]
+        for place, column in zip(places, _means_of_users(matrix, samples, np.random.default_rng(seed)).T, strict=True):
+            means[place] = column
+    bounds = [(1 - level) / 2, (1 + level) / 2]
+    found = [np.quantile(row, bounds) for row in means]
+    return [(float(low), float(high)) for low, high in found]
+
+
+def _means_of_users(values: Floats, samples: int, generator: np.random.Generator) -> Floats:
+    """Means of all columns over resampled users: values [n, columns] -> [samples, columns]."""
+    users = len(values)
+    block = max(1, COUNTS_AT_ONCE // users)
+    means = []
+    for start in range(0, samples, block):
+        size = min(block, samples - start)
+        drawn = generator.integers(users, size=(size, users), dtype=np.int32)
+        drawn += users * np.arange(size, dtype=np.int32)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=size * users).reshape(size, users)
+        means.append(counts.astype(np.float64) @ values / users)
+    return np.concatenate(means)

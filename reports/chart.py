@@ -25,9 +25,13 @@ class Mark:
     text: str
 
 
+COLOURED = 8  # lines of a chart that have a colour of their own
+GREY = -1
+
+
 @dataclass(frozen=True)
 class Series:
-    """A line or a single point that belongs to a label. `colour` is the label's colour index in the whole report."""
+    """A line or a single point that belongs to a label. `colour` is its index among COLOURED, or GREY."""
 
     label: str
     name: str

@@ -9,7 +9,7 @@ from functools import cache
 import pandas as pd
 
 from common.errors import UserError
-from evaluation.significance import TESTS, confidence_interval, holm
+from evaluation.significance import TESTS, confidence_intervals, holm
 from reports.collect import Run, read_per_user
 from reports.options import ReportOptions
 
@@ -49,7 +49,7 @@ def compare_users(
 
     @cache
     def users_of(label: str) -> pd.DataFrame | None:
-        return _mean_over_seeds(label, labelled[label], columns)
+        return mean_over_seeds(label, labelled[label], columns)
 
     test = TESTS[options.significance]
     tested: list[tuple[Pair, int, float, float]] = []
@@ -92,13 +92,13 @@ def user_intervals(
     """Return bootstrap intervals of the means over users by (label, column), where per-user values are recorded."""
     if options.intervals is None or options.phase != "test":
         return {}
-    found = {}
-    for label, runs in labelled.items():
-        frame = _mean_over_seeds(label, runs, columns)
-        if frame is not None:
-            for column in frame.columns:
-                found[label, column] = confidence_interval(frame[column].to_numpy(), options.intervals)
-    return found
+    rows = {
+        (label, column): frame[column].to_numpy()
+        for label, runs in labelled.items()
+        if (frame := mean_over_seeds(label, runs, columns)) is not None
+        for column in frame.columns
+    }
+    return dict(zip(rows, confidence_intervals(list(rows.values()), options.intervals), strict=True))
 
 
 def _drawn_apart(runs: Sequence[Run], others: Sequence[Run]) -> bool:
@@ -107,7 +107,7 @@ def _drawn_apart(runs: Sequence[Run], others: Sequence[Run]) -> bool:
     return own and {run.record.seed for run in runs} != {run.record.seed for run in others}
 
 
-def _mean_over_seeds(label: str, runs: Sequence[Run], columns: Sequence[str]) -> pd.DataFrame | None:
+def mean_over_seeds(label: str, runs: Sequence[Run], columns: Sequence[str]) -> pd.DataFrame | None:
     """Return a label's per-user values [users, columns that all its runs have]; None if a run has no such file."""
     frames = []
     for run in runs:

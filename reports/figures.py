@@ -1,15 +1,16 @@
 """The figures of a table: learning curves, metric vs. k, accuracy vs. training time, and groups of users."""
 
 import math
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from reports.chart import Chart, Figure, Mark, Point, Series
+from reports.chart import COLOURED, GREY, Chart, Figure, Mark, Point, Series
 from reports.collect import Run
 from reports.learning import LearningCurve, read_curve
 from reports.notes import CUT_SHORT
-from reports.numbers import DAGGER
+from reports.numbers import DAGGER, with_unit
 from reports.options import ReportOptions
 from reports.table import Column, Row, Table
 from reports.user_groups import (
@@ -21,21 +22,46 @@ from reports.user_groups import (
     user_attributes,
 )
 
-Colours = Mapping[str, int]  # colour index of each label, the same in all figures of a report
+Colours = Mapping[str, int]  # colour index of each label of a table
 LOG_FROM = 20  # ratio of the longest to the shortest training time from which the axis is logarithmic
+UNEVEN = 4  # ratio of the longest to the middle learning curve from which the axis is logarithmic
+LEAST_EPOCHS = 2  # of a learning curve: a fitted model has none
 RECALLS = ("Recall", "HR")
 
 
 def figures_of(table: Table, options: ReportOptions, colours: Colours) -> list[Figure]:
-    """Return all figures of a table. Raises UserError if the learning curves or users of its runs aren't comparable."""
+    """Return the figures of a table that have charts. Raises UserError if the users of its runs aren't comparable."""
     curves = [(row, run, read_curve(run)) for row in table.rows for run in row.runs]
-    return [
+    figures = [
+        _against_minutes(table, colours),
         _learning_curves(table, colours, curves, "epoch"),
         _learning_curves(table, colours, curves, "minutes"),
         _against_k(table, options, colours),
-        _against_minutes(table, colours),
         _by_user_group(table, options, colours),
     ]
+    return [figure for figure in figures if figure.charts]
+
+
+def colours_of(tables: Sequence[Table]) -> list[dict[str, int]]:
+    """Return the colours of each table's labels: one each for the first rows, grey for the rest.
+
+    A label has the same colour in all tables, if that is free.
+    """
+    known: dict[str, int] = {}
+    found = []
+    for table in tables:
+        first = [row.label for row in table.rows[:COLOURED]]
+        own = {label: known[label] for label in first if label in known}
+        for label in list(own):  # two labels with one colour: the later one gets another
+            if list(own.values()).count(own[label]) > 1:
+                del own[label]
+        free = [colour for colour in range(COLOURED) if colour not in own.values()]
+        for label in first:
+            if label not in own:
+                own[label] = free.pop(0)
+                known.setdefault(label, own[label])
+        found.append({row.label: own.get(row.label, GREY) for row in table.rows})
+    return found
 
 
 def heading(column: Column) -> str:
@@ -58,7 +84,7 @@ def _learning_curves(
     axis: Literal["epoch", "minutes"],
 ) -> Figure:
     by_time = axis == "minutes"
-    known = [(row, run, curve) for row, run, curve in curves if curve is not None]
+    known = [(row, run, curve) for row, run, curve in curves if curve is not None and len(curve.epochs) >= LEAST_EPOCHS]
     if by_time:
         known = [(row, run, curve) for row, run, curve in known if math.isfinite(curve.minutes[-1])]
     charts = []
@@ -69,9 +95,13 @@ def _learning_curves(
                 _curve_series(row, run, curve, column, colours[row.label], curve.minutes if by_time else curve.epochs)
                 for row, run, curve in having
             )
-            charts.append(Chart(heading(column), "lines", axis, f"validation {column.metric}", series))
+            label = "minutes of training" if by_time else axis
+            charts.append(
+                Chart(heading(column), "lines", label, f"validation {column.metric}", series, x_log=_is_uneven(series))
+            )
     stages = {mark.text for chart in charts for each in chart.series for mark in each.marks if mark.kind == "stage"}
-    notes = ["Ring: best epoch."] if charts else []
+    has_rings = any(mark.kind == "best" for chart in charts for each in chart.series for mark in each.marks)
+    notes = ["Ring: best epoch."] if has_rings else []
     if stages:
         kinds = {stage.rpartition(" ")[0] for stage in stages}
         named = f", labelled with its {kinds.pop()}" if len(kinds) == 1 and "" not in kinds else ""
@@ -82,6 +112,13 @@ def _learning_curves(
     if lacking:
         notes.append(f"No learning curve was recorded for {', '.join(lacking)}.")
     return Figure("curves", "Learning curves", tuple(charts), (*notes, *_dagger_note(table)))
+
+
+def _is_uneven(series: Sequence[Series]) -> bool:
+    """Return whether one curve is so long that the others would be squeezed on a linear axis."""
+    ends = sorted(each.points[-1].x for each in series if each.points)
+    starts = [each.points[0].x for each in series if each.points]
+    return len(ends) > 1 and min(starts) > 0 and ends[-1] > UNEVEN * ends[(len(ends) - 1) // 2]
 
 
 def _curve_series(row: Row, run: Run, curve: LearningCurve, column: Column, colour: int, x: Sequence[float]) -> Series:
@@ -172,13 +209,21 @@ def _against_minutes(table: Table, colours: Colours) -> Figure:
         "Line: Pareto front, the models for which no other model is both more accurate and as fast.",
         "Training time depends on the machine and on its other load.",
     ]
-    devices = {run.record.device for row in table.rows for run in row.runs}
-    if len(devices) > 1:
-        notes.append(f"Hardware differs: {' vs. '.join(sorted(device or 'unknown' for device in devices))}.")
+    hardware = sorted({run.record.device or "unknown" for row in table.rows for run in row.runs})
+    if len(hardware) > 1:
+        notes.append(f"Hardware differs: {versus(hardware)}.")
     missing = ["Fewer than two models have both a value and a training time."]
     return Figure(
         "minutes", "Accuracy vs. training time", tuple(charts), (*(notes if charts else missing), *_dagger_note(table))
     )
+
+
+def versus(hardware: Sequence[str]) -> str:
+    """Return different hardware in words: "1 vs. 2 CPU threads"."""
+    threads = [re.fullmatch(r"cpu, (\d+) threads?", each) for each in hardware]
+    if all(threads):
+        return f"{' vs. '.join(str(match[1]) for match in threads if match)} CPU threads"
+    return " vs. ".join(map(with_unit, hardware))
 
 
 def pareto_front(series: Sequence[Series], sign: int) -> tuple[str, ...]:

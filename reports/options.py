@@ -8,7 +8,7 @@ from pydantic import Field
 
 from common.schema import Options
 
-Format = Literal["markdown", "csv", "latex", "html", "png"]
+Format = Literal["markdown", "csv", "latex", "html", "png", "svg", "pdf"]
 Extra = Literal["seeds", "minutes", "parameters", "epochs", "memory", "device", "published"]
 COSTS: dict[Extra, str] = {  # heading by name
     "seeds": "Seeds",
@@ -65,8 +65,9 @@ class ReportOptions(Options):
     )
     report_folder: str | None = Field(None, min_length=1, description="folder for the report; null = print it only")
     formats: tuple[Format, ...] = Field(
-        ("markdown", "csv", "latex", "html", "png"),
-        description="what to write to report_folder; html = one page with everything",
+        ("markdown", "csv", "latex", "html"),
+        description="what to write to report_folder; html = one page with everything; png, svg, pdf = its figures as "
+        "pictures",
     )
     stats: tuple[Path, ...] = Field((), description="files written by --mode stats --stats_json to show on the page")
     record_folder: Path | None = Field(

@@ -1,34 +1,29 @@
 """Critical-difference diagrams: labels ranked over the datasets of a report, per split and column."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from reports.chart import Chart, Figure, Point, Series
-from reports.critical import LEAST_LABELS, rank_over_datasets
-from reports.figures import Colours, heading
+from reports.chart import COLOURED, GREY, Chart, Figure, Point, Series
+from reports.critical import LEAST_DATASETS, LEAST_LABELS, rank_over_datasets
+from reports.figures import heading
 from reports.numbers import probability
 from reports.table import Column, Table
 
 TITLE = "Critical differences over datasets"
 
 
-def ranks_figure(tables: Sequence[Table], alpha: float, colours: Colours) -> Figure:
-    """Rank labels over the datasets with the same split and protocol. The notes say what is missing and why."""
+def ranks_figure(tables: Sequence[Table], alpha: float) -> Figure:
+    """Rank labels over the datasets with the same split; without charts where there are too few datasets."""
     charts, notes = [], []
     splits = sorted({table.split for table in tables})
     for split in splits:
-        blocks = [table for table in tables if table.split == split]
-        if len(blocks) < 2:
-            notes.append(
-                f"{split}: all runs are on one dataset, {blocks[0].name}. Ranks need several datasets: a "
-                "significant difference over the users of one says nothing about others."
-            )
-            continue
+        blocks = _one_of_each_dataset([table for table in tables if table.split == split])
         for column in dict.fromkeys(column for table in blocks for column in table.columns if column.has_best):
-            chart, remarks = _chart(blocks, column, split if len(splits) > 1 else "", alpha, colours)
-            charts += [chart] if chart is not None else []
-            notes += remarks
+            chart, note = _chart(blocks, column, split if len(splits) > 1 else "", alpha)
+            if chart is not None:
+                charts.append(chart)
+                notes.append(note)
     if charts:
         notes.insert(
             0,
@@ -38,29 +33,38 @@ def ranks_figure(tables: Sequence[Table], alpha: float, colours: Colours) -> Fig
     return Figure("ranks", TITLE, tuple(charts), tuple(notes))
 
 
-def _chart(
-    blocks: Sequence[Table], column: Column, split: str, alpha: float, colours: Colours
-) -> tuple[Chart | None, list[str]]:
-    """Return the diagram of a column, None if it has too few labels or datasets, and notes."""
+def _one_of_each_dataset(tables: Sequence[Table]) -> list[Table]:
+    """Return the largest table of each dataset: its variants are no independent datasets."""
+    largest: dict[str, Table] = {}
+    for table in tables:
+        if table.dataset not in largest or len(table.rows) > len(largest[table.dataset].rows):
+            largest[table.dataset] = table
+    return list(largest.values())
+
+
+def _chart(blocks: Sequence[Table], column: Column, split: str, alpha: float) -> tuple[Chart | None, str]:
+    """Return the diagram of a column and a note on it; None if it has too few labels or datasets."""
     means = {table.name: _means(table, column) for table in blocks if column in table.columns}
-    labels = sorted(set.intersection(*(set(each) for each in means.values())))
+    datasets, labels = common_part({name: set(each) for name, each in means.items()})
     title = ", ".join(part for part in (heading(column), split) if part)
-    if len(means) < 2 or len(labels) < LEAST_LABELS:
-        return None, [f"{title}: fewer than {LEAST_LABELS} models were evaluated on all of several datasets."]
-    values = np.array([[column.sign * each[label] for label in labels] for each in means.values()])
+    if len(datasets) < LEAST_DATASETS or len(labels) < LEAST_LABELS:
+        return None, ""
+    values = np.array([[column.sign * means[name][label] for label in labels] for name in datasets])
     ranking = rank_over_datasets(values, alpha)
     places = ranking.mean_ranks
     series = tuple(
-        Series(label, label, colours[label], (Point(rank, 0, text=f"mean rank {rank:.2f}"),))
-        for rank, label in sorted(zip(places, labels, strict=True))
+        Series(label, label, place if place < COLOURED else GREY, (Point(rank, 0, text=f"mean rank {rank:.2f}"),))
+        for place, (rank, label) in enumerate(sorted(zip(places, labels, strict=True)))
     )
     left_out = sorted({label for each in means.values() for label in each} - set(labels))
-    notes = [
-        f"{title}: {', '.join(means)}; Friedman test p = {probability(ranking.p_value)}"
+    without = sorted(set(means) - set(datasets))
+    note = (
+        f"{title}: {', '.join(datasets)}; Friedman test p = {probability(ranking.p_value)}"
         + ("; not significant, so all models are joined" if ranking.p_value >= alpha else "")
-        + (f"; left out because not on all datasets: {', '.join(left_out)}" if left_out else "")
+        + (f"; left out because not on all of these: {', '.join(left_out)}" if left_out else "")
+        + (f"; datasets left out because they lack some of these models: {', '.join(without)}" if without else "")
         + "."
-    ]
+    )
     chart = Chart(
         title=title,
         kind="ranks",
@@ -70,7 +74,24 @@ def _chart(
         cliques=tuple((places[clique[0]], places[clique[-1]]) for clique in ranking.cliques),
         critical=ranking.critical_difference,
     )
-    return chart, notes
+    return chart, note
+
+
+def common_part(labels_of: Mapping[str, set[str]]) -> tuple[list[str], list[str]]:
+    """Return datasets and the labels that all of them have, such that the two make the largest full table.
+
+    Considered are the datasets that share the labels of one or two of them. Both are empty if no part is large enough.
+    """
+    names = list(labels_of)
+    best: tuple[list[str], list[str]] = ([], [])
+    for first in names:
+        for second in names:
+            labels = labels_of[first] & labels_of[second]
+            datasets = [name for name in names if labels <= labels_of[name]]
+            enough = len(datasets) >= LEAST_DATASETS and len(labels) >= LEAST_LABELS
+            if enough and len(datasets) * len(labels) > len(best[0]) * len(best[1]):
+                best = datasets, sorted(labels)
+    return best
 
 
 def _means(table: Table, column: Column) -> dict[str, float]:

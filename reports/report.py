@@ -12,10 +12,12 @@ import pandas as pd
 from common.files import write_text
 from common.texts import path_part
 from reports import render
-from reports.chart import Figure
+from reports.chart import COLOURED, Figure
 from reports.collect import Run, collect, relabelled, tidy_frame
-from reports.figures import figures_of
+from reports.facts import page_facts, page_title, run_facts, subtitle
+from reports.figures import colours_of, figures_of
 from reports.folder import write_contents
+from reports.forest import forest_svg
 from reports.funnel import funnel_grid
 from reports.layout import Grid, appendix_of, grid_of, published_of
 from reports.notes import notes_of
@@ -26,8 +28,6 @@ from reports.ranks import ranks_figure
 from reports.stats_file import read_stats, stats_figure, stats_grid
 from reports.table import Table, build_tables
 from reports.verdict import verdict_of
-
-TITLE = "Sequential recommendation: comparison"
 
 
 @dataclass(frozen=True)
@@ -77,34 +77,39 @@ class Report:
         for table, own, figures in zip(self.tables, self._tables, self._figures, strict=True):
             funnel = funnel_grid(run.record.data for row in table.rows for run in row.runs)
             grids = [each for each in (own, *self._published(table), appendix_of(table), funnel) if each is not None]
-            sections.append(Section(f"{table.name}, {table.split}", _subtitle(table), tuple(grids), tuple(figures)))
-        sections.append(Section(self._ranks.title, "", (), (self._ranks,)))
-        datasets = read_stats(self.options.stats)
-        if datasets:
-            labels = {label: number for number, label in enumerate(dict.fromkeys(each.label for each in datasets))}
             sections.append(
                 Section(
-                    "Data",
-                    "Statistics of the preprocessed datasets.",
-                    (stats_grid(datasets),),
-                    (stats_figure(datasets, labels),),
+                    f"{table.name}, {table.split}",
+                    subtitle(table),
+                    tuple(grids),
+                    tuple(figures),
+                    forest_svg(table),
+                    run_facts(table),
                 )
             )
-        return draw_page(TITLE, sections, list(self._colours))
+        if self._ranks.charts:
+            sections.append(Section(self._ranks.title, "", (), (self._ranks,)))
+        datasets = read_stats(self.options.stats)
+        if datasets:
+            labels = {label: number % COLOURED for number, label in enumerate(dict.fromkeys(d.label for d in datasets))}
+            grid, figure = stats_grid(datasets), stats_figure(datasets, labels)
+            sections.append(Section("Data", "Statistics of the preprocessed datasets.", (grid,), (figure,)))
+        return draw_page(page_title(self.tables), page_facts(self.reported), sections)
 
-    def pictures(self, folder: Path) -> list[Path]:
-        """Draw each figure into `<dataset>.<split>.<figure>.png`, and the ranks over datasets into `ranks.png`."""
+    def pictures(self, folder: Path, forms: Sequence[str]) -> list[Path]:
+        """Draw each figure into `<dataset>.<split>.<figure>.png` (`.svg`, `.pdf`), and the ranks into `ranks.png`."""
         named = [
             (path_part(f"{table.name}.{table.split}.{figure.name}", "data"), f"{table.name}, {table.split}", figure)
             for table, figures in zip(self.tables, self._figures, strict=True)
             for figure in figures
         ]
-        named.append((self._ranks.name, ", ".join(dict.fromkeys(table.dataset for table in self.tables)), self._ranks))
+        named.append((self._ranks.name, "", self._ranks))
         written = []
         for name, title, figure in named:
             if figure.charts:
-                written.append(folder / f"{name}.png")
-                draw(figure, title, written[-1])
+                paths = [folder / f"{name}.{form}" for form in forms]
+                draw(figure, title, paths)
+                written += paths
         return written
 
     def write(self) -> list[Path]:
@@ -121,13 +126,12 @@ class Report:
         written = []
         write_contents(folder, [run.path for run in self.runs])
         for form in self.options.formats:
-            if form == "png":
-                written += self.pictures(folder)
-                continue
-            name, draw_text = forms[form]
-            write_text(folder / name, draw_text())
-            written.append(folder / name)
-        return written
+            if form in forms:
+                name, draw_text = forms[form]
+                write_text(folder / name, draw_text())
+                written.append(folder / name)
+        drawn = [form for form in self.options.formats if form not in forms]
+        return written + (self.pictures(folder, drawn) if drawn else [])
 
     @cached_property
     def _tables(self) -> list[Grid]:
@@ -152,26 +156,13 @@ class Report:
         return [grid for grid in map(appendix_of, self.tables) if grid is not None]
 
     @cached_property
-    def _colours(self) -> dict[str, int]:
-        """The colour index of each label, the same in all figures."""
-        labels = dict.fromkeys(row.label for table in self.tables for row in table.rows)
-        return {label: number for number, label in enumerate(labels)}
-
-    @cached_property
     def _figures(self) -> list[list[Figure]]:
-        return [figures_of(table, self.options, self._colours) for table in self.tables]
+        colours = colours_of(self.tables)
+        return [figures_of(table, self.options, own) for table, own in zip(self.tables, colours, strict=True)]
 
     @cached_property
     def _ranks(self) -> Figure:
-        return ranks_figure(self.tables, self.options.alpha, self._colours)
-
-
-def _subtitle(table: Table) -> str:
-    """Describe the phase, filtering and data of a table."""
-    data = table.rows[0].runs[0].record.data
-    seen = "seen items filtered" if table.filter_seen else "seen items not filtered"
-    size = f"{data.users:,} users, {data.items:,} items, {data.interactions:,} interactions"
-    return f"{table.phase.capitalize()}, {seen}; {size} (data {data.hash})"
+        return ranks_figure(self.tables, self.options.alpha)
 
 
 def report(paths: Sequence[str], options: ReportOptions, labels: Mapping[str, str] | None = None) -> Report:

@@ -154,7 +154,7 @@ def draw_dataset_curves(datasets: Sequence[Mapping[str, Any]], folder: Path) -> 
     for name, chart in _charts(records, colours).items():
         figures[name] = Figure(name, chart.title, (replace(chart, title=""),), overview.notes)
     for name, figure in figures.items():
-        draw(figure, title, folder / f"{name}.png")
+        draw(figure, title, [folder / f"{name}.png"])
     return [folder / f"{name}.png" for name in figures]
 
 

@@ -42,7 +42,14 @@ def opening(experiment: Experiment, description: dict[str, Any], folder: Path) -
     lines = [head.ljust(width, "-")]
     for name, text in rows:
         indent = f"  {name:<12}"
-        lines += textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=" " * len(indent)) or [indent]
+        lines += textwrap.wrap(
+            text,
+            width,
+            initial_indent=indent,
+            subsequent_indent=" " * len(indent),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
     return "\n".join([*lines, "-" * width])
 
 

@@ -2,8 +2,8 @@
 
 Models, dataloaders and trainers declare their options beside code that needs torch. While options are read, `import
 torch` gives a stand-in: its classes can be derived from, and its values can be computed with, but it does nothing. If
-torch itself is needed after that, all modules that saw the stand-in are imported again. pandas and scipy.sparse are
-loaded when they are first used.
+torch itself is needed after that, all modules of this project that were imported meanwhile are imported again. Some
+slow packages are loaded when they are first used.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ REPLACED = frozenset({"torch", "safetensors"})  # safetensors.torch imports torc
 DEFERRED = frozenset(
     {"pandas", "pooch", "pyarrow", "pyarrow.compute", "pyarrow.csv", "pyarrow.parquet", "requests", "scipy.sparse"}
 )
-SEE_TORCH = frozenset({"datasets", "dataloaders", "models", "evaluation", "trainers", "reports", "runs"})
-PROJECT = SEE_TORCH | {"common", "options"}
+PROJECT = frozenset(
+    {"common", "options", "datasets", "dataloaders", "models", "evaluation", "trainers", "reports", "runs"}
+)
 _OPERATORS = (  # on stand-ins, in constants of modules
     *("add", "sub", "mul", "truediv", "floordiv", "pow", "mod", "or"),
     *("radd", "rsub", "rmul", "rtruediv", "rfloordiv", "rpow", "rmod", "ror"),
@@ -144,7 +145,7 @@ def without_torch() -> Iterator[bool]:
         for name in set(sys.modules) - before:
             package, module = name.partition(".")[0], sys.modules[name]
             if (
-                package in REPLACED | SEE_TORCH
+                package in REPLACED | PROJECT
                 or isinstance(module, _DeferredModule)
                 or (package in PROJECT and _saw_stand_in(module))
             ):

@@ -2,12 +2,13 @@
 // Line charts, scatter plots with a Pareto front, and critical-difference diagrams. Charts are redrawn when resized.
 
 const HEIGHT = 300;
-const DASHES = ["", "7 4", "2 3", "9 3 2 3"];
 const FEW_POINTS = 20; // a line with fewer points has markers
 const REACH = 40; // maximum distance in pixels from the pointer to the point in the tooltip
 
-const stroke = (series) => `stroke: var(--c${series.colour % 8}); stroke-dasharray: ${DASHES[Math.floor(series.colour / 8) % 4]}`;
-const fill = (series) => `fill: var(--c${series.colour % 8})`;
+const GREY = -1; // the colour of all series but the first eight
+const shade = (series) => (series.colour === GREY ? "var(--grey)" : `var(--c${series.colour})`);
+const stroke = (series) => `stroke: ${shade(series)}`;
+const fill = (series) => `fill: ${shade(series)}`;
 
 /** Draw a chart into `place` without the labels in `hidden`. */
 function drawChart(place, chart, hidden) {
@@ -35,7 +36,8 @@ function drawPoints(chart, visible, width) {
   if (chart.y_percent) y.ticks = y.ticks.map(([value]) => [value, percent(value)]);
   drawFrame(svg, chart, x, y, width, HEIGHT);
   if (scatter) drawFront(svg, chart, visible, x, y);
-  for (const series of visible) drawSeries(svg, chart, series, x, y);
+  for (const series of visible.filter((each) => each.colour === GREY)) drawSeries(svg, chart, series, x, y);
+  for (const series of visible.filter((each) => each.colour !== GREY)) drawSeries(svg, chart, series, x, y);
   if (scatter) drawNames(svg, visible, x, y, width);
   followPointer(svg, chart, visible, x, y);
   return svg;

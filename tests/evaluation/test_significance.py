@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.significance import TESTS, bootstrap, confidence_interval, holm, paired_t, wilcoxon
+from evaluation.significance import (
+    TESTS,
+    bootstrap,
+    confidence_interval,
+    confidence_intervals,
+    holm,
+    paired_t,
+    wilcoxon,
+)
 
 
 def slow_holm(p_values: list[float]) -> list[float]:
@@ -114,5 +122,11 @@ def test_the_interval_equals_one_by_one_resampling() -> None:
     means = [generator.choice(values, len(values)).mean() for _ in range(20_000)]
     low, high = confidence_interval(values, samples=20_000)
     assert (low, high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=0.013)
+    many, few = generator.random((2, 150)), generator.choice([0.0, 1.0], 150)
+    alone = [confidence_interval(row) for row in (*many, few)]
+    together = confidence_intervals([many[0], few, many[1]])
+    assert np.allclose(together, [alone[0], alone[2], alone[1]], rtol=1e-12)
+    means = [generator.choice(many[0], 150).mean() for _ in range(10_000)]
+    assert alone[0] == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=0.004)
     with pytest.raises(ValueError, match="at least one finite value"):
         confidence_interval([])

@@ -10,11 +10,12 @@ import pytest
 from common.errors import UserError
 from datasets import SPLITS
 from reports import Report, ReportOptions, draw_dataset_curves, report
-from reports.chart import Figure, Point, Series
+from reports.chart import GREY, Figure, Point, Series
 from reports.comparable import SPLIT_OPTIONS
 from reports.critical import rank_over_datasets
-from reports.figures import figures_of, pareto_front
-from reports.ranks import ranks_figure
+from reports.figures import colours_of, figures_of, pareto_front, versus
+from reports.placing import place_names
+from reports.ranks import common_part, ranks_figure
 from reports.stats_file import DatasetRecord, stats_figure
 from reports.user_groups import group_users
 
@@ -43,7 +44,7 @@ def test_a_learning_curve_over_time_has_minutes(record: Any) -> None:
     path = record("a", curve=STAGES, epochs=4, best_epoch=2)
     table = path.parent / "tables" / "time_log.csv"
     table.unlink()
-    assert not figures([path])["curves_by_time"].charts  # times were not recorded
+    assert "curves_by_time" not in figures([path])  # times were not recorded
     table.write_text("epoch,seconds\n1,30\n2,60\n3,30\n4,120\n", encoding="utf-8")
     (chart,) = figures([path])["curves_by_time"].charts
     (series,) = chart.series
@@ -128,9 +129,43 @@ def test_user_attributes_of_one_run_are_used_for_all(record: Any) -> None:
     assert len(length.ticks) == 6
 
 
-def test_a_note_says_that_user_attributes_are_missing(record: Any) -> None:
-    figure = figures([record("a", per_user={"full/NDCG@10": [0.0, 1.0]})])["users"]
-    assert not figure.charts and "did not record history length" in figure.notes[0]
+def test_figures_without_charts_are_left_out(record: Any) -> None:
+    """A fitted model has no learning curve, old runs no groups of users, one row no trade-off."""
+    path = record("a", per_user={"full/NDCG@10": [0.0, 1.0]}, curve=[("fit", 0.3)], epochs=1, best_epoch=1)
+    assert figures([path]) == {}
+
+
+def test_eight_rows_have_a_colour_of_their_own(record: Any) -> None:
+    paths = [record(f"m{n}", {"full": {"NDCG@10": 1 - n / 100}}, minutes=n + 1.0) for n in range(12)]
+    data = {"name": "other", "hash": "x", "users": 4, "items": 9, "interactions": 40}
+    paths += [record(f"m{n}", name=f"o{n}", data=data) for n in (9, 3)]
+    one, other = colours_of(made(paths).tables)
+    assert [one[f"m{n}"] for n in range(12)] == [*range(8), *[GREY] * 4]
+    assert other["m3"] == one["m3"] and other["m9"] not in (GREY, other["m3"])
+
+
+def test_one_long_run_does_not_squeeze_the_others(record: Any) -> None:
+    paths = [record(f"m{n}", curve=[("s", 0.1)] * epochs, epochs=epochs) for n, epochs in enumerate((8, 9, 10))]
+    assert not figures(paths)["curves"].charts[0].x_log
+    paths.append(record("long", curve=[("s", 0.1)] * 60, epochs=60))
+    assert figures(paths)["curves"].charts[0].x_log
+
+
+def test_names_beside_points_do_not_overlap() -> None:
+    generator = np.random.default_rng(0)
+    points = [(float(x), float(y)) for x, y in generator.normal((150, 120), (25, 18), (14, 2))]
+    sizes = [(float(width), 9.0) for width in generator.integers(20, 75, 14)]
+    corners = place_names(points, sizes, (0, 330, 0, 250))
+    boxes = [(x, x + w, y, y + h) for (x, y), (w, h) in zip(corners, sizes, strict=True)]
+    for place, (left, right, bottom, top) in enumerate(boxes):
+        assert left >= 0 and right <= 330 and bottom >= 0 and top <= 250
+        for other in boxes[:place]:
+            assert left >= other[1] or other[0] >= right or bottom >= other[3] or other[2] >= top
+
+
+def test_different_hardware_in_words() -> None:
+    assert versus(["cpu, 1 threads", "cpu, 2 threads"]) == "1 vs. 2 CPU threads"
+    assert versus(["NVIDIA X", "cpu, 1 threads"]) == "NVIDIA X vs. cpu, 1 thread"
 
 
 def test_users_of_different_splits_are_refused(record: Any) -> None:
@@ -146,7 +181,7 @@ def test_no_user_groups_if_each_seed_has_its_own_split(record: Any) -> None:
         record("a", per_user=columns, seed=seed, name=f"a{seed}", options={"split_seed": None})
         for seed, columns in enumerate(facts)
     ]
-    assert not figures(paths)["users"].charts
+    assert "users" not in figures(paths)
 
 
 def test_ranks_agree_with_the_example_of_the_paper() -> None:
@@ -165,7 +200,7 @@ def test_cliques_are_maximal_groups() -> None:
     values = np.tile(np.arange(6.0)[::-1], (12, 1))
     ranking = rank_over_datasets(values, 0.05)  # ranks 1 to 6; the difference is 2.18
     assert ranking.cliques == ((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5))
-    assert rank_over_datasets(np.ones((4, 3)), 0.05).cliques == ((0, 1, 2),)
+    assert rank_over_datasets(np.ones((5, 3)), 0.05).cliques == ((0, 1, 2),)
 
 
 def several(record: Any, datasets: int) -> Report:
@@ -185,23 +220,35 @@ def several(record: Any, datasets: int) -> Report:
 
 def test_ranks_over_datasets(record: Any) -> None:
     shown = several(record, 8)
-    figure = ranks_figure(shown.tables, 0.05, {"a": 0, "b": 1, "c": 2})
+    figure = ranks_figure(shown.tables, 0.05)
     (chart,) = figure.charts
     assert [(series.label, series.points[0].x) for series in chart.series] == [("c", 1), ("b", 2), ("a", 3)]
     assert "p = 0.00034" in figure.notes[1]
 
 
-def test_a_note_says_why_one_dataset_has_no_ranks(record: Any) -> None:
-    figure = ranks_figure(several(record, 1).tables, 0.05, {"a": 0, "b": 1, "c": 2})
-    assert not figure.charts and "Ranks need several" in figure.notes[0]
+def test_ranks_need_five_datasets(record: Any) -> None:
+    assert ranks_figure(several(record, 4).tables, 0.05).charts == ()
+
+
+def test_ranks_are_over_the_largest_common_part() -> None:
+    labels_of = {f"d{n}": {"a", "b", "c", "e"} for n in range(6)} | {"d6": {"a", "b"}, "d7": {"z"}}
+    assert common_part(labels_of) == ([f"d{n}" for n in range(6)], ["a", "b", "c", "e"])
+    assert common_part({f"d{n}": {"a", "b", "c"} for n in range(4)}) == ([], [])
 
 
 def test_a_picture_is_written_for_each_figure_with_charts(record: Any, tmp_path: Path) -> None:
     paths = [record(label, curve=STAGES, epochs=4, minutes=n + 1.0) for n, label in enumerate(("a_$b", "b"))]
-    written = made(paths).pictures(tmp_path / "out")
-    names = [path.name.removeprefix("ml-1m.leave_one_out.").removesuffix(".png") for path in written]
-    assert names == ["curves", "curves_by_time", "minutes"]
-    assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
+    written = made(paths).pictures(tmp_path / "out", ["png", "svg", "pdf"])
+    names = [path.name.removeprefix("ml-1m.leave_one_out.") for path in written]
+    assert names == [
+        f"{name}.{form}" for name in ("minutes", "curves", "curves_by_time") for form in ("png", "svg", "pdf")
+    ]
+    starts = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
+    assert all(path.read_bytes().startswith(starts[path.suffix]) for path in written)
+    again = made(paths).pictures(tmp_path / "again", ["png", "svg", "pdf"])
+    assert [path.read_bytes() for path in again if path.suffix != ".svg"] == [
+        path.read_bytes() for path in written if path.suffix != ".svg"
+    ]
 
 
 def test_dataset_curves_without_timestamps(tmp_path: Path) -> None:

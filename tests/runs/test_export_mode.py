@@ -119,7 +119,7 @@ def test_the_script_recommends_what_the_harness_does(
     rows = [("me", item, 5, 1_700_000_000 + place) for place, item in enumerate(HISTORY)]
     pd.DataFrame(rows, columns=["user", "item", "rating", "timestamp"]).to_csv("new.csv", index=False)
     given = ["--mode", "recommend", "--pretrained_weights", str(make_run(runs, code)), "--histories", "new.csv"]
-    assert main.run([*given, "--topk", "10"]) == 0
+    assert main.run([*given, "--topk", "10", "--output", "recommendations.parquet"]) == 0
     expected = pd.read_parquet("recommendations.parquet")
     assert [item for item, _ in served] == expected["item"].tolist()
     assert [float(score) for _, score in served] == pytest.approx(expected["score"].tolist(), abs=2e-4)

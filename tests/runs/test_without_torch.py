@@ -33,6 +33,13 @@ import sys, main
 assert main.run(sys.argv[1:]) == 0
 import torch, models.base
 assert issubclass(models.base.Model, torch.nn.Module) and torch.ones(2).sum() == 2
+from runs.without_torch import StandIn, _StandInModule
+def is_stand_in(value):
+    return type(value) is _StandInModule or (issubclass(type(value), type) and StandIn in value.__mro__)
+modules = {name: dict(vars(module)) for name, module in sys.modules.items() if name[:2] != "__"}
+del modules["runs.without_torch"]
+stale = [(name, key) for name, held in modules.items() for key, value in held.items() if is_stand_in(value)]
+assert not stale, stale
 """
 STAND_IN = """
 import pytest
@@ -54,9 +61,10 @@ with without_torch() as replaced:
 """
 MISSING = """
 import sys
+missing = sys.argv[1]
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == sys.argv[1]:
+        if name.partition(".")[0] == missing:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Absent())
 import main
