@@ -12,21 +12,23 @@ from datasets.base import Dataset, RawInteractions
 from datasets.file_options import FileFormat, FileOptions
 from datasets.fingerprint import content_hash
 from datasets.own_split import read_with_parts
-from datasets.readers.columns import ROLES, find_columns, listed, named_column, warn_about_time
+from datasets.readers.columns import ROLES, find_columns, is_usual, listed, named_column, warn_about_time
 from datasets.readers.delimited import Layout, read_delimited
 from datasets.readers.events import Condition, apply, conditions, warn_of_unread_events
 from datasets.readers.foreign import refuse_other_text
-from datasets.readers.head import Head
+from datasets.readers.head import Head, is_number
 from datasets.readers.ids import MISSING, IdRules
 from datasets.readers.parquet import MAGIC, parquet_head, read_parquet
 from datasets.readers.sniff import (
     HIGH_SHARE,
     LINE_END,
+    LOW_SHARE,
     NAMES,
     SPACE,
     Guess,
     has_header,
     is_tab_separated,
+    looks_like_time,
     numbered,
     positions,
     sniff,
@@ -130,6 +132,7 @@ def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:
         return _read_lists(options, bad_rows)
     guess = sniff(path, separator, options.quoted)
     if file_format == "auto" and guess.separator == SPACE and guess.share < HIGH_SHARE:
+        _check_lists(path, guess)
         return _read_lists(options, bad_rows)
     if guess.width < 2:
         raise UserError(
@@ -157,6 +160,27 @@ def _warn_of_preamble(path: Path) -> None:
         count = "1 line" if len(lines) == 1 else f"{len(lines)} lines"
         shown = next(line for line in lines if line)[:60]
         log.warning("%s: skipped %s before the table: %r", path, count, shown)
+
+
+def _check_lists(path: Path, guess: Guess) -> None:
+    """Warn if lines that are taken for one user each may be rows of a table; raise UserError if they have a header."""
+    advice = "give --file_format lists if each line is a user and that user's items, otherwise --separator"
+    rows = [row for row in guess.rows if len(row) == guess.width]
+    has_times = (
+        guess.width > 2
+        and all(is_number(row[-1]) for row in rows)
+        and looks_like_time(rows, guess.width - 1)
+        and not looks_like_time(rows, 1)
+    )
+    is_header = any(is_usual(name) for name in guess.rows[0])
+    if is_header or (has_times and guess.share > LOW_SHARE):
+        sign = "line 1 looks like a header" if is_header else f"column {guess.width} looks like a time"
+        raise UserError(f"{path}: {sign}, but the lines have different numbers of fields: {advice}")
+    if guess.share > LOW_SHARE:
+        log.warning(
+            "%s: %.0f%% of the lines have %d fields, so it may be a table with bad rows: %s",
+            *(path, 100 * guess.share, guess.width, advice),
+        )
 
 
 def _read_lists(options: FileOptions, bad_rows: BadRows) -> RawTable:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from common.schema import Options
 from models.layers.embedding import ItemEmbedding
+from models.layers.item_features import ItemFeatures
 
 if TYPE_CHECKING:
     from dataloaders.batch import Batch
@@ -29,6 +30,7 @@ class Dimensions:
     steps_per_epoch : optimizer steps of an epoch, for schedules that count epochs
     first_day, num_days : the UTC days of the training interactions, counted from 1970-01-01; num_days 0 = unknown
     num_interactions : training interactions
+    item_features : features of the items, for models whose options name a file of them
     """
 
     num_items: int
@@ -39,6 +41,7 @@ class Dimensions:
     first_day: int = 0
     num_days: int = 0
     num_interactions: int = 0
+    item_features: ItemFeatures | None = None
 
 
 @dataclass(frozen=True)

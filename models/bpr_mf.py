@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from common.schema import Options
 from models.base import Dimensions, Model
+from models.layers.dropout import Dropout
 from models.layers.embedding import ItemEmbedding
 from models.losses.sampled import bayesian_personalized_ranking
 
@@ -21,6 +22,7 @@ class BPRMFOptions(Options):
     """Options of model `bpr_mf`."""
 
     hidden_units: int = Field(64, ge=1, description="width of the user and item vectors")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout of what the items' vectors are multiplied with")
 
 
 class BPRMF(Model):
@@ -41,6 +43,7 @@ class BPRMF(Model):
         width = options.hidden_units
         self.users = nn.Embedding(dimensions.num_users, width)
         self.items = ItemEmbedding(dimensions.num_items, width * self.tables)
+        self.dropout = Dropout(options.dropout)
         self.reset(self.users.weight, self.items.weight)
 
     def reset(self, *tables: Tensor) -> None:
@@ -59,7 +62,9 @@ class BPRMF(Model):
         """BPR of the target against the negative, averaged over the batch."""
         assert batch.targets is not None and batch.negatives is not None
         negatives = batch.negatives[:, 0]  # [B, 1, K] -> [B, K]
-        scores = self.items.logits(self.vectors(batch), torch.cat([batch.targets, negatives], 1))  # [B, 1 + K]
+        scores = self.items.logits(
+            self.dropout(self.vectors(batch)), torch.cat([batch.targets, negatives], 1)
+        )  # [B, 1 + K]
         against = scores[:, 1:].masked_fill(negatives == 0, -torch.inf)
         return bayesian_personalized_ranking(scores[:, 0], against).mean(), {}
 

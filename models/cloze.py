@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from common.schema import Options
 from models.base import Dimensions, Model
+from models.featured import FeaturedOptions
 from models.layers.embedding import INIT_RANGE, ItemEmbedding
 from models.layers.padding import pick_rows
 from models.losses.softmax import softmax_cross_entropy
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dataloaders.batch import Batch
 
 
-class ClozeOptions(Options):
+class ClozeOptions(FeaturedOptions):
     """Options of bidirectional transformers."""
 
     hidden_units: int = Field(64, ge=1, description="width of the item embeddings and hidden states")
@@ -69,6 +69,7 @@ class ClozeModel(Model):
     def __init__(self, options: ClozeOptions, dimensions: Dimensions) -> None:
         super().__init__(options, dimensions)
         self.items = ItemEmbedding(dimensions.num_items, options.hidden_units)
+        self.items.add_features(dimensions.item_features)
         self.hidden_item = nn.Parameter(torch.randn(options.hidden_units) * INIT_RANGE)
         self.head = Head(dimensions.num_items, options.hidden_units)
 
@@ -88,7 +89,7 @@ class ClozeModel(Model):
         picked, places, weights = pick_rows(self.states(embedded, batch.items > 0, batch.timestamps), hidden)
         targets = batch.targets.flatten()[places][:, None]  # [N, 1]
         weights = (weights / weights.sum())[:, None]  # [N, 1]
-        return softmax_cross_entropy(self.head(picked), self.items.weight, self.head.bias, targets, weights), {}
+        return softmax_cross_entropy(self.head(picked), self.items.rows(), self.head.bias, targets, weights), {}
 
     def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
         """Logits of an item hidden behind the sequence: [B, V + 1], or [B, C] of the candidates."""

@@ -93,7 +93,7 @@ class LightGCN(BPRMF):
         negatives = batch.negatives[:, 0]  # [B, 1, K] -> [B, K]
         chosen = torch.cat([batch.targets, negatives], 1)  # [B, 1 + K]
         users, items = self.propagated()
-        scores = torch.bmm(items[chosen], users[batch.users][:, :, None]).squeeze(2)  # [B, 1 + K]
+        scores = torch.bmm(items[chosen], self.dropout(users[batch.users])[:, :, None]).squeeze(2)  # [B, 1 + K]
         ranking = bayesian_personalized_ranking(scores[:, 0], scores[:, 1:].masked_fill(negatives == 0, -torch.inf))
         first = self.users(batch.users).square().sum() + self.items(chosen).square().sum()
         penalty = self.options.l2 * first / (2 * len(chosen))

@@ -10,8 +10,8 @@ from pydantic import Field
 from torch import Tensor
 
 from common.errors import UserError
-from common.schema import Options
 from models.base import Dimensions, Model
+from models.featured import FeaturedOptions
 from models.layers.embedding import ItemEmbedding, Origin
 from models.layers.padding import align_left, at_last
 from models.losses import LOSSES
@@ -27,7 +27,7 @@ else:
     LossName = Literal[tuple(LOSSES)]
 
 
-class NextItemOptions(Options):
+class NextItemOptions(FeaturedOptions):
     """Options of the losses of next-item models."""
 
     hidden_units: int = Field(64, ge=1, description="width of the item embeddings and hidden states")
@@ -77,6 +77,7 @@ class NextItemModel(Model):
             options.normalize_logits,
             options.temperature,
         )
+        self.items.add_features(dimensions.item_features)
 
     @classmethod
     def conflict(cls, sections: Mapping[str, Any]) -> str | None:
@@ -87,7 +88,7 @@ class NextItemModel(Model):
 
     @classmethod
     def touches_rows(cls, options: NextItemOptions) -> bool:
-        return LOSSES[options.loss].needs_negatives
+        return LOSSES[options.loss].needs_negatives and options.item_features is None
 
     @abstractmethod
     def states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:

@@ -9,12 +9,15 @@ import torch
 
 import datasets
 from common.errors import UserError
+from common.files import expanded
 from dataloaders import DATALOADERS, Dataloader
 from datasets import SequenceData, Split
 from datasets.splits.leakage import check_leakage
 from evaluation.evaluator import Evaluator
 from models import Dimensions, Model
+from models.layers.item_features import ItemFeatures
 from runs.config import ExperimentConfig
+from runs.item_features import read_item_features
 from runs.memory import check_memory
 from runs.run_options import RunOptions
 from runs.whole import without_heldout
@@ -114,6 +117,7 @@ class Experiment:
             loader.batches_per_epoch(),
             *loader.training_days(),
             num_interactions=int((split.train_end - split.train_start).sum()),
+            item_features=_item_features(config, loader),
         )
         check_memory(config, dimensions, device)
         generators = Generators(config.run.seed, device)  # seeds the initial parameters
@@ -123,3 +127,9 @@ class Experiment:
             items = torch.from_numpy(data.items[positions].astype(np.int64)).to(device)
             model.read_training(items, torch.from_numpy(offsets).to(device))
         return cls(config, device, loader, evaluator, model, generators)
+
+
+def _item_features(config: ExperimentConfig, loader: Dataloader) -> ItemFeatures | None:
+    """The features that the model's options name a file of."""
+    path = getattr(config.model, "item_features", None)
+    return None if path is None else read_item_features(expanded(path), loader.data, loader.training_item_counts())

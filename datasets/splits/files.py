@@ -7,6 +7,7 @@ from pydantic import Field
 
 from common.errors import UserError
 from common.schema import Options
+from common.words import counted
 from datasets.sequence_data import Heldout, IntArray, SequenceData, Split
 from datasets.splits.base import SplitMaker
 from datasets.splits.select import select_interactions, users_of
@@ -82,7 +83,7 @@ def _report(split: Split, user: IntArray, parts: IntArray) -> None:
             )
         if users > len(heldout.users):
             log.warning(
-                "%s: %d of %d %s users have no training interactions and are not evaluated",
+                "%s: %d of %d %s users without training interactions are not evaluated",
                 *(data.name, users - len(heldout.users), users, name),
             )
         known = np.zeros(data.num_items + 1, dtype=bool)
@@ -95,9 +96,8 @@ def _report(split: Split, user: IntArray, parts: IntArray) -> None:
             )
     if not split.in_time:
         log.warning(
-            "%s: %d users have interactions that are newer than some in a later part: training or input may tell the "
-            "future",
-            *(data.name, _newer_inputs(data)),
+            "%s: interactions of %s are newer than some in a later part: training or input may tell the future",
+            *(data.name, counted(_newer_inputs(data), "user")),
         )
     log.info(
         "files: %d training interactions, %d validation and %d test users",

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.layers.item_features import FeatureSum, ItemFeatures
+
 INIT_RANGE = 0.02
 Origin = Literal["end", "start"]  # from where a sequence's positions are counted
 
@@ -35,7 +37,8 @@ def init_parameters(module: nn.Module, spread: float = INIT_RANGE, linear_spread
 class ItemEmbedding(nn.Module):
     """weight [V + 1, H], whose row 0 (PAD) is 0 and stays so; and the logits of items, by default weight @ hidden.
 
-    With `sparse`, lookups have sparse gradients.
+    With `sparse`, lookups have sparse gradients. `features` are added to all rows; they are the whole row of an item
+    without training interactions.
 
     bias : add a learned constant for each item to its logits
     normalized : divide rows and states by their L2 norms, so that logits are cosines
@@ -50,19 +53,34 @@ class ItemEmbedding(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(num_items + 1, width))
         self.bias = nn.Parameter(torch.zeros(num_items + 1)) if bias else None
+        self.features: FeatureSum | None = None
         self.normalized = normalized
         self.temperature = temperature
 
+    def add_features(self, features: ItemFeatures | None) -> None:
+        """Add features of items to their rows, from now on."""
+        if features is not None:
+            self.features = FeatureSum(features, self.weight.shape[1])
+
     def forward(self, items: Tensor) -> Tensor:
         """int64 [...] -> [..., H]"""
+        if self.features is not None:
+            return F.embedding(items, self.rows(), padding_idx=0)
         return F.embedding(items, self.weight, padding_idx=0, sparse=self.sparse)
+
+    def rows(self) -> Tensor:
+        """The embeddings of all items, [V + 1, H]."""
+        if self.features is None:
+            return self.weight
+        summed: Tensor = self.features()
+        return self.weight * self.features.trained[:, None] + summed
 
     def output_rows(self, items: Tensor | None = None) -> Tensor:
         """The rows whose products with `output_states` are the logits, but for the bias: [V + 1, H].
 
         Of items int64 [...], theirs alone: [..., H].
         """
-        rows = self.weight if items is None else self(items)
+        rows = self.rows() if items is None else self(items)
         return F.normalize(rows, dim=-1) if self.normalized else rows
 
     def output_states(self, hidden: Tensor) -> Tensor:

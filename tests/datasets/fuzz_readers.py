@@ -2,7 +2,7 @@
 
     python tests/datasets/fuzz_readers.py --count 5000 --seed 1
 
-A file is read right, refused with a `UserError`, read with a warning, or one of the two faults:
+A file is read right, refused with an error for users, read with a warning, or one of the two faults:
 
 - a traceback: any other exception;
 - misread in silence: other interactions than were written, or, of a damaged file, fewer rows than lines without a
@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import pandas as pd
 import pyarrow as pa
 import pyarrow.feather
+from pydantic import ValidationError
 
 from common.errors import UserError
 from common.messages import captured_records
@@ -294,12 +295,14 @@ def judge(case: Case, folder: Path) -> str:
         try:
             raw = File().read(FileOptions(dataset_path=path, **case.options))
             data = prepare(encode_rows(raw.frame, raw.ticks_per_second), Rules(), name="fuzz", funnel=raw.funnel)
-        except UserError:
+        except (UserError, ValidationError):  # the latter is reported with its origin when options are read
             return "refused"
     warned = any(record.levelno >= logging.WARNING for record in records)
     if case.expected is not None:
         expected = sorted((str(u), str(i), float(r), t) for u, i, r, t in case.expected)
-        return "right" if interactions(data) == expected else "misread"
+        if interactions(data) == expected:
+            return "right"
+        return "warned" if warned and case.kind == "bad rows" and case.expected else "misread"
     rows = data.funnel[0].rows
     if case.num_lines is not None and not warned and data.num_interactions not in (case.num_lines, case.num_lines - 1):
         is_list = rows != data.num_interactions or any("one line per user" in r.getMessage() for r in records)

@@ -134,3 +134,13 @@ def test_known_names(load_file: LoadFile, caplog: pytest.LogCaptureFixture, head
     data = load_file("\n".join([header, *rows]))
     assert (data.timestamps is not None, data.ratings is not None) == (has_time, not has_time)
     assert "holds the time" not in caplog.text or not has_time
+
+
+def test_tables_with_bad_rows_are_no_lists(load_file: LoadFile, caplog: pytest.LogCaptureFixture) -> None:
+    rows = "1 10 5 1300000000\n" * 4 + "1 11\n1 12 5 1300000000 x\n"
+    with pytest.raises(UserError, match="line 1 looks like a header, but the lines have different numbers of fields"):
+        load_file("user_id item_id stars time\n" + rows)
+    with pytest.raises(UserError, match="column 4 looks like a time, but the lines have different numbers of fields"):
+        load_file(rows)
+    load_file(rows.replace("1300000000", "7"))
+    assert "67% of the lines have 4 fields, so it may be a table with bad rows" in caplog.text

@@ -59,7 +59,7 @@ def test_the_parts_are_those_of_the_files(tmp_path: Path, caplog: pytest.LogCapt
     assert cases(split, split.validation) == {"a": ([1, 2], [3]), "b": ([2, 3], [4, 1])}
     assert cases(split, split.test) == {"a": ([1, 2, 3], [4]), "b": ([2, 3, 4, 1], [5])}
     assert split.in_time and check_leakage(split) == []
-    assert "1 of 3 validation users have no training interactions" in caplog.text
+    assert "1 of 3 validation users without training interactions" in caplog.text
     assert "2 of 2 test targets have items without training interactions" in caplog.text
     again = load(tmp_path)  # from the cache
     assert cases(again, again.test) == cases(split, split.test) and again.data.hash == split.data.hash
@@ -88,7 +88,7 @@ def test_rows_without_times_keep_their_order(tmp_path: Path) -> None:
 def test_a_split_at_random_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     split = load(tmp_path, TRAIN.replace("a,1,10", "a,1,99"))
     assert not split.in_time and check_leakage(split) == []
-    assert "1 users have interactions that are newer than some in a later part" in caplog.text
+    assert "interactions of 1 user are newer than some in a later part" in caplog.text
 
 
 def test_dropped_rows_of_the_split_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
