@@ -68,6 +68,8 @@ class _Reader:
         except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
             self.problems.add(f"cannot be read: {error}", Origin("template", shown, None, path))
             return
+        if not rows:
+            self.problems.add("holds no options", Origin("template", shown, None, path))
         for key, value, line in rows:
             if key == "extends":
                 self._extend(value, path, Origin("template", shown, line, path), above)

@@ -149,6 +149,10 @@ def check_usable(config: ExperimentConfig, folder: RunFolder) -> State | None:
 
     Raises UserError if it holds a run that the options don't ask to resume or overwrite, or is in use.
     """
+    root = Path(config.run.experiment_root)
+    for above in folder.path.parents:
+        if above != root and root in above.parents and is_config_of_run(above / "config.yaml"):
+            raise UserError(f"{folder.path} lies in the folder of the run {above}: give another --experiment_group")
     wait_until_free(folder.path)
     use = _use(config, folder)
     asked = config.origins["resume_training"]  # comparisons and searches resume without being asked

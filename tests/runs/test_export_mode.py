@@ -60,7 +60,7 @@ def test_every_model_is_exported_or_refused_by_name(runs: Path, code: str, capsy
     assert {path.name for path in folder.iterdir()} == {"item_ids.json", "manifest.json", "model.pt2", "serve.py"}
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["model_code"] == code and manifest["check"]["largest_difference"] < 1e-4
-    assert (manifest["fixed_length"] is None) == (code not in ("gru4rec", "meantime", "narm", "tisas"))
+    assert (manifest["fixed_length"] is None) == (code not in ("gru4rec", "mamba4rec", "meantime", "narm", "tisas"))
     module = torch.export.load(folder / "model.pt2").module()
     for rows in (1, 4):
         scores = module(**example(manifest, rows))
@@ -119,7 +119,7 @@ def test_the_script_recommends_what_the_harness_does(
     rows = [("me", item, 5, 1_700_000_000 + place) for place, item in enumerate(HISTORY)]
     pd.DataFrame(rows, columns=["user", "item", "rating", "timestamp"]).to_csv("new.csv", index=False)
     given = ["--mode", "recommend", "--pretrained_weights", str(make_run(runs, code)), "--histories", "new.csv"]
-    assert main.run([*given, "--topk", "10"]) == 0
+    assert main.run([*given, "--topk", "10", "--output", "recommendations.parquet"]) == 0
     expected = pd.read_parquet("recommendations.parquet")
     assert [item for item, _ in served] == expected["item"].tolist()
     assert [float(score) for _, score in served] == pytest.approx(expected["score"].tolist(), abs=2e-4)

@@ -35,7 +35,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def recommend(run: Path, *argv: object) -> int:
-    given = ["--mode", "recommend", "--pretrained_weights", run, *argv]
+    output = [] if "--output" in argv else ["--output", "recommendations.parquet"]
+    given = ["--mode", "recommend", "--pretrained_weights", run, *output, *argv]
     return main.run([str(word) for word in given])
 
 
@@ -172,6 +173,14 @@ def test_an_output_is_not_overwritten_by_default(vae: Path, capsys: pytest.Captu
     assert recommend(vae, "--users", "all") == 1
     assert "--overwrite true" in capsys.readouterr().err
     assert Path("recommendations.parquet").read_text() == "mine"
+
+
+def test_lists_go_to_the_run_s_folder(vae: Path) -> None:
+    words = ["--mode", "recommend", "--pretrained_weights", str(vae), "--users", "all"]
+    assert main.run(words) == 0
+    file = vae / "recommendations.parquet"
+    assert file.exists() and list(Path().iterdir()) == []
+    file.unlink()
 
 
 def test_a_folder_without_a_run_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -166,7 +166,7 @@ def test_statistics_replace_no_file_unasked(tmp_path: Path, capsys: pytest.Captu
     file = tmp_path / "stats.json"
     file.write_text("mine")
     words = ["--mode", "stats", "--dataset_code", "synthetic", "--local_data_folder", str(tmp_path / "Data")]
-    words += ["--synthetic_users", "20", "--stats_json", str(file)]
+    words += ["--synthetic_users", "100", "--stats_json", str(file)]
     assert main.run(words) == 1 and "exists" in capsys.readouterr().err
     assert file.read_text() == "mine"
     assert main.run([*words, "--overwrite", "true"]) == 0 and file.read_text() != "mine"
