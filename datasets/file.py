@@ -16,7 +16,7 @@ from datasets.readers.columns import ROLES, find_columns, is_usual, listed, name
 from datasets.readers.delimited import Layout, read_delimited
 from datasets.readers.events import Condition, apply, conditions, warn_of_unread_events
 from datasets.readers.foreign import refuse_other_text
-from datasets.readers.head import Head
+from datasets.readers.head import Head, is_number
 from datasets.readers.ids import MISSING, IdRules
 from datasets.readers.parquet import MAGIC, parquet_head, read_parquet
 from datasets.readers.sniff import (
@@ -28,6 +28,7 @@ from datasets.readers.sniff import (
     Guess,
     has_header,
     is_tab_separated,
+    looks_like_time,
     numbered,
     positions,
     sniff,
@@ -164,8 +165,17 @@ def _warn_of_preamble(path: Path) -> None:
 def _check_lists(path: Path, guess: Guess) -> None:
     """Warn if lines that are taken for one user each may be rows of a table; raise UserError if they have a header."""
     advice = "give --file_format lists if each line is a user and that user's items, otherwise --separator"
-    if any(is_usual(name) for name in guess.rows[0]):
-        raise UserError(f"{path}: line 1 looks like a header, but the lines have different numbers of fields: {advice}")
+    rows = [row for row in guess.rows if len(row) == guess.width]
+    has_times = (
+        guess.width > 2
+        and all(is_number(row[-1]) for row in rows)
+        and looks_like_time(rows, guess.width - 1)
+        and not looks_like_time(rows, 1)
+    )
+    is_header = any(is_usual(name) for name in guess.rows[0])
+    if is_header or (has_times and guess.share > LOW_SHARE):
+        sign = "line 1 looks like a header" if is_header else f"column {guess.width} looks like a time"
+        raise UserError(f"{path}: {sign}, but the lines have different numbers of fields: {advice}")
     if guess.share > LOW_SHARE:
         log.warning(
             "%s: %.0f%% of the lines have %d fields, so it may be a table with bad rows: %s",

@@ -22,6 +22,7 @@ from models.hvamp import HVamp
 from models.itemknn import ItemKNN
 from models.lightgcn import LightGCN
 from models.lrurec import LRURec
+from models.mamba4rec import Mamba4Rec
 from models.marank import MARank
 from models.markov import Markov
 from models.meantime import Meantime
@@ -62,6 +63,7 @@ MODELS: dict[str, type[Model]] = {
     "itemknn": ItemKNN,
     "lightgcn": LightGCN,
     "lrurec": LRURec,
+    "mamba4rec": Mamba4Rec,
     "marank": MARank,
     "markov": Markov,
     "meantime": Meantime,

@@ -53,8 +53,8 @@ class VAEOptions(Options):
     )
     scale_over: Literal["items", "positions"] = Field(
         "items",
-        description="what scaled_loss sums over in a window with padding: its items, or all positions as if there were "
-        "none (then every window's target counts alike, however short its history)",
+        description="positions whose weights scaled_loss sums: items = those with an item; positions = all of them, "
+        "with padding, so that every window's target counts alike",
     )
 
 

@@ -49,7 +49,7 @@ def compare_users(
 
     @cache
     def users_of(label: str) -> pd.DataFrame | None:
-        return _mean_over_seeds(label, labelled[label], columns)
+        return mean_over_seeds(label, labelled[label], columns)
 
     test = TESTS[options.significance]
     tested: list[tuple[Pair, int, float, float]] = []
@@ -95,7 +95,7 @@ def user_intervals(
     rows = {
         (label, column): frame[column].to_numpy()
         for label, runs in labelled.items()
-        if (frame := _mean_over_seeds(label, runs, columns)) is not None
+        if (frame := mean_over_seeds(label, runs, columns)) is not None
         for column in frame.columns
     }
     return dict(zip(rows, confidence_intervals(list(rows.values()), options.intervals), strict=True))
@@ -107,7 +107,7 @@ def _drawn_apart(runs: Sequence[Run], others: Sequence[Run]) -> bool:
     return own and {run.record.seed for run in runs} != {run.record.seed for run in others}
 
 
-def _mean_over_seeds(label: str, runs: Sequence[Run], columns: Sequence[str]) -> pd.DataFrame | None:
+def mean_over_seeds(label: str, runs: Sequence[Run], columns: Sequence[str]) -> pd.DataFrame | None:
     """Return a label's per-user values [users, columns that all its runs have]; None if a run has no such file."""
     frames = []
     for run in runs:

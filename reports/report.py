@@ -12,10 +12,12 @@ import pandas as pd
 from common.files import write_text
 from common.texts import path_part
 from reports import render
-from reports.chart import Figure
+from reports.chart import COLOURED, Figure
 from reports.collect import Run, collect, relabelled, tidy_frame
+from reports.facts import page_facts, page_title, run_facts, subtitle
 from reports.figures import colours_of, figures_of
 from reports.folder import write_contents
+from reports.forest import forest_svg
 from reports.funnel import funnel_grid
 from reports.layout import Grid, appendix_of, grid_of, published_of
 from reports.notes import notes_of
@@ -26,8 +28,6 @@ from reports.ranks import ranks_figure
 from reports.stats_file import read_stats, stats_figure, stats_grid
 from reports.table import Table, build_tables
 from reports.verdict import verdict_of
-
-TITLE = "Sequential recommendation: comparison"
 
 
 @dataclass(frozen=True)
@@ -77,21 +77,24 @@ class Report:
         for table, own, figures in zip(self.tables, self._tables, self._figures, strict=True):
             funnel = funnel_grid(run.record.data for row in table.rows for run in row.runs)
             grids = [each for each in (own, *self._published(table), appendix_of(table), funnel) if each is not None]
-            sections.append(Section(f"{table.name}, {table.split}", _subtitle(table), tuple(grids), tuple(figures)))
+            sections.append(
+                Section(
+                    f"{table.name}, {table.split}",
+                    subtitle(table),
+                    tuple(grids),
+                    tuple(figures),
+                    forest_svg(table),
+                    run_facts(table),
+                )
+            )
         if self._ranks.charts:
             sections.append(Section(self._ranks.title, "", (), (self._ranks,)))
         datasets = read_stats(self.options.stats)
         if datasets:
-            labels = {label: number for number, label in enumerate(dict.fromkeys(each.label for each in datasets))}
-            sections.append(
-                Section(
-                    "Data",
-                    "Statistics of the preprocessed datasets.",
-                    (stats_grid(datasets),),
-                    (stats_figure(datasets, labels),),
-                )
-            )
-        return draw_page(TITLE, sections)
+            labels = {label: number % COLOURED for number, label in enumerate(dict.fromkeys(d.label for d in datasets))}
+            grid, figure = stats_grid(datasets), stats_figure(datasets, labels)
+            sections.append(Section("Data", "Statistics of the preprocessed datasets.", (grid,), (figure,)))
+        return draw_page(page_title(self.tables), page_facts(self.reported), sections)
 
     def pictures(self, folder: Path, forms: Sequence[str]) -> list[Path]:
         """Draw each figure into `<dataset>.<split>.<figure>.png` (`.svg`, `.pdf`), and the ranks into `ranks.png`."""
@@ -160,14 +163,6 @@ class Report:
     @cached_property
     def _ranks(self) -> Figure:
         return ranks_figure(self.tables, self.options.alpha)
-
-
-def _subtitle(table: Table) -> str:
-    """Describe the phase, filtering and data of a table."""
-    data = table.rows[0].runs[0].record.data
-    seen = "seen items filtered" if table.filter_seen else "seen items not filtered"
-    size = f"{data.users:,} users, {data.items:,} items, {data.interactions:,} interactions"
-    return f"{table.phase.capitalize()}, {seen}; {size} (data {data.hash})"
 
 
 def report(paths: Sequence[str], options: ReportOptions, labels: Mapping[str, str] | None = None) -> Report:

@@ -28,6 +28,7 @@ CAUSAL = [
     ("narm", {"gru_units": 16}),
     ("caser", {"horizontal_filters": 3}),
     ("duorec", {"dropout_weight": 0.0, "target_weight": 0.0}),
+    ("mamba4rec", {"state_size": 4}),
     ("fuxi", {}),
     ("fuxi", {"use_time": True, "normalize_logits": True, "temperature": 0.05, "num_heads": 2}),
     ("tisas", {}),

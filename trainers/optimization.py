@@ -71,7 +71,13 @@ def add_gradients(
         shares = [(model.num_predictions(part) or 0) / total for part in parts]
     sums: dict[str, Tensor] = {}
     for part, share in zip(parts, shares, strict=True):
-        loss, named = model.loss(part, step, generator)
+        returned = model.loss(part, step, generator)
+        if not isinstance(returned, tuple):  # a mistake in a new model
+            raise UserError(
+                f"`loss` of model {model.code} returned a {type(returned).__name__}: it should return the loss and its "
+                "named parts, `return loss, {}` if there are none"
+            )
+        loss, named = returned
         (loss * share).backward()  # type: ignore[no-untyped-call]
         for name, value in {"loss": loss.detach(), **named}.items():
             sums[name] = sums.get(name, torch.zeros_like(value)) + value * share

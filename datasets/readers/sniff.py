@@ -170,9 +170,9 @@ def _usual_positions(guess: Guess, path: Path) -> dict[str, int]:
     """Role -> index in the usual order of columns."""
     example = next(row for row in guess.rows if len(row) == guess.width)
     if guess.width == 3:
-        third = "timestamp" if _looks_like_time(guess.rows, 2) else "rating"
+        third = "timestamp" if looks_like_time(guess.rows, 2) else "rating"
         return {"user": 0, "item": 1, third: 2}
-    if guess.width == 4 and (not is_number(example[2]) or not _looks_like_time(guess.rows, 3)):
+    if guess.width == 4 and (not is_number(example[2]) or not looks_like_time(guess.rows, 3)):
         raise _unclear_columns(path, example)
     if guess.width not in POSITIONS:
         raise _unclear_columns(path, example)
@@ -209,7 +209,7 @@ def _given_positions(given: Mapping[str, str], guess: Guess, path: Path) -> dict
     return find_columns(numbered(guess), given, path)
 
 
-def _looks_like_time(rows: Sequence[Sequence[str]], index: int) -> bool:
+def looks_like_time(rows: Sequence[Sequence[str]], index: int) -> bool:
     """Whether a column has numbers as large as times, or text with digits (dates)."""
     values = [row[index] for row in rows if len(row) > index]
     numbers = [float(value) for value in values if is_number(value)]

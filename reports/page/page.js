@@ -1,8 +1,7 @@
 "use strict";
-// Builds the page: sections with tables and figures, the row filter, the colour theme.
+// Adds to the page what needs scripts: figures, sorting, the row filter, differences of runs, the colour theme.
 
 const content = JSON.parse(document.getElementById("content").textContent);
-const tables = []; // a function per table that filters its rows by words
 
 /** A figure with buttons that show or hide its labels. */
 function makeFigure(figure, heading) {
@@ -42,18 +41,6 @@ function makeLegend(charts, hidden, redraw) {
   return make("div", { class: "legend", role: "group", "aria-label": "Curves" }, ...buttons);
 }
 
-function makeSection(section, number) {
-  const box = make("section", { id: `part${number}` }, make("h2", {}, section.title));
-  if (section.subtitle) box.append(make("p", { class: "subtitle" }, section.subtitle));
-  section.grids.forEach((grid, place) => {
-    const parts = makeTable(grid, tables);
-    if (place === 0) box.append(...parts);
-    else box.append(make("details", {}, make("summary", {}, `p-values (${grid.rows.length})`), ...parts));
-  });
-  box.append(...section.figures.map((figure) => makeFigure(figure, section.title)));
-  return box;
-}
-
 const theme = document.getElementById("theme");
 const wantsDark = window.matchMedia("(prefers-color-scheme: dark)");
 
@@ -66,14 +53,20 @@ theme.addEventListener("click", () => {
 wantsDark.addEventListener("change", nameTheme);
 nameTheme();
 
-document.title = content.title;
-document.getElementById("title").textContent = content.title;
-document.getElementById("main").replaceChildren(...content.sections.map(makeSection));
-document.getElementById("nav").append(
-  ...content.sections.map((section, number) => make("a", { href: `#part${number}` }, section.title)),
-);
+for (const place of document.querySelectorAll(".place")) {
+  const section = content[place.dataset.section];
+  place.replaceWith(makeFigure(section.figures[place.dataset.number], section.title));
+}
+const tables = [...document.querySelectorAll("main table")];
+const filters = tables.map(enhanceTable); // a function per table that filters its rows by words
+tables.forEach(openDetails);
+for (const runs of document.querySelectorAll(".runs")) {
+  const { options } = content[runs.dataset.section];
+  if (Object.keys(options).length > 1) runs.append(makeDifference(options));
+}
 document.getElementById("filter").addEventListener("input", (event) => {
   const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
-  tables.forEach((filter) => filter(words));
+  filters.forEach((filter) => filter(words));
 });
+document.querySelector(".tools").hidden = false;
 window.addEventListener("scroll", hideTip, { passive: true });

@@ -40,88 +40,101 @@ function hideTip() {
   tip.style.left = tip.style.top = "0";
 }
 
-function tableCell(cell) {
-  const element = make("td");
-  let value = document.createTextNode(cell.value);
-  if (cell.bold) value = make("b", {}, value);
-  if (cell.underlined) value = make("u", {}, value);
-  element.append(value);
-  if (cell.after) element.append(make("span", { class: "after" }, cell.after));
-  if (cell.hover) {
-    element.className = "more";
-    element.tabIndex = 0;
-    const show = () => {
-      const box = element.getBoundingClientRect();
-      showTip(box.left, box.bottom - 12, "", cell.hover);
-    };
-    element.addEventListener("pointerenter", show);
-    element.addEventListener("focus", show);
-    element.addEventListener("pointerleave", hideTip);
-    element.addEventListener("blur", hideTip);
-  }
-  return element;
+/** Show the facts of a cell that has any while the pointer or the focus is on it. */
+function explain(cell) {
+  if (!cell.dataset.hover) return;
+  cell.classList.add("more");
+  cell.tabIndex = 0;
+  const show = () => {
+    const box = cell.getBoundingClientRect();
+    showTip(box.left, box.bottom - 12, "", JSON.parse(cell.dataset.hover));
+  };
+  cell.addEventListener("pointerenter", show);
+  cell.addEventListener("focus", show);
+  cell.addEventListener("pointerleave", hideTip);
+  cell.addEventListener("blur", hideTip);
 }
 
-function headRow(grid) {
-  const row = make("tr", { class: "groups" });
-  for (let place = 0; place < grid.groups.length; ) {
-    let end = place + 1;
-    while (end < grid.groups.length && grid.groups[end] === grid.groups[place] && place > 0) end += 1;
-    const named = grid.groups[place] ? { class: "named", scope: "colgroup" } : {};
-    row.append(make("th", { colspan: end - place, ...named }, grid.groups[place]));
-    place = end;
-  }
-  return row;
-}
-
-const isNumber = (value) => typeof value === "number";
+const textOf = (cell) => cell.textContent;
+const numberOf = (cell) => (cell.dataset.sort === undefined ? null : Number(cell.dataset.sort));
 
 /** Compare two cells: numbers before texts, missing values last in both directions. */
 function compareCells(one, other, direction) {
-  const missing = (cell) => !isNumber(cell.sort) && (cell.value === "" || cell.value === "\u2013");
+  const missing = (cell) => numberOf(cell) === null && (textOf(cell) === "" || textOf(cell) === "\u2013");
   if (missing(one) || missing(other)) return missing(one) - missing(other);
-  if (isNumber(one.sort) && isNumber(other.sort)) return direction * (one.sort - other.sort);
-  return direction * one.value.localeCompare(other.value, "en", { numeric: true });
+  if (numberOf(one) !== null && numberOf(other) !== null) return direction * (numberOf(one) - numberOf(other));
+  return direction * textOf(one).localeCompare(textOf(other), "en", { numeric: true });
 }
 
-/** Create a table with its notes, and add its filter function to `tables`. */
-function makeTable(grid, tables) {
-  const body = make("tbody");
-  const rows = grid.rows.map((cells) => {
-    const element = make("tr", {}, ...cells.map(tableCell));
-    return { cells, element, text: cells.map((cell) => cell.value + (cell.after || "")).join(" ").toLowerCase() };
-  });
-  body.append(...rows.map((row) => row.element));
-  const heads = grid.headings.map((heading, place) => {
-    const button = make("button", { type: "button" }, heading);
-    const head = make("th", { scope: "col", "aria-sort": "none" }, ...(heading ? [button] : []));
-    button.addEventListener("click", () => sortBy(place));
-    return head;
-  });
+/** Let a table be sorted by its headings; returns the function that filters its rows by words. */
+function enhanceTable(table) {
+  const body = table.tBodies[0];
+  const rows = [...body.rows];
+  const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
+  rows.forEach((row) => [...row.cells].forEach(explain));
 
   function sortBy(place) {
-    const numeric = rows.some((row) => isNumber(row.cells[place].sort));
+    const numeric = rows.some((row) => numberOf(row.cells[place]) !== null);
     const turns = numeric ? ["none", "descending", "ascending"] : ["none", "ascending", "descending"];
     const turn = turns[(turns.indexOf(heads[place].getAttribute("aria-sort")) + 1) % turns.length];
     heads.forEach((head, other) => head.setAttribute("aria-sort", other === place ? turn : "none"));
-    const direction = turn === "ascending" ? 1 : -1;
     const sorted = [...rows];
+    const direction = turn === "ascending" ? 1 : -1;
     if (turn !== "none") sorted.sort((a, b) => compareCells(a.cells[place], b.cells[place], direction));
-    body.append(...sorted.map((row) => row.element));
+    body.append(...sorted);
   }
 
-  const count = make("p", { class: "count", hidden: "" });
-  tables.push((words) => {
+  heads.forEach((head, place) => {
+    head.setAttribute("aria-sort", "none");
+    if (!head.textContent) return;
+    const button = make("button", { type: "button" }, head.textContent);
+    button.addEventListener("click", () => sortBy(place));
+    head.replaceChildren(button);
+  });
+
+  const count = table.parentElement.nextElementSibling;
+  return (words) => {
     let shown = 0;
     for (const row of rows) {
-      row.element.hidden = !words.every((word) => row.text.includes(word));
-      shown += !row.element.hidden;
+      row.hidden = !words.every((word) => textOf(row).toLowerCase().includes(word));
+      shown += !row.hidden;
     }
     count.hidden = shown === rows.length;
     count.textContent = `${shown} of ${rows.length} rows`;
-  });
-  const head = make("thead", {}, ...(grid.groups.some(Boolean) ? [headRow(grid)] : []), make("tr", {}, ...heads));
-  return [make("div", { class: "scroll" }, make("table", {}, head, body)), count, makeNotes(grid.notes)];
+  };
+}
+
+/** Open the details of a row's runs when the row is clicked. */
+function openDetails(table) {
+  for (const row of table.querySelectorAll("tr[data-details]")) {
+    row.addEventListener("click", () => {
+      const details = document.getElementById(row.dataset.details);
+      details.closest(".runs").open = true;
+      details.open = true;
+      details.scrollIntoView({ block: "nearest" });
+    });
+  }
+}
+
+/** Two lists of runs, and a table of the options in which the chosen runs differ. */
+function makeDifference(options) {
+  const labels = Object.keys(options);
+  const choose = (place) => {
+    const select = make("select", { "aria-label": place ? "second run" : "first run" }, ...labels.map((label) => make("option", {}, label)));
+    select.selectedIndex = place;
+    return select;
+  };
+  const [one, other] = [choose(0), choose(1)];
+  const body = make("tbody");
+  const show = () => {
+    const [first, second] = [options[one.value], options[other.value]];
+    const keys = [...new Set([...Object.keys(first), ...Object.keys(second)])].filter((key) => first[key] !== second[key]);
+    body.replaceChildren(...keys.map((key) => make("tr", {}, make("td", {}, key), make("td", {}, first[key] ?? "\u2013"), make("td", {}, second[key] ?? "\u2013"))));
+  };
+  [one, other].forEach((select) => select.addEventListener("change", show));
+  show();
+  const head = make("tr", {}, make("th", {}, "Option"), make("th", {}, one), make("th", {}, other));
+  return make("div", { class: "scroll difference" }, make("p", {}, "Options in which two runs differ:"), make("table", {}, make("thead", {}, head), body));
 }
 
 function makeNotes(notes) {

@@ -6,6 +6,7 @@ from options import Registries, Resolved
 from runs.command import Command
 from runs.commands.blend import BLEND
 from runs.commands.compare import COMPARE
+from runs.commands.completion import completion_command
 from runs.commands.datasets import DATASETS_COMMAND
 from runs.commands.evaluate import TEST, VALIDATE
 from runs.commands.export import EXPORT
@@ -25,6 +26,7 @@ COMMANDS: dict[str, Command] = {
     "validate": VALIDATE,
     "test": TEST,
     "list": list_command(lambda: COMMANDS),
+    "completion": completion_command(lambda: COMMANDS),
     "stats": STATS,
     "datasets": DATASETS_COMMAND,
     "tune": TUNE,

@@ -140,5 +140,7 @@ def test_tables_with_bad_rows_are_no_lists(load_file: LoadFile, caplog: pytest.L
     rows = "1 10 5 1300000000\n" * 4 + "1 11\n1 12 5 1300000000 x\n"
     with pytest.raises(UserError, match="line 1 looks like a header, but the lines have different numbers of fields"):
         load_file("user_id item_id stars time\n" + rows)
-    load_file(rows)
+    with pytest.raises(UserError, match="column 4 looks like a time, but the lines have different numbers of fields"):
+        load_file(rows)
+    load_file(rows.replace("1300000000", "7"))
     assert "67% of the lines have 4 fields, so it may be a table with bad rows" in caplog.text

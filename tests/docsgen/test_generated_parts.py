@@ -35,7 +35,7 @@ def test_card_results_are_up_to_date() -> None:
     assert not outdated, "run python -m docsgen"
 
 
-@pytest.mark.parametrize("code", [code for code in MODELS if code not in missing_cards()])
+@pytest.mark.parametrize("code", MODELS)
 def test_each_model_has_a_card(code: str) -> None:
     assert code not in missing_cards(), "copy docs/models/TEMPLATE.md"
     assert re.fullmatch(rf"# .+ \(`{code}`\)", (CARDS / f"{code}.md").read_text(encoding="utf-8").splitlines()[0])

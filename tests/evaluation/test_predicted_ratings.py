@@ -210,7 +210,7 @@ def test_impossible_protocols_are_option_errors(line: str, message: str) -> None
 
 def test_the_protocol_of_ratings_ranks_nothing() -> None:
     reported = protocol(evaluator(random_rating(rated()), best_metric="MAE"))
-    assert reported.keys() == {"candidates", "predictions", "selected_by"}
+    assert reported.keys() == {"candidates", "predictions", "selected_by", "in_words"}
     assert (reported["candidates"], reported["selected_by"]) == (["ratings"], "ratings/MAE")
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from models.layers.causal_filter import filter_by_channel, filter_by_one, kernel_of, low_pass_kernel
 from models.layers.linear_recurrence import by_kernel, linear_recurrence
+from models.layers.selective_scan import selective_scan
 
 ITEMS = [5, 3, 9, 9, 1, 12]
 WIDTH, WINDOW = 16, 8  # as `make_model` and `make_loader` have it
@@ -97,6 +98,58 @@ def test_the_parallel_recurrence_is_the_loop(length: int) -> None:
 def test_gradients_of_the_recurrence() -> None:
     x, decay = numbers(5, 1, 2).requires_grad_(), (numbers(2) * 0.5).requires_grad_()
     assert torch.autograd.gradcheck(linear_recurrence, (x, decay))
+
+
+def scanned(x: Tensor, delta: Tensor, decay: Tensor, enter: Tensor, leave: Tensor) -> Tensor:
+    """The selective scan, one position, user and unit at a time: [T, B, D]"""
+    rows = []
+    for user in range(x.shape[1]):
+        units = []
+        for unit in range(x.shape[2]):
+            h, found = torch.zeros(decay.shape[1], dtype=x.dtype), []
+            for t in range(x.shape[0]):
+                step = delta[t, user, unit]
+                h = (step * decay[unit]).exp() * h + step * x[t, user, unit] * enter[t, user]
+                found.append(leave[t, user] @ h)
+            units.append(torch.stack(found))
+        rows.append(torch.stack(units, 1))
+    return torch.stack(rows, 1)
+
+
+def test_the_selective_scan_is_the_loop() -> None:
+    random = torch.Generator().manual_seed(0)
+    shapes = (5, 2, 3), (5, 2, 3), (3, 4), (5, 2, 4), (5, 2, 4)
+    given = [torch.randn(*shape, dtype=torch.float64, generator=random) for shape in shapes]
+    given = [given[0], given[1].exp(), -given[2].exp(), *given[3:]]
+    for tensor in given:
+        tensor.requires_grad_()
+    weights = torch.randn(5, 2, 3, dtype=torch.float64)
+    own, expected = selective_scan(*given), scanned(*given)
+    torch.testing.assert_close(own, expected)
+    with torch.no_grad():
+        torch.testing.assert_close(selective_scan(*given), expected)
+    gradients = [torch.autograd.grad((y * weights).sum(), given) for y in (own, expected)]
+    for found, plain in zip(*gradients, strict=True):
+        torch.testing.assert_close(found, plain)
+
+
+def test_mamba4rec_equals_its_formula() -> None:
+    model = model_of("mamba4rec", {"state_size": 3, "num_blocks": 2})
+    x = norm(model.norm, model.items.weight[ITEMS])
+    for block in model.blocks:
+        layer = block.layer
+        raised, gate = (x @ layer.input.weight.T).chunk(2, 1)
+        before = torch.cat([torch.zeros(3, 2 * WIDTH, dtype=torch.float64), raised])
+        taps = layer.convolution.weight[:, 0].T  # [4, units]
+        mixed = F.silu(torch.stack([(before[i : i + 4] * taps).sum(0) for i in range(len(x))]) + layer.convolution.bias)
+        selected = mixed @ layer.select.weight.T
+        delta = F.softplus(layer.delta(selected[:, :1]))
+        enter, leave = selected[:, 1:4], selected[:, 4:]
+        y = scanned(*(part[:, None] for part in (mixed, delta)), -layer.log_decay.exp(), enter[:, None], leave[:, None])
+        out = layer.output((y[:, 0] + layer.skip * mixed) * F.silu(gate))
+        x = fed(block.feed_forward, norm(block.add.norm, x + out))
+    found = model.states(torch.tensor([[*ITEMS, 0]]), torch.tensor([6]), None, None)[0, :6]
+    torch.testing.assert_close(found, x)
 
 
 def norm(layer: Any, x: Tensor) -> Tensor:

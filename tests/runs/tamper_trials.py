@@ -23,7 +23,21 @@ if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).resolve().parents[number]) for number in (2, 1, 0)]
 
 from helpers import Launcher
-from kill_trials import COMPARE, EXPORT, LISTS, REPLACE, REPORT, RESUME, SHORT, TUNE, Words, of_file, of_run, of_runs
+from kill_trials import (
+    COMPARE,
+    EXPORT,
+    LISTS,
+    REPLACE,
+    REPORT,
+    RESUME,
+    SHORT,
+    TUNE,
+    Words,
+    of_file,
+    of_folder,
+    of_run,
+    of_runs,
+)
 from small_runs import Place
 
 Draw = random.Random
@@ -129,7 +143,7 @@ USES = {
         (TUNE,),
     ),
     "export": Use(
-        {**EXPORT, **REPLACE}, ("served/*.json", *RUN_FILES), lambda place: sorted((place.folder / "served").iterdir()),
+        {**EXPORT, **REPLACE}, ("served/*.json", *RUN_FILES), of_folder("served"),
         (SHORT, EXPORT),
     ),
 }  # fmt: skip

@@ -60,7 +60,7 @@ def test_every_model_is_exported_or_refused_by_name(runs: Path, code: str, capsy
     assert {path.name for path in folder.iterdir()} == {"item_ids.json", "manifest.json", "model.pt2", "serve.py"}
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["model_code"] == code and manifest["check"]["largest_difference"] < 1e-4
-    assert (manifest["fixed_length"] is None) == (code not in ("gru4rec", "meantime", "narm", "tisas"))
+    assert (manifest["fixed_length"] is None) == (code not in ("gru4rec", "mamba4rec", "meantime", "narm", "tisas"))
     module = torch.export.load(folder / "model.pt2").module()
     for rows in (1, 4):
         scores = module(**example(manifest, rows))

@@ -1,13 +1,15 @@
 """Optimizers, clipping and the learning rate, against torch's own."""
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
 from torch import nn
 
+from common.errors import UserError
 from trainers.checkpoint import flatten_optimizer, restore_optimizer
-from trainers.optimization import clip_gradients, learning_rate, make_optimizer
+from trainers.optimization import add_gradients, clip_gradients, learning_rate, make_optimizer
 from trainers.options import GenericTrainerOptions, TransferTrainerOptions
 
 
@@ -178,3 +180,9 @@ def test_a_checkpoint_of_a_sparse_optimizer_resumes() -> None:
 def test_sparse_items_need_adam() -> None:
     with pytest.raises(ValueError, match="item_optimizer sparse needs optimizer adam or adamw, not sgd"):
         options(item_optimizer="sparse", optimizer="sgd")
+
+
+def test_a_loss_without_named_parts_is_explained() -> None:
+    model = SimpleNamespace(code="mine", loss=lambda batch, step, generator: torch.zeros(()))
+    with pytest.raises(UserError, match=r"`loss` of model mine returned a Tensor: .* `return loss, {}`"):
+        add_gradients(cast(Any, model), cast(Any, None), 0, torch.Generator(), None)
