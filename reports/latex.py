@@ -1,23 +1,36 @@
 """Grids as LaTeX tables for a paper: numbers aligned by siunitx, a label, and a caption that says what was measured."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from reports.layout import Grid, Text
+from reports.layout import Grid, Kind, Text
 from reports.numbers import DASH, MINUS
 from reports.table import Table
 
 HEAD = r"""% Put into the preamble: \usepackage{booktabs} \usepackage{siunitx}
-% Version 3 of siunitx or later. Refer to a table by \ref{tab:...}.
+% Version 3 of siunitx or later. Refer to a table by \ref{tab:...}. The works cited are in report.bib.
 """
 _NUMBER = re.compile(rf"[-{MINUS}]?\d*(\.\d+)?")
 # Marks stand right after the number, and bold numbers are as wide as others.
 _ALIGNED = "table-align-text-after=false, detect-weight=true, mode=text"
 
 
-def latex(grids: Sequence[tuple[Grid, str]]) -> str:
-    """Render grids, each with its caption, as LaTeX tables with labels; they need booktabs and siunitx."""
+_FILTERS = {
+    "min_uc": "users with at least {} interactions",
+    "min_sc": "items with at least {}",
+    "min_rating": "ratings of at least {:g}",
+    "since": "since {}",
+    "until": "until {}",
+}
+_SUBSAMPLES = {"subsample_users": "{:,} users drawn at random", "max_items": "the {:,} most popular items"}
+
+
+def latex(grids: Sequence[tuple[Grid, str]], cited: Mapping[str, str] | None = None) -> str:
+    """Render grids, each with its caption, as LaTeX tables with labels; they need booktabs and siunitx.
+
+    `cited` is the BibTeX key by the name of a row, for columns of models.
+    """
     labels: list[str] = []
     tables = []
     for grid, caption in grids:
@@ -27,45 +40,75 @@ def latex(grids: Sequence[tuple[Grid, str]]) -> str:
             number += 1
             label = f"{stem}-{number}"
         labels.append(label)
-        tables.append(_table(grid, caption, label))
+        tables.append(_table(grid, caption, label, cited or {}))
     return HEAD + "\n".join(tables)
 
 
 def caption_of(table: Table) -> str:
     """Say in short what the values of a table were measured on: the split, the data's size, its filters, a subsample.
 
-    Of filters, those in all runs are named; a run that doesn't record its options names none.
+    A run that doesn't record its options names no filters.
     """
+    protocol, size, filters, drawn = _measured(table)
+    return f"{table.name}: {'; '.join(part for part in (protocol, size, filters, drawn) if part)}."
+
+
+def _measured(table: Table) -> tuple[str, str, str, str]:
+    """The protocol, the size of the data, its filters and its subsample, "" for what there is not."""
     record = table.rows[0].runs[0].record
     options, data = record.options, record.data
     ranked = any(column.candidates != "ratings" for column in table.columns)
     seen = "seen items filtered" if table.filter_seen else "seen items not filtered"
-    split = f"{table.split.replace('_', '-')} split, {table.phase}{f', {seen}' if ranked else ''}"
+    protocol = f"{table.split.replace('_', '-')} split, {table.phase}{f', {seen}' if ranked else ''}"
     size = f"{data.users:,} users, {data.items:,} items, {data.interactions:,} interactions"
-    filters = [
-        text.format(options[key])
-        for key, text in (
-            ("min_uc", "users with at least {} interactions"),
-            ("min_sc", "items with at least {}"),
-            ("min_rating", "ratings of at least {:g}"),
-            ("since", "since {}"),
-            ("until", "until {}"),
-        )
-        if options.get(key)
-    ]
-    drawn = [
-        text.format(options[key])
-        for key, text in (
-            ("subsample_users", "{:,} users drawn at random"),
-            ("max_items", "the {:,} most popular items"),
-        )
-        if options.get(key)
-    ]
-    parts = [split, size, ", ".join(filters), f"subsampled: {', '.join(drawn)}" if drawn else ""]
-    return f"{table.name}: {'; '.join(part for part in parts if part)}."
+    filters, drawn = (
+        ", ".join(text.format(options[key]) for key, text in texts.items() if options.get(key))
+        for texts in (_FILTERS, _SUBSAMPLES)
+    )
+    return protocol, size, filters, f"subsampled: {drawn}" if drawn else ""
 
 
-def _table(grid: Grid, caption: str, label: str) -> str:
+def models_by_datasets(tables: Sequence[tuple[Table, Grid]]) -> tuple[Grid, str] | None:
+    """Lay out the metrics of several datasets side by side, a row per model; None for one dataset.
+
+    Each table comes with its grid. Returns the grid and its caption.
+    """
+    if len({table.dataset for table, _ in tables}) < 2:
+        return None
+    several = len({(table.split, table.phase) for table, _ in tables}) > 1
+    names = [f"{table.name}, {table.split}" if several else table.name for table, _ in tables]
+    groups, headings, columns = [""], ["Model"], []
+    kinds: list[Kind] = ["name"]
+    for name, (table, grid) in zip(names, tables, strict=True):
+        sets = {column.candidates for column in table.columns}
+        for place, column in enumerate(table.columns, start=1):
+            groups.append(name)
+            kinds.append("value")
+            headings.append(column.metric if sets == {"full"} else f"{column.group} {column.metric}")
+            columns.append({row[0].value: row[place] for row in grid.rows})
+    models = {row[0].value: row[0] for _, grid in reversed(tables) for row in grid.rows}
+    order = dict.fromkeys(row[0].value for _, grid in tables for row in grid.rows)
+    rows = tuple((models[name], *(column.get(name, Text(DASH)) for column in columns)) for name in order)
+    notes = list(dict.fromkeys(note for _, grid in tables for note in grid.notes if not note.startswith("*")))
+    if any("*" in text.after for row in rows for text in row[1:]):
+        notes.append("* significant by the test that the table of the dataset names.")
+    grid = Grid("Models by datasets", tuple(groups), tuple(headings), tuple(kinds), rows, tuple(notes))
+    return grid, _joint_caption(names, [_measured(table) for table, _ in tables])
+
+
+def _joint_caption(names: Sequence[str], measured: Sequence[tuple[str, str, str, str]]) -> str:
+    """The captions of several tables in one; what is the same in all is said once."""
+    shared = [len(set(parts)) == 1 for parts in zip(*measured, strict=True)]
+    common = [part for part, same in zip(measured[0], shared, strict=True) if same and part]
+    own = [
+        (name, [part for part, same in zip(parts, shared, strict=True) if part and not same])
+        for name, parts in zip(names, measured, strict=True)
+    ]
+    first = f"Models by datasets: {'; '.join(common)}." if common else "Models by datasets."
+    return " ".join([first, *(f"{name}: {'; '.join(parts)}." for name, parts in own if parts)])
+
+
+def _table(grid: Grid, caption: str, label: str, cited: Mapping[str, str]) -> str:
     columns = list(zip(*grid.rows, strict=True)) if grid.rows else [()] * len(grid.headings)
     kinds = [_column(texts) if kind != "name" else "l" for texts, kind in zip(columns, grid.kinds, strict=True)]
     lines = [
@@ -86,11 +129,12 @@ def _table(grid: Grid, caption: str, label: str) -> str:
         + r" \\"
     )
     lines.append(r"\midrule")
-    lines += [
-        " & ".join(_number(text) if kind[0] == "S" else _words(text) for text, kind in zip(row, kinds, strict=True))
-        + r" \\"
-        for row in grid.rows
-    ]
+    for row in grid.rows:
+        cells = [_number(text) if kind[0] == "S" else _words(text) for text, kind in zip(row, kinds, strict=True)]
+        for place, heading in enumerate(grid.headings):
+            if heading == "Model" and row[place].value in cited:
+                cells[place] += rf"~\cite{{{cited[row[place].value]}}}"
+        lines.append(" & ".join(cells) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
     if grid.notes:
         lines += [r"\par\smallskip\footnotesize", " ".join(map(escape, grid.notes))]

@@ -13,13 +13,14 @@ from common.files import write_text
 from common.texts import path_part
 from reports import render
 from reports.chart import COLOURED, Figure
+from reports.citations import WORKS, bibliography
 from reports.collect import Run, collect, relabelled, tidy_frame
 from reports.facts import page_facts, page_title, run_facts, subtitle
 from reports.figures import colours_of, figures_of
 from reports.folder import write_contents
 from reports.forest import forest_svg
 from reports.funnel import funnel_grid
-from reports.latex import caption_of, latex
+from reports.latex import caption_of, latex, models_by_datasets
 from reports.layout import Grid, appendix_of, grid_of, published_of
 from reports.notes import notes_of
 from reports.options import ReportOptions
@@ -69,12 +70,22 @@ class Report:
         return render.csv_text(self.tables)
 
     def latex(self) -> str:
-        """Render the tables as LaTeX, then their p-values; needs the packages booktabs and siunitx."""
-        grids = []
+        """Render the tables as LaTeX, models by datasets first, then p-values; needs booktabs and siunitx."""
+        joint = models_by_datasets(list(zip(self.tables, self._tables, strict=True)))
+        grids = [] if joint is None else [joint]
         for table, own in zip(self.tables, self._tables, strict=True):
             grids.append((own, caption_of(table)))
             grids += [(grid, f"{grid.title}.") for grid in self._published(table)]
-        return latex([*grids, *((grid, f"{grid.title}.") for grid in self._appendices())])
+        return latex([*grids, *((grid, f"{grid.title}.") for grid in self._appendices())], self._cited)
+
+    def bibliography(self) -> str:
+        """Return the BibTeX entries of the works that the LaTeX tables cite, "" if there are none."""
+        return bibliography(run.record.model_code for run in self.reported)
+
+    @property
+    def _cited(self) -> dict[str, str]:
+        codes = {row.label: row.runs[0].record.model_code for table in self.tables for row in table.rows}
+        return {label: WORKS[code].key for label, code in codes.items() if code in WORKS}
 
     def html(self) -> str:
         """Return a self-contained page with tables, p-values, figures and the statistics of the datasets in `stats`."""
@@ -135,6 +146,9 @@ class Report:
                 name, draw_text = forms[form]
                 write_text(folder / name, draw_text())
                 written.append(folder / name)
+        if "latex" in self.options.formats and (works := self.bibliography()):
+            write_text(folder / "report.bib", works)
+            written.append(folder / "report.bib")
         drawn = [form for form in self.options.formats if form not in forms]
         return written + (self.pictures(folder, drawn) if drawn else [])
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from models import MODELS
 from reports import Report, ReportOptions, report
+from reports.citations import WORKS, bibliography
 from reports.latex import caption_of, escape, latex
 from reports.layout import Grid, Text
 
@@ -86,7 +88,51 @@ def test_latex_has_the_chosen_columns(record: Any) -> None:
     assert r"Model & {NDCG@10} & {Epochs} \\" in text
 
 
+def two_datasets(record: Any, **chosen: Any) -> Report:
+    paths = [
+        str(
+            record(
+                label, {"full": {"NDCG@10": value}}, name=f"{label}-{name}", model_code=code, options=options, data=data
+            )
+        )
+        for name, options in (("ml-1m", {"min_uc": 5}), ("beauty", {"min_uc": 5, "subsample_users": 3}))
+        for data in ({"name": name, "hash": name[:2], "users": 4, "items": 9, "interactions": 40},)
+        for label, value, code in (("SASRec", 0.4, "sas"), ("Pop", 0.3, "pop"))
+        if (label, name) != ("Pop", "beauty")
+    ]
+    return report(paths, ReportOptions(**chosen))
+
+
+def test_models_by_datasets_come_first_and_are_cited(record: Any) -> None:
+    text = two_datasets(record).latex()
+    first = text.split(r"\end{table}")[0]
+    assert (
+        r"\caption{Models by datasets: leave-one-out split, test, seen items filtered; 4 users, 9 items, "
+        r"40 interactions; users with at least 5 interactions. beauty: subsampled: 3 users drawn at random.}"
+    ) in first
+    assert r"\multicolumn{1}{c}{beauty} & \multicolumn{1}{c}{ml-1m}" in first
+    assert r"SASRec~\cite{kang2018self} & 0.4000 & \bfseries 0.4000 \\" in first
+    assert r"Pop & {--} & 0.3000 {\llap{\underline{\phantom{0.3000}}}} \\" in first
+    assert "Models by datasets" not in make(record).latex()
+
+
+def test_the_bibliography_has_what_is_cited(record: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    made = two_datasets(record, report_folder=str(folder), formats=("latex",))
+    assert made.write() == [folder / "report.tex", folder / "report.bib"]
+    text = (folder / "report.bib").read_text(encoding="utf-8")
+    assert re.findall(r"@misc\{(\w+),", text) == ["kang2018self"]
+    assert "title = {Self-Attentive Sequential Recommendation}" in text
+
+
+def test_works_are_of_models_and_have_one_key_each() -> None:
+    assert WORKS.keys() <= MODELS.keys()
+    assert len({work.key for work in WORKS.values()}) == len(set(WORKS.values()))
+    text = bibliography(WORKS)
+    assert text.count("{") == text.count("}") and text.isascii()
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 def test_pdflatex_compiles_a_report(record: Any, tmp_path: Path) -> None:
-    log = compiled(latex([(GRID, "Users & items.")]) + make(record, SUBSAMPLE).latex(), tmp_path)
-    assert "multiply defined" not in log and "Undefined" not in log
+    log = compiled(latex([(GRID, "Users & items.")]) + two_datasets(record).latex(), tmp_path)
+    assert "multiply defined" not in log
