@@ -1,9 +1,8 @@
-"""Renders grids for the terminal, as Markdown and LaTeX, and tables as CSV."""
+"""Renders grids for the terminal and as Markdown, and tables as CSV."""
 
 import csv
 import io
 from collections.abc import Sequence
-from itertools import groupby
 
 from rich import box
 from rich.cells import cell_len
@@ -144,66 +143,6 @@ def _escape_markdown(text: str) -> str:
     for special in "\\|*_<[]`":
         text = text.replace(special, "\\" + special)
     return text
-
-
-def latex(grids: Sequence[Grid]) -> str:
-    """Render the grids as LaTeX tables; they need \\usepackage{booktabs}."""
-    return "\n".join(_latex_table(grid) for grid in grids)
-
-
-def _latex_table(grid: Grid) -> str:
-    lines = [
-        r"% needs \usepackage{booktabs}",
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{_escape_latex(grid.title)}}}",
-        rf"\begin{{tabular}}{{l{'r' * (len(grid.headings) - 1)}}}",
-        r"\toprule",
-    ]
-    if any(grid.groups):
-        spans, rules, start = [], [], 1
-        for group, members in groupby(grid.groups):
-            length = len(list(members))
-            spans.append(rf"\multicolumn{{{length}}}{{c}}{{{_escape_latex(group)}}}")
-            if group:
-                rules.append(rf"\cmidrule(lr){{{start}-{start + length - 1}}}")
-            start += length
-        lines += [" & ".join(spans) + r" \\", " ".join(rules)]
-    lines += [" & ".join(map(_escape_latex, grid.headings)) + r" \\", r"\midrule"]
-    lines += [" & ".join(map(_latex_cell, row)) + r" \\" for row in grid.rows]
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    if grid.notes:
-        lines += [r"\par\smallskip\footnotesize", " ".join(map(_escape_latex, grid.notes))]
-    return "\n".join([*lines, r"\end{table}", ""])
-
-
-def _latex_cell(text: Text) -> str:
-    value = _escape_latex(text.value)
-    if text.bold:
-        value = rf"\textbf{{{value}}}"
-    if text.underlined:
-        value = rf"\underline{{{value}}}"
-    return value + _escape_latex(text.after)
-
-
-_LATEX = {
-    **{letter: "\\" + letter for letter in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "[": "{[}",  # after \\ it would start an optional argument
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": "$<$",
-    ">": "$>$",
-    "*": r"$^{*}$",
-    "\N{PLUS-MINUS SIGN}": r"$\pm$",
-    "\N{MINUS SIGN}": "$-$",
-    "\N{EN DASH}": "--",
-    "\N{DAGGER}": r"$^{\dagger}$",
-}
-
-
-def _escape_latex(text: str) -> str:
-    return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
 def csv_text(tables: Sequence[Table]) -> str:

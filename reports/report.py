@@ -19,6 +19,7 @@ from reports.figures import colours_of, figures_of
 from reports.folder import write_contents
 from reports.forest import forest_svg
 from reports.funnel import funnel_grid
+from reports.latex import caption_of, latex
 from reports.layout import Grid, appendix_of, grid_of, published_of
 from reports.notes import notes_of
 from reports.options import ReportOptions
@@ -68,8 +69,12 @@ class Report:
         return render.csv_text(self.tables)
 
     def latex(self) -> str:
-        """Render the tables as LaTeX, then their p-values; needs the package booktabs."""
-        return render.latex([*self._grids(), *self._appendices()])
+        """Render the tables as LaTeX, then their p-values; needs the packages booktabs and siunitx."""
+        grids = []
+        for table, own in zip(self.tables, self._tables, strict=True):
+            grids.append((own, caption_of(table)))
+            grids += [(grid, f"{grid.title}.") for grid in self._published(table)]
+        return latex([*grids, *((grid, f"{grid.title}.") for grid in self._appendices())])
 
     def html(self) -> str:
         """Return a self-contained page with tables, p-values, figures and the statistics of the datasets in `stats`."""

@@ -226,6 +226,7 @@ def test_unknown_event_is_rejected(tmp_path: Path) -> None:
         datasets.load("retailrocket", PUBLISHED["retailrocket"].Options(local_data_folder=tmp_path))
 
 
+@pytest.mark.usefixtures("loggers_as_before")
 def test_only_code_names_sources_and_table_are_required(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     class Bare(TableDataset[RawFileOptions]):
         code = "bare"

@@ -31,7 +31,7 @@ STEPS = (
 
 
 def test_each_step_that_drops_rows(load_file: LoadFile, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG, logger="datasets")  # runs announce it; other commands show it with --verbose
     for source in (ROWS, tmp_path / "mine.csv"):  # prepared, then found prepared
         caplog.clear()
         assert load_file(source, **OPTIONS).funnel == STEPS
@@ -46,6 +46,7 @@ def test_users_who_vanish(load_file: LoadFile) -> None:
     assert left == Step("drop users and items with few rows (min_uc 5, min_sc 0)", 30, 6, 5)
 
 
+@pytest.mark.usefixtures("loggers_as_before")
 def test_statistics_show_the_funnel(load_file: LoadFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, target = tmp_path / "mine.csv", tmp_path / "stats.json"
     path.write_text(ROWS)

@@ -1,4 +1,4 @@
-"""One report for the terminal and as Markdown, CSV and LaTeX."""
+"""One report for the terminal and as Markdown and CSV."""
 
 import csv
 import io
@@ -86,25 +86,6 @@ def test_files_stay_in_the_folder_of_the_report(record: Any, tmp_path: Path) -> 
     written = made.write()
     assert written and all(path.parent == folder and path.is_file() for path in written)
     assert all(folder in path.parents for path in tmp_path.rglob("*ESCAPED*"))
-
-
-def test_latex_has_balanced_braces_and_columns(record: Any) -> None:
-    text = make(record).latex()
-    tables = re.findall(r"\\begin\{table\}(.*?)\\end\{table\}", text, flags=re.S)
-    assert len(tables) == 3  # the table, published figures and p-values
-    for table in tables:
-        assert table.count("{") - table.count(r"\{") == table.count("}") - table.count(r"\}")
-        columns = len(re.search(r"\\begin\{tabular\}\{(\w+)\}", table)[1])
-        lines = [line for line in table.splitlines() if line.endswith(r"\\")]
-        for line in lines:
-            spans = [int(span) for span in re.findall(r"\\multicolumn\{(\d+)\}", line)]
-            ampersands = len(re.findall(r"(?<!\\)&", line))
-            assert ampersands + 1 - len(spans) + sum(spans) == columns
-    assert r"a|b\_c\&d" in text
-    assert r"\textbf{." in text
-    assert re.search(r"\\underline\{\.\d{4}\}\$\^\{\*\}\$", text)
-    assert r"\toprule" in text
-    assert text.isascii()
 
 
 def test_terminal_output_has_colours_only_on_request(record: Any) -> None:

@@ -1,0 +1,92 @@
+"""The LaTeX of a report: aligned numbers, labels, captions, escapes; compiled where pdflatex is."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports import Report, ReportOptions, report
+from reports.latex import caption_of, escape, latex
+from reports.layout import Grid, Text
+
+GRID = Grid(
+    title="ml-1m, test",
+    groups=("", "full", ""),
+    headings=("Model", "NDCG@10", "Parameters"),
+    kinds=("name", "value", "cost"),
+    rows=(
+        (Text("a_b & c"), Text(".4284", " ± .0010*", bold=True), Text("1,234,567")),
+        (Text(r"x\y{z}$%#~^|<>"), Text(".3123", underlined=True), Text("any")),
+        (Text("[c]"), Text("\N{MINUS SIGN}.0100"), Text("12")),
+    ),
+    notes=("* better, p < .05.",),
+)
+SUBSAMPLE = {"min_uc": 5, "min_sc": 5, "min_rating": 0.0, "subsample_users": 2000, "max_items": None}
+
+
+def make(record: Any, options: dict[str, Any] | None = None, **chosen: Any) -> Report:
+    values = {"a_b": 0.4, "c&d": 0.3, "[e]": 0.2}
+    paths = [
+        str(record(label, {"full": {"NDCG@10": value + seed / 100}}, seed=seed, options=options))
+        for label, value in values.items()
+        for seed in (0, 1)
+    ]
+    return report(paths, ReportOptions(**chosen))
+
+
+def compiled(text: str, folder: Path) -> str:
+    """Compile the tables as a paper has them and return the log."""
+    (folder / "tables.tex").write_text(text, encoding="utf-8")
+    (folder / "paper.tex").write_text(
+        r"\documentclass{article}\usepackage{booktabs}\usepackage{siunitx}\begin{document}\input{tables}\end{document}",
+        encoding="utf-8",
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "-draftmode", "paper.tex"]
+    done = subprocess.run(
+        command, check=False, cwd=folder, capture_output=True, text=True, errors="replace", timeout=120
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    return done.stdout
+
+
+def test_latex_of_a_small_table() -> None:
+    text = latex([(GRID, "Users & items.")])
+    assert r"\caption{Users \& items.}" in text and r"\label{tab:ml-1m-test}" in text
+    assert "  S[table-format=-1.4, " in text and r"table-space-text-post={ $\pm$ 0.0010$^{*}$}]" in text
+    assert "  S[table-format=7, " in text
+    assert r" & \multicolumn{1}{c}{full} & \multicolumn{1}{c}{} \\" in text and r"\cmidrule(lr){2-2}" in text
+    assert r"Model & {NDCG@10} & {Parameters} \\" in text
+    assert r"a\_b \& c & \bfseries 0.4284 {\mdseries $\pm$ 0.0010$^{*}$} & 1234567 \\" in text
+    assert r"& 0.3123 {\llap{\underline{\phantom{0.3123}}}} & {any} \\" in text
+    assert r"{[}c] & -0.0100 & 12 \\" in text
+    assert text.isascii()
+
+
+def test_no_latex_command_comes_from_a_label() -> None:
+    assert escape(r"\input{x}%_#&$~^") == (r"\textbackslash{}input\{x\}\%\_\#\&\$\textasciitilde{}\textasciicircum{}")
+
+
+def test_labels_of_tables_differ() -> None:
+    text = latex([(GRID, "a"), (GRID, "b"), (GRID, "c")])
+    assert re.findall(r"\\label\{(.*?)\}", text) == ["tab:ml-1m-test", "tab:ml-1m-test-2", "tab:ml-1m-test-3"]
+
+
+def test_captions_say_the_data_and_the_subsample(record: Any) -> None:
+    assert caption_of(make(record, SUBSAMPLE).tables[0]) == (
+        "ml-1m: leave-one-out split, test, seen items filtered; 4 users, 9 items, 40 interactions; users with at least "
+        "5 interactions, items with at least 5; subsampled: 2,000 users drawn at random."
+    )
+
+
+def test_latex_has_the_chosen_columns(record: Any) -> None:
+    text = make(record, columns=("epochs",)).latex()
+    assert r"Model & {NDCG@10} & {Epochs} \\" in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_pdflatex_compiles_a_report(record: Any, tmp_path: Path) -> None:
+    log = compiled(latex([(GRID, "Users & items.")]) + make(record, SUBSAMPLE).latex(), tmp_path)
+    assert "multiply defined" not in log and "Undefined" not in log
