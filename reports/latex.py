@@ -71,12 +71,11 @@ def _measured(table: Table) -> tuple[str, str, str, str]:
 def models_by_datasets(tables: Sequence[tuple[Table, Grid]]) -> tuple[Grid, str] | None:
     """Lay out the metrics of several datasets side by side, a row per model; None for one dataset.
 
-    Each table comes with its grid. Returns the grid and its caption.
+    The tables are of one split; each comes with its grid. Returns the grid and its caption.
     """
     if len({table.dataset for table, _ in tables}) < 2:
         return None
-    several = len({(table.split, table.phase) for table, _ in tables}) > 1
-    names = [f"{table.name}, {table.split}" if several else table.name for table, _ in tables]
+    names = [table.name for table, _ in tables]
     groups, headings, columns = [""], ["Model"], []
     kinds: list[Kind] = ["name"]
     for name, (table, grid) in zip(names, tables, strict=True):
@@ -92,7 +91,9 @@ def models_by_datasets(tables: Sequence[tuple[Table, Grid]]) -> tuple[Grid, str]
     notes = list(dict.fromkeys(note for _, grid in tables for note in grid.notes if not note.startswith("*")))
     if any("*" in text.after for row in rows for text in row[1:]):
         notes.append("* significant by the test that the table of the dataset names.")
-    grid = Grid("Models by datasets", tuple(groups), tuple(headings), tuple(kinds), rows, tuple(notes))
+    grid = Grid(
+        f"Models by datasets, {tables[0][0].split}", tuple(groups), tuple(headings), tuple(kinds), rows, tuple(notes)
+    )
     return grid, _joint_caption(names, [_measured(table) for table, _ in tables])
 
 

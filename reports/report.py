@@ -71,9 +71,11 @@ class Report:
 
     def latex(self) -> str:
         """Render the tables as LaTeX, models by datasets first, then p-values; needs booktabs and siunitx."""
-        joint = models_by_datasets(list(zip(self.tables, self._tables, strict=True)))
-        grids = [] if joint is None else [joint]
-        for table, own in zip(self.tables, self._tables, strict=True):
+        pairs = list(zip(self.tables, self._tables, strict=True))
+        splits = dict.fromkeys(table.split for table in self.tables)
+        joint = [models_by_datasets([pair for pair in pairs if pair[0].split == split]) for split in splits]
+        grids = [each for each in joint if each is not None]
+        for table, own in pairs:
             grids.append((own, caption_of(table)))
             grids += [(grid, f"{grid.title}.") for grid in self._published(table)]
         return latex([*grids, *((grid, f"{grid.title}.") for grid in self._appendices())], self._cited)

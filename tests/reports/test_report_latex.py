@@ -113,6 +113,7 @@ def test_models_by_datasets_come_first_and_are_cited(record: Any) -> None:
     assert r"\multicolumn{1}{c}{beauty} & \multicolumn{1}{c}{ml-1m}" in first
     assert r"SASRec~\cite{kang2018self} & 0.4000 & \bfseries 0.4000 \\" in first
     assert r"Pop & {--} & 0.3000 {\llap{\underline{\phantom{0.3000}}}} \\" in first
+    assert r"\label{tab:models-by-datasets-leave-one-out}" in first
     assert "Models by datasets" not in make(record).latex()
 
 
