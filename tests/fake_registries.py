@@ -13,6 +13,7 @@ from runs.command import Command
 from runs.comparison.options import CompareOptions
 from runs.comparison.resolve import resolve_compare
 from runs.run_options import RunOptions
+from trainers.options import TrainerOptions
 
 
 class DataOptions(Options):
@@ -52,7 +53,7 @@ class PopOptions(Options):
     smoothing: float = Field(0.0, ge=0, description="added to each count")
 
 
-class GenericOptions(PartOptions):
+class GenericOptions(TrainerOptions):
     lr: float = Field(1e-3, gt=0, description="learning rate")
     num_epochs: int | None = Field(None, ge=0, description="at most so many epochs")
     clip: float = Field(5.0, description="any number")

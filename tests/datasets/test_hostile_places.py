@@ -85,7 +85,7 @@ def test_disk_too_small_for_unpacking(launcher: Launcher, tmp_path: Path, small_
 AS_NOBODY = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
-import main
+import main, runs.commands
 warm = ["--mode", "stats", "--dataset_code", "file", "--dataset_path", sys.argv[2], "--local_data_folder", sys.argv[3]]
 assert main.run(warm) == 0  # imports all that nobody may not read
 sys.stdout.flush()

@@ -8,6 +8,12 @@ from fake_registries import fake_registries
 from options import HelpRequested, OptionsError, Registries, parse
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are as long as the terminal is wide."""
+    monkeypatch.setenv("COLUMNS", "120")
+
+
 @pytest.fixture
 def registries(tmp_path: Path) -> Registries:
     folder = tmp_path / "templates"

@@ -113,7 +113,7 @@ def wait_for_temporary(folder: Path, name: str, ended: Callable[[], bool]) -> No
 def test_interrupted_by_ctrl_c(finished: Place, place: Place, checkpoint_seconds: int, change: int) -> None:
     ended = place.start(checkpoint_seconds=checkpoint_seconds, die_at=change, die_of=signal.SIGINT).wait()
     assert ended.code == 130
-    assert "--resume_training true" in ended.err
+    assert "--resume_training true" in ended.out
     written = place.results()
     assert (written["stopped_by"], place.status()["state"]) == ("interrupted", "interrupted")
     assert 4 <= written["epochs"] < finished.results()["epochs"]

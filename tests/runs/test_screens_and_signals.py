@@ -30,7 +30,7 @@ def test_sigterm_is_ctrl_c(place: Place) -> None:
     """Batch systems and containers send it before they kill: the run ends so that it can be resumed."""
     running = place.start(die_at=150, die_of=signal.SIGTERM)
     ended = running.wait()
-    assert ended.code == 130 and "--resume_training true" in ended.err
+    assert ended.code == 130 and "--resume_training true" in ended.out
     assert (place.results()["stopped_by"], place.status()["state"]) == ("interrupted", "interrupted")
 
 

@@ -73,7 +73,7 @@ def test_any_number_of_workers_gives_the_same_bits(place: Place, alone: dict[str
     assert [(other.code, other.out, other.err) for other in others] == [(0, "", "")] * (count - 1)
     assert outcome(place) == alone
     assert place.results()["options"]["gradient_parts"] == 8
-    assert place.results()["device"] == "cpu, 1 threads" + (f", {count} workers" if count > 1 else "")
+    assert place.results()["device"] == "cpu, 1 thread" + (f", {count} workers" if count > 1 else "")
 
 
 def test_a_killed_worker_ends_all_and_another_number_resumes(place: Place, alone: dict[str, str]) -> None:
