@@ -84,6 +84,7 @@ BANDS = {  # model -> epochs, and the least NDCG@10 after them
     "hstu": (8, 0.5),
     "marank": (20, 0.3),
     "meantime": (36, 0.3),
+    "stan": (0, 0.3),
     "tisas": (6, 0.5),
     "vsknn": (0, 0.25),
 }
