@@ -59,7 +59,7 @@ def test_second_load_maps_the_cached_arrays(
 def test_messages_about_the_data_are_logged_at_each_load(
     load_file: LoadFile, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="datasets")
     for source in (ROWS + "1,2,not a number,5\n", tmp_path / "mine.csv"):
         caplog.clear()
         load_file(source, skip_bad_rows=True, min_rating=1)

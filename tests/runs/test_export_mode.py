@@ -178,7 +178,7 @@ def test_the_script_can_be_imported(runs: Path, kind: str) -> None:
     folder = exported(runs, "sas", kind)
     program = "import sys, json; sys.path.insert(0, '.'); import serve; print(serve.load_model.cache_info().currsize); "
     program += f"lists = [serve.recommend({HISTORY!r}, topk=k) for k in (3, 10)]; print(json.dumps(lists))"
-    command = [sys.executable, "-I", "-c", program, "word"]
+    command = [sys.executable, "-I", "-B", "-c", program, "word"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=True)
     first, lists = done.stdout.splitlines()
     three, ten = json.loads(lists)
