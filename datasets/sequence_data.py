@@ -120,6 +120,12 @@ class Heldout:
             self.users[rows], self.input_start[rows], self.input_end[rows], targets, offsets_of(last - first)
         )
 
+    def sample(self, count: int, seed: int) -> Heldout:
+        """`count` of the users, drawn without replacement; all of them if there are no more."""
+        if count >= len(self.users):
+            return self
+        return self.take(np.sort(np.random.default_rng(seed).choice(len(self.users), count, replace=False)))
+
 
 @dataclass(frozen=True)
 class Split:

@@ -81,10 +81,9 @@ class Evaluator:
         if phase == "test":
             return self.loader.split.test
         validation, wanted = self.loader.split.validation, self.options.eval_users
-        if wanted is None or wanted >= len(validation.users) or self.predicts_ratings:
+        if wanted is None or self.predicts_ratings:
             return validation
-        drawn = np.random.default_rng(DRAW_OF_USERS).choice(len(validation.users), wanted, replace=False)
-        return validation.take(np.sort(drawn))
+        return validation.sample(wanted, DRAW_OF_USERS)
 
     def measured(self, phase: Phase) -> Measured:
         """What is measured of a phase, after option `seen_targets`."""

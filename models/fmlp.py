@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -39,9 +41,9 @@ class FilterModel(NextItemModel):
         self.blocks = nn.ModuleList(self.make_block(dimensions.max_len) for _ in range(options.num_blocks))
         init_parameters(self)
 
+    @abstractmethod
     def make_block(self, max_len: int) -> nn.Module:
         """A block [B, T, H] -> [B, T, H] that looks back only; T is at most max_len."""
-        raise NotImplementedError
 
     def states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:
         placed = self.positions.left_aligned(items.shape[1], lengths, self.options.positions_from)

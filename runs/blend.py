@@ -176,9 +176,8 @@ def fitted_weights(parts: Sequence[TrainedRun], blend_by: str) -> Tensor:
     columns = loader.data.num_items + 1
     most = max(1, SEARCH_ENTRIES // (len(parts) * columns))
     if most < len(heldout.users):
-        drawn = np.random.default_rng(DRAW_OF_USERS).choice(len(heldout.users), most, replace=False)
         log.info("weights are sought on %d of %d validation users", most, len(heldout.users))
-        heldout = heldout.take(np.sort(drawn))
+        heldout = heldout.sample(most, DRAW_OF_USERS)
     blend = Blend(parts, blend_by, heldout, torch.ones(len(parts)))
     metric, cutoffs = evaluator.options.best_metric, evaluator.options.metric_ks
     with torch.inference_mode():

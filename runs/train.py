@@ -60,7 +60,10 @@ def train(config: ExperimentConfig, trial: TrialRules | None = None, workers: Wo
     with claimed(config, folder) as state, log_to_file(folder.log, earlier):
         try:
             workers.leaders(float(state == "resumed"))
-            return _train(experiment, folder, state, phases, trial, workers)
+            description = describe(experiment, workers.count)
+            log.info("%s", opening(experiment, description, folder.path))
+            outcome = _fit_and_evaluate(experiment, folder, state, phases, trial, workers)
+            return _record(experiment, folder, description, *outcome)
         except (KeyboardInterrupt, WorkerLostError):
             folder.write_status(**{**folder.status(), "state": "interrupted"})
             raise
@@ -123,17 +126,14 @@ def _build(config: ExperimentConfig, phases: tuple[Phase, ...], resumes: bool) -
     return experiment
 
 
-def _train(
+def _record(
     experiment: Experiment,
     folder: RunFolder,
-    begin: State,
-    phases: tuple[Phase, ...],
-    trial: TrialRules | None,
-    workers: Workers,
+    description: dict[str, Any],
+    state: TrainingState,
+    evaluations: dict[Phase, Evaluation],
 ) -> dict[str, Any]:
-    description = describe(experiment, workers.count)
-    log.info("%s", opening(experiment, description, folder.path))
-    state, evaluations = _fit_and_evaluate(experiment, folder, begin, phases, trial, workers)
+    """Write what came of the run, and return it."""
     written = results(description, state, experiment.device, evaluations)
     if "test" in evaluations:
         _write_test(folder, experiment.evaluator, evaluations["test"], state.best_epoch or 0)

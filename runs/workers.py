@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+import torch
+
 from common.errors import UserError
 from common.workers import Workers
 from options import Origin
@@ -12,7 +16,7 @@ GRADIENT_PARTS = 8  # so that 1, 2, 4 and 8 workers give the same bits
 
 
 def for_workers(config: ExperimentConfig, workers: Workers) -> ExperimentConfig:
-    """The configuration for training by `workers`, with `gradient_parts` set.
+    """The configuration for training by `workers`, with `gradient_parts` set, and a GPU for each if there are several.
 
     Raises
     ------
@@ -20,6 +24,8 @@ def for_workers(config: ExperimentConfig, workers: Workers) -> ExperimentConfig:
         The model can't be trained by several processes, or there are more of them than parts.
     """
     trainer = config.trainer
+    if config.run.device in ("auto", "cuda") and torch.cuda.device_count() > 1:
+        config = config.with_run(Origin.program("torchrun"), device=f"cuda:{os.environ.get('LOCAL_RANK', '0')}")
     if not isinstance(trainer, GenericTrainerOptions):
         raise UserError(f"model {config.model_class.code} is fitted by a single process: start it without torchrun")
     if trainer.gradient_parts is None:

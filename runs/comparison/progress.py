@@ -109,8 +109,8 @@ def _look(config: ExperimentConfig, *, renamed: bool) -> Cell:
 def time_left(cell: Cell, cells: Sequence[Cell], recorded: RecordedTimes) -> Estimate:
     """Estimate the time that a run still needs.
 
-    From finished runs that differ by their seed only; or else, for a run that has begun, from the limits in its
-    options; or else from recorded and finished runs of the same model, or from runs of other seeds that have begun.
+    From finished runs that differ by their seed only; or else, for a run that has started, from the limits in its
+    options; or else from recorded and finished runs of the same model, or from runs of other seeds that have started.
     """
     estimate = _of_the_run(cell, cells, recorded)
     if cell.searches and estimate.seconds is not None:
@@ -127,7 +127,7 @@ def _of_the_run(cell: Cell, cells: Sequence[Cell], recorded: RecordedTimes) -> E
     bound = _bound(cell, longest)
     if cell.epochs and bound.seconds is not None:
         return bound
-    begun = [(other, _bound(other, _longest(other))) for other in alike if other.epochs and other.state != "failed"]
+    started = [(other, _bound(other, _longest(other))) for other in alike if other.epochs and other.state != "failed"]
     config = cell.config
     epochs = config.trainer.num_epochs if isinstance(config.trainer, GenericTrainerOptions) else None
     similar = recorded.seconds(config.run.model_code, cell.dataset, config.run.split, config.label, epochs)
@@ -136,7 +136,7 @@ def _of_the_run(cell: Cell, cells: Sequence[Cell], recorded: RecordedTimes) -> E
     if bound.seconds is not None:
         return bound
     return next(
-        (Estimate(other.seconds + left.seconds, left.sign) for other, left in begun if left.seconds is not None),
+        (Estimate(other.seconds + left.seconds, left.sign) for other, left in started if left.seconds is not None),
         Estimate(),
     )
 
