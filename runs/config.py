@@ -156,7 +156,7 @@ class ExperimentConfig:
 
 
 def _chosen(registry: Mapping[str, type[T]], code: str | None) -> type[T]:
-    """The component with this code. Raises TypeError if the code is null, which it never is once options are resolved."""
+    """The component with this code, which is never null once options are resolved."""
     if code is None:
         raise TypeError("a component of the run is not chosen: its options were not resolved")
     return registry[code]
