@@ -343,7 +343,7 @@ def test_a_run_of_a_search_has_the_search_s_options() -> None:
     assert str(run.origins["max_len"]) == "--max_len" and "search" not in run.values()
 
 
-def test_overwriting_a_search_removes_its_trials_and_nothing_else(here: Path) -> None:
+def test_overwriting_a_search_removes_its_trials_alone(here: Path) -> None:
     found(num_trials=1)
     for name in ("my-trial-notes", "trial-run", "old-trial-0000"):
         (here / name).mkdir()
