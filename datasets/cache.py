@@ -110,7 +110,8 @@ def load(folder: Path, *, name: str, log_notes: bool = True) -> SequenceData | N
     try:
         data, notes = _load(folder, name)
         for level, note in notes if log_notes else ():
-            log.log(level, "%s (logged when the data was prepared)", note.replace(NAME_PLACEHOLDER, name, 1))
+            said = note.replace(NAME_PLACEHOLDER, name, 1)
+            log.log(level, "%s (logged when the data was prepared)", said, extra={"repeats": said})
         return data
     except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("the prepared dataset in %s is damaged (%s); preparing it again", folder, error)

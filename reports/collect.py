@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-import pyarrow.parquet as pq
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from common.errors import UserError
@@ -21,6 +20,7 @@ RESULTS = "results.json"
 PER_USER = "per_user.parquet"
 Phase = Literal["test", "validation"]
 LONGEST = 1000  # characters of a recorded text
+DRAW_NOTHING = ("bias", "ease", "itemknn", "pop")  # models of runs that didn't record whether the seed matters
 PROBLEMS = 5  # named in the message about a file
 
 # What a run can have written. Texts that become a part of a path or of a column's name are names of components.
@@ -71,7 +71,7 @@ class RunRecord(_Recorded):
     split: Code
     filter_seen: bool
     seed: Count
-    depends_on_seed: bool = True
+    depends_on_seed: bool | None = None
     options: dict[str, Any]
     data: DataRecord
     best_epoch: Count | None = None
@@ -125,6 +125,13 @@ class Run:
     def cut_short(self) -> bool:
         """Whether the run was interrupted or diverged before training was complete."""
         return self.record.stopped_by in ("interrupted", "diverged")
+
+    @property
+    def depends_on_seed(self) -> bool:
+        """Whether another seed would give other results; early runs didn't record it."""
+        if self.record.depends_on_seed is not None:
+            return self.record.depends_on_seed
+        return self.own_split or self.record.model_code not in DRAW_NOTHING
 
     @property
     def own_split(self) -> bool:
@@ -251,23 +258,3 @@ def tidy_frame(runs: Sequence[Run]) -> pd.DataFrame:
                     measured = {"phase": phase, "candidates": candidates, "metric": metric, "value": value}
                     rows.append({**identity, **measured, **details})
     return pd.DataFrame(rows)
-
-
-def read_per_user(run: Run, columns: Sequence[str]) -> pd.DataFrame | None:
-    """Read per-user test values of a run, indexed by user; `columns` ("<candidates>/<metric>") it lacks are left out.
-
-    None if the run has no such file. Raises UserError if the file is damaged.
-    """
-    path = run.per_user_path
-    if not path.is_file():
-        return None
-    try:
-        present = set(pq.read_schema(path).names)
-        kept = [column for column in columns if column in present]
-        frame = pd.read_parquet(path, columns=[*(["user"] if "user" in present else []), *kept])
-    except (OSError, ValueError) as error:
-        raise UserError(f"can't read {path} as Parquet ({error}); delete it or create it again") from error
-    if "user" not in frame.columns or not frame["user"].is_unique:
-        raise UserError(f"{path} has no column `user` with unique users: it is not a per-user file of a run")
-    frame = frame.set_index(frame["user"].astype(str))
-    return frame[kept].astype("float64").sort_index()

@@ -10,7 +10,8 @@ import pytest
 
 from common.errors import UserError
 from reports import collect, tidy_frame
-from reports.collect import find_results, read_per_user, read_run
+from reports.collect import find_results, read_run
+from reports.per_user import read_per_user
 
 
 def test_each_run_is_found_once(tmp_path: Path, record: Any) -> None:
