@@ -56,6 +56,11 @@ class Rules:
     tie_order: TieOrder = "file"
     tie_seed: int = 0
 
+    @property
+    def ignores_row_order(self) -> bool:
+        """Whether rows that are already in each user's time order, ties in the order of the file, give the same."""
+        return not self.drop_copies and self.tie_order != "random"
+
     def __str__(self) -> str:
         always = ("min_rating", "min_uc", "min_sc", "filter_mode")
         shown = {name: value for name, value in vars(self).items() if name in always or value != getattr(Rules, name)}

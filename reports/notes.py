@@ -24,15 +24,23 @@ def notes_of(table: Table) -> list[str]:
         )
     if table.baseline is not None:
         notes.append(f"In parentheses: gain over {table.baseline}.")
-    if table.significance is not None:
-        against = table.baseline or "the bold value of its column"
-        notes.append(
-            f"* significantly different from {against}: {TEST_NAMES[table.significance]} over users, Holm-corrected "
-            f"over the {len(table.comparisons)} comparisons of this table, p < {table.alpha:g}."
-        )
+    significance = significance_note(table)
+    if significance is not None:
+        notes.append(significance)
     if any(row.cut_short for row in table.rows):
         notes.append(CUT_SHORT)
     return [*notes, *(note[0].upper() + note[1:] + "." for note in table.notes)]
+
+
+def significance_note(table: Table) -> str | None:
+    """Return what * means in a table; None if nothing was tested."""
+    if table.significance is None:
+        return None
+    against = table.baseline or "the bold value of its column"
+    return (
+        f"* significantly different from {against}: {TEST_NAMES[table.significance]} over users, Holm-corrected "
+        f"over the {len(table.comparisons)} comparisons of this table, p < {table.alpha:g}."
+    )
 
 
 def _seeds(rows: tuple[Row, ...]) -> list[str]:

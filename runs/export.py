@@ -1,4 +1,4 @@
-"""Mode export: write a trained model as a file that other programs can run, with the ids and a serving script."""
+"""Writes a trained model as a file that other programs can run, with the ids and a serving script."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SCHEMA = 1
 
 
 class ExportOptions(MovedFiles):
-    """Options of mode export."""
+    """Options of command export."""
 
     output: Path = Field(description="the folder to write")
     export_format: Format = Field(

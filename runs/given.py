@@ -53,7 +53,7 @@ def no_run_given(sections: Mapping[str, Options]) -> str | None:
     if not isinstance(run, RunOptions):
         return None
     if run.pretrained_weights is None:
-        return f"mode {run.mode} needs a trained run: give its folder by --pretrained_weights"
+        return f"command {run.mode} needs a trained run: give its folder with --pretrained_weights"
     if not expanded(Path(run.pretrained_weights)).exists():
         return f"there is no run at {run.pretrained_weights} (pretrained_weights): give the folder of a trained run"
     return None

@@ -33,7 +33,7 @@ def read_weights(name: str, split: Split, to_evaluate: bool = False) -> dict[str
             raise UserError(
                 f"{path} was not trained on this version of {data.name} (hash {data.hash}): item numbers may differ, "
                 "and the weights may have seen held-out interactions. Give the original data, or train again. To "
-                "recommend for newer histories, use mode recommend with --histories"
+                "recommend for newer histories, use --mode recommend with --histories"
             )
         log.warning("%s was trained on other data than %s: its item numbers may mean other items", path, data.name)
     return checkpoint.part("best") or checkpoint.tensors

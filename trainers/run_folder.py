@@ -21,7 +21,7 @@ from common.errors import UserError
 from common.files import atomic_path, remove_abandoned, write_text
 from common.reading import read_json
 from common.texts import value_hash
-from trainers.saturation import Amount, Count, Number, with_plain_best_value
+from trainers.state import Amount, Count, Number, with_plain_best_value
 
 Row = Mapping[str, str | int | float]
 

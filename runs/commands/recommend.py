@@ -1,4 +1,4 @@
-"""Mode recommend: generate top-k recommendations, by original ids, as a table on disk."""
+"""Command recommend: generate top-k recommendations, by original ids, as a table on disk."""
 
 from __future__ import annotations
 

@@ -11,13 +11,13 @@ from runs.launchers import LaunchOptions
 
 
 class RunEntry(Options):
-    """One row of a comparison."""
+    """An entry of `runs`: a run on each dataset with each seed."""
 
     template: str | tuple[str, ...] = Field(description="template, or templates in order")
-    label: str | None = Field(None, description="the row's name; null = the template's label, or the model's own")
+    label: str | None = Field(None, description="the run's name in tables; null = the template's, or the model's own")
     overrides: dict[str, Any] = Field(default_factory=dict, description="options that override the template's")
     search: dict[str, Any] | None = Field(
-        None, description="with tune_trials: the search space, as in mode tune; null = the template's, if any"
+        None, description="with tune_trials: the search space, as in command tune; null = the template's, if any"
     )
 
 

@@ -1,4 +1,4 @@
-"""Mode recommend: which items each user gets, with original ids, and errors."""
+"""Command recommend: which items each user gets, with original ids, and errors."""
 
 from __future__ import annotations
 
