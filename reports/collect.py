@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +15,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from common.errors import UserError
 from common.schema import current_names
-from common.texts import printable
+from common.texts import printable, value_hash
 
+log = logging.getLogger(__name__)
 RESULTS = "results.json"
 PER_USER = "per_user.parquet"
 Phase = Literal["test", "validation"]
@@ -181,7 +183,7 @@ def _results_of(path: Path) -> list[Path]:
 
 
 def read_run(path: Path) -> Run:
-    """Read one results file. Raises UserError if it is damaged or not a results file."""
+    """Read one results file; warns if it was edited. Raises UserError if it is damaged or not a results file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -190,6 +192,9 @@ def read_run(path: Path) -> Run:
         raise UserError(
             f"{path} is not valid JSON ({error}): it is damaged or not a results file; leave it out"
         ) from error
+    checksum = content.pop("checksum", None) if isinstance(content, dict) else None
+    if checksum not in (None, value_hash(content, 16)):
+        log.warning("%s was changed after its run had written it: its checksum is another one", path)
     try:
         record = RunRecord.model_validate(content)
         return Run(path, record, record.label)
