@@ -169,7 +169,7 @@ def protocol_conflict(sections: Mapping[str, Options]) -> str | None:
         return None
     trainer = sections.get("trainer")
     if isinstance(trainer, TrainerOptions) and trainer.train_on == "all" and run.mode in ("tune", "compare"):
-        return f"train_on all leaves nothing to evaluate on, so mode {run.mode} can't use it"
+        return f"train_on all leaves nothing to evaluate on, so command {run.mode} can't use it"
     dataset = sections.get("dataset")
     own_split = isinstance(dataset, OwnSplitOptions) and dataset.has_split
     if run.split == "files" and not own_split:

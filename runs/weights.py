@@ -37,6 +37,6 @@ def read_weights(name: str, split: Split) -> dict[str, Tensor]:
         raise UserError(
             f"{checkpoint.path} was not trained on this version of {data.name} (hash {data.hash}): item numbers may "
             "differ, and the weights may have seen held-out interactions. Give the original data, or train again. To "
-            "recommend for newer histories, use mode recommend with --histories"
+            "recommend for newer histories, use --mode recommend with --histories"
         )
     return weights_of(checkpoint)
