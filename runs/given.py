@@ -18,6 +18,9 @@ class MovedFiles(Options):
     """Where the files of a trained run are now, if they were moved."""
 
     dataset_path: Path | None = Field(None, description="current path of the run's data file; null = unchanged")
+    appended_paths: tuple[Path, ...] | None = Field(
+        None, description="current paths of the files that continue it, all of them; null = unchanged"
+    )
     validation_path: Path | None = Field(None, description="as dataset_path, for the file of `split files`")
     test_path: Path | None = Field(None, description="as dataset_path, for the file of `split files`")
     item_features: Path | None = Field(None, description="as dataset_path, for the file of item features")
@@ -30,7 +33,7 @@ class MovedFiles(Options):
             raise ValueError("there is no such file")
         return path
 
-    def moved(self) -> dict[str, Path]:
+    def moved(self) -> dict[str, Path | tuple[Path, ...]]:
         """The given paths."""
         values = {key: getattr(self, key) for key in MovedFiles.model_fields}
         return {key: path for key, path in values.items() if path is not None}

@@ -77,7 +77,7 @@ def config_of_run(
     raw = read_templates((str(config_file),), registries.templates, problems)
     raw += given
     raw += [
-        RawOption(key, str(value) if isinstance(value, Path) else value, Origin.program("load_run"))
+        RawOption(key, _plain(value), Origin.program("load_run"))
         for key, value in {**(changes or {}), "mode": "test"}.items()
     ]
     resolved = resolve(raw, registries, problems, (str(config_file),))
@@ -85,6 +85,13 @@ def config_of_run(
     if resolved is None:
         raise RuntimeError("options were not resolved, although no problem was found")
     return ExperimentConfig.of(resolved)
+
+
+def _plain(value: Any) -> Any:
+    """An option's value as a template has it."""
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 _EVALUATE = Command(EXPERIMENT, lambda resolved: 0)  # only its sections matter here

@@ -96,3 +96,11 @@ def test_fitted_models_are_not_started_from_others(capsys: pytest.CaptureFixture
     later = {**own, "experiment_name": "after", "appended_paths": ["night.csv"]}
     assert main.run(flags(**pop, **later, pretrained_weights="experiments/g/before")) == 1
     assert "model pop is fitted, not trained" in capsys.readouterr().err
+
+
+def test_moved_pieces_of_the_data_can_be_named() -> None:
+    assert run("before", appended_paths=["night.csv"]) == 0
+    Path("night.csv").rename("elsewhere.csv")
+    recommended = ["--mode", "recommend", "--pretrained_weights", "experiments/g/before", "--users", "all"]
+    assert main.run(recommended) == 1
+    assert main.run([*recommended, "--appended_paths", "elsewhere.csv"]) == 0
