@@ -20,7 +20,7 @@ def path_part(text: str, default: str) -> str:
     return f"{part.encode()[: LONGEST_PART - 9].decode(errors='ignore')}-{digest}"
 
 
-def shown(text: str, longest: int) -> str:
+def escaped(text: str, longest: int) -> str:
     """Return `text` for a screen or a log, with its lines: control characters are written as `\\x1b`.
 
     A text of more than `longest` characters is cut.

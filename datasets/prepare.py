@@ -12,11 +12,11 @@ import pandas as pd
 from common.errors import UserError
 from datasets.encode import densify, encode
 from datasets.funnel import Funnel, Step, as_text
-from datasets.moments import to_text
 from datasets.order import TieOrder, time_order
 from datasets.repeats import drop_exact_copies, exact_copies, repeat_rate
 from datasets.rows import Repeats, Rows, filter_rows, keep_popular_items, merge_repeats, sample_users
 from datasets.sequence_data import SequenceData, with_hash
+from datasets.time_options import to_text
 
 log = logging.getLogger(__name__)
 
@@ -168,7 +168,7 @@ def prepare(rows: Rows, rules: Rules, *, name: str, funnel: Funnel = ()) -> Sequ
         user_ids=user_ids,
         item_ids=item_ids,
         hash="",
-        repeats=False,
+        repeat_consumption=False,
         funnel=steps.funnel,
         parts=rows.parts,
     )

@@ -1,14 +1,16 @@
-"""A trained run, loaded with its own options, data and best weights."""
+"""A trained run, loaded with its own options, data and best weights, for the commands that use one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
-from options import Origin
+from common.files import expanded
+from common.schema import Options, options_with_role
+from options import Origin, Resolved
 from options.problems import Problems
 from options.resolve import resolve
 from options.templates import read_templates
@@ -17,6 +19,7 @@ from runs.command import Command
 from runs.config import EXPERIMENT, ExperimentConfig
 from runs.experiment import Experiment
 from runs.registries import make_registries
+from runs.run_options import RunOptions
 from runs.weights import read_weights
 from trainers.checkpoint import BEST, load_model
 
@@ -86,3 +89,26 @@ def _config_of_run(config_file: Path, given: Sequence[RawOption], changes: dict[
 
 
 _EVALUATE = Command(EXPERIMENT, lambda resolved: 0)  # only its sections matter here
+
+
+def execution_options(resolved: Resolved) -> list[RawOption]:
+    """The given options that say how to compute (device, num_threads, ...). All others are the run's own."""
+    values = resolved.section("run", RunOptions).model_dump(mode="json")
+    keys = options_with_role("execution") | {"precision"}
+    return [
+        RawOption(key, value, resolved.origins[key])
+        for key, value in values.items()
+        if key in keys and not resolved.origins[key].is_default
+    ]
+
+
+def missing_run(sections: Mapping[str, Options]) -> str | None:
+    """Why a command that needs a trained run has none; None if one is given."""
+    run = sections["run"]
+    if not isinstance(run, RunOptions):
+        return None
+    if run.pretrained_weights is None:
+        return f"command {run.mode} needs a trained run: give its folder with --pretrained_weights"
+    if not expanded(Path(run.pretrained_weights)).exists():
+        return f"there is no run at {run.pretrained_weights} (pretrained_weights): give the folder of a trained run"
+    return None

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from common.errors import UserError
 from datasets import Split
-from trainers.checkpoint import BEST, check_origin, read_tensors
+from trainers.checkpoint import BEST, check_provenance, read_tensors
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ def read_weights(name: str, split: Split, to_evaluate: bool = False) -> dict[str
     if not path.is_file():
         raise UserError(f"there are no weights at {path}: give a run's folder or a .safetensors file")
     checkpoint = read_tensors(path)
-    check_origin(checkpoint.state, split, str(path))
+    check_provenance(checkpoint.state, split, str(path))
     data = split.data
     if checkpoint.state.get("data_hash", data.hash) != data.hash:
         if to_evaluate:

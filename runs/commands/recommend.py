@@ -19,12 +19,11 @@ from common.schema import Options
 from datasets.file_options import FileFormat
 from options import Resolved
 from runs.command import Command
-from runs.given import no_run_given, run_options_given
 from runs.histories import History, known_users, new_users
-from runs.id_lists import first_few, listed_items
-from runs.lists import open_table, write_lists
+from runs.id_files import first_few, listed_items
 from runs.run_options import RunOptions
-from runs.trained import TrainedRun, load_run
+from runs.top_k_lists import open_table, write_lists
+from runs.trained import TrainedRun, execution_options, load_run, missing_run
 
 log = logging.getLogger(__name__)
 SUFFIXES = (".parquet", ".csv")
@@ -123,7 +122,7 @@ def recommend(resolved: Resolved) -> Written:
     }
     run = load_run(
         str(run_options.pretrained_weights),
-        run_options_given(resolved),
+        execution_options(resolved),
         **{key: value for key, value in changes.items() if value is not None},
     )
     _check_model(run, new=options.histories is not None)
@@ -209,7 +208,7 @@ def _conflict(sections: Mapping[str, Options]) -> str | None:
     options = sections.get("recommend")
     if not isinstance(options, RecommendOptions):
         return None
-    return EITHER if options.users is None and options.histories is None else no_run_given(sections)
+    return EITHER if options.users is None and options.histories is None else missing_run(sections)
 
 
 RECOMMEND = Command(

@@ -50,7 +50,7 @@ def write_lists(
     int64 [n], the length of each user's list.
     """
     evaluation = run.experiment.config.evaluation
-    filter_seen = evaluation.filters_seen(run.experiment.loader.data.repeats)
+    filter_seen = evaluation.filters_seen(run.experiment.loader.data.repeat_consumption)
     lengths = recipients.end - recipients.start
     size = users_at_once(evaluation.eval_batch_size, run.experiment.loader.data.num_items)
     k = min(topk, run.experiment.loader.data.num_items)
