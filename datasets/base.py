@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
@@ -16,6 +14,7 @@ from pydantic import Field, model_validator
 from common.files import remove_abandoned
 from common.log_handlers import captured_records
 from common.schema import LOCATION, Options
+from common.texts import value_hash
 from datasets import cache
 from datasets.funnel import Funnel, as_text
 from datasets.prepare import PREPARE_VERSION, Rules, encode_rows, prepare
@@ -152,7 +151,7 @@ class Dataset(ABC, Generic[AnyOptions]):
             "prepare": PREPARE_VERSION,
             "options": options.model_dump(mode="json", exclude=set(self.location_options)),
         }
-        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
+        return value_hash(identity, 20)
 
     def load(self, options: AnyOptions) -> SequenceData:
         """Load the dataset from the cache; if it isn't there or is damaged, read, filter, order and cache it first."""

@@ -1,7 +1,6 @@
 """Cache of prepared datasets: a folder with one .npy file per array, written atomically and memory-mapped."""
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -18,6 +17,7 @@ import numpy.typing as npt
 
 from common.errors import UserError
 from common.files import atomic_folder
+from common.texts import value_hash
 from datasets.funnel import as_records, from_records
 from datasets.sequence_data import ARRAYS, SequenceData
 
@@ -45,7 +45,7 @@ def _content_sum(path: Path) -> str:
 
 def _check(meta: dict[str, Any]) -> str:
     """Checksum of the metadata."""
-    return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()[:16]
+    return value_hash(meta, 16)
 
 
 def store(folder: Path, data: SequenceData, notes: Sequence[tuple[int, str]] = ()) -> None:
@@ -131,7 +131,8 @@ def load(folder: Path, *, name: str, log_notes: bool = True) -> SequenceData | N
         return None
     data, notes = found
     for level, note in notes if log_notes else ():
-        log.log(level, "%s (logged when the data was prepared)", note.replace(NAME_PLACEHOLDER, name, 1))
+        said = note.replace(NAME_PLACEHOLDER, name, 1)
+        log.log(level, "%s (logged when the data was prepared)", said, extra={"repeats": said})
     return data
 
 

@@ -176,11 +176,11 @@ def prepare(rows: Rows, rules: Rules, *, name: str, funnel: Funnel = ()) -> Sequ
     copies = exact_copies(data)
     if copies:
         log.info(
-            "%s: %d of %d interactions are exact copies (user, item and second of an earlier one); they don't count as "
-            "repeats. To drop them: --drop_copies true",
+            "%s: exact copies (user, item and second of an earlier interaction) don't count as repeats: %s of %s "
+            "interactions. To drop them: --drop_copies true",
             name,
-            copies,
-            data.num_interactions,
+            f"{copies:,}",
+            f"{data.num_interactions:,}",
         )
     return with_hash(replace(data, copies=copies, repeat_rate=repeat_rate(data, copies)))
 

@@ -7,10 +7,10 @@ from reports.table import Row, Table
 CUT_SHORT = f"{DAGGER} Interrupted or diverged before training was complete; the best epoch up to then was tested."
 
 
-def notes_of(table: Table) -> list[str]:
-    """Return the notes of a comparison table."""
+def notes_of(table: Table, emphasis: bool = True) -> list[str]:
+    """Return the notes of a comparison table, which shows the best values in bold or has no `emphasis`."""
     notes = []
-    if len(table.rows) > 1:
+    if len(table.rows) > 1 and emphasis:
         lower = any(column.sign < 0 for column in table.columns)
         notes.append(f"Bold: {'lowest' if lower else 'highest'} value of the column; underlined: second.")
     notes += [
@@ -36,7 +36,7 @@ def significance_note(table: Table) -> str | None:
     """Return what * means in a table; None if nothing was tested."""
     if table.significance is None:
         return None
-    against = table.baseline or "the bold value of its column"
+    against = table.baseline or "the best value of its column"
     return (
         f"* significantly different from {against}: {TEST_NAMES[table.significance]} over users, Holm-corrected "
         f"over the {len(table.comparisons)} comparisons of this table, p < {table.alpha:g}."

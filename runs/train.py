@@ -22,9 +22,9 @@ from runs.folders import State, check_usable, claimed, read_config, run_folder
 from runs.logs import LOGGERS, log_to_file
 from runs.results import describe, results, write_users
 from runs.train_on_all import with_known_epochs
-from runs.weights import read_weights
+from runs.warm_start import load_pretrained
 from trainers import TrainerSetup
-from trainers.checkpoint import CheckpointStore, check_resumable, load_model
+from trainers.checkpoint import CheckpointStore, check_resumable
 from trainers.device import reset_peak_memory
 from trainers.run_folder import RunFolder
 from trainers.state import TrainingState
@@ -86,7 +86,7 @@ def follow(config: ExperimentConfig, workers: Workers) -> None:
     resumes = workers.from_leader(0.0) == 1.0
     weights = config.run.pretrained_weights
     if weights is not None and not resumes:
-        load_model(experiment.model, read_weights(weights, experiment.loader.split), weights)
+        load_pretrained(experiment, weights)
     with tempfile.TemporaryDirectory() as temporary:
         folder = RunFolder(Path(temporary))
         folder.models = run_folder(config).models
@@ -120,7 +120,7 @@ def _build(config: ExperimentConfig, phases: tuple[Phase, ...], resumes: bool) -
     experiment = Experiment.build(config)
     weights = config.run.pretrained_weights
     if weights is not None and not resumes:
-        load_model(experiment.model, read_weights(weights, experiment.loader.split), weights)
+        load_pretrained(experiment, weights)
     experiment.evaluator.check(phases)
     return experiment
 

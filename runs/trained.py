@@ -1,4 +1,4 @@
-"""A trained run, loaded with its own options, data and best weights, for the commands that use one."""
+"""A trained run, loaded with its own options, data and best weights."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
-from common.files import expanded
-from common.schema import Options, options_with_role
-from options import Origin, Resolved
+from options import Origin
 from options.problems import Problems
 from options.resolve import resolve
 from options.templates import read_templates
@@ -19,7 +17,6 @@ from runs.command import Command
 from runs.config import EXPERIMENT, ExperimentConfig
 from runs.experiment import Experiment
 from runs.registries import make_registries
-from runs.run_options import RunOptions
 from runs.weights import read_weights
 from trainers.checkpoint import BEST, load_model
 
@@ -66,20 +63,22 @@ def load_run(path: str | Path, given: Sequence[RawOption] = (), **changes: Any) 
     config_file = folder / "config.yaml"
     if not config_file.is_file():
         raise UserError(f"there is no run at {path} (no {config_file}): give the folder of a trained run")
-    experiment = Experiment.build(_config_of_run(config_file, given, changes))
-    load_model(experiment.model, read_weights(str(weights), experiment.loader.split, to_evaluate=True), str(weights))
+    experiment = Experiment.build(config_of_run(config_file, given, changes))
+    load_model(experiment.model, read_weights(str(weights), experiment.loader.split), str(weights))
     experiment.model.eval()
     return TrainedRun(experiment, weights)
 
 
-def _config_of_run(config_file: Path, given: Sequence[RawOption], changes: dict[str, Any]) -> ExperimentConfig:
+def config_of_run(
+    config_file: Path, given: Sequence[RawOption] = (), changes: Mapping[str, Any] | None = None
+) -> ExperimentConfig:
     """The run's configuration with the changes, for evaluating it. Raises OptionsError."""
     registries, problems = make_registries({"train": _EVALUATE, "test": _EVALUATE}), Problems()
     raw = read_templates((str(config_file),), registries.templates, problems)
     raw += given
     raw += [
-        RawOption(key, str(value) if isinstance(value, Path) else value, Origin.program("load_run"))
-        for key, value in {**changes, "mode": "test"}.items()
+        RawOption(key, _plain(value), Origin.program("load_run"))
+        for key, value in {**(changes or {}), "mode": "test"}.items()
     ]
     resolved = resolve(raw, registries, problems, (str(config_file),))
     problems.raise_if_any()
@@ -88,27 +87,11 @@ def _config_of_run(config_file: Path, given: Sequence[RawOption], changes: dict[
     return ExperimentConfig.of(resolved)
 
 
+def _plain(value: Any) -> Any:
+    """An option's value as a template has it."""
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return str(value) if isinstance(value, Path) else value
+
+
 _EVALUATE = Command(EXPERIMENT, lambda resolved: 0)  # only its sections matter here
-
-
-def execution_options(resolved: Resolved) -> list[RawOption]:
-    """The given options that say how to compute (device, num_threads, ...). All others are the run's own."""
-    values = resolved.section("run", RunOptions).model_dump(mode="json")
-    keys = options_with_role("execution") | {"precision"}
-    return [
-        RawOption(key, value, resolved.origins[key])
-        for key, value in values.items()
-        if key in keys and not resolved.origins[key].is_default
-    ]
-
-
-def missing_run(sections: Mapping[str, Options]) -> str | None:
-    """Why a command that needs a trained run has none; None if one is given."""
-    run = sections["run"]
-    if not isinstance(run, RunOptions):
-        return None
-    if run.pretrained_weights is None:
-        return f"command {run.mode} needs a trained run: give its folder with --pretrained_weights"
-    if not expanded(Path(run.pretrained_weights)).exists():
-        return f"there is no run at {run.pretrained_weights} (pretrained_weights): give the folder of a trained run"
-    return None

@@ -36,8 +36,8 @@ def _run(resolved: Resolved) -> int:
         return 1
     if run.pilot:
         print("All runs work. There is no table, because the metrics of pilots mean nothing")
-    elif options.afterword:
-        print(f"\n{options.afterword.strip()}")
+    elif options.closing_note:
+        print(f"\n{options.closing_note.strip()}")
     return 0
 
 

@@ -9,7 +9,7 @@ from common.schema import Options
 from options import Resolved
 from runs.command import Command
 from runs.export import ExportOptions, export
-from runs.trained import missing_run
+from runs.trained_options import missing_run
 
 
 def _run(resolved: Resolved) -> int:

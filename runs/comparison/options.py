@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -24,6 +24,8 @@ class RunEntry(Options):
 class CompareOptions(LaunchOptions):
     """Which runs to compare, on which datasets, with which seeds."""
 
+    renamed: ClassVar[dict[str, str]] = {"afterword": "closing_note"}
+
     runs: tuple[str | RunEntry, ...] = Field(min_length=1, description="templates, or {template, label, overrides}")
     datasets: tuple[str | dict[str, Any], ...] = Field(
         (),
@@ -44,4 +46,4 @@ class CompareOptions(LaunchOptions):
         "best options; null = no search",
     )
     retry_failed: bool = Field(False, description="repeat runs that have failed")
-    afterword: str | None = Field(None, description="text to print after the table")
+    closing_note: str | None = Field(None, description="text to print after the table")

@@ -50,6 +50,7 @@ def resolve_compare(
     given: list[RawOption], registries: Registries, problems: Problems, templates: tuple[str, ...]
 ) -> Resolved | None:
     """The resolved options of a comparison and of its runs; None if problems were noted."""
+    given = [replace(item, key=current_name(item.key, [CompareOptions])) for item in given]
     latest = _one_or_list(last_wins(given), problems)
     command = command_of(given, registries)
     before = len(problems.found)

@@ -88,6 +88,11 @@ def test_a_comparison_gives_it_to_the_models_that_had_it(registries: Registries)
     assert "no run of this comparison uses" in refused(registries, *words[:-1], "--factors", "9")
 
 
+def test_the_closing_note_has_a_former_name(registries: Registries) -> None:
+    resolved = ask(registries, "--mode", "compare", "--runs", "train_als", "--afterword", "next")
+    assert resolved.values["closing_note"] == "next"
+
+
 def test_a_search_space_may_have_it(registries: Registries) -> None:
     words = ["--mode", "tune", "--model_code", "recvae", "--search"]
     searched = TuneConfig.of(ask(registries, *words, "{hidden_size: {choice: [8, 16]}}"))
