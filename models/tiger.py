@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -44,6 +44,11 @@ class TigerOptions(Options):
     num_heads: int = Field(4, ge=1, description="attention heads; they divide hidden_units")
     inner_factor: int = Field(4, ge=1, description="width of the feed-forward layers, in hidden_units")
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout of embeddings and of each layer's output")
+    history_tokens: Literal["codes", "items"] = Field(
+        "codes",
+        description="what the encoder reads: each code of an item (as published), or the sum of the embeddings of its "
+        "codes, which is several times faster",
+    )
     user_tokens: int = Field(
         0,
         ge=0,
@@ -72,7 +77,7 @@ class TigerOptions(Options):
 
 class Tiger(Model):
     """p(c_1 .. c_D | history) = product over levels d of softmax(E_d h_d)[c_d], with h_d the state of a decoder that
-    has read c_1 .. c_(d-1), and attends to an encoder's states of all codes of the history's items.
+    has read c_1 .. c_(d-1), and attends to an encoder's states of the history.
 
     The encoder is causal, so that one pass over a window serves all its targets. The codes are computed before training
     (`semantic_ids`) and are part of the weights.
@@ -90,6 +95,7 @@ class Tiger(Model):
     def __init__(self, options: TigerOptions, dimensions: Dimensions) -> None:
         super().__init__(options, dimensions)
         width, self.digits = options.hidden_units, options.code_levels + 1
+        self.states_per_item = self.digits if options.history_tokens == "codes" else 1
         form = BlockForm(width, options.num_heads, options.inner_factor * width, options.dropout, 0.0)
         self.register_buffer("codes", torch.zeros(dimensions.num_items + 1, self.digits, dtype=torch.int64))
         self.tokens = nn.Embedding(self.digits * options.codebook_size, width)  # one table per digit
@@ -130,9 +136,11 @@ class Tiger(Model):
         return self._trie[1]
 
     def encode(self, items: Tensor, lengths: Tensor) -> Tensor:
-        """States of left-aligned items int64 [B, T]: [B, T * D, H], D an item."""
+        """States of left-aligned items int64 [B, T]: [B, T * states_per_item, H]."""
         first = torch.arange(self.digits, device=items.device) * self.options.codebook_size
         embedded = self.tokens(self.codes[items] + first) * self.options.hidden_units**0.5  # [B, T, D, H]
+        if self.states_per_item == 1:
+            embedded = embedded.sum(2, keepdim=True)  # [B, T, 1, H]
         places = self.positions.left_aligned(items.shape[1], lengths, "start")[:, :, None]  # [B, T, 1, H]
         known = (embedded + places) * (items > 0)[:, :, None, None]
         hidden: Tensor = self.encoder(self.dropout(known.flatten(1, 2)), causal=True)
@@ -157,12 +165,13 @@ class Tiger(Model):
         assert batch.targets is not None
         order, lengths = align_left(batch.items)
         items, targets = batch.items.gather(1, order), batch.targets.gather(1, order)  # [B, T]
-        states, codes = self.encode(items, lengths), self.codes[targets]  # [B, T * D, H], [B, T, D]
+        states, codes = self.encode(items, lengths), self.codes[targets]  # [B, S, H], [B, T, D]
         first = self.step_inputs(0, None, batch.users).expand(-1, targets.shape[1], -1)
         following = [self.step_inputs(d, codes[:, :, d - 1], batch.users) for d in range(1, self.digits)]
         inputs = self.dropout(torch.stack([first, *following], 2))  # [B, T, D, H]
-        item = torch.arange(targets.shape[1], device=items.device).repeat_interleave(self.digits)  # of each code
-        hidden, _ = self.decoder(inputs, self.decoder.keys_values(states), item[:, None] >= item)
+        place = torch.arange(targets.shape[1], device=items.device)
+        of_targets, of_states = place.repeat_interleave(self.digits), place.repeat_interleave(self.states_per_item)
+        hidden, _ = self.decoder(inputs, self.decoder.keys_values(states), of_targets[:, None] >= of_states)
         real = targets > 0
         hidden, codes = hidden[real], codes[real]  # [N, D, H], [N, D]
         losses = [
@@ -193,7 +202,7 @@ class Tiger(Model):
         order, lengths = align_left(items)
         items = items.gather(1, order)
         states = self.decoder.keys_values(self.encode(items, lengths))
-        mask = open_keys(items > 0).repeat_interleave(self.digits, 1)[:, None, None]  # [B, 1, 1, T * D]
+        mask = open_keys(items > 0).repeat_interleave(self.states_per_item, 1)[:, None, None]  # [B, 1, 1, S]
         nodes = torch.zeros(len(items), 1, dtype=torch.int64, device=items.device)  # [B, W], of the trie
         total = torch.zeros(len(items), 1, device=items.device)  # [B, W], log p of the codes so far
         inputs, past = self.step_inputs(0, None, users), None
