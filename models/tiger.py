@@ -19,7 +19,7 @@ from models.layers.attention import BlockForm, Transformer, open_keys
 from models.layers.decoder import Decoder, take_beams
 from models.layers.dropout import Dropout
 from models.layers.embedding import PositionEmbedding, init_parameters
-from models.layers.padding import align_left
+from models.layers.padding import align_left, at_last
 from models.layers.semantic_ids import Trie, semantic_ids
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ class Tiger(Model):
     """p(c_1 .. c_D | history) = product over levels d of softmax(E_d h_d)[c_d], with h_d the state of a decoder that
     has read c_1 .. c_(d-1), and attends to an encoder's states of the history.
 
-    The encoder is causal, so that one pass over a window serves all its targets. The codes are computed before training
-    (`semantic_ids`) and are part of the weights.
+    The encoder is causal, so that one pass over a window serves all its targets; the decoder starts from the state of
+    the last item. The codes are computed before training (`semantic_ids`) and are part of the weights.
     """
 
     code = "tiger"
@@ -146,14 +146,15 @@ class Tiger(Model):
         hidden: Tensor = self.encoder(self.dropout(known.flatten(1, 2)), causal=True)
         return hidden
 
-    def step_inputs(self, step: int, codes: Tensor | None, users: Tensor) -> Tensor:
-        """What the decoder reads at a step: the code before, int64 [B, Q], None at the first: [B, Q, H]."""
-        if codes is None:
-            first = self.steps.weight[0].expand(len(users), 1, -1)
-            return first if self.users is None else first + self.users(users % self.options.user_tokens)[:, None]
-        size = self.options.codebook_size
-        embedded: Tensor = self.tokens(codes + (step - 1) * size) * self.options.hidden_units**0.5
-        return embedded + self.steps.weight[step]
+    def first_inputs(self, states: Tensor, users: Tensor) -> Tensor:
+        """What the decoder reads first, given the states [B, Q, H] of the last items: [B, Q, H]."""
+        inputs = states + self.steps.weight[0]
+        return inputs if self.users is None else inputs + self.users(users % self.options.user_tokens)[:, None]
+
+    def next_inputs(self, step: int, codes: Tensor) -> Tensor:
+        """What the decoder reads at a later step, the code before it: int64 [B, Q] -> [B, Q, H]."""
+        embedded: Tensor = self.tokens(codes + (step - 1) * self.options.codebook_size)
+        return embedded * self.options.hidden_units**0.5 + self.steps.weight[step]
 
     def log_probabilities(self, hidden: Tensor, step: int) -> Tensor:
         """Of all codes of a step, after hidden [..., H]: [..., codebook_size]."""
@@ -166,9 +167,9 @@ class Tiger(Model):
         order, lengths = align_left(batch.items)
         items, targets = batch.items.gather(1, order), batch.targets.gather(1, order)  # [B, T]
         states, codes = self.encode(items, lengths), self.codes[targets]  # [B, S, H], [B, T, D]
-        first = self.step_inputs(0, None, batch.users).expand(-1, targets.shape[1], -1)
-        following = [self.step_inputs(d, codes[:, :, d - 1], batch.users) for d in range(1, self.digits)]
-        inputs = self.dropout(torch.stack([first, *following], 2))  # [B, T, D, H]
+        last = states[:, self.states_per_item - 1 :: self.states_per_item]  # of each item: [B, T, H]
+        following = [self.next_inputs(d, codes[:, :, d - 1]) for d in range(1, self.digits)]
+        inputs = self.dropout(torch.stack([self.first_inputs(last, batch.users), *following], 2))  # [B, T, D, H]
         place = torch.arange(targets.shape[1], device=items.device)
         of_targets, of_states = place.repeat_interleave(self.digits), place.repeat_interleave(self.states_per_item)
         hidden, _ = self.decoder(inputs, self.decoder.keys_values(states), of_targets[:, None] >= of_states)
@@ -201,11 +202,12 @@ class Tiger(Model):
         """
         order, lengths = align_left(items)
         items = items.gather(1, order)
-        states = self.decoder.keys_values(self.encode(items, lengths))
+        encoded = self.encode(items, lengths)
+        states = self.decoder.keys_values(encoded)
         mask = open_keys(items > 0).repeat_interleave(self.states_per_item, 1)[:, None, None]  # [B, 1, 1, S]
         nodes = torch.zeros(len(items), 1, dtype=torch.int64, device=items.device)  # [B, W], of the trie
         total = torch.zeros(len(items), 1, device=items.device)  # [B, W], log p of the codes so far
-        inputs, past = self.step_inputs(0, None, users), None
+        inputs, past = self.first_inputs(at_last(encoded, lengths * self.states_per_item), users), None
         for digit in range(self.digits):
             hidden, kept = self.decoder(inputs[:, :, None], states, mask, past)  # [B, W, 1, H]
             children = self.trie.children[digit][nodes]  # [B, W, C]
@@ -217,5 +219,5 @@ class Tiger(Model):
             nodes = children.flatten(1).gather(1, chosen).clamp_min(0)
             if digit + 1 < self.digits:
                 past = take_beams(kept, chosen // children.shape[2])
-                inputs = self.step_inputs(digit + 1, codes.flatten(1).gather(1, chosen), users)
+                inputs = self.next_inputs(digit + 1, codes.flatten(1).gather(1, chosen))
         return self.trie.items[nodes], total
