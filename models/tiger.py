@@ -148,8 +148,10 @@ class Tiger(Model):
 
     def first_inputs(self, states: Tensor, users: Tensor) -> Tensor:
         """What the decoder reads first, given the states [B, Q, H] of the last items: [B, Q, H]."""
-        inputs = states + self.steps.weight[0]
-        return inputs if self.users is None else inputs + self.users(users % self.options.user_tokens)[:, None]
+        inputs: Tensor = states + self.steps.weight[0]
+        if self.users is not None:
+            inputs = inputs + self.users(users % self.options.user_tokens)[:, None]
+        return inputs
 
     def next_inputs(self, step: int, codes: Tensor) -> Tensor:
         """What the decoder reads at a later step, the code before it: int64 [B, Q] -> [B, Q, H]."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from torch import Tensor, cat, nn
 
 from models.layers.attention import BlockForm, SelfAttention
@@ -50,7 +52,7 @@ class Decoder(nn.Module):
 
     def keys_values(self, states: Tensor) -> list[KeysValues]:
         """What the blocks attend to of encoded states [B, T, H]."""
-        return [block.cross_attention.keys_values(states) for block in self.blocks]
+        return [cast(DecoderBlock, block).cross_attention.keys_values(states) for block in self.blocks]
 
     def forward(
         self, x: Tensor, states: list[KeysValues], mask: Tensor, past: list[KeysValues] | None = None
@@ -74,7 +76,7 @@ def take_beams(past: list[KeysValues], beams: Tensor) -> list[KeysValues]:
     rows = len(beams)
 
     def taken(x: Tensor) -> Tensor:
-        by_row = x.unflatten(0, (rows, -1))  # [B * Q, ...] -> [B, Q, ...]
+        by_row = x.view(rows, -1, *x.shape[1:])  # [B * Q, ...] -> [B, Q, ...]
         index = beams[:, :, None, None, None].expand(-1, -1, *by_row.shape[2:])
         return by_row.gather(1, index).flatten(0, 1)
 
