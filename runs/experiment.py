@@ -10,7 +10,7 @@ import torch
 import datasets
 from common.errors import UserError
 from common.files import expanded
-from dataloaders import DATALOADERS, Dataloader
+from dataloaders import Dataloader
 from datasets import SequenceData, Split
 from datasets.splits.leakage import check_leakage
 from evaluation.evaluator import Evaluator
@@ -56,7 +56,7 @@ def load_split(config: ExperimentConfig) -> Split:
 
 def make_loader(config: ExperimentConfig, split: Split) -> Dataloader:
     """The dataloader over a split."""
-    loader = DATALOADERS[str(config.run.dataloader_code)](config.dataloader, split)
+    loader = config.loader_class(config.dataloader, split)
     loader.gives_times &= "timestamps" in config.model_class.required(config.model)
     return loader
 
