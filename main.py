@@ -44,7 +44,7 @@ def _run(argv: list[str]) -> int:
                 resolved = options.parse(argv, _load_without_torch)
                 from runs import commands  # noqa: PLC0415
 
-                if not commands.COMMANDS[resolved.mode].needs_torch:
+                if not commands.COMMANDS[resolved.command].needs_torch:
                     refuse_torch()
                     return commands.run(resolved)
             except StandInError:

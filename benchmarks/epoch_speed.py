@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -20,7 +19,7 @@ import torch
 
 from runs.api import configure
 from runs.experiment import Experiment
-from trainers import TRAINERS, Parts
+from trainers import TrainerSetup
 from trainers.device import describe_device, peak_memory_mib
 from trainers.optimization import make_optimizer
 from trainers.run_folder import RunFolder
@@ -34,9 +33,8 @@ def main() -> None:
     device, loader, model = experiment.device, experiment.loader, experiment.model
     evaluator, generators = experiment.evaluator, experiment.generators
     with tempfile.TemporaryDirectory() as folder:
-        parts = Parts(model, loader, evaluator, RunFolder(Path(folder)), generators, device)
-        trainer_class: Any = TRAINERS[str(config.run.trainer_code)]
-        trainer = trainer_class(config.trainer, parts)
+        setup = TrainerSetup(model, loader, evaluator, RunFolder(Path(folder)), generators, device)
+        trainer = config.trainer_class(config.trainer, setup)
         if not isinstance(trainer, Trainer):
             sys.exit(f"model {model.code} isn't trained in epochs")
         trainer.optimizer = make_optimizer(model.parameters(), trainer.options)

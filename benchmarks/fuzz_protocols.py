@@ -4,7 +4,7 @@
 
 Each trial writes a random file, prepares and splits it, scores it with a model, and compares with
 `plain_protocol.py`: what is trained on, each user's input and targets, the metrics of each user for all candidates, and
-the lists that mode recommend would write, whose hit rate must be the measured one. Data that can't be used must be
+the lists that command recommend would write, whose hit rate must be the measured one. Data that can't be used must be
 refused with a UserError. Prints a line for each trial that fails and the counts at the end; exits 1 if one failed.
 """
 
@@ -204,7 +204,7 @@ def _check_metrics(experiment: Experiment, expected: plain.Plain, options: dict[
 
 
 def _check_lists(experiment: Experiment, options: dict[str, Any]) -> None:
-    """The hit rate of the lists that mode recommend writes is the measured one; ties may only make it better."""
+    """The hit rate of the lists that command recommend writes is the measured one; ties may only make it better."""
     evaluator, data = experiment.evaluator, experiment.loader.data
     if options["seen_targets"] == "rank" and evaluator.measured("test").seen_share > 0:
         return  # which is warned of

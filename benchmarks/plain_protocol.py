@@ -53,7 +53,7 @@ def prepared(rows: Sequence[Row], options: Mapping[str, Any]) -> list[Row]:
         rows = left
 
 
-def people_repeat(rows: Sequence[Row]) -> bool:
+def has_repeat_consumption(rows: Sequence[Row]) -> bool:
     """Whether more than 1 % of the interactions repeat one of the user, without exact copies."""
     moments = {(user, item, time) for user, item, time, _ in rows}
     pairs = {(user, item) for user, item, _ in moments}
@@ -62,7 +62,7 @@ def people_repeat(rows: Sequence[Row]) -> bool:
 
 def split(rows: Sequence[Row], options: Mapping[str, Any]) -> Plain:
     """The test cases and what is trained on."""
-    code, repeats = options["split"], options["repeats"] == "keep" and people_repeat(rows)
+    code, repeats = options["split"], options["repeats"] == "keep" and has_repeat_consumption(rows)
     if code == "global_time" and options["cold_items"] == "drop":
         known = {row[1] for row in rows if row[2] < options["validation_time"]}
         rows = [row for row in rows if row[1] in known]

@@ -46,7 +46,7 @@ def measure(runs: int) -> list[tuple[float, float, float]]:
     """Return (wall seconds, seconds in training and evaluation, CPU seconds of the rest) for each run."""
     from evaluation.evaluator import Evaluator  # noqa: PLC0415
     from runs.api import resolve_words  # noqa: PLC0415
-    from runs.comparison import cells  # noqa: PLC0415
+    from runs.comparison import execution  # noqa: PLC0415
     from runs.comparison.config import CompareConfig  # noqa: PLC0415
     from runs.logs import log_to_screen  # noqa: PLC0415
     from trainers.fit import FitTrainer  # noqa: PLC0415
@@ -61,7 +61,7 @@ def measure(runs: int) -> list[tuple[float, float, float]]:
 
     def note(*args: Any) -> Any:
         before = whole.wall, inner.wall, whole.processor - inner.processor
-        outcome = timed_cell(*args)
+        outcome = timed_run(*args)
         rest = whole.processor - inner.processor - before[2]
         found.append((whole.wall - before[0], inner.wall - before[1], rest))
         return outcome
@@ -73,10 +73,14 @@ def measure(runs: int) -> list[tuple[float, float, float]]:
         finally:
             Evaluator.evaluate = timed_evaluate  # type: ignore[method-assign, assignment]
 
-    timed_cell, timed_train, timed_evaluate = whole.timed(cells.train_cell), inner.timed(train), inner.timed(evaluate)
-    cells.train_cell = note
+    timed_run, timed_train, timed_evaluate = (
+        whole.timed(execution.train_or_resume),
+        inner.timed(train),
+        inner.timed(evaluate),
+    )
+    execution.train_or_resume = note
     FitTrainer.train = train_once  # type: ignore[method-assign]
-    cells.run_cells(config)
+    execution.run_all(config)
     return found
 
 

@@ -1,6 +1,7 @@
-"""Texts from outside, made safe for where they go: parts of paths, and lines of a terminal, a log or a table."""
+"""Texts from outside, made safe for where they go (parts of paths, lines of a screen), and the hash of a value."""
 
 import hashlib
+import json
 import re
 
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -18,6 +19,11 @@ def path_part(text: str, default: str) -> str:
         return part
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{part.encode()[: LONGEST_PART - 9].decode(errors='ignore')}-{digest}"
+
+
+def value_hash(value: object, length: int) -> str:
+    """Return `length` hexadecimal digits of the SHA-256 of a JSON value; the order of its keys doesn't matter."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:length]
 
 
 def shown(text: str, longest: int) -> str:

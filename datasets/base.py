@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
@@ -16,15 +14,17 @@ from pydantic import Field, model_validator
 from common.files import remove_abandoned
 from common.messages import captured_records
 from common.schema import LOCATION, Options
+from common.texts import value_hash
 from datasets import cache
 from datasets.funnel import Funnel, as_text
 from datasets.moments import Moment, to_seconds
 from datasets.prepare import PREPARE_VERSION, Rules, encode_rows, prepare
+from datasets.rows import Rows
 from datasets.sequence_data import SequenceData
 
 log = logging.getLogger(__name__)
 # Messages of these loggers describe the data; they are cached and logged again at each load.
-CACHED_LOGGERS = tuple(f"datasets.{module}" for module in ("file", "readers", "prepare"))
+CACHED_LOGGERS = tuple(f"datasets.{module}" for module in ("file", "readers", "appended", "prepare"))
 
 
 class DatasetOptions(Options):
@@ -132,6 +132,11 @@ class Dataset(ABC, Generic[AnyOptions]):
             A file is missing, damaged or not the expected one.
         """
 
+    def rows(self, options: AnyOptions) -> tuple[Rows, Funnel]:
+        """The encoded rows, and the steps of reading them."""
+        raw = self.read(options)
+        return encode_rows(raw.frame, raw.ticks_per_second), raw.funnel
+
     def has_repeat_consumption(self, options: AnyOptions, data: SequenceData) -> bool:
         """Whether users consume items repeatedly; `data` is the prepared dataset."""
         return self.repeats
@@ -145,7 +150,7 @@ class Dataset(ABC, Generic[AnyOptions]):
             "prepare": PREPARE_VERSION,
             "options": options.model_dump(mode="json", exclude=set(self.location_options)),
         }
-        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
+        return value_hash(identity, 20)
 
     def load(self, options: AnyOptions) -> SequenceData:
         """Load the dataset from the cache; if it isn't there or is damaged, read, filter, order and cache it first."""
@@ -157,10 +162,7 @@ class Dataset(ABC, Generic[AnyOptions]):
             log.debug("%s: %s", name, as_text(cached.funnel))
             return cached
         with captured_records(CACHED_LOGGERS) as notes:
-            raw = self.read(options)
-            rows = encode_rows(raw.frame, raw.ticks_per_second)
-            funnel = raw.funnel
-            del raw  # frees memory for preparing
+            rows, funnel = self.rows(options)
             data = prepare(rows, options.rules(), name=name, funnel=funnel)
             del rows
             data = replace(data, repeats=options.repeats == "keep" and self.has_repeat_consumption(options, data))

@@ -1,7 +1,6 @@
 """Cache of prepared datasets: a folder with one .npy file per array, written atomically and memory-mapped."""
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -9,19 +8,22 @@ import secrets
 import shutil
 import stat
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from common.errors import UserError
 from common.files import atomic_folder
+from common.texts import value_hash
 from datasets.funnel import as_records, from_records
 from datasets.sequence_data import ARRAYS, SequenceData
 
 log = logging.getLogger(__name__)
+
+Loaded = TypeVar("Loaded")
 
 CACHE_VERSION = 6
 CHUNK_BYTES = 1 << 20
@@ -43,7 +45,7 @@ def _content_sum(path: Path) -> str:
 
 def _check(meta: dict[str, Any]) -> str:
     """Checksum of the metadata."""
-    return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()[:16]
+    return value_hash(meta, 16)
 
 
 def store(folder: Path, data: SequenceData, notes: Sequence[tuple[int, str]] = ()) -> None:
@@ -61,11 +63,18 @@ def store(folder: Path, data: SequenceData, notes: Sequence[tuple[int, str]] = (
     UserError
         The disk is full or the folder can't be written.
     """
+    meta: dict[str, Any] = {"hash": data.hash, "repeats": data.repeats}
+    meta |= {"copies": data.copies, "repeat_rate": data.repeat_rate}
+    meta |= {"funnel": as_records(data.funnel), "notes": list(notes)}
+    store_arrays(folder, {key: getattr(data, key) for key in ARRAYS}, meta)
+
+
+def store_arrays(folder: Path, arrays: Mapping[str, npt.NDArray[np.generic] | None], described: dict[str, Any]) -> None:
+    """Write the arrays that there are and a description for JSON, as `store` does."""
     try:
         with atomic_folder(folder) as temporary:
             sums: dict[str, str] = {}
-            for key in ARRAYS:
-                array: npt.NDArray[np.generic] | None = getattr(data, key)
+            for key, array in arrays.items():
                 if array is None:
                     continue
                 path = temporary / f"{key}.npy"
@@ -74,9 +83,7 @@ def store(folder: Path, data: SequenceData, notes: Sequence[tuple[int, str]] = (
                     file.flush()
                     os.fsync(file.fileno())
                 sums[key] = _content_sum(path)
-            meta: dict[str, Any] = {"key": folder.name, "hash": data.hash, "repeats": data.repeats, "sums": sums}
-            meta |= {"copies": data.copies, "repeat_rate": data.repeat_rate}
-            meta["funnel"], meta["notes"] = as_records(data.funnel), list(notes)
+            meta: dict[str, Any] = {"key": folder.name, "sums": sums, **described}
             meta["check"] = _check(meta)
             with open(temporary / META, "w", encoding="utf-8") as file:
                 json.dump(meta, file)
@@ -104,14 +111,48 @@ def load(folder: Path, *, name: str, log_notes: bool = True) -> SequenceData | N
         None if the folder is missing, or damaged: then it is removed with a warning, and the caller prepares the data
         again.
     """
+
+    def make(arrays: dict[str, Any], meta: dict[str, Any]) -> tuple[SequenceData, list[tuple[int, str]]]:
+        data = SequenceData(
+            name=name,
+            hash=str(meta["hash"]),
+            repeats=bool(meta["repeats"]),
+            copies=int(meta["copies"]),
+            repeat_rate=float(meta["repeat_rate"]),
+            funnel=from_records(meta["funnel"]),
+            **arrays,
+        )
+        if data.items is None or data.offsets[0] != 0 or data.offsets[-1] != len(data.items):
+            raise ValueError("the arrays are inconsistent")
+        return data, notes_of(meta)
+
+    found = load_arrays(folder, ARRAYS, make)
+    if found is None:
+        return None
+    data, notes = found
+    for level, note in notes if log_notes else ():
+        said = note.replace(NAME_PLACEHOLDER, name, 1)
+        log.log(level, "%s (logged when the data was prepared)", said, extra={"repeats": said})
+    return data
+
+
+def notes_of(meta: dict[str, Any]) -> list[tuple[int, str]]:
+    """The levels and messages in a description."""
+    return [(int(level), str(note)) for level, note in meta["notes"]]
+
+
+def load_arrays(
+    folder: Path, keys: Sequence[str], make: Callable[[dict[str, Any], dict[str, Any]], Loaded]
+) -> Loaded | None:
+    """What `make` makes of the arrays (None for those that are missing) and the description in a cache folder.
+
+    None if the folder is missing or damaged, as in `load`. `make` may raise ValueError, KeyError or TypeError.
+    """
     seen = _identity(folder)
     if seen is None:
         return None
     try:
-        data, notes = _load(folder, name)
-        for level, note in notes if log_notes else ():
-            log.log(level, "%s (logged when the data was prepared)", note.replace(NAME_PLACEHOLDER, name, 1))
-        return data
+        return make(*_read_arrays(folder, keys))
     except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("the prepared dataset in %s is damaged (%s); preparing it again", folder, error)
     try:
@@ -121,29 +162,26 @@ def load(folder: Path, *, name: str, log_notes: bool = True) -> SequenceData | N
     return None
 
 
-def _load(folder: Path, name: str) -> tuple[SequenceData, list[tuple[int, str]]]:
-    """Read and verify a folder and its notes. Raises ValueError, KeyError, TypeError or OSError if it is damaged."""
+def remove(folder: Path) -> None:
+    """Remove a cache folder that is no longer needed; nothing happens if that isn't possible."""
+    seen = _identity(folder)
+    if seen is not None:
+        with contextlib.suppress(OSError):
+            _remove(folder, seen)
+
+
+def _read_arrays(folder: Path, keys: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arrays and the description. Raises ValueError, KeyError, TypeError or OSError if the folder is damaged."""
     meta: dict[str, Any] = json.loads((folder / META).read_text(encoding="utf-8"))
     if meta.pop("check") != _check(meta) or meta["key"] != folder.name:
         raise ValueError(f"{META} doesn't match its checksum")
-    arrays: dict[str, Any] = dict.fromkeys(ARRAYS)
+    arrays: dict[str, Any] = dict.fromkeys(keys)
     for key, expected in meta["sums"].items():
         path = folder / f"{key}.npy"
-        if key not in ARRAYS or _content_sum(path) != expected:
+        if key not in keys or _content_sum(path) != expected:
             raise ValueError(f"{path.name} doesn't match its checksum")
         arrays[key] = np.load(path, mmap_mode="r", allow_pickle=False)
-    data = SequenceData(
-        name=name,
-        hash=str(meta["hash"]),
-        repeats=bool(meta["repeats"]),
-        copies=int(meta["copies"]),
-        repeat_rate=float(meta["repeat_rate"]),
-        funnel=from_records(meta["funnel"]),
-        **arrays,
-    )
-    if data.items is None or data.offsets[0] != 0 or data.offsets[-1] != len(data.items):
-        raise ValueError("the arrays are inconsistent")
-    return data, [(int(level), str(note)) for level, note in meta["notes"]]
+    return arrays, meta
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

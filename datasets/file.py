@@ -8,9 +8,12 @@ import numpy as np
 import pyarrow.compute as pc
 
 from common.errors import UserError
-from datasets.base import Dataset, RawInteractions
+from datasets.appended import folders_of, read_pieces
+from datasets.base import CACHED_LOGGERS, Dataset, RawInteractions
+from datasets.cache import CACHE_VERSION
 from datasets.file_options import FileFormat, FileOptions
 from datasets.fingerprint import content_hash
+from datasets.funnel import Funnel, Step
 from datasets.own_split import read_with_parts
 from datasets.readers.columns import ROLES, find_columns, is_usual, listed, named_column, warn_about_time
 from datasets.readers.delimited import Layout, read_delimited
@@ -37,6 +40,7 @@ from datasets.readers.table import BadRows, RawTable
 from datasets.readers.text import TextBytes, read_sample
 from datasets.readers.tokens import read_lists, read_rows
 from datasets.readers.values import to_interactions
+from datasets.rows import Rows
 from datasets.sequence_data import SequenceData
 
 log = logging.getLogger(__name__)
@@ -47,6 +51,7 @@ GUESSED = (
     "as there is no header, the columns are guessed, which fails if rows differ: name them with --user_column 1, "
     "--item_column 2 etc.; then --skip_bad_rows true drops and counts bad rows"
 )
+APPENDED = "&"  # between the content keys of a file and of those that continue it
 MIN_REPEAT_RATE = 0.01  # share of repeated interactions above which the data has repeat consumption
 
 
@@ -57,7 +62,9 @@ class File(Dataset[FileOptions]):
     reader_version = 5
     Options = FileOptions
     description = "your own file: CSV, TSV, Parquet, RecBole .inter, SASRec text, or one line per user; may be gzipped"
-    location_options = Dataset.location_options | {"dataset_path", "dataset_name", "validation_path", "test_path"}
+    location_options = Dataset.location_options | {
+        "dataset_path", "appended_paths", "dataset_name", "validation_path", "test_path",
+    }  # fmt: skip
 
     def name(self, options: FileOptions) -> str:
         """dataset_name, or the file's name without suffixes of formats: sales.2023 for sales.2023.csv.gz."""
@@ -68,15 +75,30 @@ class File(Dataset[FileOptions]):
 
     def content_key(self, options: FileOptions) -> str:
         """The hash of each file, and `.inter` if it is a suffix, since that determines the format."""
-        keys = []
-        for key, path in {"dataset_path": options.dataset_path, **options.more_files}.items():
-            if not path.is_file():
-                problem = "this is a folder, not a file" if path.is_dir() else "no such file"
-                place = "" if path.is_absolute() else f" (relative to {Path.cwd()})"
-                raise UserError(f"{key} {path}: {problem}{place}")
-            inter = ".inter" if ".inter" in path.suffixes else ""
-            keys.append(content_hash(path, options.local_data_folder) + inter)
-        return "+".join(keys)
+        keys = [_content_key("dataset_path", options.dataset_path, options)]
+        keys += [_content_key(key, path, options) for key, path in options.more_files.items()]
+        appended = [_content_key("appended_paths", path, options) for path in options.appended_paths or ()]
+        return APPENDED.join(["+".join(keys), *appended])
+
+    def rows(self, options: FileOptions) -> tuple[Rows, Funnel]:
+        """The rows of all files. Those of `appended_paths` that were read before come from the cache."""
+        if not options.appended_paths:
+            return super().rows(options)
+        rules, paths = options.rules(), (options.dataset_path, *options.appended_paths)
+        how = {
+            "cache": CACHE_VERSION,
+            "reader": f"{self.code}/{self.reader_version}",
+            "options": options.model_dump(mode="json", exclude={*self.location_options, *vars(rules), "items_repeat"}),
+            "in_time_order": rules.ignores_row_order,
+        }
+        folders = folders_of(options.local_data_folder / "prepared", how, self.content_key(options).split(APPENDED))
+
+        def read(path: Path) -> Rows:
+            alone = options.model_copy(update={"dataset_path": path, "appended_paths": None})
+            return super(File, self).rows(alone)[0]
+
+        rows = read_pieces(paths, folders, read, CACHED_LOGGERS, rules.ignores_row_order)
+        return rows, (Step(f"rows of {len(paths)} files (appended_paths)", len(rows)),)
 
     def read(self, options: FileOptions) -> RawInteractions:
         """Read the file in the given or detected format, and those of validation and test if there are any."""
@@ -112,6 +134,15 @@ class File(Dataset[FileOptions]):
                 100 * data.repeat_rate,
             )
         return repeats
+
+
+def _content_key(key: str, path: Path, options: FileOptions) -> str:
+    """The hash of a file that option `key` names, and its suffix if that determines the format."""
+    if not path.is_file():
+        problem = "this is a folder, not a file" if path.is_dir() else "no such file"
+        place = "" if path.is_absolute() else f" (relative to {Path.cwd()})"
+        raise UserError(f"{key} {path}: {problem}{place}")
+    return content_hash(path, options.local_data_folder) + (".inter" if ".inter" in path.suffixes else "")
 
 
 def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from common.files import expanded
 from common.schema import INPUT_PATH
 from datasets.own_split import OwnSplitOptions
 
@@ -15,6 +16,13 @@ class FileOptions(OwnSplitOptions):
     """Options of the `file` dataset."""
 
     dataset_path: Path = Field(description="file of interactions", json_schema_extra=INPUT_PATH)
+    appended_paths: tuple[Path, ...] | None = Field(
+        None,
+        min_length=1,
+        description="more files of interactions, as dataset_path, which continue it; only those that weren't there "
+        "before are read; null = none",
+        json_schema_extra=INPUT_PATH,
+    )
     dataset_name: str | None = Field(
         None,
         pattern=r"^[^/\\\x00-\x1f]+$",
@@ -68,6 +76,23 @@ class FileOptions(OwnSplitOptions):
             if not condition.partition("=")[0].strip() or "=" not in condition:
                 raise ValueError(f"{condition!r} should be COLUMN=VALUE")
         return keep
+
+    @field_validator("appended_paths")
+    @classmethod
+    def _expand_paths(cls, paths: tuple[Path, ...] | None) -> tuple[Path, ...] | None:
+        """Expand the home folder, and check that no file is named twice."""
+        if paths is not None and len(set(paths)) < len(paths):
+            raise ValueError("should name each file once")
+        return None if paths is None else tuple(map(expanded, paths))
+
+    @model_validator(mode="after")
+    def _check_pieces(self) -> "FileOptions":
+        """Check that files are appended to a single one."""
+        if self.appended_paths and self.more_files:
+            raise ValueError("appended_paths can't be combined with validation_path and test_path: use split_column")
+        if self.appended_paths and self.dataset_path in self.appended_paths:
+            raise ValueError("appended_paths names dataset_path again: its rows would be there twice")
+        return self
 
     @model_validator(mode="after")
     def _check_events(self) -> "FileOptions":

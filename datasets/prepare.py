@@ -62,6 +62,11 @@ class Rules:
     tie_order: TieOrder = "file"
     tie_seed: int = 0
 
+    @property
+    def ignores_row_order(self) -> bool:
+        """Whether rows that are already in each user's time order, ties in the order of the file, give the same."""
+        return not self.drop_copies and self.tie_order != "random"
+
     def __str__(self) -> str:
         always = ("min_rating", "min_uc", "min_sc", "filter_mode")
         shown = {name: value for name, value in vars(self).items() if name in always or value != getattr(Rules, name)}
@@ -180,11 +185,11 @@ def prepare(rows: Rows, rules: Rules, *, name: str, funnel: Funnel = ()) -> Sequ
     copies = exact_copies(data)
     if copies:
         log.info(
-            "%s: %d of %d interactions are exact copies (user, item and second of an earlier one); they don't count as "
-            "repeats. To drop them: --drop_copies true",
+            "%s: exact copies (user, item and second of an earlier interaction) don't count as repeats: %s of %s "
+            "interactions. To drop them: --drop_copies true",
             name,
-            copies,
-            data.num_interactions,
+            f"{copies:,}",
+            f"{data.num_interactions:,}",
         )
     return with_hash(replace(data, copies=copies, repeat_rate=repeat_rate(data, copies)))
 

@@ -44,9 +44,14 @@ class RawFileOptions(DatasetOptions):
     @field_validator("dataset_url")
     @classmethod
     def _check_password(cls, url: str | None) -> str | None:
-        """Refuse a password, which would be written to logs, config.yaml and results.json."""
+        """Refuse a password or an access token, which would be written to logs, config.yaml and results.json."""
         if url is not None and re.match(r"[a-zA-Z][\w+.-]*://[^/?#]*:[^/?#]*@", url):
             raise ValueError("must not contain a password, as options are recorded: write it to the file ~/.netrc")
+        if url is not None and re.search(r"[?&][^=&#]*(token|signature|secret|password|api_?key)[^=&#]*=", url, re.I):
+            raise ValueError(
+                "must not contain an access token, as options are recorded: download the file yourself, and put it "
+                "into the dataset's folder in local_data_folder"
+            )
         return url
 
 

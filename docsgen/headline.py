@@ -10,7 +10,7 @@ from common.errors import UserError
 from docsgen.markdown import number, table
 from docsgen.records import Group, mean_cost
 from evaluation.significance import confidence_interval
-from reports.collect import read_per_user
+from reports.per_user import read_per_user
 
 DATA, SPLIT, GAMES = "ml-1m-order", "leave_one_out", "amazon-games-order"
 LABELS = ("gSASRec", "SASRec-CE", "HSTU", "GRU4Rec", "BERT4Rec", "SLIST", "ESAPR", "SASRec", "EASE", "Pop")

@@ -19,7 +19,7 @@ TITLES = {
     "model": "Model options",
     "dataloader": "Dataloader options",
     "trainer": "Trainer options",
-    "mode": "Command options",
+    "command": "Command options",
 }
 Field = tuple[str, FieldInfo]
 
@@ -37,7 +37,7 @@ def options_pages() -> dict[str, str]:
 def _page(section: str, schemas: dict[str, type[Options]], registries: Registries) -> str:
     """The page of one section: the options that all its components share first, then those of each."""
     title = TITLES.get(section, f"Options of {section}")
-    chooser = "mode" if section == "mode" else CHOOSERS.get(section)
+    chooser = "mode" if section == "command" else CHOOSERS.get(section)
     parts = [f"# {title}"]
     if chooser:
         parts.append(f"`--{chooser}` chooses one of: {', '.join(f'`{code}`' for code in schemas)}.")

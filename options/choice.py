@@ -107,24 +107,24 @@ def choose(given: dict[str, RawOption], registries: Registries, problems: Proble
         for section, option in CHOOSERS.items()
         if option in given and choice.code(option) is not None
     }
-    mode = str(choice.code("mode"))
-    command = registries.commands.get(mode)
+    name = str(choice.code("mode"))
+    command = registries.commands.get(name)
     if command is None:  # other problems are found as if it were the default command
-        problems.extend([_unknown_code(given, "mode", "mode", mode, registries.commands)])
+        problems.extend([_unknown_code(given, "mode", "command", name, registries.commands)])
         command = registries.commands[registries.default_command]
-        choice.unsettled.add("mode")
+        choice.unsettled.add("command")
     if "model" in command.sections:
         _choose_model(choice, given, registries, problems)
-    for name in command.sections:
-        if name in registries.components and name != "model":
-            _choose_component(name, choice, given, registries, problems)
-        elif name in registries.shared:
-            choice.sections[name] = Section(name, "", registries.shared[name])
-        elif name not in ("run", "model") and command.Options is not None:
-            choice.sections[name] = Section(name, "", command.Options)
+    for section in command.sections:
+        if section in registries.components and section != "model":
+            _choose_component(section, choice, given, registries, problems)
+        elif section in registries.shared:
+            choice.sections[section] = Section(section, "", registries.shared[section])
+        elif section not in ("run", "model") and command.Options is not None:
+            choice.sections[section] = Section(section, "", command.Options)
     _list_datasets(choice, command, given, registries)
-    order = [name for name in command.sections if name in choice.sections]
-    choice.sections = {name: choice.sections[name] for name in ["run", *(n for n in order if n != "run")]}
+    order = [section for section in command.sections if section in choice.sections and section != "run"]
+    choice.sections = {section: choice.sections[section] for section in ["run", *order]}
     return choice
 
 
@@ -148,7 +148,7 @@ def _choose_model(choice: Choice, given: dict[str, RawOption], registries: Regis
     choice.unsettled.add("model")
     if code is not None:
         problems.extend([_unknown_code(given, "model_code", "model", code, models)])
-    elif "mode" not in choice.unsettled and (
+    elif "command" not in choice.unsettled and (
         "model_code" not in given or coerce(registries.run, given["model_code"]) is None
     ):
         listed = ", ".join(sorted(models))

@@ -132,7 +132,7 @@ def _explain(key: str, given: list[RawOption], registries: Registries) -> str:
 def _owner(section: Section) -> str:
     if section.name == "run":
         return "every command"
-    return f"--mode {section.code}" if section.name == "mode" else section.title
+    return f"--mode {section.code}" if section.name == "command" else section.title
 
 
 def _section(section: Section, choice: Choice, latest: dict[str, RawOption], registries: Registries) -> str:
@@ -149,7 +149,7 @@ def _text(
     field = section.schema.model_fields[key]
     default = _default(field)
     chosen = choice.sections.get(section.name)
-    is_chosen = section.name == "mode" or (chosen is not None and chosen.schema is section.schema)
+    is_chosen = section.name == "command" or (chosen is not None and chosen.schema is section.schema)
     here = _here(key, default or "", section, choice, latest) if is_chosen else ""
     notes = [f"default {default}" if default else "required", here]
     kind = f"{_type(key, type_text(field), registries)}  ({'; '.join(note for note in notes if note)})"

@@ -29,14 +29,14 @@ def why_misplaced(item: RawOption, choice: Choice, registries: Registries, stric
     owners = owners_of(item.key, registries)
     if any(section in choice.unsettled for section, _ in owners) or choice.listed_schema_of(item.key) is not None:
         return None
-    mode = str(choice.code("mode"))
-    unused = [section for section, _ in owners if section not in choice.sections and section != "mode"]
+    command = str(choice.code("mode"))
+    unused = [section for section, _ in owners if section not in choice.sections and section != "command"]
     if unused:
-        return None if lenient else f"is an option of the {unused[0]}, which mode `{mode}` does not use"
-    if lenient and any(section == "mode" and _covers(code, mode, registries) for section, code in owners):
+        return None if lenient else f"is an option of the {unused[0]}, which command `{command}` does not use"
+    if lenient and any(section == "command" and _covers(code, command, registries) for section, code in owners):
         return None
     if owners:
-        return _other_owner(owners, choice, mode)
+        return _other_owner(owners, choice, command)
     if item.key in _NOT_OPTIONS:
         return f"is allowed only {_NOT_OPTIONS[item.key]}"
     known = [key for section in choice.sections.values() for key in section.schema.model_fields]
@@ -44,11 +44,13 @@ def why_misplaced(item: RawOption, choice: Choice, registries: Registries, stric
     return f"there is no such option{'; ' + hint if hint else ''}"
 
 
-def _other_owner(owners: list[tuple[str, str]], choice: Choice, mode: str) -> str:
+def _other_owner(owners: list[tuple[str, str]], choice: Choice, command: str) -> str:
     """The message for an option of another component than the chosen one."""
     section = owners[0][0]
     codes = ", ".join(f"`{code}`" for owner, code in owners if owner == section)
-    used = f"this run uses {section} `{mode if section == 'mode' else choice.sections[section].code}`"
+    used = f"the command is `{command}`"
+    if section in choice.sections:
+        used = f"this run uses {section} `{choice.sections[section].code}`"
     used += f" ({choice.origins[section]})" if section in choice.origins else ""
     if section == "dataset" and choice.listed:
         used = "datasets lists " + ", ".join(f"`{code}`" for code in choice.listed)
@@ -58,9 +60,9 @@ def _other_owner(owners: list[tuple[str, str]], choice: Choice, mode: str) -> st
 def why_unused_chooser(item: RawOption, choice: Choice) -> str | None:
     """Why a component can't be chosen on the command line: the command doesn't use one. None if it does."""
     for section, option in CHOOSERS.items():
-        unused = section not in choice.sections and not choice.unsettled & {section, "mode", "model"}
+        unused = section not in choice.sections and not choice.unsettled & {section, "command", "model"}
         if item.key == option and item.origin.overrides_templates and unused:
-            return f"chooses a {section}, which mode `{choice.code('mode')}` does not use"
+            return f"chooses a {section}, which command `{choice.code('mode')}` does not use"
     return None
 
 

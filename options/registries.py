@@ -117,7 +117,7 @@ class Registries:
                 yield section, code, component.Options
         for code, command in self.commands.items():
             if command.Options is not None:
-                yield "mode", code, command.Options
+                yield "command", code, command.Options
 
 
 def _refuse_shared_names(parts: Mapping[str, Sequence[type[Options]]]) -> None:

@@ -32,20 +32,20 @@ class Resolved:
 
     Attributes
     ----------
-    mode : the command's name in the registry
+    command : its name in the registry
     sections : section -> its validated options, "run" first
     origins : option -> origin of its value
     templates : the templates, as they were named
     more : options that no section has, for the listed datasets
-    cells : the runs of a comparison, one per run, dataset and seed; empty for other commands
+    runs : the runs of a comparison, for each dataset and seed; empty for other commands
     """
 
-    mode: str
+    command: str
     sections: Mapping[str, Options]
     origins: Mapping[str, Origin]
     templates: tuple[str, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
-    cells: tuple["Resolved", ...] = ()
+    runs: tuple["Resolved", ...] = ()
 
     def section(self, name: str, schema: type[T]) -> T:
         """The options of a section, as an instance of its schema. Raises TypeError if they have another one."""
@@ -61,7 +61,7 @@ class Resolved:
         A comparison's options of the section "run" override those of its runs, so only those that were given count.
         """
         values = {**flat(self.sections.values()), **self.more}
-        if not self.cells:
+        if not self.runs:
             return values
         own = {key for name, options in self.sections.items() if name != "run" for key in type(options).model_fields}
         return {

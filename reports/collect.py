@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import glob
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-import pyarrow.parquet as pq
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from common.errors import UserError
 from common.schema import current_names
-from common.texts import printable
+from common.texts import printable, value_hash
 
+log = logging.getLogger(__name__)
 RESULTS = "results.json"
 PER_USER = "per_user.parquet"
 Phase = Literal["test", "validation"]
 LONGEST = 1000  # characters of a recorded text
+DRAW_NOTHING = ("bias", "ease", "itemknn", "pop")  # models of runs that didn't record whether the seed matters
 PROBLEMS = 5  # named in the message about a file
 
 # What a run can have written. Texts that become a part of a path or of a column's name are names of components.
@@ -71,7 +73,7 @@ class RunRecord(_Recorded):
     split: Code
     filter_seen: bool
     seed: Count
-    depends_on_seed: bool = True
+    depends_on_seed: bool | None = None
     options: dict[str, Any]
     data: DataRecord
     best_epoch: Count | None = None
@@ -127,6 +129,13 @@ class Run:
         return self.record.stopped_by in ("interrupted", "diverged")
 
     @property
+    def depends_on_seed(self) -> bool:
+        """Whether another seed would give other results; early runs didn't record it."""
+        if self.record.depends_on_seed is not None:
+            return self.record.depends_on_seed
+        return self.own_split or self.record.model_code not in DRAW_NOTHING
+
+    @property
     def own_split(self) -> bool:
         """Whether the run's seed also drew the split, so that other seeds have other test users or targets."""
         return self.record.options.get("split_seed", 0) is None
@@ -174,7 +183,7 @@ def _results_of(path: Path) -> list[Path]:
 
 
 def read_run(path: Path) -> Run:
-    """Read one results file. Raises UserError if it is damaged or not a results file."""
+    """Read one results file; warns if it was edited. Raises UserError if it is damaged or not a results file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -183,6 +192,9 @@ def read_run(path: Path) -> Run:
         raise UserError(
             f"{path} is not valid JSON ({error}): it is damaged or not a results file; leave it out"
         ) from error
+    checksum = content.pop("checksum", None) if isinstance(content, dict) else None
+    if checksum not in (None, value_hash(content, 16)):
+        log.warning("%s was changed after its run had written it: its checksum is another one", path)
     try:
         record = RunRecord.model_validate(content)
         return Run(path, record, record.label)
@@ -251,23 +263,3 @@ def tidy_frame(runs: Sequence[Run]) -> pd.DataFrame:
                     measured = {"phase": phase, "candidates": candidates, "metric": metric, "value": value}
                     rows.append({**identity, **measured, **details})
     return pd.DataFrame(rows)
-
-
-def read_per_user(run: Run, columns: Sequence[str]) -> pd.DataFrame | None:
-    """Read per-user test values of a run, indexed by user; `columns` ("<candidates>/<metric>") it lacks are left out.
-
-    None if the run has no such file. Raises UserError if the file is damaged.
-    """
-    path = run.per_user_path
-    if not path.is_file():
-        return None
-    try:
-        present = set(pq.read_schema(path).names)
-        kept = [column for column in columns if column in present]
-        frame = pd.read_parquet(path, columns=[*(["user"] if "user" in present else []), *kept])
-    except (OSError, ValueError) as error:
-        raise UserError(f"can't read {path} as Parquet ({error}); delete it or create it again") from error
-    if "user" not in frame.columns or not frame["user"].is_unique:
-        raise UserError(f"{path} has no column `user` with unique users: it is not a per-user file of a run")
-    frame = frame.set_index(frame["user"].astype(str))
-    return frame[kept].astype("float64").sort_index()

@@ -10,8 +10,9 @@ import pandas as pd
 
 from common.errors import UserError
 from evaluation.significance import TESTS, confidence_intervals, holm
-from reports.collect import Run, read_per_user
+from reports.collect import Run
 from reports.options import ReportOptions
+from reports.per_user import read_per_user
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from reports.layout import Grid, Kind, Text
+from reports.notes import significance_note
 from reports.numbers import DASH, MINUS
 from reports.table import Table
 
@@ -88,7 +89,8 @@ def models_by_datasets(tables: Sequence[tuple[Table, Grid]]) -> tuple[Grid, str]
     models = {row[0].value: row[0] for _, grid in reversed(tables) for row in grid.rows}
     order = dict.fromkeys(row[0].value for _, grid in tables for row in grid.rows)
     rows = tuple((models[name], *(column.get(name, Text(DASH)) for column in columns)) for name in order)
-    notes = list(dict.fromkeys(note for _, grid in tables for note in grid.notes if not note.startswith("*")))
+    tests = {significance_note(table) for table, _ in tables}  # they differ by dataset
+    notes = [note for note in dict.fromkeys(note for _, grid in tables for note in grid.notes) if note not in tests]
     if any("*" in text.after for row in rows for text in row[1:]):
         notes.append("* significant by the test that the table of the dataset names.")
     grid = Grid(

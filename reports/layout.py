@@ -47,6 +47,7 @@ class Grid:
     ----------
     kinds : what each column is; where space is short, costs are left out, names and values never
     verdict : what the table says, in sentences
+    short_groups : the groups in short, for forms in which a group can't stand above several columns; () = the same
     """
 
     title: str
@@ -56,26 +57,29 @@ class Grid:
     rows: tuple[tuple[Text, ...], ...]
     notes: tuple[str, ...] = ()
     verdict: tuple[str, ...] = ()
+    short_groups: tuple[str, ...] = ()
 
 
 def grid_of(table: Table, notes: Sequence[str], verdict: Sequence[str], columns: Sequence[Extra] | None = None) -> Grid:
     """Lay out a comparison table, with these columns beside the metrics, or with all that say something."""
     parts = [[_label(row)] for row in table.rows]
-    groups, headings = [""], ["Model"]
+    groups, short_groups, headings = [""], [""], ["Model"]
     kinds: list[Kind] = ["name"]
 
-    def add(group: str, heading: str, kind: Kind, cells: Sequence[Text]) -> None:
+    def add(group: str, short: str, heading: str, kind: Kind, cells: Sequence[Text]) -> None:
         groups.append(group)
+        short_groups.append(short)
         headings.append(heading)
         kinds.append(kind)
         for part, cell in zip(parts, cells, strict=True):
             part.append(cell)
 
     for place, column in enumerate(table.columns):
-        add(column.group, column.metric, "value", [_value(row.cells[place], row) for row in table.rows])
+        cells = [_value(row.cells[place], row) for row in table.rows]
+        add(column.described_candidates, column.group, column.metric, "value", cells)
     for name in extras(table) if columns is None else columns:
         if name in COSTS:
-            add("", COSTS[name], "cost", _costs(table.rows, name))
+            add("", "", COSTS[name], "cost", _costs(table.rows, name))
     return Grid(
         title=title_of(table),
         groups=tuple(groups),
@@ -84,6 +88,7 @@ def grid_of(table: Table, notes: Sequence[str], verdict: Sequence[str], columns:
         rows=tuple(tuple(part) for part in parts),
         notes=tuple(notes),
         verdict=tuple(verdict),
+        short_groups=tuple(short_groups),
     )
 
 
@@ -215,7 +220,7 @@ def published_of(table: Table) -> Grid | None:
 
 
 def named(column: Column) -> str:
-    """Return the name of a column in one line: "full NDCG@10"."""
+    """Return the name of a column in short: "full NDCG@10", "pop-100 NDCG@10"."""
     return f"{column.group} {column.metric}"
 
 
@@ -226,7 +231,7 @@ def appendix_of(table: Table) -> Grid | None:
     groups_of = {(column.candidates, column.metric): column for column in table.columns}
     rows = [
         (
-            Text(groups_of[c.candidates, c.metric].group),
+            Text(groups_of[c.candidates, c.metric].described_candidates),
             Text(c.metric),
             Text(c.label),
             Text(c.reference),

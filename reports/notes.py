@@ -7,10 +7,10 @@ from reports.table import Row, Table
 CUT_SHORT = f"{DAGGER} Interrupted or diverged before training was complete; the best epoch up to then was tested."
 
 
-def notes_of(table: Table) -> list[str]:
-    """Return the notes of a comparison table."""
+def notes_of(table: Table, emphasis: bool = True) -> list[str]:
+    """Return the notes of a comparison table, which shows the best values in bold or has no `emphasis`."""
     notes = []
-    if len(table.rows) > 1:
+    if len(table.rows) > 1 and emphasis:
         lower = any(column.sign < 0 for column in table.columns)
         notes.append(f"Bold: {'lowest' if lower else 'highest'} value of the column; underlined: second.")
     notes += [
@@ -24,15 +24,23 @@ def notes_of(table: Table) -> list[str]:
         )
     if table.baseline is not None:
         notes.append(f"In parentheses: gain over {table.baseline}.")
-    if table.significance is not None:
-        against = table.baseline or "the bold value of its column"
-        notes.append(
-            f"* significantly different from {against}: {TEST_NAMES[table.significance]} over users, Holm-corrected "
-            f"over the {len(table.comparisons)} comparisons of this table, p < {table.alpha:g}."
-        )
+    significance = significance_note(table)
+    if significance is not None:
+        notes.append(significance)
     if any(row.cut_short for row in table.rows):
         notes.append(CUT_SHORT)
     return [*notes, *(note[0].upper() + note[1:] + "." for note in table.notes)]
+
+
+def significance_note(table: Table) -> str | None:
+    """Return what * means in a table; None if nothing was tested."""
+    if table.significance is None:
+        return None
+    against = table.baseline or "the best value of its column"
+    return (
+        f"* significantly different from {against}: {TEST_NAMES[table.significance]} over users, Holm-corrected "
+        f"over the {len(table.comparisons)} comparisons of this table, p < {table.alpha:g}."
+    )
 
 
 def _seeds(rows: tuple[Row, ...]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from html import escape
 from itertools import groupby
@@ -46,7 +46,7 @@ def draw_page(title: str, facts: Sequence[str], sections: Sequence[Section]) -> 
     content = [
         {
             "title": section.title,
-            "figures": [asdict(figure) for figure in section.figures],
+            "figures": section.figures,
             "options": {run.label: run.options for run in section.runs},
         }
         for section in sections
@@ -70,8 +70,8 @@ def draw_page(title: str, facts: Sequence[str], sections: Sequence[Section]) -> 
 
 
 def safe_json(content: Any) -> str:
-    """Return JSON that is safe inside a script element: ASCII without <, > and &."""
-    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    """Return JSON that is safe inside a script element: ASCII without <, > and &. Dataclasses become objects."""
+    text = json.dumps(content, allow_nan=False, separators=(",", ":"), default=vars)
     for letter, code in ESCAPES.items():
         text = text.replace(letter, code)
     return text

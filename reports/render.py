@@ -51,9 +51,10 @@ def terminal(grids: Sequence[Grid], width: int | None = None, colour: bool = Fal
 
 def _drawn(grid: Grid, places: Sequence[int], widths: Sequence[int]) -> RichTable:
     drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
-    has_groups = any(grid.groups[place] for place in places)
+    groups = grid.short_groups or grid.groups
+    has_groups = any(groups[place] for place in places)
     for place in places:
-        group, heading = grid.groups[place], grid.headings[place]
+        group, heading = groups[place], grid.headings[place]
         is_name = grid.kinds[place] == "name"
         title = RichText(f"{group}\n{heading}" if has_groups else heading, justify="left" if is_name else "right")
         drawn.add_column(
@@ -70,8 +71,9 @@ def _drawn(grid: Grid, places: Sequence[int], widths: Sequence[int]) -> RichTabl
 
 def _widths(grid: Grid, width: int) -> list[int]:
     """Return the width of each column; that of names is bounded."""
+    groups = grid.short_groups or grid.groups
     texts = [
-        [grid.groups[place], grid.headings[place], *(row[place].value + _after(row[place]) for row in grid.rows)]
+        [groups[place], grid.headings[place], *(row[place].value + _after(row[place]) for row in grid.rows)]
         for place in range(len(grid.headings))
     ]
     bound = max(12, int(width * NAME_PART))
@@ -119,7 +121,7 @@ def markdown(grids: Sequence[Grid]) -> str:
     for grid in grids:
         headings = [
             _escape_markdown(f"{group} {heading}".strip())
-            for group, heading in zip(grid.groups, grid.headings, strict=True)
+            for group, heading in zip(grid.short_groups or grid.groups, grid.headings, strict=True)
         ]
         lines = [headings, ["---" if kind == "name" else "---:" for kind in grid.kinds]]
         lines += [[_markdown_cell(text) for text in row] for row in grid.rows]

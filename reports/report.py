@@ -52,12 +52,13 @@ class Report:
     def terminal(self, width: int | None = None, colour: bool = False) -> str:
         """Render the tables for a terminal of `width` characters (None = no limit)."""
         chosen = self.options.columns
-        grids = self._grids() if chosen is not None and "published" in chosen else self._tables
+        tables = self._tables if colour else self._laid_out(emphasis=False)
+        grids = self._grids(tables) if chosen is not None and "published" in chosen else tables
         return render.terminal(grids, width, colour, costs_first=chosen is not None)
 
     def block(self) -> str:
         """Render the tables as Markdown, without p-values."""
-        return render.markdown(self._grids())
+        return render.markdown(self._grids(self._tables))
 
     def markdown(self) -> str:
         """Render the tables as Markdown, then their p-values."""
@@ -156,8 +157,11 @@ class Report:
 
     @cached_property
     def _tables(self) -> list[Grid]:
+        return self._laid_out(emphasis=True)
+
+    def _laid_out(self, emphasis: bool) -> list[Grid]:
         columns = self.options.columns
-        return [grid_of(table, notes_of(table), verdict_of(table), columns) for table in self.tables]
+        return [grid_of(table, notes_of(table, emphasis), verdict_of(table), columns) for table in self.tables]
 
     def _published(self, table: Table) -> list[Grid]:
         if self.options.columns is not None and "published" not in self.options.columns:
@@ -165,13 +169,9 @@ class Report:
         found = published_of(table)
         return [] if found is None else [found]
 
-    def _grids(self) -> list[Grid]:
-        """Each table, followed by the published figures for it."""
-        return [
-            grid
-            for table, own in zip(self.tables, self._tables, strict=True)
-            for grid in (own, *self._published(table))
-        ]
+    def _grids(self, tables: Sequence[Grid]) -> list[Grid]:
+        """Each of the laid out tables, followed by the published figures for it."""
+        return [grid for table, own in zip(self.tables, tables, strict=True) for grid in (own, *self._published(table))]
 
     def _appendices(self) -> list[Grid]:
         return [grid for grid in map(appendix_of, self.tables) if grid is not None]

@@ -33,8 +33,9 @@ class Column:
 
     @property
     def group(self) -> str:
-        """The candidate set in short, for column headings: "full", "popular 100"."""
-        return self.candidates if self.negatives is None else f"{self.candidates} {self.negatives}"
+        """The candidate set in short, for narrow column headings: "full", "pop-100", "uni-100"."""
+        short = {"popular": "pop", "random": "uni"}.get(self.candidates, self.candidates)
+        return self.candidates if self.negatives is None else f"{short}-{self.negatives}"
 
     @property
     def described_candidates(self) -> str:
@@ -43,6 +44,13 @@ class Column:
             return "full ranking"
         sampling = {"popular": "popularity-sampled", "random": "uniformly sampled"}.get(self.candidates)
         return self.group if sampling is None else f"{self.negatives or ''} {sampling} negatives".strip()
+
+    @property
+    def in_words(self) -> str:
+        """The column in a sentence: "NDCG@10 in the full ranking"."""
+        if self.candidates == "ratings":
+            return self.metric
+        return f"{self.metric} {'in the' if self.candidates == 'full' else 'among'} {self.described_candidates}"
 
     @property
     def sign(self) -> int:
@@ -88,7 +96,7 @@ class Cell:
 def is_deterministic(runs: Sequence[Run]) -> bool:
     """Return whether no seed changes the values: recorded so, or seen in several runs of one split."""
     first = runs[0]
-    if not first.record.depends_on_seed:
+    if not first.depends_on_seed:
         return True
     return len(runs) > 1 and not first.own_split and all(run.record.test == first.record.test for run in runs)
 

@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from common.errors import UserError
-from reports.collect import Run, read_per_user
+from reports.collect import Run
+from reports.per_user import read_per_user
 
 # Columns of the per-user files by which users are grouped: name, axis label.
 USER_ATTRIBUTES = {

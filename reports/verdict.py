@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reports.layout import TEST_NAMES, named
+from reports.layout import TEST_NAMES
 from reports.numbers import minutes, number, percent, probability
 from reports.table import Cell, Column, Row, Table
 
@@ -33,12 +33,12 @@ def _first(table: Table, column: Column, standings: Sequence[Standing]) -> str:
     (row, cell), (other, second) = standings[:2]
     if cell.mean == second.mean:
         equal = [each.label for each, its in standings if its.mean == cell.mean]
-        return f"Equal in {named(column)}: {_list(equal)} ({number(cell.mean)})."
+        return f"Equal {column.in_words}: {_list(equal)} ({number(cell.mean)})."
     word = "Highest" if column.sign > 0 else "Lowest"
     best = "Best" if _is_best(table, standings) else word
     gain = f", {percent(second.mean / cell.mean - 1)}" if cell.mean else ""
     return (
-        f"{best} {named(column)}: {row.label}, {number(cell.mean)}; next: {other.label}, {number(second.mean)}{gain}."
+        f"{best} {column.in_words}: {row.label}, {number(cell.mean)}; next: {other.label}, {number(second.mean)}{gain}."
     )
 
 

@@ -61,7 +61,7 @@ def configure(words: Sequence[str]) -> ExperimentConfig:
     """
     resolved = resolve_words(words)
     if "model" not in resolved.sections:
-        raise UserError(f"mode {resolved.mode} has no experiment: use train, validate, test or tune")
+        raise UserError(f"command {resolved.command} has no experiment: use train, validate, test or tune")
     return ExperimentConfig.of(resolved)
 
 

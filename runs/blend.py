@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -17,9 +15,8 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from common.errors import UserError
-from common.files import write_text
 from common.schema import Options
-from common.texts import path_part
+from common.texts import path_part, value_hash
 from dataloaders import Batch
 from datasets import Heldout, Split
 from evaluation import per_user_metrics, target_ranks
@@ -239,7 +236,7 @@ def blend(resolved: Resolved) -> dict[str, Any]:
     }
     folder.path.mkdir(parents=True, exist_ok=True)
     write_users(folder.per_user, first.evaluator, "test", evaluations["test"])
-    write_text(folder.results, json.dumps(results, indent=1) + "\n")
+    folder.write_results(results)
     log.info("%s: %s; results are in %s", label, _in_words(results["weights"]), folder.path)
     return results
 
@@ -249,7 +246,7 @@ def _in_words(weights: Sequence[dict[str, Any]]) -> str:
 
 
 def _folder(run_options: RunOptions, group: str, label: str, options: BlendOptions) -> RunFolder:
-    digest = hashlib.sha256(json.dumps([sorted(options.parts), options.blend_by]).encode()).hexdigest()[:8]
+    digest = value_hash([sorted(options.parts), options.blend_by], 8)
     name = run_options.experiment_name or path_part(f"{label}-{digest}", "blend")
     return RunFolder(
         Path(run_options.experiment_root) / (run_options.experiment_group or path_part(group, "run")) / name

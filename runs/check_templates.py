@@ -20,7 +20,7 @@ def main() -> int:
             wrong += 1
             print(f"{name}: {error}")
         else:
-            print(f"{name}: ok (mode {resolved.mode}{f', {len(resolved.cells)} runs' if resolved.cells else ''})")
+            print(f"{name}: ok (command {resolved.command}{f', {len(resolved.runs)} runs' if resolved.runs else ''})")
     print(f"{len(names)} templates, {wrong} wrong")
     return 1 if wrong or not names else 0
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from common.schema import Options
-from dataloaders import DATALOADERS, DataloaderOptions
+from dataloaders import DATALOADERS, Dataloader, DataloaderOptions
 from datasets import SPLITS
 from datasets.base import DatasetOptions
 from datasets.own_split import OwnSplitOptions
@@ -20,8 +20,10 @@ from options.resolved import flat
 from options.values import check
 from options.yaml_text import dump_mapping
 from runs.run_options import RunOptions
+from trainers import TRAINERS, BaseTrainer
 from trainers.options import TrainerOptions
 
+T = TypeVar("T")
 EXPERIMENT = ("run", "dataset", "split", "dataloader", "model", "trainer", "evaluation")
 
 
@@ -78,7 +80,17 @@ class ExperimentConfig:
     @property
     def model_class(self) -> type[Model]:
         """The class of the model."""
-        return MODELS[str(self.run.model_code)]
+        return _chosen(MODELS, self.run.model_code)
+
+    @property
+    def loader_class(self) -> type[Dataloader]:
+        """The class of the dataloader."""
+        return _chosen(DATALOADERS, self.run.dataloader_code)
+
+    @property
+    def trainer_class(self) -> type[BaseTrainer]:
+        """The class of the trainer."""
+        return _chosen(TRAINERS, self.run.trainer_code)
 
     @property
     def label(self) -> str:
@@ -143,6 +155,13 @@ class ExperimentConfig:
         return replace(self, run=self.run.model_copy(update={"overwrite": False, "resume_training": False}))
 
 
+def _chosen(registry: Mapping[str, type[T]], code: str | None) -> type[T]:
+    """The component with this code, which is never null once options are resolved."""
+    if code is None:
+        raise TypeError("a component of the run is not chosen: its options were not resolved")
+    return registry[code]
+
+
 def protocol_conflict(sections: Mapping[str, Options]) -> str | None:
     """Why the split, the dataloader and the metric can't be combined; None if they can."""
     run, evaluation = sections.get("run"), sections.get("evaluation")
@@ -150,14 +169,14 @@ def protocol_conflict(sections: Mapping[str, Options]) -> str | None:
         return None
     trainer = sections.get("trainer")
     if isinstance(trainer, TrainerOptions) and trainer.train_on == "all" and run.mode in ("tune", "compare"):
-        return f"train_on all leaves nothing to evaluate on, so mode {run.mode} can't use it"
+        return f"train_on all leaves nothing to evaluate on, so command {run.mode} can't use it"
     dataset = sections.get("dataset")
     own_split = isinstance(dataset, OwnSplitOptions) and dataset.has_split
     if run.split == "files" and not own_split:
         return "split files needs dataset file with validation_path and test_path, or split_column"
     if own_split and run.split != "files":
         return f"validation_path, test_path and split_column are for split files, not for {run.split}"
-    loader = DATALOADERS[str(run.dataloader_code)]
+    loader = _chosen(DATALOADERS, run.dataloader_code)
     return evaluation.conflict(run.split, SPLITS[run.split].predicts_ratings, loader)
 
 

@@ -102,7 +102,7 @@ def evaluate(config: ExperimentConfig, phase: Phase) -> tuple[dict[str, Any], Pa
     evaluator.check((phase,))
     folder = run_folder(config)
     source = _source(config, folder.path)
-    load_model(model, read_weights(source, experiment.loader.split, to_evaluate=True), source)
+    load_model(model, read_weights(source, experiment.loader.split), source)
     _warn_if_options_differ(config, Path(source))
     progress, began = Progress(), time.perf_counter()
     reset_peak_memory()

@@ -10,7 +10,7 @@ import torch
 import datasets
 from common.errors import UserError
 from common.files import expanded
-from dataloaders import DATALOADERS, Dataloader
+from dataloaders import Dataloader
 from datasets import SequenceData, Split
 from datasets.splits.leakage import check_leakage
 from evaluation.evaluator import Evaluator
@@ -56,7 +56,7 @@ def load_split(config: ExperimentConfig) -> Split:
 
 def make_loader(config: ExperimentConfig, split: Split) -> Dataloader:
     """The dataloader over a split."""
-    loader = DATALOADERS[str(config.run.dataloader_code)](config.dataloader, split)
+    loader = config.loader_class(config.dataloader, split)
     loader.gives_times &= "timestamps" in config.model_class.required(config.model)
     return loader
 
@@ -131,5 +131,8 @@ class Experiment:
 
 def _item_features(config: ExperimentConfig, loader: Dataloader) -> ItemFeatures | None:
     """The features that the model's options name a file of."""
-    path = getattr(config.model, "item_features", None)
-    return None if path is None else read_item_features(expanded(path), loader.data, loader.training_item_counts())
+    for option in ("item_features", "item_embeddings"):
+        path = getattr(config.model, option, None)
+        if path is not None:
+            return read_item_features(expanded(path), loader.data, loader.training_item_counts())
+    return None

@@ -1,4 +1,4 @@
-"""Mode export: write a trained model as a file that other programs can run, with the ids and a serving script."""
+"""Writes a trained model as a file that other programs can run, with the ids and a serving script."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from pydantic import Field
 from common.errors import UserError
 from common.files import atomic_folder, write_text
 from common.reading import read_json
-from common.schema import Options
 from common.version import code_version
 from options import Resolved
-from runs.given import run_options_given
+from runs.given import MovedFiles, run_options_given
 from runs.run_options import RunOptions
 from runs.serving.formats import trace, write_onnx, write_torch
 from runs.serving.graph import Served, served
@@ -33,15 +32,13 @@ SERVE = {"torch_export": "serve_torch.py", "onnx": "serve_onnx.py"}
 SCHEMA = 1
 
 
-class ExportOptions(Options):
-    """Options of mode export."""
+class ExportOptions(MovedFiles):
+    """Options of command export."""
 
     output: Path = Field(description="the folder to write")
     export_format: Format = Field(
         "torch_export", description="torch_export: .pt2, run by torch; onnx: run by ONNX Runtime and others"
     )
-    dataset_path: Path | None = Field(None, description="current path of the run's data file; null = unchanged")
-    local_data_folder: Path | None = Field(None, description="folder of prepared datasets; null = that of the run")
 
 
 @dataclass(frozen=True)
@@ -60,13 +57,12 @@ def export(resolved: Resolved) -> Exported:
     _check_output(options.output, run_options.overwrite)
     if options.export_format == "onnx":
         _need_onnx()
-    places = {"dataset_path": options.dataset_path, "local_data_folder": options.local_data_folder}
     run = load_run(
         str(run_options.pretrained_weights),
         run_options_given(resolved),
         device="cpu",
         precision="fp32",
-        **{key: value for key, value in places.items() if value is not None},
+        **options.moved(),
     )
     refusal = run.experiment.model.onnx_refusal
     if options.export_format == "onnx" and refusal is not None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +15,7 @@ from common.errors import UserError
 from common.files import expanded, write_text
 from common.locks import locked, wait_until_free
 from common.schema import Options, current_names, result_options
-from common.texts import path_part
+from common.texts import path_part, value_hash
 from options import Origin
 from options.resolved import flat
 from options.yaml_text import read_mapping
@@ -101,7 +99,7 @@ def _digest(config: ExperimentConfig, more: Sequence[Options]) -> str:
         for former, current in type(section).renamed.items():
             if current in values:
                 values[former] = values.pop(current)
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
+    return value_hash(values, 8)
 
 
 def is_config_of_run(template: Path) -> bool:

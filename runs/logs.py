@@ -19,9 +19,18 @@ LOGGERS = ("common", "datasets", "dataloaders", "models", "trainers", "evaluatio
 
 
 class _ScreenHandler(logging.Handler):
-    """Writes to stderr above any progress bar."""
+    """Writes to stderr above any progress bar. What was said of prepared data is not shown again at each load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_of_data: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith("datasets"):
+            repeated = getattr(record, "repeats", None)
+            if repeated in self._said_of_data:
+                return
+            self._said_of_data.add(repeated or record.getMessage())
         with contextlib.suppress(OSError, ValueError):  # a screen that can't be written to must not end a run
             tqdm.write(self.format(record), file=sys.stderr)
 

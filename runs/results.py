@@ -22,7 +22,7 @@ from evaluation.evaluator import Evaluation, Evaluator, Phase
 from runs.experiment import Experiment
 from trainers.device import describe_device, peak_memory_mib
 from trainers.run_folder import write_per_user
-from trainers.saturation import TrainingState
+from trainers.state import TrainingState
 
 log = logging.getLogger(__name__)
 SCHEMA = 1

@@ -19,7 +19,7 @@ class RunOptions(Options):
     """Options that belong to no single component."""
 
     mode: str = Field("train", description="the command to run", json_schema_extra=RECORD)
-    model_code: str | None = Field(None, description="the model, by its code; null only if the mode needs no model")
+    model_code: str | None = Field(None, description="the model, by its code; null only if the command needs no model")
     dataset_code: str = Field("ml-1m", description="the dataset, by its code")
     split: str = Field(
         "leave_one_out", description="the protocol that splits the data into training, validation and test sets"

@@ -34,11 +34,13 @@ def show_metrics(results: dict[str, Any], phase: Phase, title: str, file: Path |
     metrics, best_metric = results[phase], results["options"]["best_metric"]
     protocol = results["protocol"]["in_words"]
     names = dict.fromkeys(name for values in metrics.values() for name in values)
-    equal = [f"{one} = {other}" for one, other in ALIASES.items() if _are_equal(one, other, metrics)]
-    hidden = {one for one, other in ALIASES.items() if f"{one} = {other}" in equal}
+    hidden = {one: other for one, other in ALIASES.items() if _are_equal(one, other, metrics)}
     distinct = [name for name in names if name.partition("@")[0] not in hidden or name == best_metric]
     ranked = sorted(distinct, key=lambda name: (name != best_metric, _place(name)))[:ROWS]
-    notes = [protocol, f"{' and '.join(equal)}, as each user has one target"] if equal else [protocol]
+    notes = [protocol]
+    if hidden:
+        equal = " and ".join(f"{one} = {other}" for one, other in hidden.items())
+        notes.append(f"{equal}, as each user has one target")
     if len(ranked) < len(names):
         notes.append(f"all {counted(len(names), 'metric')}: {file or 'results.json'}")
     print(title)

@@ -21,15 +21,14 @@ from runs.experiment import Experiment, load_split
 from runs.folders import State, check_usable, claimed, read_config, run_folder
 from runs.logs import LOGGERS, log_to_file
 from runs.results import describe, results, write_users
-from runs.weights import read_weights
+from runs.warm_start import load_pretrained
 from runs.whole import with_known_epochs
-from trainers import TRAINERS, Parts
-from trainers.checkpoint import CheckpointStore, check_resumable, load_model
+from trainers import TrainerSetup
+from trainers.checkpoint import CheckpointStore, check_resumable
 from trainers.device import reset_peak_memory
-from trainers.fit import FitTrainer
 from trainers.run_folder import RunFolder
-from trainers.saturation import TrainingState
-from trainers.trainer import PILOT_BATCHES, Trainer
+from trainers.state import TrainingState
+from trainers.trainer import PILOT_BATCHES
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +86,7 @@ def follow(config: ExperimentConfig, workers: Workers) -> None:
     resumes = workers.leaders(0.0) == 1.0
     weights = config.run.pretrained_weights
     if weights is not None and not resumes:
-        load_model(experiment.model, read_weights(weights, experiment.loader.split), weights)
+        load_pretrained(experiment, weights)
     with tempfile.TemporaryDirectory() as temporary:
         folder = RunFolder(Path(temporary))
         folder.models = run_folder(config).models
@@ -121,7 +120,7 @@ def _build(config: ExperimentConfig, phases: tuple[Phase, ...], resumes: bool) -
     experiment = Experiment.build(config)
     weights = config.run.pretrained_weights
     if weights is not None and not resumes:
-        load_model(experiment.model, read_weights(weights, experiment.loader.split), weights)
+        load_pretrained(experiment, weights)
     experiment.evaluator.check(phases)
     return experiment
 
@@ -153,17 +152,21 @@ def _fit_and_evaluate(
 ) -> tuple[TrainingState, dict[Phase, Evaluation]]:
     """Train the model, and evaluate its best weights on the phases."""
     config, device, model, evaluator = experiment.config, experiment.device, experiment.model, experiment.evaluator
-    options = config.run
-    stop_early = None if trial is None else trial.stop_early
-    deciding = result_options(config.values())
-    parts = Parts(
-        model, experiment.loader, evaluator, folder, experiment.generators, device, options.pilot, deciding, stop_early,
-        workers,
-    )  # fmt: skip
-    make_trainer: Callable[[Any, Parts], Trainer | FitTrainer] = TRAINERS[str(options.trainer_code)]
-    trainer = make_trainer(config.trainer, parts)
+    setup = TrainerSetup(
+        model,
+        experiment.loader,
+        evaluator,
+        folder,
+        experiment.generators,
+        device,
+        pilot=config.run.pilot,
+        options=result_options(config.values()),
+        stop_early=None if trial is None else trial.stop_early,
+        workers=workers,
+    )
+    trainer = config.trainer_class(config.trainer, setup)
     state = trainer.train(resume=begin == "resumed")
-    limit = PILOT_BATCHES if options.pilot else None
+    limit = PILOT_BATCHES if config.run.pilot else None
     evaluations = {
         phase: evaluator.evaluate(model, device, phase, detailed=True, batch_limit=limit, workers=workers)
         for phase in phases

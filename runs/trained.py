@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,26 +63,35 @@ def load_run(path: str | Path, given: Sequence[RawOption] = (), **changes: Any) 
     config_file = folder / "config.yaml"
     if not config_file.is_file():
         raise UserError(f"there is no run at {path} (no {config_file}): give the folder of a trained run")
-    experiment = Experiment.build(_config_of_run(config_file, given, changes))
-    load_model(experiment.model, read_weights(str(weights), experiment.loader.split, to_evaluate=True), str(weights))
+    experiment = Experiment.build(config_of_run(config_file, given, changes))
+    load_model(experiment.model, read_weights(str(weights), experiment.loader.split), str(weights))
     experiment.model.eval()
     return TrainedRun(experiment, weights)
 
 
-def _config_of_run(config_file: Path, given: Sequence[RawOption], changes: dict[str, Any]) -> ExperimentConfig:
+def config_of_run(
+    config_file: Path, given: Sequence[RawOption] = (), changes: Mapping[str, Any] | None = None
+) -> ExperimentConfig:
     """The run's configuration with the changes, for evaluating it. Raises OptionsError."""
     registries, problems = make_registries({"train": _EVALUATE, "test": _EVALUATE}), Problems()
     raw = read_templates((str(config_file),), registries.templates, problems)
     raw += given
     raw += [
-        RawOption(key, str(value) if isinstance(value, Path) else value, Origin.program("load_run"))
-        for key, value in {**changes, "mode": "test"}.items()
+        RawOption(key, _plain(value), Origin.program("load_run"))
+        for key, value in {**(changes or {}), "mode": "test"}.items()
     ]
     resolved = resolve(raw, registries, problems, (str(config_file),))
     problems.raise_if_any()
     if resolved is None:
         raise RuntimeError("options were not resolved, although no problem was found")
     return ExperimentConfig.of(resolved)
+
+
+def _plain(value: Any) -> Any:
+    """An option's value as a template has it."""
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 _EVALUATE = Command(EXPERIMENT, lambda resolved: 0)  # only its sections matter here

@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 from torch import Tensor
 
 from common.errors import UserError
 from datasets import Split
-from trainers.checkpoint import BEST, check_origin, read_tensors
-
-log = logging.getLogger(__name__)
+from trainers.checkpoint import BEST, Checkpoint, check_origin, read_tensors
 
 
-def read_weights(name: str, split: Split, to_evaluate: bool = False) -> dict[str, Tensor]:
-    """Weights from a .safetensors file, a run's folder (its best model), or a checkpoint (its best model).
-
-    Raises UserError if there are none, if they were trained on interactions that `split` holds out, or if they are to
-    be evaluated on other data than they were trained on. (Training may start from such weights.)
-    """
+def open_weights(name: str) -> Checkpoint:
+    """A .safetensors file, a run's folder (its best model), or a checkpoint. Raises UserError if there is none."""
     path = Path(name)
     if path.is_dir():
         path = path / "models" / BEST
     if not path.is_file():
         raise UserError(f"there are no weights at {path}: give a run's folder or a .safetensors file")
-    checkpoint = read_tensors(path)
-    check_origin(checkpoint.state, split, str(path))
-    data = split.data
-    if checkpoint.state.get("data_hash", data.hash) != data.hash:
-        if to_evaluate:
-            raise UserError(
-                f"{path} was not trained on this version of {data.name} (hash {data.hash}): item numbers may differ, "
-                "and the weights may have seen held-out interactions. Give the original data, or train again. To "
-                "recommend for newer histories, use mode recommend with --histories"
-            )
-        log.warning("%s was trained on other data than %s: its item numbers may mean other items", path, data.name)
+    return read_tensors(path)
+
+
+def weights_of(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """The weights in a file: of a checkpoint, those of the best model."""
     return checkpoint.part("best") or checkpoint.tensors
+
+
+def read_weights(name: str, split: Split) -> dict[str, Tensor]:
+    """Weights to evaluate, as `open_weights`.
+
+    Raises UserError if there are none, or if they were trained on other data or on interactions that `split` holds out.
+    """
+    checkpoint, data = open_weights(name), split.data
+    check_origin(checkpoint.state, split, str(checkpoint.path))
+    if checkpoint.state.get("data_hash", data.hash) != data.hash:
+        raise UserError(
+            f"{checkpoint.path} was not trained on this version of {data.name} (hash {data.hash}): item numbers may "
+            "differ, and the weights may have seen held-out interactions. Give the original data, or train again. To "
+            "recommend for newer histories, use --mode recommend with --histories"
+        )
+    return weights_of(checkpoint)

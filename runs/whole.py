@@ -36,7 +36,7 @@ def with_known_epochs(config: ExperimentConfig) -> ExperimentConfig:
     trainer = config.trainer
     if not isinstance(trainer, GenericTrainerOptions) or trainer.epochs_of is None:
         return config
-    run = _validated_run(Path(trainer.epochs_of), str(config.run.model_code))
+    run = _validated_run(Path(trainer.epochs_of), config.model_class.code)
     epochs = run.epochs_of_stages()
     values: dict[str, Any] = {"num_epochs": sum(epochs), "epochs_of": None}
     if isinstance(trainer, TransferTrainerOptions):

@@ -124,7 +124,7 @@ class Launcher:
         assert self.server.stdin is not None and self.server.stdout is not None
         self.server.stdin.close()
         self.server.stdout.close()
-        self.server.wait(timeout=30)
+        self.server.wait(timeout=PATIENCE)
 
 
 def flags(**values: object) -> list[str]:

@@ -1,12 +1,14 @@
 """One loop for all models; saturation, transfer, checkpoints, precision, devices."""
 
+from trainers.base import BaseTrainer, TrainerSetup
 from trainers.fit import FitTrainer
-from trainers.trainer import Parts, Trainer, TransferTrainer
+from trainers.trainer import Trainer
+from trainers.transfer import TransferTrainer
 
-TRAINERS: dict[str, type[Trainer] | type[FitTrainer]] = {
+TRAINERS: dict[str, type[BaseTrainer]] = {
     "fit": FitTrainer,
     "generic": Trainer,
     "vae": TransferTrainer,
 }
 
-__all__ = ["TRAINERS", "Parts"]
+__all__ = ["TRAINERS", "BaseTrainer", "TrainerSetup"]

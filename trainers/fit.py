@@ -10,36 +10,31 @@ import torch
 from common.errors import UserError
 from evaluation.evaluator import Evaluation
 from models.base import FittedModel
+from trainers.base import BaseTrainer
 from trainers.checkpoint import BEST, model_tensors, origin, write_tensors
 from trainers.options import TrainerOptions
-from trainers.saturation import TrainingState
-from trainers.trainer import Parts
+from trainers.state import TrainingState
 
 
 class FitTrainerOptions(TrainerOptions):
     """Trainer `fit` has no options of its own."""
 
 
-class FitTrainer:
+class FitTrainer(BaseTrainer):
     """Fits the model once and validates it. A killed run restarts from scratch."""
 
     code = "fit"
     Options = FitTrainerOptions
 
-    def __init__(self, options: FitTrainerOptions, parts: Parts) -> None:
-        self.options = options
-        self.parts = parts
-        self.interrupted = False
-
     def train(self, resume: bool) -> TrainingState:
         """Fit; the state counts one epoch."""
-        model, evaluator, folder = self.parts.model, self.parts.evaluator, self.parts.folder
+        model, evaluator, folder = self.setup.model, self.setup.evaluator, self.setup.folder
         if not isinstance(model, FittedModel):
             raise UserError(f"trainer fit is for models without gradient training; {model.code} isn't one: use generic")
         began = time.perf_counter()
-        split = self.parts.loader.split
+        split = self.setup.loader.split
         positions, offsets = split.training_positions()
-        device = self.parts.device
+        device = self.setup.device
         items = torch.from_numpy(split.data.items[positions].astype(np.int64)).to(device)
         required = model.required(model.options)
         needed = {name: torch.from_numpy(getattr(split.data, name)[positions]).to(device) for name in required}

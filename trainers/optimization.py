@@ -13,7 +13,7 @@ from dataloaders import Batch
 from models.base import Model
 from trainers.options import GenericTrainerOptions
 from trainers.randomness import Generators
-from trainers.table_optimizer import RowwiseAdam
+from trainers.rowwise_adam import RowwiseAdam
 
 
 def make_optimizer(parameters: Iterable[nn.Parameter], options: GenericTrainerOptions) -> torch.optim.Optimizer:

@@ -73,7 +73,7 @@ class GenericTrainerOptions(TrainerOptions):
     saturation_wait_epochs: int | None = Field(
         16,
         ge=1,
-        description="early-stopping patience of a stage, in epochs without a better best_metric; null = never",
+        description="early-stopping patience of a stage, in epochs without improvement of best_metric; null = never",
     )
     checkpoint_seconds: float = Field(
         20.0,

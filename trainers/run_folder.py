@@ -20,7 +20,8 @@ from pydantic import BaseModel, ConfigDict
 from common.errors import UserError
 from common.files import atomic_path, remove_abandoned, write_text
 from common.reading import read_json
-from trainers.saturation import Amount, Count, Number, with_plain_best_value
+from common.texts import value_hash
+from trainers.state import Amount, Count, Number, with_plain_best_value
 
 Row = Mapping[str, str | int | float]
 
@@ -176,9 +177,10 @@ class RunFolder:
         write_text(self.status_file, json.dumps(values, indent=1) + "\n")
 
     def write_results(self, results: Mapping[str, Any]) -> None:
-        """Replace results.json."""
+        """Replace results.json; a checksum in it shows a later change."""
         self.check_place()
-        write_text(self.results, json.dumps(results, indent=1, allow_nan=False) + "\n")
+        content = {**results, "checksum": value_hash(dict(results), 16)}
+        write_text(self.results, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def write_per_user(path: Path, users: NDArray[np.generic], columns: Mapping[str, NDArray[np.float32]]) -> None:

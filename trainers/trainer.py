@@ -5,23 +5,19 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any, ClassVar
 
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from common.errors import DivergedError, UserError
 from common.interrupts import interrupts_go_to
-from common.schema import Options
 from common.version import code_version
-from common.workers import ALONE, Workers
-from dataloaders import Dataloader
-from evaluation.evaluator import Evaluation, Evaluator
-from models.base import Model, Stage
+from evaluation.evaluator import Evaluation
+from models.base import Stage
+from trainers.base import BaseTrainer, TrainerSetup
 from trainers.checkpoint import (
     BEST,
     OPTIONS,
@@ -37,57 +33,32 @@ from trainers.checkpoint import (
     write_tensors,
 )
 from trainers.device import describe_device, peak_memory_mib
+from trainers.epoch_report import TABLES, EpochReporter
 from trainers.optimization import add_gradients, add_gradients_of_pieces, clip_gradients, learning_rate, make_optimizer
-from trainers.options import GenericTrainerOptions, TransferTrainerOptions
-from trainers.progress import Progress, format_seconds
-from trainers.randomness import Generators
-from trainers.run_folder import RunFolder
-from trainers.saturation import TrainingState
+from trainers.options import GenericTrainerOptions
+from trainers.progress import Progress
+from trainers.state import TrainingState
 
 log = logging.getLogger(__name__)
 PILOT_EPOCHS, PILOT_BATCHES = 2, 2
 MOST_NAMED = 10  # numbers in a message
-TABLES = ("train", "val", "time")  # with a row for each epoch
 ENDS_BY_LIMITS = ("num_epochs", "max_minutes", "saturation")
 
 
-@dataclass(frozen=True)
-class Parts:
-    """The objects that a trainer uses. The model is already on `device`.
+class Trainer(BaseTrainer):
+    """The training loop, with one stage that ends by saturation."""
 
-    `options` are all options that decide the run's results; checkpoints record them.
+    code = "generic"
+    Options = GenericTrainerOptions
+    options: GenericTrainerOptions
 
-    `stop_early` is called after each validation with the epoch and its deciding value; True ends the run as pruned. It
-    is called again for epochs that a resumed run repeats.
-    """
-
-    model: Model
-    loader: Dataloader
-    evaluator: Evaluator
-    folder: RunFolder
-    generators: Generators
-    device: torch.device
-    pilot: bool = False
-    options: Mapping[str, Any] = field(default_factory=dict)
-    stop_early: Callable[[int, float], bool] | None = None
-    workers: Workers = ALONE
-
-
-class Trainer:
-    """One stage that ends by saturation. `train` leaves the model with the best weights of the run."""
-
-    code: ClassVar[str] = "generic"
-    Options: ClassVar[type[Options]] = GenericTrainerOptions
-
-    def __init__(self, options: GenericTrainerOptions, parts: Parts) -> None:
-        self.options = options
-        self.parts = parts
-        self.model = parts.model
-        self.state = TrainingState(higher_is_better=parts.evaluator.higher_is_better)
+    def __init__(self, options: GenericTrainerOptions, setup: TrainerSetup) -> None:
+        super().__init__(options, setup)
+        self.model = setup.model
+        self.state = TrainingState(higher_is_better=setup.evaluator.higher_is_better)
         self.best_weights: dict[str, torch.Tensor] = {}
-        self.store = CheckpointStore(parts.folder.models)
+        self.store = CheckpointStore(setup.folder.models)
         self.progress = Progress()
-        self.interrupted = False
         self._saved_at = -math.inf
 
     def stages(self) -> list[Stage]:
@@ -107,14 +78,14 @@ class Trainer:
         return self.options.train_on == "train"
 
     def train(self, resume: bool) -> TrainingState:
-        """Train until a stopping rule or Ctrl-C; the model then has the best weights of the run."""
+        """Train until a stopping rule or Ctrl-C ends the run."""
         if self.options.item_optimizer != "dense":
             self.model.use_sparse_gradients()
         self.optimizer = make_optimizer(self.model.parameters(), self.options)
         stages = self.stages()
         if resume:
             self._resume(stages)
-        code, machine = code_version(), describe_device(self.parts.device, self.parts.workers.count)
+        code, machine = code_version(), describe_device(self.setup.device, self.setup.workers.count)
         before = self.state.record_environment(code, machine)
         if before:
             log.warning(
@@ -127,9 +98,10 @@ class Trainer:
         self.model.begin_stage(stages[self.state.stage])
         with (
             self._stop_at_interrupt(),
-            SummaryWriter(str(self.parts.folder.path / "tensorboard"), purge_step=self.state.epoch + 1) as board,
+            SummaryWriter(str(self.setup.folder.path / "tensorboard"), purge_step=self.state.epoch + 1) as board,
         ):
-            while self.state.stopped_by is None and self._one_epoch(stages, board):
+            reporter = EpochReporter(self.options, self.setup, board)
+            while self.state.stopped_by is None and self._one_epoch(stages, reporter):
                 pass
         if not self.best_weights:
             raise KeyboardInterrupt("stopped before the end of the first epoch: there is no model to test")
@@ -139,14 +111,14 @@ class Trainer:
         load_model(self.model, self.best_weights, "the best weights")
         return self.state
 
-    def _one_epoch(self, stages: list[Stage], board: SummaryWriter) -> bool:
+    def _one_epoch(self, stages: list[Stage], reporter: EpochReporter) -> bool:
         """Train and validate for one epoch, then apply the stopping rules. False if Ctrl-C cut it short."""
         began = time.perf_counter()
         try:
             losses = self.train_pass()
             if self.interrupted:
                 return False
-            validation = self._validate()
+            validation = self._validate() if self._validates else None
         except DivergedError as error:
             if not self.best_weights:
                 raise
@@ -154,53 +126,51 @@ class Trainer:
             self.state.stopped_by = "diverged"
             return True
         self.state.epoch += 1
-        if not self._validates:  # the last weights count as the best
+        if validation is None:  # the last weights count as the best
             value, self.state.best_epoch = 0.0, self.state.epoch
             self.best_weights = model_tensors(self.model)
         else:
-            value = self.parts.evaluator.deciding_value(validation)
+            value = self.setup.evaluator.deciding_value(validation)
             if self.state.observe(value):
                 self.best_weights = model_tensors(self.model)
-        seconds = self.parts.workers.leaders(time.perf_counter() - began)  # all stop by max_minutes at once
+        seconds = self.setup.workers.leaders(time.perf_counter() - began)  # all stop by max_minutes at once
         self.state.seconds += seconds
-        self.state.peak_memory_mib = max(self.state.peak_memory_mib, round(peak_memory_mib(self.parts.device), 1))
-        self._report(stages[self.state.stage], losses, validation, value, seconds, board)
+        self.state.peak_memory_mib = max(self.state.peak_memory_mib, round(peak_memory_mib(self.setup.device), 1))
+        reporter.report(self.state, stages[self.state.stage].name, losses, validation, seconds)
         self._apply_stopping_rules(stages, value)
         self._save()
         return True
 
     def _validate(self) -> Evaluation:
-        """The metrics on the validation set; none with train_on all."""
-        if not self._validates:
-            return Evaluation({})
-        return self.parts.evaluator.evaluate(
+        """The metrics on the validation set."""
+        return self.setup.evaluator.evaluate(
             self.model,
-            self.parts.device,
+            self.setup.device,
             "validation",
-            batch_limit=PILOT_BATCHES if self.parts.pilot else None,
+            batch_limit=PILOT_BATCHES if self.setup.pilot else None,
             progress=lambda batches, total: self.progress.shown(batches, total, "validation"),
-            workers=self.parts.workers,
+            workers=self.setup.workers,
         )
 
     def train_pass(self) -> dict[str, float]:
         """One pass over the training batches; the mean loss and its parts over windows."""
-        options, generators, workers = self.options, self.parts.generators, self.parts.workers
+        options, generators, workers = self.options, self.setup.generators, self.setup.workers
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(options, self.state.epoch)
         sums: dict[str, torch.Tensor] = {}
         count = 0
-        total = PILOT_BATCHES if self.parts.pilot else self.parts.loader.batches_per_epoch()
-        bar = self.progress.bar(self.parts.loader.epoch(generators.loader), total, f"epoch {self.state.epoch + 1}")
+        total = PILOT_BATCHES if self.setup.pilot else self.setup.loader.batches_per_epoch()
+        bar = self.progress.bar(self.setup.loader.epoch(generators.loader), total, f"epoch {self.state.epoch + 1}")
         step = self.state.step
-        positions = self.model.cpu_positions if self.parts.device.type == "cpu" else None
+        positions = self.model.cpu_positions if self.setup.device.type == "cpu" else None
         for number, batch in enumerate(bar):
             self.interrupted = workers.any(self.interrupted)
             if self.interrupted or number >= total:
                 break
             self.optimizer.zero_grad()
             if options.gradient_parts is None:
-                losses = add_gradients(self.model, batch.to(self.parts.device), step, generators.model, positions)
+                losses = add_gradients(self.model, batch.to(self.setup.device), step, generators.model, positions)
             else:
                 losses = add_gradients_of_pieces(
                     self.model, batch, step, generators, positions, options.gradient_parts, workers
@@ -216,7 +186,7 @@ class Trainer:
             if number % 20 == 0 and self.progress.on_terminal:
                 shown = {"loss": f"{sums['loss'].item() / count:.4f}"}
                 if self.state.best_value is not None:
-                    shown["best " + self.parts.evaluator.options.best_metric] = f"{self.state.best_value:.4f}"
+                    shown["best " + self.setup.evaluator.options.best_metric] = f"{self.state.best_value:.4f}"
                 bar.set_postfix(shown, refresh=False)
         if self.interrupted:
             return {}
@@ -229,66 +199,13 @@ class Trainer:
             )
         return means
 
-    def _report(
-        self,
-        stage: Stage,
-        losses: dict[str, float],
-        validation: Evaluation,
-        value: float,
-        seconds: float,
-        board: SummaryWriter,
-    ) -> None:
-        """Add the epoch to the tables, TensorBoard and the log."""
-        epoch, folder = self.state.epoch, self.parts.folder
-        folder.check_place()
-        rate = learning_rate(self.options, epoch - 1)
-        metrics = {f"{c}/{name}": v for c, values in validation.metrics.items() for name, v in values.items()}
-        folder.table("train").append({"epoch": epoch, "stage": stage.name, "lr": rate, **losses})
-        folder.table("val").append({"epoch": epoch, "stage": stage.name, **metrics})
-        folder.table("time").append({"epoch": epoch, "seconds": round(seconds, 3)})
-        for name, number in losses.items():
-            board.add_scalar(f"train/{name}", number, epoch)
-        for name, number in metrics.items():
-            board.add_scalar(f"validation/{name}", number, epoch)
-        board.add_scalar("train/lr", rate, epoch)
-        folder.write_status(state="running", **self.state.as_dict())
-        evaluator = self.parts.evaluator
-        margin = evaluator.margin(validation)
-        left = self._time_left(seconds)
-        if not self._validates:
-            log.info("epoch %d (%s): loss %.4f; %.1f s%s", epoch, stage.name, losses["loss"], seconds, left)
-            return
-        log.info(
-            "epoch %d (%s): loss %.4f, %s %s %.4f%s, best %.4f in epoch %d; %.1f s%s",
-            epoch,
-            stage.name,
-            losses["loss"],
-            evaluator.deciding_candidates,
-            evaluator.options.best_metric,
-            value,
-            "" if margin is None else f" +- {margin:.4f}",
-            self.state.best_value or 0.0,
-            self.state.best_epoch,
-            seconds,
-            left,
-        )
-
-    def _time_left(self, seconds: float) -> str:
-        """An upper bound of the time left, if num_epochs or max_minutes limits it."""
-        left = []
-        if self.options.num_epochs is not None:
-            left.append((self.options.num_epochs - self.state.epoch) * seconds)
-        if self.options.max_minutes is not None:
-            left.append(self.options.max_minutes * 60 - self.state.seconds)
-        return f", at most {format_seconds(max(0.0, min(left)))} left" if left else ""
-
     def _apply_stopping_rules(self, stages: list[Stage], value: float) -> None:
         """Apply the limits and the saturation rule after an epoch that ended with the deciding `value`."""
-        options, state, stop_early = self.options, self.state, self.parts.stop_early
+        options, state, stop_early = self.options, self.state, self.setup.stop_early
         pruned = stop_early is not None and stop_early(state.epoch, value)
         saturated = self.stage_has_ended()
         last_epoch = options.num_epochs
-        if self.parts.pilot:  # an epoch a stage
+        if self.setup.pilot:  # an epoch a stage
             saturated, last_epoch = state.stage + 1 < len(stages), max(PILOT_EPOCHS, len(stages))
         if last_epoch is not None and state.epoch >= last_epoch:
             state.stopped_by = "num_epochs"
@@ -309,7 +226,7 @@ class Trainer:
 
     def _save(self) -> None:
         """Write a checkpoint, unless the last one is recent and the run continues."""
-        if not self.parts.workers.leads:
+        if not self.setup.workers.leads:
             return
         now = time.monotonic()
         if self.state.stopped_by is None and now - self._saved_at < self.options.checkpoint_seconds:
@@ -318,23 +235,23 @@ class Trainer:
             "model": model_tensors(self.model),
             "best": self.best_weights,
             "optimizer": flatten_optimizer(self.optimizer),
-            "generator": self.parts.generators.state(),
+            "generator": self.setup.generators.state(),
         }
         tensors = {f"{part}/{name}": tensor for part, named in groups.items() for name, tensor in named.items()}
-        state = {**self.state.as_dict(), **origin(self.parts.loader.split), OPTIONS: dict(self.parts.options)}
+        state = {**self.state.as_dict(), **origin(self.setup.loader.split), OPTIONS: dict(self.setup.options)}
         for name in TABLES:
-            self.parts.folder.table(name).sync()
-        self.parts.folder.check_place()
+            self.setup.folder.table(name).sync()
+        self.setup.folder.check_place()
         self.store.save(Checkpoint(tensors, state), self.state.epoch)
         self._write_best()
         self._saved_at = time.monotonic()
 
     def _write_best(self) -> None:
         """Write the best weights of the run to a file of their own."""
-        if not self.parts.workers.leads:
+        if not self.setup.workers.leads:
             return
-        state = {"epoch": self.state.best_epoch, **origin(self.parts.loader.split)}
-        write_tensors(self.parts.folder.models / BEST, self.best_weights, state)
+        state = {"epoch": self.state.best_epoch, **origin(self.setup.loader.split)}
+        write_tensors(self.setup.folder.models / BEST, self.best_weights, state)
 
     def _resume(self, stages: list[Stage]) -> None:
         """Restore the newest intact checkpoint; without one, start from scratch.
@@ -343,7 +260,7 @@ class Trainer:
         """
         checkpoint = self.store.load()
         if checkpoint is not None:
-            check_resumable(checkpoint.state, self.parts.loader.split)
+            check_resumable(checkpoint.state, self.setup.loader.split)
             try:
                 self._restore(checkpoint, stages)
             except torch.OutOfMemoryError:
@@ -353,28 +270,28 @@ class Trainer:
                     f"{checkpoint.path} is no checkpoint of this run ({error}): restart from scratch with "
                     "--overwrite true"
                 ) from error
-            if self.state.stopped_by in ENDS_BY_LIMITS and self.parts.stop_early is None:
+            if self.state.stopped_by in ENDS_BY_LIMITS and self.setup.stop_early is None:
                 self.state.stopped_by = None  # a limit may have been raised since
                 self._apply_stopping_rules(stages, 0.0)
         for name in TABLES:
-            table = self.parts.folder.table(name)
+            table = self.setup.folder.table(name)
             lost = table.keep_through(self.state.epoch)
-            if lost and self.parts.workers.leads:
+            if lost and self.setup.workers.leads:
                 log.warning("%s has lost its rows of epochs %s; the run itself is not affected", table.path, _few(lost))
         log.info("resumed after epoch %d", self.state.epoch)
 
     def _restore(self, checkpoint: Checkpoint, stages: list[Stage]) -> None:
         """Take everything from a checkpoint. Raises an error of any kind if something is missing or wrong in it."""
-        source, of_others = str(checkpoint.path), {*origin(self.parts.loader.split), OPTIONS}
+        source, of_others = str(checkpoint.path), {*origin(self.setup.loader.split), OPTIONS}
         state = {key: value for key, value in checkpoint.state.items() if key not in of_others}
-        self.state = TrainingState.from_dict(state, self.parts.evaluator.higher_is_better)
+        self.state = TrainingState.from_dict(state, self.setup.evaluator.higher_is_better)
         if self.state.stage >= len(stages):
             raise ValueError(f"it is in stage {self.state.stage + 1} of {len(stages)}")
         self.best_weights = checkpoint.part("best")
         check_fits(self.model, self.best_weights, source)
         load_model(self.model, checkpoint.part("model"), source)
         restore_optimizer(self.optimizer, checkpoint.part("optimizer"))
-        self.parts.generators.restore(checkpoint.part("generator"))
+        self.setup.generators.restore(checkpoint.part("generator"))
 
     @contextmanager
     def _stop_at_interrupt(self) -> Iterator[None]:
@@ -395,35 +312,3 @@ def _few(numbers: list[int]) -> str:
     """The first of a list of numbers."""
     more = len(numbers) - MOST_NAMED
     return ", ".join(map(str, numbers[:MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
-
-
-class TransferTrainer(Trainer):
-    """ESAPR's training: each time validation saturates, the loss covers half as many of a window's last positions."""
-
-    code = "vae"
-    Options = TransferTrainerOptions
-    options: TransferTrainerOptions
-
-    def stages(self) -> list[Stage]:
-        """recover_len max_len, max_len // 2, ..., 1; or just max_len without transfer."""
-        max_len = self.parts.loader.max_len
-        lengths = [max_len]
-        while self.options.train_transfer and lengths[-1] > 1:
-            lengths.append(lengths[-1] // 2)
-        given = self.options.stage_epochs
-        if given is not None and len(given) > len(lengths):
-            raise UserError(f"stage_epochs has {len(given)} numbers, and the run has {len(lengths)} stages")
-        scales = [n / max_len if self.options.decrease_dropout else 1.0 for n in lengths]
-        return [Stage(f"recover_len {n}", n, scale) for n, scale in zip(lengths, scales, strict=True)]
-
-    def stage_has_ended(self) -> bool:
-        epochs = self.options.stage_epochs
-        if epochs is None:
-            return super().stage_has_ended()
-        left = epochs[self.state.stage] if self.state.stage < len(epochs) else 0
-        return self.state.epoch - self.state.waiting_since >= left
-
-    def begin_next_stage(self) -> None:
-        """Restore the best weights so far; the optimizer and the counters continue."""
-        if self.options.best_model_transfer:
-            load_model(self.model, self.best_weights, "the best weights")

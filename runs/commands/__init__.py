@@ -47,4 +47,4 @@ def load_registries() -> Registries:
 def run(resolved: Resolved) -> int:
     """Run the command that the options name; returns the exit code."""
     log_to_screen(resolved.section("run", RunOptions).verbose)
-    return COMMANDS[resolved.mode].run(resolved)
+    return COMMANDS[resolved.command].run(resolved)

@@ -1,4 +1,4 @@
-"""Mode blend: rank by a weighted sum of finished runs, whose weights are found on validation."""
+"""Command blend: rank by a weighted sum of finished runs, whose weights are found on validation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _run(resolved: Resolved) -> int:
 def _conflict(sections: Mapping[str, Options]) -> str | None:
     options = sections.get("blend")
     if isinstance(options, BlendOptions) and not options.parts:
-        return "mode blend needs finished runs: give their folders by --parts"
+        return "command blend needs finished runs: give their folders with --parts"
     return None
 
 

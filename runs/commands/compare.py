@@ -1,4 +1,4 @@
-"""Mode compare: run what is missing of a comparison, then show its table."""
+"""Command compare: run what is missing of a comparison, then show its table."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from options import Resolved
 from reports import ReportOptions, free_folder
 from reports import report as make_report
 from runs.command import Command
-from runs.comparison.cells import recorded_failure, run_cells
 from runs.comparison.config import CompareConfig
+from runs.comparison.execution import recorded_failure, run_all
 from runs.comparison.options import CompareOptions
 from runs.comparison.resolve import resolve_compare
 from runs.screen import show_report
@@ -20,7 +20,7 @@ from runs.screen import show_report
 def _run(resolved: Resolved) -> int:
     config = CompareConfig.of(resolved)
     run, options = config.run, config.compare
-    labels, outcomes, untuned = run_cells(config)
+    labels, outcomes, untuned = run_all(config)
     unreported = _tables(config, labels) if labels and not run.pilot else None
     for path, outcome in outcomes.items():
         print(f"  {path} ({outcome})")
@@ -30,14 +30,14 @@ def _run(resolved: Resolved) -> int:
         print(f"  {search} (failed)\n    {error}")
     if unreported is not None:
         raise UserError(f"the runs above have no table: {unreported}")
-    if "interrupted" in outcomes.values() or len(outcomes) + len(untuned) < len(config.cells):
+    if "interrupted" in outcomes.values() or len(outcomes) + len(untuned) < len(config.runs):
         return 130
     if untuned or "failed" in outcomes.values():
         return 1
     if run.pilot:
         print("All runs work. There is no table, because the metrics of pilots mean nothing")
-    elif options.afterword:
-        print(f"\n{options.afterword.strip()}")
+    elif options.closing_note:
+        print(f"\n{options.closing_note.strip()}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Mode completion: a script that completes options and their values in a shell."""
+"""Command completion: a script that completes options and their values in a shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mode datasets: list the datasets, their licences, and what is on disk."""
+"""Command datasets: list the datasets, their licences, and what is on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Modes validate and test: evaluate trained weights again."""
+"""Commands validate and test: evaluate trained weights again."""
 
 from __future__ import annotations
 

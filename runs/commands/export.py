@@ -1,4 +1,4 @@
-"""Mode export: write a trained model for other programs."""
+"""Command export: write a trained model for other programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mode list: the names that options can take, a line each."""
+"""Command list: the names that options can take, a line each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mode recommend: generate top-k recommendations, by original ids, as a table on disk."""
+"""Command recommend: generate top-k recommendations, by original ids, as a table on disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from common.schema import Options
 from datasets.file_options import FileFormat
 from options import Resolved
 from runs.command import Command
-from runs.given import no_run_given, run_options_given
+from runs.given import MovedFiles, no_run_given, run_options_given
 from runs.histories import History, known_users, new_users
 from runs.id_lists import first_few, listed_items
 from runs.lists import open_table, write_lists
@@ -31,7 +31,7 @@ SUFFIXES = (".parquet", ".csv")
 EITHER = "give either --users (all, or a file of ids) or --histories (a file of interactions)"
 
 
-class RecommendOptions(Options):
+class RecommendOptions(MovedFiles):
     """The users, the number of items per user, and the file to write."""
 
     users: str | None = Field(
@@ -62,8 +62,6 @@ class RecommendOptions(Options):
         description="recommendations for users without a known item: nothing, or the most popular items",
     )
     batch_size: int | None = Field(None, ge=1, description="users per batch; null = the run's eval_batch_size")
-    dataset_path: Path | None = Field(None, description="current path of the run's data file; null = unchanged")
-    local_data_folder: Path | None = Field(None, description="folder of prepared datasets; null = that of the run")
 
     @field_validator("output")
     @classmethod
@@ -72,9 +70,9 @@ class RecommendOptions(Options):
             raise ValueError(f"should end in {' or '.join(SUFFIXES)}")
         return path
 
-    @field_validator("users", "histories", "items", "exclude_items", "dataset_path")
+    @field_validator("users", "histories", "items", "exclude_items")
     @classmethod
-    def _file_is_there(cls, value: str | Path | None) -> str | Path | None:
+    def _listed_file_is_there(cls, value: str | Path | None) -> str | Path | None:
         if value not in (None, "all") and not expanded(Path(str(value))).is_file():
             raise ValueError("there is no such file")
         return value
@@ -115,15 +113,11 @@ def recommend(resolved: Resolved) -> Written:
     output = options.output or _in_run(Path(str(run_options.pretrained_weights)))
     if output.exists() and not run_options.overwrite:
         raise UserError(f"{output} exists: give another --output, or --overwrite true to replace it")
-    changes = {
-        "dataset_path": options.dataset_path,
-        "local_data_folder": options.local_data_folder,
-        "filter_seen": options.filter_seen,
-        "eval_batch_size": options.batch_size,
-    }
+    changes = {"filter_seen": options.filter_seen, "eval_batch_size": options.batch_size}
     run = load_run(
         str(run_options.pretrained_weights),
         run_options_given(resolved),
+        **options.moved(),
         **{key: value for key, value in changes.items() if value is not None},
     )
     _check_model(run, new=options.histories is not None)

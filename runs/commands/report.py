@@ -1,4 +1,4 @@
-"""Mode report: show a table of recorded runs, and write it where the options say."""
+"""Command report: show a table of recorded runs, and write it where the options say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mode stats: describe datasets side by side, in numbers and plots."""
+"""Command stats: describe datasets side by side, in numbers and plots."""
 
 from __future__ import annotations
 

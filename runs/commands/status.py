@@ -1,4 +1,4 @@
-"""Mode status: the progress of a comparison's runs, and the time they still need. Changes nothing."""
+"""Command status: the progress of a comparison's runs, and the time they still need. Changes nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from options import Resolved
 from runs.command import Command
 from runs.comparison.config import CompareConfig
 from runs.comparison.options import CompareOptions
-from runs.comparison.progress import TO_DO, Cell, Estimate, look_at_all, time_left
+from runs.comparison.progress import TO_DO, Estimate, RunProgress, progress_of_all, time_left
 from runs.comparison.recorded_times import RecordedTimes
 from runs.comparison.resolve import resolve_compare
 from trainers.progress import format_seconds
@@ -25,34 +25,34 @@ def _run(resolved: Resolved) -> int:
     """Print a row for each run of the comparison, and totals."""
     config = CompareConfig.of(resolved)
     options = config.compare
-    cells = look_at_all(config.cells)
-    recorded = RecordedTimes(tuple({Path(cell.config.run.experiment_root): None for cell in cells}))
-    left = [time_left(cell, cells, recorded) if cell.state in TO_DO else None for cell in cells]
+    runs = progress_of_all(config.runs)
+    recorded = RecordedTimes(tuple({Path(run.config.run.experiment_root): None for run in runs}))
+    left = [time_left(run, runs, recorded) if run.state in TO_DO else None for run in runs]
     table = Table(
         "run", "dataset", "state", "epochs", "best", "minutes", "time left", title="The runs of the comparison"
     )
-    for cell, estimate in zip(cells, left, strict=True):
-        best = cell.counters.get("best_value")
+    for run, estimate in zip(runs, left, strict=True):
+        best = run.counters.get("best_value")
         table.add_row(
-            cell.name,
-            cell.dataset,
-            cell.state,
-            str(cell.epochs) if cell.counters else "",
+            run.name,
+            run.dataset,
+            run.state,
+            str(run.epochs) if run.counters else "",
             ""
             if best is None
-            else f"{cell.config.evaluation.best_metric} {best:.4f} ({cell.counters.get('best_epoch')})",
-            f"{cell.seconds / 60:.1f}" if cell.counters else "",
+            else f"{run.config.evaluation.best_metric} {best:.4f} ({run.counters.get('best_epoch')})",
+            f"{run.seconds / 60:.1f}" if run.counters else "",
             "" if estimate is None else str(estimate),
         )
     on_screen = Console().is_terminal
     Console(width=None if on_screen else WIDTH, markup=False, emoji=False).print(table)
-    for cell in cells:
-        if cell.state == "failed":
-            print(f"{cell.name} failed: {cell.counters.get('error')}")
-        if cell.renamed:
-            print(f"{cell.name} was started under this label before; it counts, and is not started again")
+    for run in runs:
+        if run.state == "failed":
+            print(f"{run.name} failed: {run.counters.get('error')}")
+        if run.renamed:
+            print(f"{run.name} was started under this label before; it counts, and is not started again")
     to_do = [estimate for estimate in left if estimate is not None]
-    print(_totals(cells, to_do, options.max_parallel))
+    print(_totals(runs, to_do, options.max_parallel))
     if any(estimate.rough for estimate in to_do):
         print(
             "Where no run with the same options has finished, the time comes from recorded or finished runs of the "
@@ -65,14 +65,14 @@ def _count(runs: int) -> str:
     return "1 run" if runs == 1 else f"{runs} runs"
 
 
-def _totals(cells: Sequence[Cell], left: Sequence[Estimate], max_parallel: int | None) -> str:
+def _totals(runs: Sequence[RunProgress], left: Sequence[Estimate], max_parallel: int | None) -> str:
     """The number of runs in each state, the minutes spent, and the time left."""
-    counts = Counter(cell.state for cell in cells)
+    counts = Counter(run.state for run in runs)
     states = ", ".join(f"{counts[state]} {state}" for state in sorted(counts))
-    spent = sum(cell.seconds for cell in cells) / 60
+    spent = sum(run.seconds for run in runs) / 60
     known = [estimate.seconds for estimate in left if estimate.seconds is not None]
     at_once = max(counts["running"], min(max_parallel or 1, max(len(left), 1)))
-    parts = [f"{_count(len(cells))}: {states}; {spent:.1f} minutes of training"]
+    parts = [f"{_count(len(runs))}: {states}; {spent:.1f} minutes of training"]
     if known:
         signs = {estimate.sign for estimate in left if estimate.seconds is not None}
         sign = signs.pop() if len(signs) == 1 else "~"

@@ -1,4 +1,4 @@
-"""Mode train: train one model, and show its test metrics."""
+"""Command train: train one model, and show its test metrics."""
 
 from __future__ import annotations
 

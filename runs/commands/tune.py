@@ -1,4 +1,4 @@
-"""Mode tune: search for better options; show the trials, and where the best options are."""
+"""Command tune: search for better options; show the trials, and where the best options are."""
 
 from __future__ import annotations
 
@@ -22,12 +22,11 @@ def _run(resolved: Resolved) -> int:
     from runs.tuning.search import search  # noqa: PLC0415  (it imports optuna, which nothing else needs)
 
     found = search(TuneConfig.of(resolved))
-    head, *rows = found.table
+    head, *rows = found.table("{:.4f}".format)
     table = Table(*head, title=f"{found.metric} on validation")
     table.columns[-1].max_width = 60
-    for row in rows:
-        style = "bold" if row[0] == str(found.best) else None
-        table.add_row(*map(escape, [row[0], row[1], f"{float(row[2]):.4f}" if row[2] else "", *row[3:]]), style=style)
+    for trial, cells in zip(found.trials, rows, strict=True):
+        table.add_row(*map(escape, cells), style="bold" if trial.number == found.best else None)
     Console(width=None if Console().is_terminal else PIPED_WIDTH).print(table)
     for path in found.files:
         print(path)

@@ -14,7 +14,7 @@ from runs.run_options import RunOptions
 from runs.tuning.config import TuneConfig
 
 log = logging.getLogger(__name__)
-CellConfig = ExperimentConfig | TuneConfig
+RunConfig = ExperimentConfig | TuneConfig
 
 
 @dataclass(frozen=True)
@@ -23,35 +23,33 @@ class CompareConfig:
 
     run: RunOptions
     compare: CompareOptions
-    cells: tuple[CellConfig, ...]
+    runs: tuple[RunConfig, ...]
 
     @classmethod
     def of(cls, resolved: Resolved) -> CompareConfig:
         """Build the configuration from resolved options. A run whose results no seed changes is run with one seed."""
-        cells = [TuneConfig.of(cell) if cell.mode == "tune" else ExperimentConfig.of(cell) for cell in resolved.cells]
-        once = _each_result_once(cells)
-        if len(once) < len(cells):
-            labels = dict.fromkeys(
-                experiment_of(cell).label for cell in once if not experiment_of(cell).depends_on_seed
-            )
+        runs = [TuneConfig.of(run) if run.command == "tune" else ExperimentConfig.of(run) for run in resolved.runs]
+        once = _each_result_once(runs)
+        if len(once) < len(runs):
+            labels = dict.fromkeys(experiment_of(run).label for run in once if not experiment_of(run).depends_on_seed)
             log.info("run with one seed, because the seed changes nothing: %s", ", ".join(labels))
         return cls(resolved.section("run", RunOptions), resolved.section("compare", CompareOptions), tuple(once))
 
 
-def experiment_of(cell: CellConfig) -> ExperimentConfig:
+def experiment_of(run: RunConfig) -> ExperimentConfig:
     """The configuration of the run itself, without that of its search."""
-    return cell.experiment if isinstance(cell, TuneConfig) else cell
+    return run.experiment if isinstance(run, TuneConfig) else run
 
 
-def _each_result_once(cells: Sequence[CellConfig]) -> list[CellConfig]:
+def _each_result_once(runs: Sequence[RunConfig]) -> list[RunConfig]:
     kept = []
     seen: dict[str, int] = {}  # the seed of a run that doesn't depend on it
-    for cell in cells:
-        experiment = experiment_of(cell)
+    for run in runs:
+        experiment = experiment_of(run)
         if not experiment.depends_on_seed:
-            rest = {key: value for key, value in cell.values().items() if key != "seed"}
+            rest = {key: value for key, value in run.values().items() if key != "seed"}
             first = seen.setdefault(json.dumps([experiment.label, rest], default=str), experiment.run.seed)
             if first != experiment.run.seed:
                 continue
-        kept.append(cell)
+        kept.append(run)
     return kept

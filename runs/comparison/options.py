@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -11,18 +11,20 @@ from runs.launchers import LaunchOptions
 
 
 class RunEntry(Options):
-    """One row of a comparison."""
+    """An entry of `runs`: a run on each dataset with each seed."""
 
     template: str | tuple[str, ...] = Field(description="template, or templates in order")
-    label: str | None = Field(None, description="the row's name; null = the template's label, or the model's own")
+    label: str | None = Field(None, description="the run's name in tables; null = the template's, or the model's own")
     overrides: dict[str, Any] = Field(default_factory=dict, description="options that override the template's")
     search: dict[str, Any] | None = Field(
-        None, description="with tune_trials: the search space, as in mode tune; null = the template's, if any"
+        None, description="with tune_trials: the search space, as in command tune; null = the template's, if any"
     )
 
 
 class CompareOptions(LaunchOptions):
     """Which runs to compare, on which datasets, with which seeds."""
+
+    renamed: ClassVar[dict[str, str]] = {"afterword": "closing_note"}
 
     runs: tuple[str | RunEntry, ...] = Field(min_length=1, description="templates, or {template, label, overrides}")
     datasets: tuple[str | dict[str, Any], ...] = Field(
@@ -44,4 +46,4 @@ class CompareOptions(LaunchOptions):
         "best options; null = no search",
     )
     retry_failed: bool = Field(False, description="repeat runs that have failed")
-    afterword: str | None = Field(None, description="text to print after the table")
+    closing_note: str | None = Field(None, description="text to print after the table")

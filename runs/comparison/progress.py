@@ -11,12 +11,12 @@ import datasets
 from common.errors import UserError
 from common.locks import is_locked
 from common.schema import result_options
-from runs.comparison.cells import as_recorded, run_name
-from runs.comparison.config import CellConfig
+from runs.comparison.config import RunConfig
+from runs.comparison.execution import as_recorded, run_name
 from runs.comparison.recorded_times import RecordedTimes
+from runs.comparison.searches import found_before, tuning_folder
 from runs.config import ExperimentConfig
 from runs.folders import run_folder
-from runs.tuning.cells import found_before, tuning_folder
 from runs.tuning.config import TuneConfig
 from trainers.options import GenericTrainerOptions, TransferTrainerOptions
 from trainers.progress import format_seconds
@@ -26,7 +26,7 @@ TO_DO = ("running", "interrupted", NOT_STARTED)
 
 
 @dataclass
-class Cell:
+class RunProgress:
     """One run of the comparison: its state (not started, running, interrupted, finished or failed) and its counters.
 
     `renamed` says that it was started under another label; `searches`, that its search comes first.
@@ -75,64 +75,64 @@ class Estimate:
         return "unknown" if self.seconds is None else f"{self.sign}{format_seconds(self.seconds)}"
 
 
-def look_at_all(cells: Sequence[CellConfig]) -> list[Cell]:
+def progress_of_all(runs: Sequence[RunConfig]) -> list[RunProgress]:
     """The state of each run, read from its folder, or from that of an earlier label."""
-    found = [found_before(cell) if isinstance(cell, TuneConfig) else cell for cell in cells]
+    found = [found_before(run) if isinstance(run, TuneConfig) else run for run in runs]
     known = as_recorded([experiment for experiment in found if experiment is not None])
     recorded = iter(known)
-    looked = []
-    for cell, experiment in zip(cells, found, strict=True):
+    progress = []
+    for run, experiment in zip(runs, found, strict=True):
         if experiment is not None:
             current = next(recorded)
-            looked.append(_look(current, renamed=current.label != experiment.label))
-        elif isinstance(cell, TuneConfig):
-            looked.append(Cell(cell.experiment, str(tuning_folder(cell).path), NOT_STARTED, searches=True))
-    return looked
+            progress.append(_progress_of(current, renamed=current.label != experiment.label))
+        elif isinstance(run, TuneConfig):
+            progress.append(RunProgress(run.experiment, str(tuning_folder(run).path), NOT_STARTED, searches=True))
+    return progress
 
 
-def _look(config: ExperimentConfig, *, renamed: bool) -> Cell:
+def _progress_of(config: ExperimentConfig, *, renamed: bool) -> RunProgress:
     folder = run_folder(config)
     name = run_name(folder)
     try:
         counters = folder.status()
     except UserError as error:
-        return Cell(config, name, "failed", {"error": str(error)}, renamed)
+        return RunProgress(config, name, "failed", {"error": str(error)}, renamed)
     held = is_locked(folder.path)
     state = str(counters.get("state", NOT_STARTED))
     if held:
         state = "running"
     elif state == "running" and held is not None:
         state = "interrupted"  # killed before it could record it
-    return Cell(config, name, state, counters, renamed)
+    return RunProgress(config, name, state, counters, renamed)
 
 
-def time_left(cell: Cell, cells: Sequence[Cell], recorded: RecordedTimes) -> Estimate:
+def time_left(run: RunProgress, runs: Sequence[RunProgress], recorded: RecordedTimes) -> Estimate:
     """Estimate the time that a run still needs.
 
     From finished runs that differ by their seed only; or else, for a run that has started, from the limits in its
     options; or else from recorded and finished runs of the same model, or from runs of other seeds that have started.
     """
-    estimate = _of_the_run(cell, cells, recorded)
-    if cell.searches and estimate.seconds is not None:
+    estimate = _of_the_run(run, runs, recorded)
+    if run.searches and estimate.seconds is not None:
         return Estimate(estimate.seconds, ">= ", estimate.rough)  # and the search
     return estimate
 
 
-def _of_the_run(cell: Cell, cells: Sequence[Cell], recorded: RecordedTimes) -> Estimate:
-    longest = _longest(cell)
-    alike = [other for other in cells if other is not cell and other.kind == cell.kind]
+def _of_the_run(run: RunProgress, runs: Sequence[RunProgress], recorded: RecordedTimes) -> Estimate:
+    longest = _longest(run)
+    alike = [other for other in runs if other is not run and other.kind == run.kind]
     finished = [other.seconds for other in alike if other.state == "finished"]
     if finished:
-        return _about(mean(finished), cell, longest)
-    bound = _bound(cell, longest)
-    if cell.epochs and bound.seconds is not None:
+        return _about(mean(finished), run, longest)
+    bound = _bound(run, longest)
+    if run.epochs and bound.seconds is not None:
         return bound
     started = [(other, _bound(other, _longest(other))) for other in alike if other.epochs and other.state != "failed"]
-    config = cell.config
+    config = run.config
     epochs = config.trainer.num_epochs if isinstance(config.trainer, GenericTrainerOptions) else None
-    similar = recorded.seconds(config.run.model_code, cell.dataset, config.run.split, config.label, epochs)
+    similar = recorded.seconds(config.run.model_code, run.dataset, config.run.split, config.label, epochs)
     if similar is not None:
-        return _about(similar, cell, longest, rough=True)
+        return _about(similar, run, longest, rough=True)
     if bound.seconds is not None:
         return bound
     return next(
@@ -141,41 +141,41 @@ def _of_the_run(cell: Cell, cells: Sequence[Cell], recorded: RecordedTimes) -> E
     )
 
 
-def _about(seconds: float, cell: Cell, longest: float | None, *, rough: bool = False) -> Estimate:
+def _about(seconds: float, run: RunProgress, longest: float | None, *, rough: bool = False) -> Estimate:
     """The estimate for a run that takes `seconds` in all."""
-    left = max(seconds - cell.seconds, 0.0)
+    left = max(seconds - run.seconds, 0.0)
     return Estimate(left if longest is None else min(left, longest), "~", rough)
 
 
-def _bound(cell: Cell, longest: float | None) -> Estimate:
+def _bound(run: RunProgress, longest: float | None) -> Estimate:
     """The longest time that the options allow, or else the shortest."""
     if longest is not None:
         return Estimate(longest, "<= ")
-    shortest = _shortest(cell)
+    shortest = _shortest(run)
     return Estimate() if shortest is None else Estimate(shortest, ">= ")
 
 
-def _longest(cell: Cell) -> float | None:
+def _longest(run: RunProgress) -> float | None:
     """Seconds until num_epochs or max_minutes ends the run."""
-    options = cell.config.trainer
+    options = run.config.trainer
     limits = []
     if isinstance(options, GenericTrainerOptions):
-        if options.num_epochs is not None and cell.epochs:
-            limits.append((options.num_epochs - cell.epochs) * cell.seconds / cell.epochs)
+        if options.num_epochs is not None and run.epochs:
+            limits.append((options.num_epochs - run.epochs) * run.seconds / run.epochs)
         if options.max_minutes is not None:
-            limits.append(options.max_minutes * 60 - cell.seconds)
+            limits.append(options.max_minutes * 60 - run.seconds)
     return max(min(limits), 0.0) if limits else None
 
 
-def _shortest(cell: Cell) -> float | None:
+def _shortest(run: RunProgress) -> float | None:
     """Seconds until early stopping has ended every remaining stage, if no epoch improves on the best one."""
-    options = cell.config.trainer
-    if not isinstance(options, GenericTrainerOptions) or options.saturation_wait_epochs is None or not cell.epochs:
+    options = run.config.trainer
+    if not isinstance(options, GenericTrainerOptions) or options.saturation_wait_epochs is None or not run.epochs:
         return None
     stages = 1
     if isinstance(options, TransferTrainerOptions) and options.train_transfer:
-        stages = int(cell.config.values()["max_len"]).bit_length()  # max_len, max_len // 2, ..., 1
-    later = stages - 1 - int(cell.counters.get("stage") or 0)
-    waited = cell.epochs - int(cell.counters.get("waiting_since") or 0)
+        stages = int(run.config.values()["max_len"]).bit_length()  # max_len, max_len // 2, ..., 1
+    later = stages - 1 - int(run.counters.get("stage") or 0)
+    waited = run.epochs - int(run.counters.get("waiting_since") or 0)
     epochs = options.saturation_wait_epochs * (later + 1) - waited
-    return max(epochs, 0) * cell.seconds / cell.epochs
+    return max(epochs, 0) * run.seconds / run.epochs

@@ -30,7 +30,7 @@ _LISTED = {"dataset_code": "datasets", "seed": "seeds"}  # a run's option -> the
 
 @dataclass(frozen=True)
 class _Plan:
-    """The options that all cells of a comparison share."""
+    """The options that all runs of a comparison share."""
 
     options: CompareOptions
     latest: dict[str, RawOption]
@@ -49,32 +49,34 @@ class _Plan:
 def resolve_compare(
     given: list[RawOption], registries: Registries, problems: Problems, templates: tuple[str, ...]
 ) -> Resolved | None:
-    """The resolved options of a comparison, with a cell per run, dataset and seed; None if problems were noted."""
+    """The resolved options of a comparison and of its runs; None if problems were noted."""
+    given = [replace(item, key=current_name(item.key, [CompareOptions])) for item in given]
     latest = _one_or_list(last_wins(given), problems)
-    mode = command_of(given, registries)
+    command = command_of(given, registries)
     before = len(problems.found)
     run_section, own_section = Section("run", "", RunOptions), Section("compare", "", CompareOptions)
     shared = [item for item in latest.values() if item.key not in CompareOptions.model_fields and item.key not in OWN]
     for item in latest.values():
         if item.key in ("label", "model_code", "experiment_name"):
             problems.add("is each run's own; give it in `runs`", item.origin, item.key, item.text)
-    run, options = check_section(run_section, latest, problems), check_section(own_section, latest, problems)
-    if not isinstance(run, RunOptions) or not isinstance(options, CompareOptions):
+    shared_run = check_section(run_section, latest, problems)
+    options = check_section(own_section, latest, problems)
+    if not isinstance(shared_run, RunOptions) or not isinstance(options, CompareOptions):
         return None
     plan = _Plan(options, latest, shared, registries, problems)
-    cells = _cells(plan)
+    runs = _runs(plan)
     _judge_shared(plan)
-    _judge_metrics(plan, cells)
+    _judge_metrics(plan, runs)
     if len(problems.found) > before:
         return None
-    sections = {"run": run, "compare": options}
+    sections = {"run": shared_run, "compare": options}
     origins = {key: latest[key].origin if key in latest else Origin.default("run") for key in RunOptions.model_fields}
     origins |= {key: plan.source(key)[0] for key in CompareOptions.model_fields}
     more = {}
     for item in latest.values():
         if item.key not in origins:
-            more[item.key], origins[item.key] = _shared_value(item, cells), item.origin
-    return Resolved(mode, sections, origins, templates, more, tuple(cells))
+            more[item.key], origins[item.key] = _shared_value(item, runs), item.origin
+    return Resolved(command, sections, origins, templates, more, tuple(runs))
 
 
 def _one_or_list(latest: dict[str, RawOption], problems: Problems) -> dict[str, RawOption]:
@@ -101,34 +103,32 @@ def _coerce_any(item: RawOption) -> Any:
     return coerce(_AnyValue, replace(item, key="value"))
 
 
-def _shared_value(item: RawOption, cells: list[Resolved]) -> Any:
-    """The typed value of an override, as the first cell that uses it reads it."""
-    for cell in cells:
-        key = current_name(item.key, map(type, cell.sections.values()))
-        if key in cell.values:
-            return cell.values[key]
+def _shared_value(item: RawOption, runs: list[Resolved]) -> Any:
+    """The typed value of an override, as the first run that uses it reads it."""
+    for run in runs:
+        key = current_name(item.key, map(type, run.sections.values()))
+        if key in run.values:
+            return run.values[key]
     raise RuntimeError(f"no run of the comparison has the option {item.key}")
 
 
-def _cells(plan: _Plan) -> list[Resolved]:
-    cells = []
-    for number, row in enumerate(plan.options.runs, 1):
-        entry = RunEntry(template=row) if isinstance(row, str) else row
+def _runs(plan: _Plan) -> list[Resolved]:
+    runs = []
+    for number, named in enumerate(plan.options.runs, 1):
+        entry = RunEntry(template=named) if isinstance(named, str) else named
         for dataset in plan.options.datasets or ({},):
             for seed in plan.options.seeds or (None,):
-                cell = _cell(plan, number, entry, dataset, seed)
-                if cell is not None:
-                    cells.append(cell)
-    return cells
+                run = _run(plan, number, entry, dataset, seed)
+                if run is not None:
+                    runs.append(run)
+    return runs
 
 
-def _cell(
-    plan: _Plan, number: int, entry: RunEntry, dataset: str | dict[str, Any], seed: int | None
-) -> Resolved | None:
+def _run(plan: _Plan, number: int, entry: RunEntry, dataset: str | dict[str, Any], seed: int | None) -> Resolved | None:
     """One run of a comparison; its problems are noted with its name.
 
     Priority, lowest first: the run's template; the comparison's templates: for all runs, for this run, for the dataset;
-    the command line in the same order; then the dataset and the seed of this cell, which can't be overridden.
+    the command line in the same order; then the dataset and the seed of this run, which can't be overridden.
     """
     names = (entry.template,) if isinstance(entry.template, str) else entry.template
     problems = Problems()
@@ -148,15 +148,15 @@ def _cell(
     shared = _used(plan, [*own, *mine, *data], mode)
     overrides = sorted([*shared, *mine, *data], key=lambda item: item.origin.overrides_templates)
     resolver = resolve_tune if searched else resolve
-    cell = None if problems.found else resolver([*own, *overrides, *fixed], plan.registries, problems, names)
-    if cell is not None and not searched and cell.section("trainer", TrainerOptions).train_on == "all":
+    run = None if problems.found else resolver([*own, *overrides, *fixed], plan.registries, problems, names)
+    if run is not None and not searched and run.section("trainer", TrainerOptions).train_on == "all":
         problems.add("train_on all leaves nothing to compare runs on")
     name = entry.label or " + ".join(names) or str(number)
     common = {(item.origin, item.key) for item in [*plan.shared, *data, *fixed]}
     for problem in problems.found:
         own_name = "" if (problem.origin, problem.key) in common else f"run `{name}`: "
         plan.problems.extend([replace(problem, message=own_name + problem.message)])
-    return cell
+    return run
 
 
 def _tuning(plan: _Plan, entry: RunEntry) -> list[RawOption]:
@@ -196,12 +196,12 @@ def _used(plan: _Plan, given: list[RawOption], mode: RawOption) -> list[RawOptio
     return used
 
 
-def _judge_metrics(plan: _Plan, cells: list[Resolved]) -> None:
+def _judge_metrics(plan: _Plan, runs: list[Resolved]) -> None:
     """Note each metric that no run measures, or that all of the table's metrics are missing in a run."""
     wanted, origin = plan.options.metrics, plan.source("metrics")[0]
-    if wanted is None or not cells:
+    if wanted is None or not runs:
         return
-    measured = [_measured(cell) for cell in cells]
+    measured = [_measured(run) for run in runs]
     everything = list(dict.fromkeys(name for names in measured for name in names))
     for name in wanted:
         if name not in everything:
@@ -216,11 +216,11 @@ def _judge_metrics(plan: _Plan, cells: list[Resolved]) -> None:
             )
     if not set(wanted) <= set(everything):
         return
-    for cell, names in zip(cells, measured, strict=True):
+    for run, names in zip(runs, measured, strict=True):
         if not set(wanted) & set(names):
-            run = cell.section("run", RunOptions)
+            chosen = run.section("run", RunOptions)
             plan.problems.add(
-                f"a run of model {run.model_code} under split {run.split} measures none of them: add one of "
+                f"a run of model {chosen.model_code} under split {chosen.split} measures none of them: add one of "
                 f"{', '.join(names)}",
                 origin,
                 "metrics",
@@ -228,9 +228,9 @@ def _judge_metrics(plan: _Plan, cells: list[Resolved]) -> None:
             )
 
 
-def _measured(cell: Resolved) -> list[str]:
+def _measured(run: Resolved) -> list[str]:
     """The metrics that a run measures on its test set."""
-    evaluation, split = cell.section("evaluation", EvaluationOptions), SPLITS[cell.section("run", RunOptions).split]
+    evaluation, split = run.section("evaluation", EvaluationOptions), SPLITS[run.section("run", RunOptions).split]
     if split.predicts_ratings:
         return list(RATING_METRICS)
     lists = [f"{name}@{LIST_LENGTH}" for name in ("Coverage", "Novelty", "PopularityLift")]

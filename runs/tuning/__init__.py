@@ -1,4 +1,4 @@
-"""Mode tune: the search for the options with which a model does best on the validation set."""
+"""The search for the options with which a model does best on the validation set."""
 
 from runs.tuning.options import TuneOptions
 

@@ -1,4 +1,4 @@
-"""The options of mode tune."""
+"""The options of command tune."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Resolve and check the options of mode tune: those of a run, and the search space over some of them."""
+"""Resolve and check the options of command tune: those of a run, and the search space over some of them."""
 
 import itertools
 from collections.abc import Iterator

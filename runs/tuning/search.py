@@ -17,6 +17,7 @@ from runs.experiment import check_needs, load_split, prepare_device
 from runs.launchers import LaunchOptions, Result, Task, launch
 from runs.tuning.config import TuneConfig
 from runs.tuning.folder import TuningFolder, trial_name
+from runs.tuning.results import SearchResult, check_template, write_results, write_table
 from runs.tuning.study import (
     CHECKSUM,
     StudyPlan,
@@ -29,7 +30,6 @@ from runs.tuning.study import (
     suggest,
 )
 from runs.tuning.trial import TrialResult, recorded, run_trial
-from runs.tuning.winner import Tuned, check_template, write_results, write_table
 
 log = logging.getLogger(__name__)
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
@@ -38,7 +38,7 @@ PILOT_TRIALS = 2
 MAX_FAILURES = 5  # in a row: something is wrong with more than one trial
 
 
-def search(config: TuneConfig, launching: LaunchOptions | None = None) -> Tuned:
+def search(config: TuneConfig, launching: LaunchOptions | None = None) -> SearchResult:
     """Search until there are `num_trials` trials, including those of earlier calls.
 
     Parameters
@@ -48,7 +48,7 @@ def search(config: TuneConfig, launching: LaunchOptions | None = None) -> Tuned:
 
     Returns
     -------
-    Tuned
+    SearchResult
         What was found, also if the search was interrupted.
 
     Raises

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from common.errors import UserError
+from common.texts import value_hash
 from options.yaml_text import flow
 from runs.tuning.space import Space
 from trainers.randomness import derived_seed
@@ -168,7 +167,7 @@ def hide_password(url: str) -> str:
 def checksum(trial: FrozenTrial, state: TrialState, value: float | None) -> str:
     """A checksum of a trial that ends in a state with a value, to be stored with it."""
     content = [trial.number, state.name, value, trial.params, sorted(trial.intermediate_values.items())]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    return value_hash(content, 16)
 
 
 def changed_trials(trials: Iterable[FrozenTrial]) -> list[int]:

@@ -21,6 +21,7 @@ from datasets import SPLITS, SequenceData
 from models import MODELS, Dimensions, FittedModel, Model
 from runs.api import configure
 from runs.experiment import check_needs
+from runs.warm_start import Moved, moved_weights
 from trainers import TRAINERS
 from trainers.checkpoint import load_model, model_tensors, read_tensors, write_tensors
 
@@ -266,6 +267,30 @@ def test_weights_come_back_from_disk(code: str, tmp_path: Path) -> None:
     load_model(other.model, read_tensors(tmp_path / "weights.safetensors").tensors, "the file")
     with torch.inference_mode():
         assert torch.equal(here.model.scores(batch), other.model.scores(batch))
+
+
+def test_weights_move_to_a_larger_catalogue(trained_code: str) -> None:
+    """With new items and users, and all numbers permuted, the old items have the scores that they had."""
+    here = world(trained_code)
+    random = np.random.default_rng(3)
+    places = [random.permutation(np.r_[np.arange(count), [-1] * 3]) for count in (ITEMS, USERS)]
+    now = [torch.tensor([0, *(np.argsort(place)[3:] + 1)]) for place in places]  # [count + 1]: number -> number now
+    dimensions = dataclasses.replace(here.model.dimensions, num_items=ITEMS + 3, num_users=USERS + 3)
+    torch.manual_seed(9)
+    model = type(here.model)(here.model.options, dimensions).eval()
+    positions, offsets = here.loader.split.training_positions()
+    owner = np.repeat(np.arange(USERS), np.diff(offsets))
+    order = np.argsort(now[1][owner + 1].numpy(), kind="stable")
+    counts = np.bincount(now[1][owner + 1].numpy() - 1, minlength=USERS + 3)
+    items = now[0][here.loader.data.items[positions[order]].astype(np.int64)]
+    model.read_training(items, torch.from_numpy(np.r_[0, np.cumsum(counts)]))
+    moved = [Moved(place, count) for place, count in zip(places, (ITEMS, USERS), strict=True)]
+    load_model(model, moved_weights(model, model_tensors(here.model), *moved, "here"), "here")
+    of_columns, of_rows = reversed(now) if here.columns == USERS + 1 else now
+    batch = here.inputs()
+    then = dataclasses.replace(batch, users=of_rows[batch.users + 1] - 1, items=of_columns[batch.items])
+    with torch.inference_mode():
+        close(model.scores(then)[:, of_columns[1:]], here.model.scores(batch)[:, 1:])
 
 
 def chosen(code: str) -> list[str]:

@@ -28,7 +28,7 @@ def test_targets_are_the_next_items_and_never_held_out() -> None:
     assert sorted(test.inputs.items.tolist()) == [[0, 0, 6, 7], [1, 2, 3, 4]]
 
 
-def test_windows_cut_long_histories_and_next_times_belong_to_targets() -> None:
+def test_windows_cut_histories_and_next_times_are_of_targets() -> None:
     split = timed_split([list(range(1, 21))])
     loader = make_loader("sas", split, max_len=5, train_negative_sample_size=0)
     batch = first_batch(loader)
@@ -98,7 +98,7 @@ def test_a_trimmed_batch_has_the_loss_of_a_fully_padded_one() -> None:
 
 
 @pytest.mark.parametrize("sampler", ["random", "popular"])
-def test_negatives_are_never_training_items_and_follow_the_weights(sampler: str) -> None:
+def test_negatives_are_no_training_items_and_follow_weights(sampler: str) -> None:
     split = leave_one_out(sequence_data(random_histories(5, 12, 30, 12), 30))
     loader = make_loader("sas", split)
     counts = loader.training_item_counts()
@@ -126,7 +126,7 @@ def test_held_out_items_may_be_negatives() -> None:
     assert set(drawn.ravel().tolist()) == {4, 5, 6}
 
 
-def test_a_user_of_every_item_has_no_negatives_and_a_finite_loss() -> None:
+def test_a_user_of_all_items_has_no_negatives_but_a_loss() -> None:
     split = leave_one_out(sequence_data([[1, 2, 3, 1, 2], [1, 3, 3, 2]], 3))
     for options in ({"share_negatives": False}, {"share_negatives": True}):
         loader = make_loader("sas", split, train_negative_sample_size=3, **options)
@@ -139,7 +139,7 @@ def test_a_user_of_every_item_has_no_negatives_and_a_finite_loss() -> None:
             assert value.isfinite()
 
 
-def test_shared_negatives_give_the_loss_of_the_same_negatives_at_each_position() -> None:
+def test_shared_negatives_give_the_loss_of_equal_ones() -> None:
     loader = make_loader("sas", timed_split(), train_negative_sample_size=4, share_negatives=True)
     shared = first_batch(loader)
     assert shared.negatives.shape[1] == 1
@@ -157,7 +157,7 @@ def test_shared_negatives_give_the_loss_of_the_same_negatives_at_each_position()
 
 
 @pytest.mark.parametrize("sampler", ["random", "popular", "in_batch"])
-def test_negatives_of_a_batch_give_the_loss_of_the_same_at_each_position(sampler: str) -> None:
+def test_negatives_of_a_batch_give_the_loss_of_equal_ones(sampler: str) -> None:
     options = {"share_negatives": "batch", "train_negative_sampler_code": sampler}
     loader = make_loader("sas", timed_split(), train_negative_sample_size=4, **options)
     shared = first_batch(loader)
@@ -176,7 +176,7 @@ def test_negatives_of_a_batch_give_the_loss_of_the_same_at_each_position(sampler
     assert len(parts) == count and all(torch.equal(part.negatives, shared.negatives) for part in parts)
 
 
-def test_negatives_of_a_batch_are_drawn_in_proportion_to_their_power() -> None:
+def test_negatives_of_a_batch_follow_the_power_of_popularity() -> None:
     counts = np.array([0, 1, 16, 81, 0])
     negatives = SharedNegatives(sampling_weights("popular", counts, 0.5), in_batch=False)
     drawn, log_q = negatives.draw(np.array([1]), 20_000, torch.Generator().manual_seed(0))

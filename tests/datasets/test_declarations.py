@@ -254,7 +254,15 @@ def test_table_needs_user_and_item() -> None:
             table = Table(",", ("user", "rating"))
 
 
-@pytest.mark.parametrize(("url", "is_refused"), [("https://me:secret@host/x.zip", True), ("https://host/a:b@c", False)])
-def test_dataset_url_must_not_have_a_password(url: str, is_refused: bool) -> None:
-    with pytest.raises(ValidationError, match="netrc") if is_refused else contextlib.nullcontext():
+@pytest.mark.parametrize(
+    ("url", "refusal"),
+    [
+        ("https://me:secret@host/x.zip", "netrc"),
+        ("https://host/a:b@c", None),
+        ("https://host/x.zip?a=1&X-Amz-Signature=12", "access token"),
+        ("https://host/x.zip?format=token", None),
+    ],
+)
+def test_dataset_url_must_not_have_a_password(url: str, refusal: str | None) -> None:
+    with pytest.raises(ValidationError, match=refusal) if refusal else contextlib.nullcontext():
         RawFileOptions(dataset_url=url)

@@ -19,11 +19,11 @@ def table(*more: str) -> str:
     return "user,item,timestamp\n" + "".join([*ROWS, *more])
 
 
-def test_copies_do_not_make_people_repeat(load_file: LoadFile, caplog: pytest.LogCaptureFixture) -> None:
+def test_copies_are_no_repeat_consumption(load_file: LoadFile, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "datasets")
     copied = load_file(table(*ROWS[:12]))
     assert (copied.copies, copied.repeat_rate, copied.repeats) == (12, 0.0, False)
-    said = "12 of 252 interactions are exact copies"
+    said = "repeats: 12 of 252 interactions"
     assert said in caplog.text and "--drop_copies true" in caplog.text
     caplog.clear()
     again = load_file(table(*ROWS[:12]))

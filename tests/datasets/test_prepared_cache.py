@@ -189,7 +189,7 @@ def test_another_process_may_replace_a_damaged_folder(
             good.rename(folder)
         raise ValueError("damaged")
 
-    monkeypatch.setattr(cache, "_load", meddle)
+    monkeypatch.setattr(cache, "_read_arrays", meddle)
     assert cache.load(folder, name="mine") is None
     monkeypatch.undo()
     assert prepared(tmp_path) == [folder] * rebuilt

@@ -361,8 +361,8 @@ def test_options_without_effect_are_refused(
 def test_negatives_are_required_in_training_only() -> None:
     given = ["--model_code", "sas", "--dataset_code", "synthetic", "--loss", "bce"]
     search = ["--search", "{train_negative_sample_size: {int: [1, 9]}}"]
-    for mode, more in (("test", []), ("validate", []), ("tune", search)):
-        assert resolve_words([*given, "--mode", mode, *more]).mode == mode
+    for command, more in (("test", []), ("validate", []), ("tune", search)):
+        assert resolve_words([*given, "--mode", command, *more]).command == command
     with pytest.raises(UserError, match="needs negatives"):
         configure(given)
 

@@ -62,7 +62,7 @@ def test_a_run_s_exit_code_is_the_process_s(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(runs.commands, "run", run)
     assert main.run(GOOD) == 7
-    assert seen[0].mode == "stats"
+    assert seen[0].command == "stats"
 
 
 @pytest.mark.parametrize(

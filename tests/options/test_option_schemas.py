@@ -35,14 +35,14 @@ def test_a_schema_is_strict_frozen_and_described(section: str, code: str, schema
 @pytest.mark.parametrize(("section", "code", "schema"), SCHEMAS, ids=[f"{s}-{c}" for s, c, _ in SCHEMAS])
 def test_defaults_are_valid(section: str, code: str, schema: type[Options]) -> None:
     required = {key for key, field in schema.model_fields.items() if field.is_required()}
-    needs_one_of_several = {""} if section == "mode" else set()
+    needs_one_of_several = {""} if section == "command" else set()
     assert set(check(schema, {})[1]) - needs_one_of_several == required
 
 
 def _meet(one: tuple[str, str], other: tuple[str, str]) -> bool:
-    """Whether a mode uses both; a mode's own section has the mode's name."""
-    names = [code if section == "mode" else section for section, code in (one, other)]
-    return any(set(names) <= set(mode.sections) for mode in REGISTRIES.commands.values())
+    """Whether a command uses both; a command's own section has its name."""
+    names = [code if section == "command" else section for section, code in (one, other)]
+    return any(set(names) <= set(command.sections) for command in REGISTRIES.commands.values())
 
 
 def test_a_key_belongs_to_one_section_only() -> None:
@@ -60,10 +60,10 @@ def test_a_model_s_own_dataloader_and_trainer_exist() -> None:
 
 @pytest.mark.parametrize("name", REGISTRIES.commands)
 def test_a_mode_s_sections_can_be_filled(name: str) -> None:
-    mode = REGISTRIES.commands[name]
-    own = [section for section in mode.sections if section not in {"run", "evaluation", *CHOOSERS}]
-    assert len(own) == (0 if mode.Options is None else 1)
-    assert "run" in mode.sections
+    command = REGISTRIES.commands[name]
+    own = [section for section in command.sections if section not in {"run", "evaluation", *CHOOSERS}]
+    assert len(own) == (0 if command.Options is None else 1)
+    assert "run" in command.sections
 
 
 @pytest.mark.parametrize("code", REGISTRIES.components["model"])

@@ -64,9 +64,9 @@ def faults(registries: Registries, line: str) -> list[str]:
             "--recover_len 4 --trainer_code generic",
             "is an option of trainer `vae`, but this run uses trainer `generic`",
         ),
-        ("--seeds 1", "is an option of mode `compare`, but this run uses mode `train`"),
+        ("--seeds 1", "is an option of command `compare`, but the command is `train`"),
         ("--dataset_code ml-1n", "there is no dataset `ml-1n`; did you mean `ml-1m`? Available: file, ml-1m, ml-20m."),
-        ("--mode trein", "there is no mode `trein`; did you mean `train`?"),
+        ("--mode trein", "there is no command `trein`; did you mean `train`?"),
         ("--trainer_code vea", "there is no trainer `vea`; did you mean `vae`?"),
         ("--dataloader_code none", "--dataloader_code none: model `vae` can't use dataloader `none`"),
         ("--weight_type exp_stairs", "should be exp_stair|constant; did you mean `exp_stair`?"),
@@ -93,8 +93,8 @@ def faults(registries: Registries, line: str) -> list[str]:
         ),
         ("--mode stats --datasets file --dataset_path x y", "--dataset_path x y: should be text"),
         ("--mode stats --dataset_path x", "is an option of dataset `file`, but this run uses dataset `ml-1m`"),
-        ("--mode stats --lr 1", "--lr 1: is an option of the trainer, which mode `stats` does not use"),
-        ("--mode stats --model_code pop", "--model_code pop: chooses a model, which mode `stats` does not use"),
+        ("--mode stats --lr 1", "--lr 1: is an option of the trainer, which command `stats` does not use"),
+        ("--mode stats --model_code pop", "--model_code pop: chooses a model, which command `stats` does not use"),
     ],
 )
 def test_one_error(registries: Registries, line: str, message: str) -> None:

@@ -168,6 +168,6 @@ def test_words_after_a_command_set_its_main_option(tmp_path: Path) -> None:
     stats = replace(registries.commands["stats"], main_option="datasets")
     registries = replace(registries, commands={**registries.commands, "stats": stats})
     resolved = parse(["--mode", "stats", "ml-1m", "ml-20m"], registries)
-    assert resolved.values["datasets"] == ["ml-1m", "ml-20m"] and resolved.mode == "stats"
+    assert resolved.values["datasets"] == ["ml-1m", "ml-20m"] and resolved.command == "stats"
     with pytest.raises(OptionsError, match="--mode train ml-1m: should be text"):
         parse(["--mode", "train", "ml-1m"], registries)

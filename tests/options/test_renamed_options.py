@@ -83,9 +83,14 @@ def test_a_former_name_is_checked_like_any_option(registries: Registries) -> Non
 def test_a_comparison_gives_it_to_the_models_that_had_it(registries: Registries) -> None:
     words = ["--mode", "compare", "--runs", "train_sas_ce", "train_als"]
     resolved = ask(registries, *words, "--factors", "9")
-    assert [cell.values["hidden_units"] for cell in resolved.cells] == [128, 9]
+    assert [run.values["hidden_units"] for run in resolved.runs] == [128, 9]
     assert resolved.values["factors"] == 9
     assert "no run of this comparison uses" in refused(registries, *words[:-1], "--factors", "9")
+
+
+def test_the_closing_note_has_a_former_name(registries: Registries) -> None:
+    resolved = ask(registries, "--mode", "compare", "--runs", "train_als", "--afterword", "next")
+    assert resolved.values["closing_note"] == "next"
 
 
 def test_a_search_space_may_have_it(registries: Registries) -> None:

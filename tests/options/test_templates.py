@@ -34,7 +34,7 @@ def test_a_template_parses_and_its_options_are_a_template(path: Path, registries
     config.write_text(request.to_yaml())
     again = parse(["--templates", str(config)], registries)
     assert again.sections == request.sections and again.values == request.values
-    assert [cell.values for cell in again.cells] == [cell.values for cell in request.cells]
+    assert [run.values for run in again.runs] == [run.values for run in request.runs]
     assert first_comment(path), "a template's first line is a comment that says what it is"
 
 
@@ -72,4 +72,4 @@ def test_check_templates_fails_on_an_error(
     monkeypatch.setattr(check_templates, "load_registries", lambda: changed)
     assert check_templates.main() == 1
     printed = capsys.readouterr().out
-    assert "good: ok (mode train)" in printed and "no_such_key" in printed and "2 templates, 1 wrong" in printed
+    assert "good: ok (command train)" in printed and "no_such_key" in printed and "2 templates, 1 wrong" in printed

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import runs.run_options  # noqa: F401  (the roles of options are known once their schemas are imported)
+
 Record = Callable[..., Path]
 
 

@@ -10,7 +10,9 @@ import pytest
 
 from common.errors import UserError
 from reports import collect, tidy_frame
-from reports.collect import find_results, read_per_user, read_run
+from reports.collect import find_results, read_run
+from reports.per_user import read_per_user
+from trainers.run_folder import RunFolder
 
 
 def test_each_run_is_found_once(tmp_path: Path, record: Any) -> None:
@@ -96,6 +98,18 @@ def test_a_file_of_deep_brackets_is_an_error(tmp_path: Path) -> None:
     path.write_text("[" * 100_000)
     with pytest.raises(UserError, match="is not valid JSON"):
         read_run(path)
+
+
+def test_an_edited_results_file_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture, record: Any) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write_results(json.loads(record("a").read_text()))
+    folder.results.write_text(json.dumps(json.loads(folder.results.read_text())))  # other white space
+    read_run(folder.results)
+    assert not caplog.records
+    content = folder.results.read_text()
+    folder.results.write_text(content.replace('"seed": 0', '"seed": 1'))
+    assert read_run(folder.results).record.seed == 1
+    assert "was changed after its run had written it" in caplog.text
 
 
 def test_unknown_keys_are_ignored(record: Any) -> None:

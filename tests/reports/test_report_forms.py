@@ -42,16 +42,14 @@ def test_markdown_cells_and_emphasis(record: Any) -> None:
     cells = [re.split(r"(?<!\\)\|", row)[1:-1] for row in rows]
     assert len({len(row) for row in cells}) == 1
     headings, _, best, base = [[cell.strip() for cell in row] for row in cells]
-    assert headings[:4] == ["Model", "full NDCG@10", "popular 100 NDCG@10", "Seeds"]
+    assert headings[:4] == ["Model", "full NDCG@10", "pop-100 NDCG@10", "Seeds"]
     assert re.fullmatch(r"\*\*\.\d{4}\*\* ± \.0000\\\* \(\+\d+\.\d %\)", best[1])
     assert re.fullmatch(r"<ins>\.\d{4}</ins>", base[1])
     assert base[0] == r"a\|b\_c&d"
-    assert re.search(
-        r"\| VAE\\_tw \| popular 100 NDCG@10 \| \.\d{4} \| \.4284 \| \S[\d.]+ % \| ESAPR, results of", text
-    )
+    assert re.search(r"\| VAE\\_tw \| pop-100 NDCG@10 \| \.\d{4} \| \.4284 \| \S[\d.]+ % \| ESAPR, results of", text)
     assert "paired t-test over users, Holm-corrected over the 2 comparisons" in text
-    assert "popular 100: the target is ranked among 100 popularity-sampled negatives." in text
-    assert "| full | NDCG@10 | VAE\\_tw | a\\|b\\_c&d | 50 |" in text
+    assert "pop-100: the target is ranked among 100 popularity-sampled negatives." in text
+    assert "| full ranking | NDCG@10 | VAE\\_tw | a\\|b\\_c&d | 50 |" in text
 
 
 def test_csv_has_full_precision(record: Any) -> None:
@@ -61,10 +59,10 @@ def test_csv_has_full_precision(record: Any) -> None:
     best = rows["VAE_tw"]
     assert list(best)[13:16] == ["full NDCG@10", "full NDCG@10 sd", "full NDCG@10 gain %"]
     assert float(best["full NDCG@10"]) == cells["VAE_tw"][0].mean
-    assert float(best["popular 100 NDCG@10 sd"]) == cells["VAE_tw"][1].deviation
+    assert float(best["pop-100 NDCG@10 sd"]) == cells["VAE_tw"][1].deviation
     assert float(best["full NDCG@10 gain %"]) == pytest.approx(cells["VAE_tw"][0].gain * 100)
     assert float(best["full NDCG@10 p (Holm)"]) == cells["VAE_tw"][0].comparison.corrected
-    assert float(best["popular 100 NDCG@10 published"]) == 0.4284
+    assert float(best["pop-100 NDCG@10 published"]) == 0.4284
     assert best["seeds"] == "0 1"
     assert best["filter_seen"] == "true"
     assert rows["a|b_c&d"]["full NDCG@10 sd"] == ""
@@ -119,7 +117,7 @@ def test_columns_are_chosen(record: Any) -> None:
     assert head.split() == ["Model", "NDCG@10", "NDCG@10", "Minutes"]
     assert "Published figures" in made.terminal(60) and "Not shown" not in made.terminal(60)
     assert "Published figures" not in make_again(record, columns=()).markdown()
-    assert "| Model | full NDCG@10 | popular 100 NDCG@10 |\n" in make_again(record, columns=()).markdown()
+    assert "| Model | full NDCG@10 | pop-100 NDCG@10 |\n" in make_again(record, columns=()).markdown()
 
 
 def test_requested_files_are_written(record: Any, tmp_path: Path) -> None:

@@ -97,8 +97,8 @@ def test_full_ranking_is_before_sampled_candidates(record: Any) -> None:
     assert [(column.group, column.metric) for column in table.columns] == [
         ("full", "NDCG@10"),
         ("full", "Recall@10"),
-        ("popular 100", "NDCG@10"),
-        ("popular 100", "Recall@10"),
+        ("pop-100", "NDCG@10"),
+        ("pop-100", "Recall@10"),
     ]
     cells = {row.label: [cell and cell.mean for cell in row.cells] for row in table.rows}
     assert cells == {"a": [0.1, 0.2, 0.4, 0.6], "b": [0.3, None, None, None]}

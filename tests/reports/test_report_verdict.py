@@ -34,7 +34,7 @@ def verdict(paths: list[Path], **options: Any) -> str:
 
 def test_a_row_that_is_best_for_sure(record: Any) -> None:
     text = verdict([*runs(record, "good", 0.4, minutes=60.0), *runs(record, "bad", 0.2, minutes=0.1)])
-    assert f"Best full NDCG@10: good, .4005; next: bad, .2005, {percent(-0.4994)}." in text
+    assert f"Best NDCG@10 in the full ranking: good, .4005; next: bad, .2005, {percent(-0.4994)}." in text
     assert "Every other row is significantly different (paired t-test over 60 users, p" in text
     assert "Training time: 60.0 minutes for good; no faster row is within 5 % of it." in text
 
@@ -42,19 +42,19 @@ def test_a_row_that_is_best_for_sure(record: Any) -> None:
 def test_a_row_with_one_seed_is_never_called_best(record: Any) -> None:
     paths = [*runs(record, "good", 0.4, seeds=1), *runs(record, "bad", 0.2)]
     text = verdict(paths)
-    assert text.startswith("Highest full NDCG@10: good")
+    assert text.startswith("Highest NDCG@10 in the full ranking: good")
     assert "one seed of good, so the order may change with another seed" in text
     assert "best" not in report(list(map(str, paths)), ReportOptions()).terminal().lower()
 
 
 def test_a_model_without_randomness_needs_one_seed(record: Any) -> None:
     text = verdict([*runs(record, "good", 0.4, seeds=1, depends_on_seed=False), *runs(record, "bad", 0.2)])
-    assert text.startswith("Best full NDCG@10: good") and "one seed" not in text
+    assert text.startswith("Best NDCG@10 in the full ranking: good") and "one seed" not in text
 
 
 def test_close_rows_are_named(record: Any) -> None:
     text = verdict([*runs(record, "a", 0.4, minutes=90.0), *runs(record, "bb", 0.3999, minutes=1.0)])
-    assert text.startswith("Highest full NDCG@10: a")
+    assert text.startswith("Highest NDCG@10 in the full ranking: a")
     assert "Not significantly different from a: bb" in text
     assert "Training time: 90.0 minutes for a; 1.0 minute for bb, 0.0 % worse." in text
 
@@ -72,7 +72,7 @@ def test_the_verdict_with_a_baseline(record: Any) -> None:
 def test_ties_and_lonely_rows(record: Any) -> None:
     assert verdict(runs(record, "alone", 0.4)) == ""
     assert verdict([*runs(record, "x", 0.4), *runs(record, "y", 0.4)]).startswith(
-        "Equal in full NDCG@10: x and y (.4005)"
+        "Equal NDCG@10 in the full ranking: x and y (.4005)"
     )
 
 
@@ -83,7 +83,7 @@ def test_rating_errors_are_best_when_low(record: Any) -> None:
     ]
     (table,) = report(paths, ReportOptions()).tables
     text = " ".join(verdict_of(table))
-    assert text.startswith("Lowest ratings RMSE: b, .9700; next: a, 1.0000, +3.1 %.")
+    assert text.startswith("Lowest RMSE: b, .9700; next: a, 1.0000, +3.1 %.")
     assert "no faster row" in text
 
 

@@ -131,7 +131,7 @@ def _fault(trial: Trial, place: Place, at: int, right: object) -> str | None:
     """What went wrong with one kill."""
     first = place.run(trial.words, die_at=at)
     if first.code != -signal.SIGKILL:
-        return f"it wasn't killed: {first.code}" if first.code else None
+        return f"it wasn't killed: exit code {first.code}"
     if trial.kept is not None and not (place.folder / trial.kept).exists():
         return f"{trial.kept} is lost"
     second = place.run({**trial.words, **trial.again})

@@ -38,7 +38,7 @@ def ask(registries: Registries, line: str) -> Resolved:
 
 
 def column(request: Resolved, key: str) -> list[object]:
-    return [cell.values.get(key) for cell in request.cells]
+    return [run.values.get(key) for run in request.runs]
 
 
 def faults(registries: Registries, line: str) -> str:
@@ -49,7 +49,7 @@ def faults(registries: Registries, line: str) -> str:
 
 def test_a_cell_per_run_dataset_and_seed(registries: Registries) -> None:
     request = ask(registries, "--templates quick")
-    assert request.mode == "compare" and list(request.sections) == ["run", "compare"]
+    assert request.command == "compare" and list(request.sections) == ["run", "compare"]
     assert column(request, "model_code") == ["vae"] * 4 + ["pop"] * 4
     assert column(request, "dataset_code") == ["ml-20m", "ml-20m", "file", "file"] * 2
     assert column(request, "seed") == [0, 1] * 4
@@ -57,15 +57,15 @@ def test_a_cell_per_run_dataset_and_seed(registries: Registries) -> None:
     assert column(request, "dataset_path") == [None, None, "x.csv", "x.csv"] * 2
     assert column(request, "min_uc") == [5, 5, 2, 2] * 2
     assert column(request, "experiment_name") == [None] * 8
-    assert {cell.mode for cell in request.cells} == {"train"}
-    assert {cell.templates for cell in request.cells} == {("train_vae",), ("pop",)}
+    assert {run.command for run in request.runs} == {"train"}
+    assert {run.templates for run in request.runs} == {("train_vae",), ("pop",)}
 
 
 def test_overrides_yield_to_a_run_s_own_options(registries: Registries) -> None:
     request = ask(registries, "--templates quick")
     assert column(request, "dropout") == [0.1] * 4 + [None] * 4
     assert column(request, "clip") == [6.0] * 4 + [7.0] * 4
-    assert str(request.cells[0].origins["dropout"]) == "templates/quick.yaml:6"
+    assert str(request.runs[0].origins["dropout"]) == "templates/quick.yaml:6"
 
 
 def test_the_command_line_overrides_all(registries: Registries) -> None:
@@ -111,7 +111,7 @@ def test_the_resolved_options_are_a_template(registries: Registries, tmp_path: P
     path.write_text(request.to_yaml())
     again = ask(registries, f"--templates {path}")
     assert again.values == request.values and again.sections == request.sections
-    assert [cell.values | {"clip": 0} for cell in again.cells] == [cell.values | {"clip": 0} for cell in request.cells]
+    assert [run.values | {"clip": 0} for run in again.runs] == [run.values | {"clip": 0} for run in request.runs]
 
 
 @pytest.mark.parametrize(
@@ -167,12 +167,12 @@ def test_metrics_are_checked_before_the_first_run(line: str, named: str) -> None
 
 def test_metrics_that_are_measured_are_accepted() -> None:
     for line in ("--metrics NDCG@7 --metric_ks 7 --best_metric NDCG@7", "--metrics Coverage@10 MRR", ""):
-        assert parse(f"--mode compare --runs train_pop {line}".split(), load_registries()).cells
+        assert parse(f"--mode compare --runs train_pop {line}".split(), load_registries()).runs
 
 
 def test_a_run_without_randomness_has_one_seed() -> None:
     request = ask(load_registries(), "--mode compare --runs train_pop train_als train_sas --seeds 3 4")
-    runs = [(cell.run.model_code, cell.run.seed) for cell in map(experiment_of, CompareConfig.of(request).cells)]
+    runs = [(run.run.model_code, run.run.seed) for run in map(experiment_of, CompareConfig.of(request).runs)]
     assert runs == [("pop", 3), ("als", 3), ("als", 4), ("sas", 3), ("sas", 4)]
     request = ask(load_registries(), "--mode compare --runs train_bias --seeds 3 4")
-    assert len(CompareConfig.of(request).cells) == 2  # each seed draws a split
+    assert len(CompareConfig.of(request).runs) == 2  # each seed draws a split

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from small_runs import Place
-from test_tune_mode import TUNE, folder_of
+from test_tune_command import TUNE, folder_of
 
 SMALL = {**TUNE, "num_trials": 2, "num_epochs": 2, "pruner": "none"}
 

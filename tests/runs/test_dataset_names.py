@@ -34,14 +34,14 @@ def test_a_path_in_place_of_a_code(sales: Path, name: str) -> None:
 @pytest.mark.parametrize("flag", ["--datasets", "--dataset_code"])
 def test_comparisons_take_paths(sales: Path, flag: str) -> None:
     resolved = resolve_words(["--mode", "compare", "--runs", "train_pop", flag, "sales.csv", "--min_uc", "0"])
-    (cell,) = resolved.cells
-    assert cell.values["dataset_code"] == "file"
-    assert str(cell.section("dataset", DatasetOptions).dataset_path) == "sales.csv"  # type: ignore[attr-defined]
+    (run,) = resolved.runs
+    assert run.values["dataset_code"] == "file"
+    assert str(run.section("dataset", DatasetOptions).dataset_path) == "sales.csv"  # type: ignore[attr-defined]
 
 
 def test_comparisons_take_codes_and_paths_together(sales: Path) -> None:
     words = ["--mode", "compare", "--runs", "train_pop", "--datasets", "synthetic", "sales.csv"]
-    assert [cell.values["dataset_code"] for cell in resolve_words(words).cells] == ["synthetic", "file"]
+    assert [run.values["dataset_code"] for run in resolve_words(words).runs] == ["synthetic", "file"]
 
 
 @pytest.mark.parametrize("name", ["ids.txt", "ids.csv", "ids.parquet"])

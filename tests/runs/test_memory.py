@@ -22,7 +22,7 @@ def words(*more: str) -> list[str]:
 
 
 @pytest.mark.parametrize("code", sorted(MODELS))
-def test_the_weights_of_every_model_are_counted_without_making_them(code: str) -> None:
+def test_weights_of_every_model_are_counted_without_making_them(code: str) -> None:
     config = configure(["--templates", f"train_{code}", "--dataset_code", "synthetic"])
     if config.run.split == "random_rating":
         pytest.skip("predicts ratings")
@@ -34,7 +34,7 @@ def test_the_weights_of_every_model_are_counted_without_making_them(code: str) -
     assert counted == sum(tensor.numel() * tensor.element_size() for tensor in made)
 
 
-def test_a_run_that_needs_too_much_is_refused_with_what_would_fit() -> None:
+def test_a_run_that_needs_too_much_is_refused_with_advice() -> None:
     config = configure(words("--max_memory", "8", "--hidden_units", "128", "--item_optimizer", "dense"))
     with pytest.raises(UserError, match=r"on 10,000,000 items needs about .* --item_optimizer sparse") as refused:
         memory.check_memory(config, LARGE, CPU)

@@ -86,7 +86,7 @@ def test_numbers_of_numpy_are_plain_options(here: Path) -> None:
 
 
 def test_a_command_without_an_experiment_has_no_configuration() -> None:
-    with pytest.raises(UserError, match="mode datasets has no experiment"):
+    with pytest.raises(UserError, match="command datasets has no experiment"):
         configure(["--mode", "datasets"])
 
 

@@ -1,4 +1,4 @@
-"""Mode recommend: which items may be recommended, and why users get nothing."""
+"""Command recommend: which items may be recommended, and why users get nothing."""
 
 from __future__ import annotations
 

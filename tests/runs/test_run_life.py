@@ -266,11 +266,11 @@ def test_a_run_resumes_with_another_path_to_its_file(place: Place) -> None:
     assert "--dataset_name" in refused.err
 
 
-@pytest.mark.parametrize("mode", ["validate", "test"])
-def test_evaluating_again_gives_the_same_metrics(finished: Place, place: Place, mode: str) -> None:
-    phase = {"validate": "validation", "test": "test"}[mode]
+@pytest.mark.parametrize("command", ["validate", "test"])
+def test_evaluating_again_gives_the_same_metrics(finished: Place, place: Place, command: str) -> None:
+    phase = {"validate": "validation", "test": "test"}[command]
     label = "again [/v2] [red]"  # no markup of the table's
-    shown = place.run(mode=mode, pretrained_weights=finished.run_folder, label=label).ok().out
+    shown = place.run(mode=command, pretrained_weights=finished.run_folder, label=label).ok().out
     assert label in " ".join(shown.split())
     measured = json.loads((place.run_folder / "evaluation" / f"{phase}.json").read_text())
     assert measured[phase] == finished.results()[phase]

@@ -141,4 +141,4 @@ def test_comparisons_and_searches_refuse_it(capsys: pytest.CaptureFixture[str]) 
     assert (
         main.run(["--templates", "train_ease", "--mode", "tune", "--train_on", "all", "--search", "{l2: [1, 2]}"]) == 2
     )
-    assert "nothing to evaluate on, so mode tune can't use it" in capsys.readouterr().err
+    assert "nothing to evaluate on, so command tune can't use it" in capsys.readouterr().err

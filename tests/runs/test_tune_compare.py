@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from small_runs import Place, hashes
-from test_tune_mode import SPACE, TUNE
+from test_tune_command import SPACE, TUNE
 
 from options import OptionsError, Resolved
 from runs.api import resolve_words
@@ -38,8 +38,8 @@ def write_plan(folder: Path, **changes: Any) -> Path:
     return path
 
 
-def cells(path: Path, *more: str) -> tuple[Resolved, ...]:
-    return resolve_words(["--templates", str(path), *more]).cells
+def runs_of(path: Path, *more: str) -> tuple[Resolved, ...]:
+    return resolve_words(["--templates", str(path), *more]).runs
 
 
 def test_runs_are_tuned_once_for_all_seeds(place: Place) -> None:
@@ -67,25 +67,25 @@ def test_runs_are_tuned_once_for_all_seeds(place: Place) -> None:
 
 
 def test_without_a_budget_nothing_is_tuned(tmp_path: Path) -> None:
-    assert {cell.mode for cell in cells(write_plan(tmp_path, tune_trials=None))} == {"train"}
+    assert {run.command for run in runs_of(write_plan(tmp_path, tune_trials=None))} == {"train"}
 
 
 def test_only_runs_with_a_search_are_tuned(tmp_path: Path) -> None:
-    found = cells(write_plan(tmp_path))
-    assert [cell.mode for cell in found] == ["train", "train", "tune", "tune"]
-    assert [cell.values["seed"] for cell in found] == [3, 4, 3, 4]
-    assert all(cell.values["num_trials"] == 2 and cell.values["tune_seed"] == 3 for cell in found[2:])
+    found = runs_of(write_plan(tmp_path))
+    assert [run.command for run in found] == ["train", "train", "tune", "tune"]
+    assert [run.values["seed"] for run in found] == [3, 4, 3, 4]
+    assert all(run.values["num_trials"] == 2 and run.values["tune_seed"] == 3 for run in found[2:])
 
 
 def test_a_template_s_own_search_is_used(tmp_path: Path) -> None:
     path = write_plan(tmp_path, runs=["tune_ease", "train_pop"])
-    assert [cell.mode for cell in cells(path)] == ["tune", "tune", "train", "train"]
-    assert cells(path, "--tune_trials", "7")[0].values["num_trials"] == 7
+    assert [run.command for run in runs_of(path)] == ["tune", "tune", "train", "train"]
+    assert runs_of(path, "--tune_trials", "7")[0].values["num_trials"] == 7
 
 
 def test_errors_in_a_run_s_search_are_reported(tmp_path: Path) -> None:
     runs = [{"template": "train_sas", "search": {"dropot": {"uniform": [0, 0.5]}, "lr": {"uniform": [1, 0]}}}]
     with pytest.raises(OptionsError) as caught:
-        cells(write_plan(tmp_path, runs=runs))
+        runs_of(write_plan(tmp_path, runs=runs))
     message = str(caught.value)
     assert "did you mean `dropout`" in message and "search.lr" in message and "run `train_sas`" in message

@@ -101,7 +101,7 @@ def test_a_search_template_can_also_train(registries: Registries, tmp_path: Path
     path = tmp_path / "mine.yaml"
     path.write_text("extends: train_sas\nmode: tune\nsearch: {lr: {uniform: [0.1, 0.2]}}\n")
     request = parse(["--templates", str(path)], registries)
-    assert request.mode == "tune" and TuneConfig.of(request).spaces == {"lr": Space("uniform", (0.1, 0.2))}
+    assert request.command == "tune" and TuneConfig.of(request).spaces == {"lr": Space("uniform", (0.1, 0.2))}
     assert "search" not in parse(["--templates", str(path), "--mode", "train"], registries).values
     path.write_text("extends: train_sas\nmode: tune\nsearch: {lr: {uniform: [-1, 0.2]}}\n")
     with pytest.raises(OptionsError, match=r"mine.yaml:3: search.lr: {uniform: \[-1, 0.2\]}: lr should be float > 0"):

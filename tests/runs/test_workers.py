@@ -90,7 +90,7 @@ def test_a_killed_worker_ends_all_and_another_number_resumes(place: Place, alone
     assert outcome(place) == alone
 
 
-def test_a_killed_leader_ends_all_and_a_resume_ends_in_the_same_bits(place: Place, alone: dict[str, str]) -> None:
+def test_a_killed_leader_ends_all_and_a_resume_gives_equal_bits(place: Place, alone: dict[str, str]) -> None:
     workers = start(place, 2, die_at=45)
     codes = [worker.wait().code for worker in workers]
     assert codes == [-signal.SIGKILL, 1]

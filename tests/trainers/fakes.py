@@ -15,7 +15,7 @@ from dataloaders import DATALOADERS, Batch
 from evaluation.evaluator import Evaluation, Evaluator
 from evaluation.options import EvaluationOptions
 from models.base import Dimensions, Model
-from trainers import TRAINERS, Parts
+from trainers import TRAINERS, TrainerSetup
 from trainers.randomness import Generators
 from trainers.run_folder import RunFolder
 from trainers.trainer import Trainer
@@ -78,9 +78,11 @@ def make_trainer(
         evaluator = ScriptedEvaluator(loader, evaluation)
         evaluator.script = list(script)
     device = torch.device("cpu")
-    parts = Parts(model or TableModel(), loader, evaluator, RunFolder(folder), Generators(seed, device), device, pilot)
+    setup = TrainerSetup(
+        model or TableModel(), loader, evaluator, RunFolder(folder), Generators(seed, device), device, pilot
+    )
     (folder / "models").mkdir(parents=True, exist_ok=True)
     kind = TRAINERS[trainer]
-    made = kind(kind.Options(**options), parts)
+    made = kind(kind.Options(**options), setup)
     assert isinstance(made, Trainer)
     return made

@@ -12,7 +12,7 @@ from helpers_sequential import make_loader, timed_split
 from evaluation.evaluator import Evaluator
 from evaluation.options import EvaluationOptions
 from models import MODELS, Dimensions
-from trainers import TRAINERS, Parts
+from trainers import TRAINERS, TrainerSetup
 from trainers.randomness import Generators
 from trainers.run_folder import RunFolder
 
@@ -37,8 +37,8 @@ def make_trainer(folder: Path, run: tuple[str, dict[str, Any], dict[str, Any]], 
     sizes = Dimensions(data.num_items, data.num_users, loader.max_len, False, 1, *loader.training_days())
     model = kind(kind.Options(hidden_units=16, **options), sizes)
     (folder / "models").mkdir(parents=True, exist_ok=True)
-    parts = Parts(model, loader, evaluator, RunFolder(folder), generators, torch.device("cpu"), False)
-    return trainer(trainer.Options(num_epochs=epochs, checkpoint_seconds=0, saturation_wait_epochs=None), parts)
+    setup = TrainerSetup(model, loader, evaluator, RunFolder(folder), generators, torch.device("cpu"), False)
+    return trainer(trainer.Options(num_epochs=epochs, checkpoint_seconds=0, saturation_wait_epochs=None), setup)
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run[0])

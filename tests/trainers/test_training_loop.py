@@ -14,7 +14,7 @@ from torch import Tensor
 
 from common.errors import DivergedError, UserError
 from trainers.run_folder import RunFolder
-from trainers.saturation import TrainingState
+from trainers.state import TrainingState
 
 
 def test_early_stopping_waits_exactly_its_patience(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_the_logged_learning_rate_is_the_one_used(tmp_path: Path) -> None:
     )
     before = trainer.model.table.detach().clone()  # type: ignore[operator,union-attr]
     trainer.train(resume=False)
-    steps = trainer.parts.loader.batches_per_epoch()
+    steps = trainer.setup.loader.batches_per_epoch()
     moved = before - trainer.model.table.detach()  # type: ignore[operator]
     torch.testing.assert_close(moved, torch.full_like(moved, steps * 0.5 * 1.11))
 
@@ -174,7 +174,7 @@ def test_steps_count_over_epochs_and_stages(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, [0.5], model, trainer="vae", max_len=4, saturation_wait_epochs=1)
     state = trainer.train(resume=False)
     assert steps == list(range(state.step))
-    assert state.step == state.epoch * trainer.parts.loader.batches_per_epoch()
+    assert state.step == state.epoch * trainer.setup.loader.batches_per_epoch()
 
 
 def test_num_epochs_and_max_minutes(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_num_epochs_and_max_minutes(tmp_path: Path) -> None:
 
 def test_a_pilot_is_two_epochs_of_two_batches(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, pilot=True)
-    assert trainer.parts.loader.batches_per_epoch() > 2
+    assert trainer.setup.loader.batches_per_epoch() > 2
     state = trainer.train(resume=False)
     assert (state.epoch, state.step) == (2, 4)
 
@@ -282,7 +282,7 @@ def test_a_run_that_diverges_keeps_its_best_weights(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, first_wrong: int
 ) -> None:
     """A NaN gradient in epoch 3 shows in the next loss if it is in the first step, and in validation if in the last."""
-    steps = make_trainer(tmp_path / "counted").parts.loader.batches_per_epoch()
+    steps = make_trainer(tmp_path / "counted").setup.loader.batches_per_epoch()
     begin = 2 * steps + first_wrong % steps
 
     def breaking(table: Tensor, step: int) -> Tensor:
@@ -328,7 +328,7 @@ def test_the_mean_loss_weights_batches_by_size(tmp_path: Path) -> None:
     """Batches of 3, 3 and a smaller last one, with losses 0, 1, 2, ...: the mean is over windows."""
     model = TableModel(loss_of=lambda table, step: table.sum() * 0 + step)
     trainer = make_trainer(tmp_path, [0.1], model, num_epochs=1)
-    windows = len(trainer.parts.loader.windows)
+    windows = len(trainer.setup.loader.windows)
     assert windows % 3 != 0
     trainer.train(resume=False)
     row = (tmp_path / "tables" / "train_log.csv").read_text().splitlines()
@@ -339,6 +339,6 @@ def test_the_mean_loss_weights_batches_by_size(tmp_path: Path) -> None:
 
 def test_training_does_not_change_the_data(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, [0.1, 0.2], num_epochs=2)
-    before = copy.deepcopy(trainer.parts.loader.data.items)
+    before = copy.deepcopy(trainer.setup.loader.data.items)
     trainer.train(resume=False)
-    assert (trainer.parts.loader.data.items == before).all()
+    assert (trainer.setup.loader.data.items == before).all()

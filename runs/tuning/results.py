@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,13 +40,53 @@ _SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TrialRow:
+    """A trial in the table of a search.
+
+    Attributes
+    ----------
+    number, state : the trial's number, and how it ended
+    value : its best value of the metric; None if no epoch was validated
+    epochs, minutes : how long it trained; None if unknown
+    options : the values of the searched options that it has, as YAML
+    error : why it failed; "" if it didn't
+    """
+
+    number: int
+    state: str
+    value: float | None
+    epochs: int | None
+    minutes: float | None
+    options: dict[str, str]
+    error: str
+
+    def texts(self, searched: Iterable[str], value_text: Callable[[float], str] = repr) -> list[str]:
+        """The cells of the row, under the columns of `columns_of`."""
+        return [
+            str(self.number),
+            self.state,
+            "" if self.value is None else value_text(self.value),
+            "" if self.epochs is None else str(self.epochs),
+            "" if self.minutes is None else f"{self.minutes:.3f}",
+            *(self.options.get(key, "") for key in searched),
+            self.error,
+        ]
+
+
+def columns_of(searched: Iterable[str]) -> list[str]:
+    """The columns of the table of a search over these options."""
+    return ["trial", "state", "value", "epochs", "minutes", *searched, "error"]
+
+
+@dataclass(frozen=True)
+class SearchResult:
     """What a search found.
 
     Attributes
     ----------
     folder : the folder of the search
-    table : a row per trial, the header first
+    trials : all trials, by number
+    searched : the searched options
     metric : the metric that was optimized
     best : the number of the winning trial; None if no trial has finished
     values : the values of the searched options in the winning trial
@@ -55,27 +95,35 @@ class Tuned:
     """
 
     folder: Path
-    table: list[list[str]]
+    trials: list[TrialRow]
+    searched: tuple[str, ...]
     metric: str
     best: int | None
     values: dict[str, Any]
     files: list[Path]
     interrupted: bool
 
+    def table(self, value_text: Callable[[float], str] = repr) -> list[list[str]]:
+        """A row of texts for each trial, the header first."""
+        return [columns_of(self.searched), *(trial.texts(self.searched, value_text) for trial in self.trials)]
 
-def write_results(config: TuneConfig, plan: StudyPlan, study: Study, folder: TuningFolder, interrupted: bool) -> Tuned:
+
+def write_results(
+    config: TuneConfig, plan: StudyPlan, study: Study, folder: TuningFolder, interrupted: bool
+) -> SearchResult:
     """Write the table of trials and, if one has finished, the winner and the summary.
 
     Raises UserError if no trial has finished, although the search wasn't interrupted.
     """
     spaces, evaluation = config.spaces, config.experiment.evaluation
-    trials, table = write_table(config, plan, study, folder)
+    trials = shown_trials(study)
+    rows = write_table(config, plan, study, folder)
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     rates = evaluation.best_metric in RATING_METRICS
     metric = f"{'ratings' if rates else evaluation.validation_candidates}/{evaluation.best_metric}"
     if not finished:
         if interrupted:
-            return Tuned(folder.path, table, metric, None, {}, [folder.table], interrupted)
+            return SearchResult(folder.path, rows, tuple(spaces), metric, None, {}, [folder.table], interrupted)
         raise UserError(f"no trial finished, so there are no best options: see {folder.table}, and raise num_trials")
     towards_better = 1 if study.direction == StudyDirection.MAXIMIZE else -1
     best = max(finished, key=lambda trial: (towards_better * (trial.value or 0.0), -trial.number))
@@ -91,41 +139,37 @@ def write_results(config: TuneConfig, plan: StudyPlan, study: Study, folder: Tun
     for path in files[2:]:
         head = f"# {config.experiment.label} after {len(trials)} trials: {metric} {best_value:.4f} on validation"
         write_text(path, f"{head}\n{_template(config, values, folder, path.parent)}")
-    return Tuned(folder.path, table, metric, best.number, values, files, interrupted)
+    return SearchResult(folder.path, rows, tuple(spaces), metric, best.number, values, files, interrupted)
 
 
-def write_table(
-    config: TuneConfig, plan: StudyPlan, study: Study, folder: TuningFolder
-) -> tuple[list[FrozenTrial], list[list[str]]]:
-    """Write the table of trials; returns the trials and the table."""
-    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state in STATE_NAMES]
-    table = _table(trials, config.spaces, plan.sign(study), study.direction)
+def write_table(config: TuneConfig, plan: StudyPlan, study: Study, folder: TuningFolder) -> list[TrialRow]:
+    """Write the table of trials; returns its rows."""
+    rows = [_row(trial, config.spaces, plan.sign(study), study.direction) for trial in shown_trials(study)]
     with atomic_path(folder.table) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(table)
-    return trials, table
-
-
-def _table(
-    trials: Sequence[FrozenTrial], spaces: dict[str, Space], sign: int, direction: StudyDirection
-) -> list[list[str]]:
-    best_of = max if direction == StudyDirection.MAXIMIZE else min
-    rows = [["trial", "state", "value", "epochs", "minutes", *spaces, "error"]]
-    for trial in trials:
-        attributes = trial.user_attrs
-        value = attributes.get("best", best_of(trial.intermediate_values.values(), default=None))
-        values = values_of(trial, spaces)
-        rows.append(
-            [
-                str(trial.number),
-                STATE_NAMES[trial.state],
-                "" if value is None else repr(sign * value),
-                str(attributes.get("epochs", trial.last_step or "")),
-                f"{attributes['minutes']:.3f}" if "minutes" in attributes else "",
-                *(flow(values[key]) if key in values else "" for key in spaces),
-                attributes.get("error") or "",
-            ]
-        )
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns_of(config.spaces))
+        writer.writerows(row.texts(config.spaces) for row in rows)
     return rows
+
+
+def shown_trials(study: Study) -> list[FrozenTrial]:
+    """The trials that have been started, by number."""
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state in STATE_NAMES]
+
+
+def _row(trial: FrozenTrial, spaces: dict[str, Space], sign: int, direction: StudyDirection) -> TrialRow:
+    best_of = max if direction == StudyDirection.MAXIMIZE else min
+    attributes = trial.user_attrs
+    value = attributes.get("best", best_of(trial.intermediate_values.values(), default=None))
+    return TrialRow(
+        number=trial.number,
+        state=STATE_NAMES[trial.state],
+        value=None if value is None else sign * value,
+        epochs=attributes.get("epochs", trial.last_step or None),
+        minutes=attributes.get("minutes"),
+        options={key: flow(drawn) for key, drawn in values_of(trial, spaces).items()},
+        error=attributes.get("error") or "",
+    )
 
 
 def _summary(

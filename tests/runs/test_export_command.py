@@ -1,4 +1,4 @@
-"""Mode export: every model in both formats, the other files, and the serving script."""
+"""Command export: every model in both formats, the other files, and the serving script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mode tune: it finds the best options, resumes after a kill, and never uses the test set."""
+"""Command tune: it finds the best options, resumes after a kill, and never uses the test set."""
 
 import csv
 import json
@@ -14,22 +14,22 @@ from helpers import Ended, flags
 from safetensors.torch import load_file
 from small_runs import TINY, Place, hashes
 
-import runs.tuning.winner as winner_module
+import runs.tuning.results as results_module
 from common.errors import UserError
 from datasets import Split
 from evaluation.evaluator import Evaluator
 from options import Origin
 from options.registries import TEMPLATES
 from runs.api import configure, resolve_words
+from runs.comparison.searches import found_before, with_found_options
 from runs.config import ExperimentConfig
 from runs.launchers import LaunchOptions
 from runs.tuning import search as search_module
 from runs.tuning import trial as trial_module
-from runs.tuning.cells import found_before, tune_cells
 from runs.tuning.config import TuneConfig
 from runs.tuning.folder import TuningFolder
+from runs.tuning.results import SearchResult
 from runs.tuning.search import search
-from runs.tuning.winner import Tuned
 from trainers.checkpoint import checksum
 
 SPACE = "{lr: {log_uniform: [1e-3, 1e-1]}, hidden_units: {choice: [8, 16]}, num_blocks: {int: [1, 2]}}"
@@ -88,7 +88,7 @@ def in_process(**changes: Any) -> TuneConfig:
     return config_of(**{**TUNE, "num_trials": 3, **changes})
 
 
-def found(**changes: Any) -> Tuned:
+def found(**changes: Any) -> SearchResult:
     return search(in_process(**changes))
 
 
@@ -167,7 +167,7 @@ def test_a_search_never_reads_the_test_set(here: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(Evaluator, "heldout", refuse)
     base = {key: value for key, value in TUNE.items() if not model or key in TINY or key in ("mode", "num_trials")}
     done = search(config_of(**{**base, "num_trials": 3, **model}))
-    assert done.best is not None and len(done.table) == 4
+    assert done.best is not None and len(done.trials) == 3
 
 
 def test_a_former_name_can_be_searched(here: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_former_name_can_be_searched(here: Path) -> None:
     base = {key: value for key, value in TUNE.items() if key in TINY or key in ("mode", "num_trials")}
     config = config_of(**{**base, "num_trials": 2, "model_code": "als", "search": "{factors: {choice: [4, 8]}}"})
     done = search(config)
-    assert set(done.values) == {"factors"} and len(done.table) == 3
+    assert set(done.values) == {"factors"} and len(done.trials) == 2
     template = yaml.safe_load((done.folder / "best.yaml").read_text())
     assert template["hidden_units"] == done.values["factors"] and "factors" not in template
     widths = [yaml.safe_load(file.read_text())["hidden_units"] for file in done.folder.glob("trial-*/config.yaml")]
@@ -199,7 +199,7 @@ def test_other_test_items_change_nothing(here: Path) -> None:
         done = search(config_of(**{**base, **data, "experiment_name": f"run{shift}", "num_trials": 3}))
         folder = here.parent / f"tune-run{shift}"
         logs = [(folder / f"trial-000{n}" / "tables" / "val_log.csv").read_text() for n in range(3)]
-        tables.append(([row[:4] + row[5:] for row in done.table], logs))
+        tables.append(([row[:4] + row[5:] for row in done.table()], logs))
     assert tables[0] == tables[1]
 
 
@@ -250,7 +250,7 @@ def test_a_search_belongs_to_its_options_and_data(here: Path, monkeypatch: pytes
     monkeypatch.undo()
     monkeypatch.chdir(here.parents[2])
     again = found(num_trials=2, hidden_units=16, overwrite=True)
-    assert len(again.table) == 3 and again.table[1][6] == "16"
+    assert len(again.trials) == 2 and again.trials[0].options["hidden_units"] == "16"
 
 
 def with_other_data(split: Split) -> Split:
@@ -267,8 +267,8 @@ def test_failed_trials_are_reported_and_replaced(here: Path, monkeypatch: pytest
 
     monkeypatch.setattr(trial_module, "train", fail_sometimes)
     done = found(num_trials=3, pruner="none")
-    assert [row[1] for row in done.table[1:]] == ["finished", "failed", "failed", "finished", "finished"]
-    assert done.table[2][-1] == "the loss became nan"
+    assert [trial.state for trial in done.trials] == ["finished", "failed", "failed", "finished", "finished"]
+    assert done.trials[1].error == "the loss became nan"
 
 
 def test_a_search_whose_trials_all_fail_ends(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,13 +283,13 @@ def test_a_search_whose_trials_all_fail_ends(here: Path, monkeypatch: pytest.Mon
 
 def test_tune_minutes_ends_a_search(here: Path) -> None:
     done = found(num_trials=50, tune_minutes=1e-6)
-    assert len(done.table) == 2
+    assert len(done.trials) == 1
 
 
 def test_hyperband_and_other_storages(here: Path, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/elsewhere.db"
     done = found(pruner="hyperband", storage=url, num_epochs=9, num_trials=4)
-    assert len(done.table) == 5 and (tmp_path / "elsewhere.db").exists() and not (here / "study.db").exists()
+    assert len(done.trials) == 4 and (tmp_path / "elsewhere.db").exists() and not (here / "study.db").exists()
     assert json.loads((here / "tuning.json").read_text())["storage"] == url
     with pytest.raises(UserError, match=r"holds trials of a study that sqlite:.*study\.db doesn't have"):
         found(pruner="hyperband", num_epochs=9, num_trials=4)
@@ -300,15 +300,15 @@ def test_hyperband_and_other_storages(here: Path, tmp_path: Path) -> None:
 
 def test_a_pilot_goes_through_every_step(here: Path) -> None:
     done = found(pilot=True, num_trials=20)
-    assert len(done.table) == 3 and done.files[-1].name == "best.yaml"
+    assert len(done.trials) == 2 and done.files[-1].name == "best.yaml"
     again = found(pilot=True, num_trials=20, write_template="from_a_pilot")
-    assert len(again.table) == 3 and again.files == done.files and not (TEMPLATES / "from_a_pilot.yaml").exists()
+    assert len(again.trials) == 2 and again.files == done.files and not (TEMPLATES / "from_a_pilot.yaml").exists()
 
 
 def test_write_template_replaces_no_other_template(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     templates = here.parents[2] / "templates"
     templates.mkdir()
-    monkeypatch.setattr(winner_module, "TEMPLATES", templates)
+    monkeypatch.setattr(results_module, "TEMPLATES", templates)
     for _ in range(2):  # its own it may replace
         done = found(num_trials=1, write_template="sas_tuned")
     assert done.files[-1] == templates / "sas_tuned.yaml"
@@ -318,10 +318,10 @@ def test_write_template_replaces_no_other_template(here: Path, monkeypatch: pyte
 
 
 def test_template_tuned_is_the_winner_with_any_seed(here: Path) -> None:
-    cells = (in_process(num_trials=2, tune_seed=5), in_process(num_trials=2, tune_seed=5, seed=3))
-    assert found_before(cells[0]) is None
-    (one, other), failed = tune_cells(cells, LaunchOptions())
-    assert not failed and found_before(cells[1]) == other
+    runs = (in_process(num_trials=2, tune_seed=5), in_process(num_trials=2, tune_seed=5, seed=3))
+    assert found_before(runs[0]) is None
+    (one, other), failed = with_found_options(runs, LaunchOptions())
+    assert not failed and found_before(runs[1]) == other
     assert (one.run.seed, other.run.seed, one.run.mode) == (0, 3, "train")
     assert one.run.tuned_by == other.run.tuned_by == "experiments/g/tune-run"
     assert all(one.values()[key] == other.values()[key] for key in ("lr", "hidden_units", "num_blocks"))
@@ -343,7 +343,7 @@ def test_a_run_of_a_search_has_the_search_s_options() -> None:
     assert str(run.origins["max_len"]) == "--max_len" and "search" not in run.values()
 
 
-def test_overwriting_a_search_removes_its_trials_and_nothing_else(here: Path) -> None:
+def test_overwriting_a_search_removes_its_trials_alone(here: Path) -> None:
     found(num_trials=1)
     for name in ("my-trial-notes", "trial-run", "old-trial-0000"):
         (here / name).mkdir()
@@ -362,4 +362,4 @@ def test_a_search_from_before_an_option_existed_resumes(here: Path) -> None:
     values = yaml.safe_load(config.read_text())
     del values["adam_beta2"]
     config.write_text(yaml.safe_dump(values))
-    assert len(found(num_trials=2).table) == 3
+    assert len(found(num_trials=2).trials) == 2

@@ -1,4 +1,4 @@
-"""Mode stats from the command line: the table, the JSON file, the plots, several datasets, and errors."""
+"""Command stats from the command line: the table, the JSON file, the plots, several datasets, and errors."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Mode blend: weights found on validation, and what is computed with them."""
+"""Command blend: weights found on validation, and what is computed with them."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Mode completion: the script completes options and their values in bash."""
+"""Command completion: the script completes options and their values in bash."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Mode status: shows the state of a comparison's runs and changes nothing."""
+"""Command status: shows the state of a comparison's runs and changes nothing."""
 
 import json
 import re

@@ -13,19 +13,19 @@ from common.locks import InUseError, is_locked, wait_for_any
 from options import Origin
 from reports import read_run
 from runs.comparison.config import CompareConfig
+from runs.comparison.searches import with_found_options
 from runs.config import ExperimentConfig
 from runs.experiment import load_split
 from runs.folders import read_config, run_folder, run_of_another_label
 from runs.launchers import Task, launch
 from runs.train import train
-from runs.tuning.cells import tune_cells
 from trainers.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 RunOutcome = Literal["reused", "trained", "failed", "interrupted", "busy"]
 
 
-def run_cells(config: CompareConfig) -> tuple[dict[str, str], dict[str, RunOutcome], dict[str, str]]:
+def run_all(comparison: CompareConfig) -> tuple[dict[str, str], dict[str, RunOutcome], dict[str, str]]:
     """Run what is missing: finished runs are reused, interrupted ones resumed; a failed run doesn't stop the others.
 
     Returns
@@ -34,18 +34,18 @@ def run_cells(config: CompareConfig) -> tuple[dict[str, str], dict[str, RunOutco
     outcomes : run folder -> how the run ended; incomplete after Ctrl-C
     untuned : search and seed -> error, of the runs whose search failed
     """
-    options = config.compare
-    _check_folders([cell for cell in config.cells if isinstance(cell, ExperimentConfig)])
+    options = comparison.compare
+    _check_folders([run for run in comparison.runs if isinstance(run, ExperimentConfig)])
     try:
-        cells, untuned = tune_cells(config.cells, options)
+        configs, untuned = with_found_options(comparison.runs, options)
     except KeyboardInterrupt:
         log.warning("interrupted: the same command resumes the search")
         return {}, {}, {}
-    _check_folders(cells)
-    labels = [cell.label for cell in cells]
-    cells = as_recorded(cells)
-    folders = [run_folder(cell) for cell in cells]
-    outcomes, tasks = _plan(cells, folders, options.retry_failed)
+    _check_folders(configs)
+    labels = [config.label for config in configs]
+    configs = as_recorded(configs)
+    folders = [run_folder(config) for config in configs]
+    outcomes, tasks = _plan(configs, folders, options.retry_failed)
     try:
         while tasks:
             busy = []
@@ -72,55 +72,55 @@ def run_cells(config: CompareConfig) -> tuple[dict[str, str], dict[str, RunOutco
     return done, known, untuned
 
 
-def as_recorded(cells: Sequence[ExperimentConfig]) -> tuple[ExperimentConfig, ...]:
+def as_recorded(configs: Sequence[ExperimentConfig]) -> tuple[ExperimentConfig, ...]:
     """The runs, those that were started under another label with that label: a new label trains nothing again."""
-    taken = {run_folder(cell).path for cell in cells}
+    taken = {run_folder(config).path for config in configs}
     found = []
-    for cell in cells:
-        former = _under_another_label(cell)
+    for config in configs:
+        former = _under_another_label(config)
         known = former is not None and run_folder(former).path not in taken
-        found.append(former if former is not None and known else cell)
+        found.append(former if former is not None and known else config)
         taken.add(run_folder(found[-1]).path)
     return tuple(found)
 
 
-def _under_another_label(cell: ExperimentConfig) -> ExperimentConfig | None:
+def _under_another_label(config: ExperimentConfig) -> ExperimentConfig | None:
     """The run with the label under which it was started before, if that is another one."""
-    folder = run_of_another_label(cell)
+    folder = run_of_another_label(config)
     if folder is None:
         return None
     with contextlib.suppress(UserError):  # a damaged run is none
-        former = cell.with_run(Origin.program("comparison"), label=read_config(folder / "config.yaml").get("label"))
+        former = config.with_run(Origin.program("comparison"), label=read_config(folder / "config.yaml").get("label"))
         return former if run_folder(former).path == folder else None
     return None
 
 
 def _plan(
-    cells: Sequence[ExperimentConfig], folders: list[RunFolder], retry_failed: bool
+    configs: Sequence[ExperimentConfig], folders: list[RunFolder], retry_failed: bool
 ) -> tuple[dict[str, RunOutcome], list[Task[RunOutcome]]]:
     """The outcomes known before anything runs, and a task for each other run. Prepares all data, once."""
     outcomes: dict[str, RunOutcome] = {}
     tasks = []
     data = _Data()
-    for number, (cell, folder) in enumerate(zip(cells, folders, strict=True), 1):
-        known = _known(cell, folder, data, retry_failed)
+    for number, (config, folder) in enumerate(zip(configs, folders, strict=True), 1):
+        known = _known(config, folder, data, retry_failed)
         if known is None:
-            position = f"run {number} of {len(cells)}"
-            tasks.append(Task(run_name(folder), train_cell, (cell, folder, position)))
+            position = f"run {number} of {len(configs)}"
+            tasks.append(Task(run_name(folder), train_or_resume, (config, folder, position)))
         else:
             outcomes[str(folder.path)] = known
     return outcomes, tasks
 
 
-def _known(cell: ExperimentConfig, folder: RunFolder, data: _Data, retry_failed: bool) -> RunOutcome | None:
+def _known(config: ExperimentConfig, folder: RunFolder, data: _Data, retry_failed: bool) -> RunOutcome | None:
     """The outcome of a run that is finished or has failed; None if it must be run."""
-    overwrite = cell.run.overwrite
+    overwrite = config.run.overwrite
     try:
         status = {} if overwrite else folder.status()
         if status.get("state") == "failed" and not retry_failed:
             raise UserError(f"{status.get('error')} (in an earlier attempt; --retry_failed true tries again)")
-        data.hash_of(cell)  # prepares it, finished or not
-        if not overwrite and _is_finished(folder, cell, data):
+        data.hash_of(config)  # prepares it, finished or not
+        if not overwrite and _is_finished(folder, config, data):
             log.info("%s: finished before, its results are reused", folder.path)
             return "reused"
         return None
@@ -131,20 +131,20 @@ def _known(cell: ExperimentConfig, folder: RunFolder, data: _Data, retry_failed:
     return "failed"
 
 
-def train_cell(cell: ExperimentConfig, folder: RunFolder, position: str) -> RunOutcome:
+def train_or_resume(config: ExperimentConfig, folder: RunFolder, position: str) -> RunOutcome:
     """Train or resume one run, unless another process does so: then it is "busy".
 
     Raises KeyboardInterrupt if it was interrupted.
     """
     log.info("%s: %s", position, folder.path)
-    if not cell.run.overwrite and _is_finished(folder, cell, _Data()):
+    if not config.run.overwrite and _is_finished(folder, config, _Data()):
         return "trained"  # by a process that died before it could report it
     try:
-        written = train(cell.with_run(Origin.program("comparison"), resume_training=True))
+        written = train(config.with_run(Origin.program("comparison"), resume_training=True))
     except InUseError:
         return "busy"
     except UserError:
-        if not cell.run.overwrite and _is_finished(folder, cell, _Data()):  # meanwhile, by another process
+        if not config.run.overwrite and _is_finished(folder, config, _Data()):  # meanwhile, by another process
             return "reused"
         raise
     if written["stopped_by"] == "interrupted":
@@ -163,14 +163,14 @@ class _Data:
     def __init__(self) -> None:
         self._hashes: dict[str, str | Exception] = {}
 
-    def hash_of(self, cell: ExperimentConfig) -> str:
+    def hash_of(self, config: ExperimentConfig) -> str:
         """The hash of a run's data. Raises what preparing it raised, without preparing it again."""
-        run = cell.run
-        sections = [cell.dataset, cell.split_options]
+        run = config.run
+        sections = [config.dataset, config.split_options]
         key = " ".join([run.dataset_code, run.split, *(section.model_dump_json() for section in sections)])
         if key not in self._hashes:
             try:
-                self._hashes[key] = load_split(cell).data.hash
+                self._hashes[key] = load_split(config).data.hash
             except Exception as error:
                 self._hashes[key] = error
         found = self._hashes[key]
@@ -195,26 +195,28 @@ def recorded_failure(path: str) -> str:
     return "see above"
 
 
-def _is_finished(folder: RunFolder, cell: ExperimentConfig, data: _Data) -> bool:
+def _is_finished(folder: RunFolder, config: ExperimentConfig, data: _Data) -> bool:
     """Whether the folder holds the run's results. Raises UserError if the data has changed since."""
     if folder.status().get("state") != "finished" or not folder.results.is_file():
         return False
-    if read_run(folder.results).record.data.hash != data.hash_of(cell):
+    if read_run(folder.results).record.data.hash != data.hash_of(config):
         raise UserError(f"the data has changed since {folder.path} was run: run it again with --overwrite true")
     return True
 
 
-def _are_the_same(cells: list[ExperimentConfig]) -> bool:
+def _are_the_same(configs: list[ExperimentConfig]) -> bool:
     """Whether these runs have the same options."""
-    return all(cell.values() == cells[0].values() for cell in cells)
+    return all(config.values() == configs[0].values() for config in configs)
 
 
-def _check_folders(cells: Sequence[ExperimentConfig]) -> None:
+def _check_folders(configs: Sequence[ExperimentConfig]) -> None:
     """Refuse two runs in one folder."""
-    paths = [str(run_folder(cell).path) for cell in cells]
+    paths = [str(run_folder(config).path) for config in configs]
     shared = sorted({path for path in paths if paths.count(path) > 1})
     twice = [
-        path for path in shared if _are_the_same([cell for cell, own in zip(cells, paths, strict=True) if own == path])
+        path
+        for path in shared
+        if _are_the_same([config for config, own in zip(configs, paths, strict=True) if own == path])
     ]
     if twice:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Mode compare: finished runs are reused, failed runs don't stop the others, killed runs are resumed."""
+"""Command compare: finished runs are reused, failed runs don't stop the others, killed runs are resumed."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Mode recommend: which items each user gets, with original ids, and errors."""
+"""Command recommend: which items each user gets, with original ids, and errors."""
 
 from __future__ import annotations
 
@@ -194,6 +194,25 @@ def test_other_data_is_refused(runs: Path, vae: Path, capsys: pytest.CaptureFixt
     purchases().iloc[:-3].to_csv("other.csv", index=False)
     assert recommend(vae, "--users", "all", "--dataset_path", "other.csv") == 1
     assert "was not trained on" in capsys.readouterr().err
+
+
+def test_files_of_a_run_that_were_moved_are_named(place: Path) -> None:
+    rows = [f"k{user},p{(user + step) % 40},{step}" for step in range(12) for user in range(60)]
+    files = {"dataset_path": rows[:500], "validation_path": rows[500:600], "test_path": rows[600:]}
+    for name, part in files.items():
+        Path(name).write_text("\n".join(["user,item,timestamp", *part]) + "\n", encoding="utf-8")
+    given = [word for name in files for word in (f"--{name}", name)]
+    settings = ["--split", "files", "--min_uc", "0", "--test_negative_sampler_code", "--experiment_name", "own"]
+    assert main.run(["--templates", "train_pop", "--dataset_code", "file", *given, *settings]) == 0
+    run = Path("experiments/dataset_path/own")
+    before = read(run, "--users", "all")
+    Path("recommendations.parquet").unlink(missing_ok=True)
+    Path("moved").mkdir()
+    for name in files:
+        Path(name).rename(f"moved/{name}")
+    assert recommend(run, "--users", "all") == 1
+    moved = [word for name in files for word in (f"--{name}", f"moved/{name}")]
+    assert before.equals(read(run, "--users", "all", *moved))
 
 
 def histories_file() -> None:

@@ -1,4 +1,4 @@
-"""Mode list: names and their descriptions."""
+"""Command list: names and their descriptions."""
 
 import pytest
 
