@@ -20,12 +20,12 @@ from datasets.file_options import FileFormat
 from options import Resolved
 from runs.approximate import ApproximateSearch
 from runs.command import Command
-from runs.given import MovedFiles, no_run_given, run_options_given
 from runs.histories import History, known_users, new_users
-from runs.id_lists import first_few, listed_items
-from runs.lists import measured_recall, open_table, write_lists
+from runs.id_files import first_few, listed_items
 from runs.run_options import RunOptions
+from runs.top_k_lists import measured_recall, open_table, write_lists
 from runs.trained import TrainedRun, load_run
+from runs.trained_options import MovedFiles, execution_options, missing_run
 
 log = logging.getLogger(__name__)
 SUFFIXES = (".parquet", ".csv")
@@ -126,7 +126,7 @@ def recommend(resolved: Resolved) -> Written:
     changes = {"filter_seen": options.filter_seen, "eval_batch_size": options.batch_size}
     run = load_run(
         str(run_options.pretrained_weights),
-        run_options_given(resolved),
+        execution_options(resolved),
         **options.moved(),
         **{key: value for key, value in changes.items() if value is not None},
     )
@@ -218,7 +218,7 @@ def _conflict(sections: Mapping[str, Options]) -> str | None:
     options = sections.get("recommend")
     if not isinstance(options, RecommendOptions):
         return None
-    return EITHER if options.users is None and options.histories is None else no_run_given(sections)
+    return EITHER if options.users is None and options.histories is None else missing_run(sections)
 
 
 RECOMMEND = Command(

@@ -55,7 +55,7 @@ def write_lists(
     int64 [n], the length of each user's list.
     """
     evaluation = run.experiment.config.evaluation
-    filter_seen = evaluation.filters_seen(run.experiment.loader.data.repeats)
+    filter_seen = evaluation.filters_seen(run.experiment.loader.data.repeat_consumption)
     lengths, size = recipients.end - recipients.start, evaluation.eval_batch_size
     if search is None:
         size = users_at_once(size, run.experiment.loader.data.num_items)
@@ -138,7 +138,7 @@ def measured_recall(
 ) -> tuple[float, int]:
     """Recall of approximate lists against exact ones, for a sample of users with a history, and its size."""
     data, evaluation = run.experiment.loader.data, run.experiment.config.evaluation
-    filter_seen, k = evaluation.filters_seen(data.repeats), min(topk, data.num_items)
+    filter_seen, k = evaluation.filters_seen(data.repeat_consumption), min(topk, data.num_items)
     known = np.flatnonzero(recipients.end > recipients.start)
     sample = np.sort(np.random.default_rng(0).permutation(known)[:RECALL_USERS])
     size = users_at_once(evaluation.eval_batch_size, data.num_items)
