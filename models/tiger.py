@@ -148,15 +148,16 @@ class Tiger(Model):
 
     def first_inputs(self, states: Tensor, users: Tensor) -> Tensor:
         """What the decoder reads first, given the states [B, Q, H] of the last items: [B, Q, H]."""
-        inputs: Tensor = states + self.steps.weight[0]
+        inputs = states + self.steps.weight[0]
         if self.users is not None:
             inputs = inputs + self.users(users % self.options.user_tokens)[:, None]
         return inputs
 
     def next_inputs(self, step: int, codes: Tensor) -> Tensor:
         """What the decoder reads at a later step, the code before it: int64 [B, Q] -> [B, Q, H]."""
-        embedded: Tensor = self.tokens(codes + (step - 1) * self.options.codebook_size)
-        return embedded * self.options.hidden_units**0.5 + self.steps.weight[step]
+        embedded = self.tokens(codes + (step - 1) * self.options.codebook_size) * self.options.hidden_units**0.5
+        inputs: Tensor = embedded + self.steps.weight[step]
+        return inputs
 
     def log_probabilities(self, hidden: Tensor, step: int) -> Tensor:
         """Of all codes of a step, after hidden [..., H]: [..., codebook_size]."""
