@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 
+from common.errors import UserError
 from common.files import expanded
 from common.schema import Options
 from models.als import ALS, ALSOptions
@@ -124,6 +125,8 @@ class Tiger(Model):
             vectors = als.item_factors
         else:
             vectors = features.vectors
+            if not vectors.shape[1]:
+                raise UserError(f"{options.item_embeddings} has no vectors: give columns of real numbers, or of lists")
         ids = semantic_ids(
             vectors.cpu().numpy(), options.code_levels, options.codebook_size, int(torch.randint(2**31, ()))
         )
