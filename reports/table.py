@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from common.errors import UserError
 from evaluation.metrics import METRICS
+from evaluation.options import SAMPLED
 from reports.collect import Phase, Run, relabelled
 from reports.comparable import available, check_metrics, measured_candidates, protocol_groups, variants
 from reports.differences import Comparison, compare_users, user_intervals
@@ -42,7 +43,7 @@ class Column:
         """The candidate set in words, for titles and notes: "100 popularity-sampled negatives"."""
         if self.candidates == "full":
             return "full ranking"
-        sampling = {"popular": "popularity-sampled", "random": "uniformly sampled"}.get(self.candidates)
+        sampling = SAMPLED.get(self.candidates)
         return self.group if sampling is None else f"{self.negatives or ''} {sampling} negatives".strip()
 
     @property
