@@ -25,7 +25,7 @@ from reports.user_groups import (
 Colours = Mapping[str, int]  # colour index of each label of a table
 LOG_FROM = 20  # ratio of the longest to the shortest training time from which the axis is logarithmic
 UNEVEN = 4  # ratio of the longest to the middle learning curve from which the axis is logarithmic
-LEAST_EPOCHS = 2  # of a learning curve: a fitted model has none
+MIN_EPOCHS = 2  # of a learning curve: a fitted model has none
 RECALLS = ("Recall", "HR")
 
 
@@ -84,7 +84,7 @@ def _learning_curves(
     axis: Literal["epoch", "minutes"],
 ) -> Figure:
     by_time = axis == "minutes"
-    known = [(row, run, curve) for row, run, curve in curves if curve is not None and len(curve.epochs) >= LEAST_EPOCHS]
+    known = [(row, run, curve) for row, run, curve in curves if curve is not None and len(curve.epochs) >= MIN_EPOCHS]
     if by_time:
         known = [(row, run, curve) for row, run, curve in known if math.isfinite(curve.minutes[-1])]
     charts = []

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from common.errors import UserError
-from common.reading import read_json
+from common.json_files import read_json
 from common.version import code_version
 from datasets.funnel import as_records
 from evaluation.evaluator import Evaluation, Evaluator, Phase
@@ -68,7 +68,7 @@ def in_words(evaluator: Evaluator) -> str:
     parts = [split, " and ".join(["full ranking", *sampled]), seen, f"{100 * data.repeat_rate:.1f} % repeats"]
     if data.copies:
         parts.append(f"{data.copies:,} exact {'copy' if data.copies == 1 else 'copies'}")
-    share = evaluator.measured("test").seen_share
+    share = evaluator.evaluated("test").seen_share
     if share:
         done = {"rank": "ranked among unseen items", "miss": "counted as not found", "skip": "left out"}
         parts.append(f"{100 * share:.1f} % of the test targets seen before ({done[options.seen_targets]})")
