@@ -1,6 +1,6 @@
 """The notes below a table: what its marks mean, and what to know of its runs."""
 
-from common.words import counted
+from common.plurals import counted
 from reports.layout import TEST_NAMES
 from reports.numbers import DAGGER
 from reports.table import Row, Table
