@@ -36,7 +36,7 @@ def significance_note(table: Table) -> str | None:
     """Return what * means in a table; None if nothing was tested."""
     if table.significance is None:
         return None
-    against = table.baseline or "the leading value of its column"
+    against = table.baseline or "the best value of its column"
     return (
         f"* significantly different from {against}: {TEST_NAMES[table.significance]} over users, Holm-corrected "
         f"over the {len(table.comparisons)} comparisons of this table, p < {table.alpha:g}."
