@@ -26,7 +26,7 @@ def value_hash(value: object, length: int) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:length]
 
 
-def shown(text: str, longest: int) -> str:
+def escaped(text: str, longest: int) -> str:
     """Return `text` for a screen or a log, with its lines: control characters are written as `\\x1b`.
 
     A text of more than `longest` characters is cut.

@@ -39,7 +39,7 @@ class Workers:
         """Whether the piece of work with this number is this process's."""
         return number % self.count == self.rank
 
-    def leaders(self, value: float) -> float:
+    def from_leader(self, value: float) -> float:
         """The value that the leading process passed."""
         if self.count == 1:
             return value

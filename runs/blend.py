@@ -23,10 +23,10 @@ from evaluation import per_user_metrics, target_ranks
 from evaluation.evaluator import Evaluation, Phase
 from models import Model
 from options import Resolved
-from runs.given import run_options_given
 from runs.results import describe, write_users
 from runs.run_options import RunOptions
 from runs.trained import TrainedRun, load_run
+from runs.trained_options import execution_options
 from trainers.device import peak_memory_mib, reset_peak_memory
 from trainers.run_folder import RunFolder
 
@@ -141,7 +141,7 @@ class Blend(Model):
 def load_parts(resolved: Resolved) -> list[TrainedRun]:
     """Load the runs. Raises UserError if they can't be combined."""
     names = resolved.section("blend", BlendOptions).parts
-    parts = [load_run(name, run_options_given(resolved)) for name in names]
+    parts = [load_run(name, execution_options(resolved)) for name in names]
     first = parts[0].experiment
     for name, part in zip(names, parts, strict=True):
         experiment = part.experiment

@@ -14,7 +14,7 @@ from common.errors import UserError
 from datasets import SequenceData
 from datasets.readers.columns import USUAL_NAMES, plain
 from models.layers.item_features import ItemFeatures
-from runs.id_lists import places_of
+from runs.id_files import places_of
 
 log = logging.getLogger(__name__)
 SEPARATOR = "|"  # between the values of a column with several categories

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from common.files import expanded
 from common.schema import EXECUTION, LOCATION, PER_RUN, RECORD, Options
-from common.texts import shown
+from common.texts import escaped
 
 LONGEST_NAME = 200  # bytes of a folder's name; file systems allow 255, and `tune-pilot-` may be added
 LONGEST_LABEL = 200  # characters
@@ -125,7 +125,7 @@ _NAME = f"a name has at most {LONGEST_NAME} bytes, no / and no control character
 
 def _has_controls(text: str) -> bool:
     """Whether a text has line breaks, escape sequences or the like."""
-    return shown(text, len(text)) != text or "\n" in text or "\t" in text
+    return escaped(text, len(text)) != text or "\n" in text or "\t" in text
 
 
 def _is_name(text: str) -> bool:

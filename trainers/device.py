@@ -10,7 +10,7 @@ import torch
 
 from common import rounding
 from common.errors import UserError
-from common.words import counted
+from common.plurals import counted
 
 try:
     import resource

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from common.errors import UserError
 from common.files import atomic_path, remove_abandoned, write_text
-from common.reading import read_json
+from common.json_files import read_json
 from common.texts import value_hash
 from trainers.state import Amount, Count, Number, with_plain_best_value
 

@@ -24,7 +24,7 @@ from options.values import Fault, check
 from options.yaml_text import flow
 from reports import draw_dataset_curves
 from runs.command import Command
-from runs.dataset_names import as_options
+from runs.dataset_paths import as_options
 from runs.run_options import RunOptions
 
 SCHEMA = 1

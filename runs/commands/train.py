@@ -13,7 +13,7 @@ from runs.config import EXPERIMENT, ExperimentConfig
 from runs.folders import run_folder
 from runs.screen import show_metrics, show_next_steps
 from runs.train import follow, train
-from runs.whole import with_known_epochs
+from runs.train_on_all import with_known_epochs
 from runs.workers import for_workers
 
 

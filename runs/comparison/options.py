@@ -36,7 +36,7 @@ class CompareOptions(LaunchOptions):
     metrics: tuple[str, ...] | None = Field(
         None,
         min_length=1,
-        description="the columns of the table; null = NDCG@10 and Recall@10 (or the largest k that is measured), RMSE "
+        description="the columns of the table; null = NDCG@10 and Recall@10 (or the largest k that is computed), RMSE "
         "and MAE",
     )
     tune_trials: int | None = Field(

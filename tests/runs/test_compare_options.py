@@ -153,10 +153,10 @@ def test_a_name_for_all_runs_is_refused(registries: Registries) -> None:
 @pytest.mark.parametrize(
     ("line", "named"),
     [
-        ("--metrics NDCG@7", "no run of this comparison measures it; add 7 to --metric_ks"),
+        ("--metrics NDCG@7", "no run of this comparison computes it; add 7 to --metric_ks"),
         ("--metrics NDGC@10 RMSE", "did you mean `NDCG@10`"),
-        ("--metrics NDCG@10 --split random_rating --runs train_bias", "Measured: RMSE, MAE"),
-        ("--metrics Recall@5 --metric_ks 1 10", "no run of this comparison measures it"),
+        ("--metrics NDCG@10 --split random_rating --runs train_bias", "Available: RMSE, MAE"),
+        ("--metrics Recall@5 --metric_ks 1 10", "no run of this comparison computes it"),
     ],
 )
 def test_metrics_are_checked_before_the_first_run(line: str, named: str) -> None:

@@ -10,7 +10,7 @@ from datasets.base import DatasetOptions
 from datasets.file_options import FileOptions
 from runs.api import resolve_words
 from runs.histories import _read_file
-from runs.id_lists import listed_users
+from runs.id_files import listed_users
 
 EVENTS = "user,item,event_type\n1,10,view\n1,11,purchase\n"
 
