@@ -221,6 +221,9 @@ def test_given_embeddings_decide_the_ids(tmp_path: Path) -> None:
     assert isinstance(model, Tiger)
     prefixes = model.codes[1:, :-1].unique(dim=0)
     assert len(prefixes) == 8
+    file.write_text("item,kind\n" + "\n".join(f"{item},a" for item in range(1, 41)) + "\n")
+    with pytest.raises(UserError, match=r"vectors\.csv has no vectors"):
+        load_run(run.folder, local_data_folder=tmp_path / "Data")
 
 
 @pytest.mark.parametrize(
