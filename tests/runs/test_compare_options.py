@@ -47,7 +47,7 @@ def faults(registries: Registries, line: str) -> str:
     return str(caught.value)
 
 
-def test_a_cell_per_run_dataset_and_seed(registries: Registries) -> None:
+def test_a_run_per_entry_dataset_and_seed(registries: Registries) -> None:
     request = ask(registries, "--templates quick")
     assert request.command == "compare" and list(request.sections) == ["run", "compare"]
     assert column(request, "model_code") == ["vae"] * 4 + ["pop"] * 4
@@ -147,7 +147,8 @@ def test_an_error_in_all_runs_is_reported_once(registries: Registries) -> None:
 
 
 def test_a_name_for_all_runs_is_refused(registries: Registries) -> None:
-    assert "--experiment_name one: belongs to a single run" in faults(registries, "--templates small --experiment_name one")
+    found = faults(registries, "--templates small --experiment_name one")
+    assert "--experiment_name one: belongs to a single run" in found
 
 
 @pytest.mark.parametrize(
