@@ -115,7 +115,7 @@ def _padded(
     pairs = np.unique(np.stack([np.concatenate(rows), np.concatenate(numbers)], 1), axis=0)
     counts = np.bincount(pairs[:, 0], minlength=size)
     if counts.max() > MAX_FEATURES:
-        raise UserError(f"{path}: an item has {counts.max()} categories; {MAX_FEATURES} at most")
+        raise UserError(f"{path}: an item has {counts.max()} categories, and at most {MAX_FEATURES} are possible")
     table = np.zeros((size, max(1, int(counts.max()))), dtype=np.int64)
     table[np.arange(table.shape[1]) < counts[:, None]] = pairs[:, 1]
     return table
