@@ -9,6 +9,7 @@ from common.schema import Options
 from evaluation.metrics import CUT_METRICS, RATING_METRICS, UNCUT_METRICS
 
 Sampler = Literal["popular", "random"]
+SAMPLED: dict[str, str] = {"popular": "popularity-sampled", "random": "uniformly sampled"}  # negatives, in words
 SeenTargets = Literal["rank", "miss", "skip"]
 
 

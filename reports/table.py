@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation.metrics import METRICS
+from evaluation.options import SAMPLED
 from reports.collect import Run
 from reports.differences import Comparison
 from reports.published import PublishedValue
@@ -36,7 +37,7 @@ class Column:
         """The candidate set in words, for titles and notes: "100 popularity-sampled negatives"."""
         if self.candidates == "full":
             return "full ranking"
-        sampling = {"popular": "popularity-sampled", "random": "uniformly sampled"}.get(self.candidates)
+        sampling = SAMPLED.get(self.candidates)
         return self.group if sampling is None else f"{self.negatives or ''} {sampling} negatives".strip()
 
     @property

@@ -46,8 +46,8 @@ class TrialRules:
 def train(config: ExperimentConfig, trial: TrialRules | None = None, workers: Workers = ALONE) -> dict[str, Any]:
     """Train, test and record one run; return its results. Ctrl-C ends the training, then the best model is tested.
 
-    A trial is evaluated on the validation set only. Of several `workers`, the leading one calls this, and the others
-    `follow`.
+    A trial is evaluated on the validation set only. With several `workers`, the leading one calls this, and the others
+    call `follow`.
     """
     config = with_known_epochs(config)
     folder = run_folder(config)
@@ -132,7 +132,7 @@ def _record(
     state: TrainingState,
     evaluations: dict[Phase, Evaluation],
 ) -> dict[str, Any]:
-    """Write what came of the run, and return it."""
+    """Write and return the results of the run."""
     written = results(description, state, experiment.device, evaluations)
     if "test" in evaluations:
         _write_test(folder, experiment.evaluator, evaluations["test"], state.best_epoch or 0)

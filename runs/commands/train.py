@@ -43,7 +43,7 @@ def _run_with_workers(config: ExperimentConfig) -> int:
         config = for_workers(config, workers)
         if workers.leads:
             return _show(config, train(config, workers=workers))
-        logging.disable(logging.CRITICAL)  # the leading worker says it all
+        logging.disable(logging.CRITICAL)  # the leading worker logs for all
         follow(config, workers)
         return 0
     except WorkerLostError as error:
