@@ -45,7 +45,7 @@ class SafeStream(io.TextIOWrapper):
 def open_std_streams() -> SafeStream | None:
     """Make the process's standard output and error `SafeStream`s; returns the first, or None if it was replaced before.
 
-    Streams that are closed (`>&-`) are opened on nothing, so that no other file gets their numbers.
+    Closed streams (`>&-`) are opened on the null device, so that no other file gets their numbers.
     """
     for number in STANDARD:
         try:

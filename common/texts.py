@@ -12,7 +12,7 @@ def path_part(text: str, default: str) -> str:
     """Return `text` as one part of a path: everything but letters, digits and `._+-` becomes `_`.
 
     The result has no separator, doesn't start or end with a dot, and has at most 200 bytes: a longer text is cut, and a
-    hash of the whole text appended. `default` stands for a text of which nothing is left.
+    hash of the whole text appended. `default` is returned if nothing is left.
     """
     part = re.sub(r"[^\w.+-]+", "_", text).strip(".") or default
     if len(part.encode()) <= LONGEST_PART:

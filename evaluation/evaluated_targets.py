@@ -1,4 +1,4 @@
-"""Targets that the user has had before. Where `filter_seen` is true, served lists never have them."""
+"""Targets that the user has had before. Where `filter_seen` is true, recommended lists never contain them."""
 
 from dataclasses import dataclass, replace
 

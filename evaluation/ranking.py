@@ -11,7 +11,7 @@ from common.errors import DivergedError
 
 PAD = 0
 MAX_SCORES = 1 << 25  # in memory at once, about
-COUNTED_TARGETS = 8  # up to so many targets per user, a counting pass for each is faster than sorting the rows
+COUNTED_TARGETS = 8  # up to this many targets per user, a counting pass for each is faster than sorting the rows
 
 
 def users_at_once(batch_size: int, num_items: int) -> int:

@@ -112,7 +112,7 @@ def _nearest_value(item: RawOption, annotation: Any) -> str:
 
 
 def _detail(item: RawOption, faults: list[Fault]) -> str:
-    """What is to be said besides the type, or a hint for the most common mistakes."""
+    """What to say besides the type, or a hint for the most common mistakes."""
     if isinstance(item.value, Words) and not item.value.words:
         return " (no value is given)"
     if isinstance(item.value, str) and not isinstance(parse_word(item.value), str):

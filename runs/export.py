@@ -89,7 +89,7 @@ def _check_output(folder: Path, overwrite: bool) -> None:
     if not folder.exists():
         return
     if not _is_export(folder):
-        raise UserError(f"{folder} exists and is no export: give another --output")
+        raise UserError(f"{folder} exists and isn't an export: give another --output")
     if not overwrite:
         raise UserError(f"{folder} holds an export: give another --output, or --overwrite true to replace it")
 

@@ -103,7 +103,7 @@ def _read_file(path: Path, file_format: FileFormat, options: DatasetOptions) -> 
         except ColumnError as error:
             first = first or error
             if error.role == "event":
-                log.warning("%s; all rows count, unlike those of the run's own file", error)
+                log.warning("%s; all rows are used, unlike in the run's own file", error)
                 named |= {"event_column": "", "events": (), "keep": ()}
                 continue
             key = f"{error.role}_column"

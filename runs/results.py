@@ -84,7 +84,7 @@ def tuning_of(folder: str | None) -> dict[str, Any] | None:
     if summary.is_file():
         try:
             known = read_json(summary, dict[str, Any], "the results don't say how the options were found")
-        except UserError as error:  # a damaged note is no reason to train nothing
+        except UserError as error:  # a damaged note mustn't stop the training
             log.warning("%s", error)
     return {"folder": folder, **known}
 

@@ -18,7 +18,8 @@ from options import Origin
 from runs.announce import ending, opening
 from runs.config import ExperimentConfig
 from runs.experiment import Experiment, load_split
-from runs.folders import State, check_usable, claimed, read_config, run_folder
+from runs.folder_names import run_folder
+from runs.folders import State, check_usable, claimed, read_config
 from runs.logs import LOGGERS, log_to_file
 from runs.results import describe, results, write_users
 from runs.train_on_all import with_known_epochs
@@ -46,8 +47,8 @@ class TrialRules:
 def train(config: ExperimentConfig, trial: TrialRules | None = None, workers: Workers = ALONE) -> dict[str, Any]:
     """Train, test and record one run; return its results. Ctrl-C ends the training, then the best model is tested.
 
-    A trial is evaluated on the validation set only. Of several `workers`, the leading one calls this, and the others
-    `follow`.
+    A trial is evaluated on the validation set only. With several `workers`, the leading one calls this, and the others
+    call `follow`.
     """
     config = with_known_epochs(config)
     folder = run_folder(config)
@@ -132,7 +133,7 @@ def _record(
     state: TrainingState,
     evaluations: dict[Phase, Evaluation],
 ) -> dict[str, Any]:
-    """Write what came of the run, and return it."""
+    """Write and return the results of the run."""
     written = results(description, state, experiment.device, evaluations)
     if "test" in evaluations:
         _write_test(folder, experiment.evaluator, evaluations["test"], state.best_epoch or 0)

@@ -48,7 +48,7 @@ def check_provenance(state: Mapping[str, Any], split: Split, weights: str) -> No
     """Raise UserError if the weights were trained on other interactions of this data than `split` trains on.
 
     Such weights may have been trained on interactions that are held out here. Weights from older versions, which don't
-    record their part of the data, pass.
+    record their part of the data, are accepted.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def read_tensors(path: Path) -> Checkpoint:
 
 
 def _state_of(file: Any) -> dict[str, Any]:
-    """The state in an open safetensors file. Raises ValueError if it is no JSON object."""
+    """The state in an open safetensors file. Raises ValueError if it isn't a JSON object."""
     return parse_json((file.metadata() or {}).get("state", "{}"), dict[str, Any])
 
 

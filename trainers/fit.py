@@ -17,7 +17,7 @@ from trainers.state import TrainingState
 
 
 class FitTrainerOptions(TrainerOptions):
-    """Trainer `fit` has no options of its own."""
+    """Trainer `fit` adds no options."""
 
 
 class FitTrainer(BaseTrainer):

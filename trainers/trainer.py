@@ -69,7 +69,7 @@ class Trainer(BaseTrainer):
         """Prepare the next stage, after the one before has ended."""
 
     def stage_has_ended(self) -> bool:
-        """Whether the stage has brought no improvement for long; without validation, whether it had its epochs."""
+        """Whether early stopping ends the stage; without validation, whether it has had its epochs."""
         return self._validates and self.state.saturated(self.options.saturation_wait_epochs)
 
     @property
@@ -267,7 +267,7 @@ class Trainer(BaseTrainer):
                 raise
             except (LookupError, TypeError, ValueError, RuntimeError) as error:
                 raise UserError(
-                    f"{checkpoint.path} is no checkpoint of this run ({error}): restart from scratch with "
+                    f"{checkpoint.path} is not a checkpoint of this run ({error}): restart from scratch with "
                     "--overwrite true"
                 ) from error
             if self.state.stopped_by in ENDS_BY_LIMITS and self.setup.stop_early is None:

@@ -45,5 +45,5 @@ class CompareOptions(LaunchOptions):
         description="trials of the search that precedes each run with a search space; the run is trained with the "
         "best options; null = no search",
     )
-    retry_failed: bool = Field(False, description="repeat runs that have failed")
+    retry_failed: bool = Field(False, description="try failed runs again")
     closing_note: str | None = Field(None, description="text to print after the table")

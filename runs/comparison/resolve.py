@@ -58,7 +58,7 @@ def resolve_compare(
     shared = [item for item in latest.values() if item.key not in CompareOptions.model_fields and item.key not in OWN]
     for item in latest.values():
         if item.key in ("label", "model_code", "experiment_name"):
-            problems.add("is each run's own; give it in `runs`", item.origin, item.key, item.text)
+            problems.add("belongs to a single run; give it in `runs`", item.origin, item.key, item.text)
     shared_run = check_section(run_section, latest, problems)
     options = check_section(own_section, latest, problems)
     if not isinstance(shared_run, RunOptions) or not isinstance(options, CompareOptions):

@@ -128,7 +128,7 @@ class SeededSampler(BaseSampler):
 
 @contextmanager
 def _storage_errors(url: str) -> Iterator[None]:
-    """Turn an error of the storage into a UserError. Other errors than its own count as damage of what it holds."""
+    """Turn an error of the storage into a UserError. Errors that aren't its own count as damaged content."""
     try:
         yield
     except UserError:
