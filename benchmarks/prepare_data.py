@@ -1,9 +1,9 @@
 """Measure the time and memory of dataset preparation, on generated files with the format and size of ML-1M and ML-20M.
 
-    python benchmarks/prepare_data.py [--folder DIR] [--codes ml-1m ml-20m parquet-100m] [--json FILE]
+    python benchmarks/prepare_data.py [--folder DIR] [--codes ml-1m ml-20m parquet-100m parquet-400m] [--json FILE]
 
-`parquet-100m` is a Parquet log of 100 million rows (2.2 GB), sorted by time with interleaved users. It is generated
-only if named.
+`parquet-100m` and `parquet-400m` are Parquet logs of a shop: 100 or 400 million rows (1.5 or 6 GB) sorted by time, with
+interleaved users and a million items whose popularity follows Zipf's law. They are generated only if named.
 
 Each dataset is loaded twice, each time in a new process: the first load prepares it, the second one reads the cache.
 Prints seconds, peak resident memory and the load of the machine; exits with code 1 if time or memory exceeds its limit.
@@ -44,9 +44,14 @@ SHAPES = {
     "ml-1m": Shape("ratings.dat", 1_000_209, 6_040, 3_706, "::", ""),
     "ml-20m": Shape("ratings.csv", 20_000_263, 138_493, 26_744, ",", "userId,movieId,rating,timestamp\n"),
 }
-LOG = "parquet-100m"
-LOG_ROWS, LOG_USERS, LOG_ITEMS = 100_000_000, 1_000_000, 200_000
-LIMITS = {"ml-1m": (3.0, 4096.0), "ml-20m": (45.0, 4096.0), LOG: (600.0, 16384.0)}  # seconds, MiB
+LOGS = {"parquet-100m": (100_000_000, 5_000_000), "parquet-400m": (400_000_000, 20_000_000)}  # rows, users
+LOG_ITEMS = 1_000_000
+LIMITS = {  # seconds, MiB
+    "ml-1m": (3.0, 4096.0),
+    "ml-20m": (45.0, 4096.0),
+    "parquet-100m": (180.0, 6144.0),
+    "parquet-400m": (1200.0, 8192.0),
+}
 
 SETTLED = 3.0  # seconds; the hash of a file that was just written isn't cached
 
@@ -91,32 +96,30 @@ def generate(shape: Shape, path: Path) -> None:
             file.write("\n".join(lines) + "\n")
 
 
-def generate_log(path: Path) -> None:
+def generate_log(path: Path, rows: int, users: int) -> None:
     """Write a Parquet log, a million rows at a time: sorted by time, with interleaved users."""
     random = np.random.default_rng(0)
     chunk = 1_000_000
-    popularity = np.cumsum(np.arange(1, LOG_ITEMS + 1) ** -0.8)
-    user = random.integers(0, LOG_USERS, chunk)
-    item = 1 + np.searchsorted(popularity, random.random(chunk) * popularity[-1])
-    rating = random.integers(1, 6, chunk).astype(np.float32)
-    later = np.cumsum(random.integers(0, 3, chunk))
+    popularity = np.cumsum(1 / np.arange(1, LOG_ITEMS + 1))
     path.parent.mkdir(parents=True, exist_ok=True)
-    kinds = {"user_id": pa.int64(), "item_id": pa.int64(), "rating": pa.float32(), "timestamp": pa.int64()}
-    with pq.ParquetWriter(path, pa.schema(kinds), use_dictionary=["item_id", "rating"]) as writer:
-        for number in range(LOG_ROWS // chunk):  # the same draws, shifted: other pairs in each chunk
+    schema = pa.schema({"user_id": pa.int64(), "item_id": pa.int64(), "timestamp": pa.int64()})
+    second = 978_300_000
+    with pq.ParquetWriter(path, schema, use_dictionary=["item_id"]) as writer:
+        for _ in range(rows // chunk):
+            later = second + np.cumsum(random.integers(0, 3, chunk))
             columns = {
-                "user_id": 7 * ((user + number * 9_973) % LOG_USERS),
-                "item_id": np.roll(item, number * 7_919),
-                "rating": np.roll(rating, number),
-                "timestamp": 978_300_000 + number * later[-1] + later,
+                "user_id": 7 * random.integers(0, users, chunk),
+                "item_id": 1 + np.searchsorted(popularity, random.random(chunk) * popularity[-1]),
+                "timestamp": later,
             }
-            writer.write_table(pa.table(columns, schema=writer.schema))
+            writer.write_table(pa.table(columns, schema=schema))
+            second = int(later[-1])
 
 
 def measure(code: str, folder: Path) -> dict[str, float]:
     """Load a dataset in a new process and return its figures."""
     load = os.getloadavg()[0]
-    own_file = [str(folder / f"{code}.parquet")] if code == LOG else []
+    own_file = [str(folder / f"{code}.parquet")] if code in LOGS else []
     command = [sys.executable, "-c", PREPARE, str(ROOT), code, str(folder), *own_file]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return {**json.loads(output.splitlines()[-1]), "load_before": load}
@@ -134,8 +137,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = (arguments.folder or Path(temporary)) / "generated"
         for code in arguments.codes:
-            if code == LOG and not (folder / f"{code}.parquet").exists():
-                generate_log(folder / f"{code}.parquet")
+            if code in LOGS and not (folder / f"{code}.parquet").exists():
+                generate_log(folder / f"{code}.parquet", *LOGS[code])
             elif code in SHAPES and not (folder / code / SHAPES[code].file).exists():
                 generate(SHAPES[code], folder / code / SHAPES[code].file)
             shutil.rmtree(folder / "prepared", ignore_errors=True)  # clear the cache

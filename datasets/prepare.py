@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from common.errors import UserError
-from datasets.encode import densify, encode
+from common.ragged import offsets_of
+from datasets.blocks import blocks, counts, empty
+from datasets.encode import Codes, densify, encode
 from datasets.funnel import Funnel, Step, as_text
-from datasets.moments import to_text
 from datasets.order import TieOrder, time_order
 from datasets.repeats import drop_exact_copies, exact_copies, repeat_rate
-from datasets.rows import Repeats, Rows, filter_rows, keep_popular_items, merge_repeats, sample_users
+from datasets.rows import IntArray, Repeats, Rows, filter_rows, keep_popular_items, merge_repeats, sample_users
 from datasets.sequence_data import SequenceData, with_hash
+from datasets.time_options import to_text
 
 log = logging.getLogger(__name__)
 
 PREPARE_VERSION = 3
+SORTED_ROWS = 1 << 24  # about as many are sorted at a time
+MAX_PARTS = 32  # in which all rows are sorted
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ def _plain(value: object) -> str:
     return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def encode_rows(frame: pd.DataFrame, ticks_per_second: int = 1) -> Rows:
+def encode_rows(frame: pd.DataFrame, ticks_per_second: int = 1, scratch: Path | None = None) -> Rows:
     """Encode a table of interactions.
 
     Parameters
@@ -79,9 +85,10 @@ def encode_rows(frame: pd.DataFrame, ticks_per_second: int = 1) -> Rows:
     frame : columns user and item (int64 or str), optionally rating (float), timestamp (int64 ticks) and part (0, 1 or
         2: training, validation, test), in file order
     ticks_per_second : unit of timestamp
+    scratch : folder for the files of long arrays, see `blocks.empty`; None = they are in memory
     """
-    users, user_ids = encode(frame["user"])
-    items, item_ids = encode(frame["item"])
+    users, user_ids = encode(frame["user"], scratch)
+    items, item_ids = encode(frame["item"], scratch)
     return Rows(
         users=users,
         items=items,
@@ -91,6 +98,7 @@ def encode_rows(frame: pd.DataFrame, ticks_per_second: int = 1) -> Rows:
         item_ids=item_ids,
         ticks_per_second=ticks_per_second,
         parts=frame["part"].to_numpy(dtype=np.int8) if "part" in frame else None,
+        scratch=scratch,
     )
 
 
@@ -107,7 +115,8 @@ class _Steps:
         rows = self._rows
         if self.funnel and len(rows) == self.funnel[-1].rows:
             return
-        users, items = (int(np.count_nonzero(np.bincount(ids))) for ids in (rows.users, rows.items))
+        users = int(np.count_nonzero(counts(rows.users, len(rows.user_ids))))
+        items = int(np.count_nonzero(counts(rows.items, len(rows.item_ids))))
         self.funnel += (Step(step, len(rows), users, items),)
 
 
@@ -129,6 +138,21 @@ def prepare(rows: Rows, rules: Rules, *, name: str, funnel: Funnel = ()) -> Sequ
     _check_rules(rows, rules, name)
     before = _part_sizes(rows)
     steps = _Steps(rows, funnel)
+    tie_order = _apply(rules, rows, steps)
+    if len(rows) == 0:
+        raise UserError(
+            f"no interactions are left of {name} after filtering with {rules}: relax the filters "
+            f"({as_text(steps.funnel)})"
+        )
+    data = _grouped(rows, name, tie_order, rules.tie_seed, steps.funnel)
+    _warn_of_lost_parts(before, _part_sizes(rows), name)
+    copies = exact_copies(data)
+    _report_copies(copies, data)
+    return with_hash(replace(data, copies=copies, repeat_rate=repeat_rate(data, copies)))
+
+
+def _apply(rules: Rules, rows: Rows, steps: _Steps) -> TieOrder:
+    """Keep the rows that the rules keep. Returns the rule for ties that is left to apply."""
     _filter_values(rows, rules, steps)
     if rules.drop_copies:
         drop_exact_copies(rows)
@@ -149,40 +173,71 @@ def prepare(rows: Rows, rules: Rules, *, name: str, funnel: Funnel = ()) -> Sequ
         steps.add(f"keep the {rules.max_items} most popular items (max_items)")
         filter_rows(rows, rules.min_uc, rules.min_sc, rules.filter_mode)
         steps.add(rare)
-    if len(rows) == 0:
-        raise UserError(
-            f"no interactions are left of {name} after filtering with {rules}: relax the filters "
-            f"({as_text(steps.funnel)})"
-        )
-    rows.users, user_ids = densify(rows.users, rows.user_ids)
-    rows.items, item_ids = densify(rows.items, rows.item_ids)
-    rows.keep(time_order(rows.users, rows.items, rows.ticks, tie_order, rules.tie_seed))
-    offsets = np.zeros(len(user_ids) + 1, dtype=np.int64)
-    np.cumsum(np.bincount(rows.users, minlength=len(user_ids)), out=offsets[1:])
-    data = SequenceData(
+    return tie_order
+
+
+def _grouped(rows: Rows, name: str, tie_order: TieOrder, tie_seed: int, funnel: Funnel) -> SequenceData:
+    """The rows with dense ids, by user and in order of time. Consumes them."""
+    user_ids = densify(rows.users, rows.user_ids)
+    item_ids = densify(rows.items, rows.item_ids)
+    offsets = offsets_of(counts(rows.users, len(user_ids)))
+    _group_by_user(rows, offsets, tie_order, tie_seed)
+    rows.items += np.int32(1)  # 0 is PAD
+    return SequenceData(
         name=name,
-        items=rows.items + np.int32(1),  # 0 is PAD
+        items=rows.items,
         offsets=offsets,
         timestamps=rows.seconds(),
         ratings=rows.ratings,
         user_ids=user_ids,
         item_ids=item_ids,
         hash="",
-        repeats=False,
-        funnel=steps.funnel,
+        repeat_consumption=False,
+        funnel=funnel,
         parts=rows.parts,
     )
-    _warn_of_lost_parts(before, _part_sizes(rows), name)
-    copies = exact_copies(data)
+
+
+def _group_by_user(rows: Rows, offsets: IntArray, tie_order: TieOrder, tie_seed: int) -> None:
+    """Group the rows by user, each user's in time order; `offsets` int64 [users + 1] are the groups' bounds.
+
+    The users are taken some at a time, so that the sorting takes little memory; random ties need all at once.
+    """
+    if tie_order == "random" or len(rows) <= SORTED_ROWS:
+        rows.keep(time_order(rows.users, rows.items, rows.ticks, tie_order, tie_seed))
+        return
+    old, columns = replace(rows), [name for name in rows.COLUMNS if getattr(rows, name) is not None]
+    for name in columns:
+        setattr(rows, name, empty(len(old), getattr(old, name).dtype, rows.scratch))
+    share = max(SORTED_ROWS, len(rows) // MAX_PARTS)
+    first = 0
+    while first < len(offsets) - 1:
+        last = max(first + 1, int(np.searchsorted(offsets, offsets[first] + share, side="right")) - 1)
+        places = np.concatenate(
+            [part.start + np.flatnonzero(_between(old.users[part], first, last)) for part in blocks(len(old))]
+        )
+        ticks = None if old.ticks is None else old.ticks[places]
+        places = places[time_order(old.users[places], old.items[places], ticks, tie_order)]
+        for name in columns:
+            getattr(rows, name)[offsets[first] : offsets[last]] = getattr(old, name)[places]
+        first = last
+
+
+def _between(users: Codes, first: int, last: int) -> npt.NDArray[np.bool_]:
+    """bool [rows]: whether first <= user < last."""
+    return (users >= first) & (users < last)
+
+
+def _report_copies(copies: int, data: SequenceData) -> None:
+    """Log how many interactions are exact copies, if there are any."""
     if copies:
         log.info(
             "%s: exact copies (user, item and second of an earlier interaction) don't count as repeats: %s of %s "
             "interactions. To drop them: --drop_copies true",
-            name,
+            data.name,
             f"{copies:,}",
             f"{data.num_interactions:,}",
         )
-    return with_hash(replace(data, copies=copies, repeat_rate=repeat_rate(data, copies)))
 
 
 def _part_sizes(rows: Rows) -> list[int]:

@@ -233,7 +233,7 @@ def _check_content(file: Path, table: Table | None) -> None:
 
 def _check_first_rows(path: Path, table: Table) -> None:
     """Raise UserError if the first rows of a file don't match the declared layout."""
-    advice = "it is damaged or another file"
+    advice = "it is damaged, or the dataset's `table` declares another layout"
     guess = sniff(path, table.separator)
     rows = guess.rows[_layout(path, table, guess, advice).has_header :]
     for number, row in enumerate(rows):
@@ -279,8 +279,11 @@ class TableDataset(RawFileDataset[AnyRawFileOptions]):
 
 
 def bad_raw_rows(path: Path) -> BadRows:
-    """Any bad row is an error: a published file has none, unless it is damaged or another file."""
-    return BadRows(advice=f"{path.name} is damaged or another file: remove it and download it again")
+    """Any bad row is an error: a published file has none, unless it is damaged or its layout is declared wrongly."""
+    return BadRows(
+        advice=f"{path.name} is damaged (remove it, to download it again), or the dataset's `table` declares another "
+        "layout"
+    )
 
 
 def read_table(path: Path, table: Table, columns: Mapping[str, int]) -> RawTable:

@@ -9,6 +9,7 @@ from common.schema import Options
 from evaluation.metrics import CUT_METRICS, RATING_METRICS, UNCUT_METRICS
 
 Sampler = Literal["popular", "random"]
+SAMPLED: dict[str, str] = {"popular": "popularity-sampled", "random": "uniformly sampled"}  # negatives, in words
 SeenTargets = Literal["rank", "miss", "skip"]
 
 
@@ -85,9 +86,9 @@ class EvaluationOptions(Options):
             )
         return self
 
-    def filters_seen(self, repeats: bool) -> bool:
+    def filters_seen(self, repeat_consumption: bool) -> bool:
         """Whether seen items are excluded: filter_seen, or its default for data with or without repeat consumption."""
-        return not repeats if self.filter_seen is None else self.filter_seen
+        return not repeat_consumption if self.filter_seen is None else self.filter_seen
 
     def conflict(self, split: str, predicts_ratings: bool, loader: Loader | type[Loader]) -> str | None:
         """Why a split, a dataloader and best_metric don't work together, with a fix; None if they do.

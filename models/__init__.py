@@ -36,6 +36,7 @@ from models.sas import SAS
 from models.sequential_rules import SequentialRules
 from models.slist import SLIS, SLIST, SLIT
 from models.stan import STAN
+from models.tiger import Tiger
 from models.tisas import TiSAS
 from models.vae import VAE
 from models.vsknn import VSKNN
@@ -79,6 +80,7 @@ MODELS: dict[str, type[Model]] = {
     "slist": SLIST,
     "slit": SLIT,
     "stan": STAN,
+    "tiger": Tiger,
     "tisas": TiSAS,
     "vae": VAE,
     "vsknn": VSKNN,

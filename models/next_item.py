@@ -130,9 +130,19 @@ class NextItemModel(Model):
 
     def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
         """Logits of what comes after the last item: [B, V + 1], or [B, C] of the candidates."""
+        return self.items.logits(self._last_hidden(batch), candidates)
+
+    def item_vectors(self) -> Tensor:
+        return self.items.vectors()
+
+    def user_vectors(self, batch: Batch) -> Tensor:
+        return self.items.states(self._last_hidden(batch))
+
+    def _last_hidden(self, batch: Batch) -> Tensor:
+        """What meets the item embeddings after the last item, [B, H]."""
         order, lengths, times, next_times = _left_aligned(batch)
         hidden = self.last_states(batch.items.gather(1, order), lengths, times, next_times)
-        return self.items.logits(self.with_users(hidden, batch.users), candidates)
+        return self.with_users(hidden, batch.users)
 
 
 def _left_aligned(batch: Batch) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:

@@ -213,6 +213,13 @@ WORKS: dict[str, Work] = {  # by model code; models without an entry aren't cite
         "SIGIR",
         2019,
     ),
+    "tiger": Work(
+        "rajput2023recommender",
+        "Rajput, Shashank and Mehta, Nikhil and Singh, Anima and Keshavan, Raghunandan H. and Vu, Trung and others",
+        "Recommender Systems with Generative Retrieval",
+        "NeurIPS",
+        2023,
+    ),
     "tisas": Work(
         "li2020time",
         "Li, Jiacheng and Wang, Yujie and McAuley, Julian",

@@ -12,6 +12,7 @@ import pandas as pd
 from common.files import write_text
 from common.texts import path_part
 from reports import render
+from reports.build_tables import build_tables
 from reports.chart import COLOURED, Figure
 from reports.citations import WORKS, bibliography
 from reports.collect import Run, collect, relabelled, tidy_frame
@@ -28,7 +29,7 @@ from reports.page import Section, draw_page
 from reports.pictures import draw
 from reports.ranks import ranks_figure
 from reports.stats_file import read_stats, stats_figure, stats_grid
-from reports.table import Table, build_tables
+from reports.table import Table
 from reports.verdict import verdict_of
 
 

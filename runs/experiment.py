@@ -20,7 +20,7 @@ from runs.config import ExperimentConfig
 from runs.item_features import read_item_features
 from runs.memory import check_memory
 from runs.run_options import RunOptions
-from runs.whole import without_heldout
+from runs.train_on_all import without_heldout
 from trainers.device import choose_device, prepare_cpu, set_precision
 from trainers.randomness import Generators
 
@@ -131,5 +131,8 @@ class Experiment:
 
 def _item_features(config: ExperimentConfig, loader: Dataloader) -> ItemFeatures | None:
     """The features that the model's options name a file of."""
-    path = getattr(config.model, "item_features", None)
-    return None if path is None else read_item_features(expanded(path), loader.data, loader.training_item_counts())
+    for option in ("item_features", "item_embeddings"):
+        path = getattr(config.model, option, None)
+        if path is not None:
+            return read_item_features(expanded(path), loader.data, loader.training_item_counts())
+    return None

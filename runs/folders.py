@@ -38,7 +38,7 @@ RESTART = "restart from scratch with --overwrite true"
 def run_folder(config: ExperimentConfig) -> RunFolder:
     """`<root>/<group>/<name>`; group and name are derived from the dataset and the options unless they are given.
 
-    With a run's own `config.yaml` as the template, that run is evaluated or resumed in the folder of the file.
+    With a run's own `config.yaml` as the template, that run is evaluated or resumed in the file's folder.
     """
     own = _folder_of_template(config)
     if own is not None:
@@ -150,7 +150,7 @@ def check_usable(config: ExperimentConfig, folder: RunFolder) -> State | None:
     root = Path(config.run.experiment_root)
     for above in folder.path.parents:
         if above != root and root in above.parents and is_config_of_run(above / "config.yaml"):
-            raise UserError(f"{folder.path} lies in the folder of the run {above}: give another --experiment_group")
+            raise UserError(f"{folder.path} is inside the folder of the run {above}: give another --experiment_group")
     wait_until_free(folder.path)
     use = _use(config, folder)
     asked = config.origins["resume_training"]  # comparisons and searches resume without being asked
@@ -197,9 +197,9 @@ def _use(config: ExperimentConfig, folder: RunFolder) -> State | None:
         return "new"
     if options.pilot:
         if read_config(folder.config).get("pilot") is not True:
-            raise UserError(f"{folder.path} holds a run that is no pilot: give the pilot another --experiment_name")
+            raise UserError(f"{folder.path} holds a run that isn't a pilot: give the pilot another --experiment_name")
         return None
-    if options.overwrite and (finished or not options.resume_training):  # else resuming is the harmless one
+    if options.overwrite and (finished or not options.resume_training):  # otherwise resume, which loses nothing
         return None
     changed = changed_options(read_config(folder.config), config.values(), config.origins)
     if options.resume_training and not finished:
@@ -234,7 +234,7 @@ def _data_elsewhere(config: ExperimentConfig, folder: RunFolder) -> str:
     there, here = read_config(folder.config).get("dataset_path"), config.values().get("dataset_path")
     if there in (None, here):
         return ""
-    return f" on the data in {there} (if {here} holds other data, give it a --dataset_name of its own)"
+    return f" on the data in {there} (if {here} holds other data, give it its own --dataset_name)"
 
 
 def _prepare(config: ExperimentConfig, folder: RunFolder) -> State:
@@ -253,7 +253,7 @@ def _prepare(config: ExperimentConfig, folder: RunFolder) -> State:
 
 
 def _check_same(config: ExperimentConfig, folder: RunFolder, changed: Sequence[Changed]) -> None:
-    """Refuse to resume with options that decide the results differently, unless they only raise a limit."""
+    """Refuse to resume with other values of the options that decide results, except for raised limits."""
     other = [one for one in changed if not _is_raised_limit(config, one)]
     if other:
         raise UserError(
@@ -273,7 +273,7 @@ def _check_same(config: ExperimentConfig, folder: RunFolder, changed: Sequence[C
 
 
 def _is_raised_limit(config: ExperimentConfig, changed: Changed) -> bool:
-    """Whether a changed option is a limit that lets the run go on for longer; null = no limit."""
+    """Whether a changed option is a limit that was raised, so that the run may continue; null = no limit."""
     raised = changed.now is None or (changed.then is not None and changed.now > changed.then)
     return changed.key in config.trainer.limits and bool(raised)
 
@@ -290,7 +290,7 @@ def _check_extends(config: ExperimentConfig, folder: RunFolder, raised: Sequence
 
 
 class Changed(NamedTuple):
-    """An option with another value than before."""
+    """An option whose value has changed."""
 
     key: str
     then: Any

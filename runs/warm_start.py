@@ -18,10 +18,10 @@ from datasets import Split
 from models import FittedModel, Model
 from models.layers.item_features import FeatureSum
 from runs.experiment import Experiment, load_split
-from runs.id_lists import places_of
+from runs.id_files import places_of
 from runs.trained import config_of_run
 from runs.weights import open_weights, weights_of
-from trainers.checkpoint import check_fits, check_origin, load_model
+from trainers.checkpoint import check_fits, check_provenance, load_model
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def load_pretrained(experiment: Experiment, name: str) -> None:
         There are no such weights, they don't fit the model, or they were trained on held-out interactions.
     """
     checkpoint, split, model = open_weights(name), experiment.loader.split, experiment.model
-    check_origin(checkpoint.state, split, str(checkpoint.path))
+    check_provenance(checkpoint.state, split, str(checkpoint.path))
     weights = weights_of(checkpoint)
     if checkpoint.state.get("data_hash", split.data.hash) == split.data.hash:
         load_model(model, weights, name)
@@ -119,7 +119,7 @@ def _check_heldout(split: Split, before: Split, name: str) -> None:
     timed = data.timestamps is not None and old.timestamps is not None
     if len(targets) == 0:
         return
-    if not timed and data.repeats:
+    if not timed and data.repeat_consumption:
         log.warning("%s may have been trained on held-out interactions: without times, that can't be checked", name)
         return
     here = pd.DataFrame({"pair": users * data.num_items + data.items[targets] - 1})

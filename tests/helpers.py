@@ -150,7 +150,7 @@ def sequence_data(histories: list[list[int]], num_items: int | None = None, **fi
         "user_ids": np.arange(len(histories), dtype=np.int64) + 1000,
         "item_ids": np.arange(known, dtype=np.int64) + 100,
         "hash": "small",
-        "repeats": False,
+        "repeat_consumption": False,
     }
     return SequenceData(**{**plain, **fields})
 

@@ -57,7 +57,7 @@ def add_gradients(
     ----------
     step : optimizer steps taken before this one
     generator : for the model's random draws
-    positions : input positions of a part, about; None = the whole batch at once
+    positions : approximate number of input positions in a part; None = the whole batch at once
 
     Returns
     -------
@@ -87,9 +87,9 @@ def add_gradients(
 def add_gradients_of_pieces(
     model: Model, batch: Batch, step: int, generators: Generators, positions: int | None, pieces: int, workers: Workers
 ) -> dict[str, Tensor]:
-    """As `add_gradients`, with each worker computing its share of the batch's pieces, in any of them the same bits.
+    """As `add_gradients`, in pieces of the batch that the workers share. All workers get the same bits.
 
-    Each piece has random draws of its own, and the pieces' gradients are added up in order.
+    Each piece has its own random draws, and the pieces' gradients are added up in order.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def add_gradients_of_pieces(
     """
     total = model.num_predictions(batch)
     if total is None:
-        raise UserError(f"model {model.code} can't be trained in parts of a batch: train it by a single process")
+        raise UserError(f"model {model.code} can't be trained in parts of a batch: train it in a single process")
     parts = batch.dealt(pieces)
     owned = [number for number in range(len(parts)) if workers.owns(number)]
     flat: list[Tensor] = []

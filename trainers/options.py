@@ -58,8 +58,8 @@ class GenericTrainerOptions(TrainerOptions):
     gradient_parts: int | None = Field(
         None,
         ge=1,
-        description="compute a batch's gradient in this many parts, which have random draws of their own and are added "
-        "up in order, so that any number of workers gives the same bits; null = the whole batch at once, or 8 under "
+        description="compute a batch's gradient in this many parts, each with its own random draws, added up in "
+        "order, so that any number of workers gives the same bits; null = the whole batch at once, or 8 under "
         "torchrun",
     )
     num_epochs: int | None = Field(None, ge=1, description="maximum number of epochs; null = until saturation")
@@ -89,7 +89,7 @@ class GenericTrainerOptions(TrainerOptions):
     def model_conflict(self, model_code: str, has_stages: bool, touches_rows: bool, in_parts: bool) -> str | None:
         if self.gradient_parts is not None and not in_parts:
             return (
-                f"model {model_code} can't be trained in parts of a batch: leave out gradient_parts, and train it by a "
+                f"model {model_code} can't be trained in parts of a batch: leave out gradient_parts, and train it in a "
                 "single process"
             )
         if self.item_optimizer == "dense" or touches_rows:
@@ -133,7 +133,7 @@ class TransferTrainerOptions(GenericTrainerOptions):
     best_model_transfer: bool = Field(True, description="start each stage from the best weights so far")
     decrease_dropout: bool = Field(False, description="scale the input dropout by recover_len / max_len")
     stage_epochs: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
-        None, description="with train_on all: epochs of each stage, in sum num_epochs; null = those of epochs_of"
+        None, description="with train_on all: epochs of each stage, whose sum is num_epochs; null = those of epochs_of"
     )
 
     @property

@@ -168,6 +168,8 @@ def plain_integers(text: pa.ChunkedArray) -> npt.NDArray[np.int64] | None:
 
 def _typed_ids(table: RawTable, role: str, column: pa.ChunkedArray, invalid: InvalidRows) -> npt.NDArray[np.int64]:
     """Ids from a typed column (Parquet)."""
+    if pa.types.is_signed_integer(column.type) and column.null_count == 0 and column.num_chunks == 1:
+        return np.asarray(column.chunk(0).to_numpy(), dtype=np.int64)  # nothing to copy
     missing = np.asarray(column.is_null().to_numpy(), dtype=bool)
     invalid.add(missing, lambda row: f"there is no {role} id", is_absent=True)
     if pa.types.is_integer(column.type):

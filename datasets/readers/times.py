@@ -24,6 +24,7 @@ PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 # The unit of a number >= 1e8 (1973 in seconds) is clear: each next unit starts a thousand times higher.
 UNIT_STARTS = np.array([1e8, 1e11, 1e14, 1e17])
 MICRO = 1_000_000
+CALENDAR = (("%Y%m%d", 1), ("%Y%m%d%H%M%S", MICRO))  # dates written as numbers: pattern, size of a day's step
 
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 DAYS = ("%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y", "%d.%m.%Y", "%Y/%m/%d", "%m/%d/%y", "%d/%m/%y", "%d.%m.%y")
@@ -84,10 +85,13 @@ def _parse(table: RawTable, time_format: str | None, invalid: InvalidRows) -> Ti
     if is_number and time_format not in (None, *UNITS):
         return _from_text(table, _as_text(column, str(time_format)), time_format, invalid)
     if is_number:
-        ok = ~_mask(column.is_null())
-        values = pc.fill_null(column, 0).to_numpy()
-        ok = ok & np.isfinite(values) if values.dtype.kind == "f" else ok
-        warn_of_odd_numbers(values[ok], time_format, table)
+        if pa.types.is_integer(kind) and column.null_count == 0 and column.num_chunks == 1:  # nothing to copy
+            values, ok = column.chunk(0).to_numpy(), np.ones(len(column), dtype=bool)
+        else:
+            ok = ~_mask(column.is_null())
+            values = pc.fill_null(column, 0).to_numpy()
+            ok = ok & np.isfinite(values) if values.dtype.kind == "f" else ok
+        warn_of_odd_numbers(values if ok.all() else values[ok], time_format, table)
         return _from_numbers(values, ok, column, time_format, invalid)
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         raise UserError(f"{table.path}: the timestamp column has type {kind}; expected numbers, dates or text")
@@ -116,6 +120,10 @@ def _from_numbers(
     invalid.add(~ok, lambda row: f"timestamp {column[row].as_py()!r} is not a time")
     if not ok.any():
         return Ticks(np.zeros(len(values), dtype=np.int64), 1)
+    if values.dtype.kind == "i" and ok.all():
+        known = unit or _unit_of_all(int(values.min()), int(values.max()))
+        if known is not None:  # nothing to copy
+            return Ticks(np.asarray(values, dtype=np.int64), PER_SECOND[known])
     if unit is None and values.dtype.kind in "iu":
         dates = _calendar_numbers(np.asarray(values, dtype=np.int64), ok)
         if dates is not None:
@@ -139,6 +147,16 @@ def _from_numbers(
     return Ticks(np.where(too_large, 0, real).astype(np.int64), PER_SECOND[unit])
 
 
+def _unit_of_all(low: int, high: int) -> str | None:
+    """The unit of integers from low to high, if it is clear and they can't be calendar dates, else None."""
+    if any(low >= 19000101 * scale and high <= 21001231 * scale + scale - 1 for _, scale in CALENDAR):
+        return None
+    if max(-low, high) < UNIT_STARTS[1]:
+        return "s"
+    levels = np.searchsorted(UNIT_STARTS, [low, high], side="right") - 1
+    return UNITS[levels[0]] if levels[0] == levels[1] else None
+
+
 def _common_unit(values: npt.NDArray[np.generic], ok: BoolArray) -> tuple[str, BoolArray | None]:
     """The unit of most values, and a mask of values that are clearly in another unit (None if there are none)."""
     size = np.abs(values[ok].astype(np.float64))
@@ -155,7 +173,7 @@ def _common_unit(values: npt.NDArray[np.generic], ok: BoolArray) -> tuple[str, B
 def _calendar_numbers(values: IntArray, ok: BoolArray) -> Ticks | None:
     """Ticks if all values are calendar dates written as numbers, such as 20110523 or 20110523103000."""
     low, high = int(values[ok].min()), int(values[ok].max())
-    for pattern, scale in (("%Y%m%d", 1), ("%Y%m%d%H%M%S", MICRO)):
+    for pattern, scale in CALENDAR:
         if low < 19000101 * scale or high > 21001231 * scale + scale - 1:
             continue
         unique, inverse = np.unique(np.where(ok, values, low), return_inverse=True)

@@ -84,11 +84,25 @@ class SelfAttention(nn.Module):
         """
         if queries is x:
             q, k, v = (split_heads(part, self.heads) for part in self.query_key_value(x).chunk(3, -1))
-        else:
-            width = x.shape[2]
-            weight, bias = self.query_key_value.weight, self.query_key_value.bias
-            q = split_heads(F.linear(queries, weight[:width], bias[:width]), self.heads)
-            k, v = (split_heads(y, self.heads) for y in F.linear(x, weight[width:], bias[width:]).chunk(2, -1))
+            return self._mix(q, k, v, mask, causal)
+        return self.attend(queries, *self.keys_values(x), mask, causal)
+
+    def keys_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The keys and values of x [B, T, H]: [B, heads, T, D] each."""
+        width = x.shape[2]
+        weight, bias = self.query_key_value.weight[width:], self.query_key_value.bias[width:]
+        keys, values = F.linear(x, weight, bias).chunk(2, -1)
+        return split_heads(keys, self.heads), split_heads(values, self.heads)
+
+    def attend(
+        self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None, causal: bool = False
+    ) -> Tensor:
+        """As `forward`, to what `keys_values` gave."""
+        width = queries.shape[2]
+        weight, bias = self.query_key_value.weight[:width], self.query_key_value.bias[:width]
+        return self._mix(split_heads(F.linear(queries, weight, bias), self.heads), keys, values, mask, causal)
+
+    def _mix(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
         dropout = self.dropout if self.training else 0.0
         mixed = fused_attention(q, k, v, mask, dropout, causal)  # [B, heads, Q, D]
         output: Tensor = self.output(join_heads(mixed))

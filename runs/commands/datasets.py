@@ -37,7 +37,7 @@ def _run(resolved: Resolved) -> int:
         if not issubclass(dataset, RawFileDataset):
             table.add_row(code, dataset.description, "none", "")
             continue
-        repeat = "; repeat consumption" if dataset.repeats else ""
+        repeat = "; repeat consumption" if dataset.repeat_consumption else ""
         what = f"{dataset.description}{repeat}\n[dim]licence: {escape(dataset.licence or 'unknown')}[/dim]"
         table.add_row(code, what, dataset.size or "unknown size", escape(on_disk(dataset, options.local_data_folder)))
         if dataset.citation:

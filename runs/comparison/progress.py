@@ -142,7 +142,7 @@ def _of_the_run(run: RunProgress, runs: Sequence[RunProgress], recorded: Recorde
 
 
 def _about(seconds: float, run: RunProgress, longest: float | None, *, rough: bool = False) -> Estimate:
-    """The estimate for a run that takes `seconds` in all."""
+    """The estimate for a run that takes `seconds` in total."""
     left = max(seconds - run.seconds, 0.0)
     return Estimate(left if longest is None else min(left, longest), "~", rough)
 

@@ -96,7 +96,7 @@ class TuningFolder:
             return
         if options.pilot:
             if read_config(self.config).get("pilot") is not True:
-                raise UserError(f"{self.path} holds a search that is no pilot: give another --experiment_name")
+                raise UserError(f"{self.path} holds a search that isn't a pilot: give another --experiment_name")
             return
         changed = changed_options(read_config(self.config), config.values(), config.experiment.origins)
         if changed:

@@ -73,7 +73,7 @@ def check(data: SequenceData, sample: Sample) -> None:
     else:
         assert data.ratings is not None
         assert data.ratings.tolist() == sample.ratings
-    assert data.repeats is PUBLISHED[sample.code].repeats
+    assert data.repeat_consumption is PUBLISHED[sample.code].repeat_consumption
 
 
 def test_every_dataset_has_a_sample() -> None:

@@ -1,6 +1,8 @@
 """Filtering, order and ids of rows against a slow reference that follows the documentation."""
 
+import tempfile
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import UserError
+from datasets import blocks
 from datasets.encode import encode
 from datasets.order import time_order
 from datasets.prepare import Rules, encode_rows, prepare
@@ -128,6 +131,32 @@ def test_rules_equal_a_slow_reference(rows: list[Row], rules: Rules) -> None:
     assert data.items.dtype == np.int32
     assert data.offsets.dtype == np.int64
     assert data.items.min() >= 1
+
+
+@given(tables(), rule_sets)
+def test_parts_and_files_give_the_same_data(rows: list[Row], rules: Rules) -> None:
+    frame = pd.DataFrame(rows, columns=["user", "item", "rating", "timestamp"])
+    try:
+        expected = prepare(encode_rows(frame), rules, name="x")
+    except UserError:
+        return
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setattr(blocks, "BLOCK", 4)
+        patch.setattr("datasets.prepare.SORTED_ROWS", 3)
+        data = prepare(encode_rows(frame, scratch=Path(folder)), rules, name="x")
+        assert list(Path(folder).iterdir()) == []  # the files vanish with the arrays
+    assert (data.hash, data.funnel) == (expected.hash, expected.funnel)
+    assert (data.copies, data.repeat_rate) == (expected.copies, expected.repeat_rate)
+    assert isinstance(data.items, np.memmap)
+
+
+@given(st.lists(st.integers(-(2**62), 2**62), min_size=1))
+def test_ids_far_apart_are_encoded_in_blocks(ids: list[int]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "BLOCK", 2)
+        codes, unique = encode(pd.Series(ids, dtype=np.int64))
+    assert unique.tolist() == sorted(set(ids))
+    assert unique[codes].tolist() == ids
 
 
 def test_filter_modes_differ_if_dropping_users_makes_items_rare() -> None:

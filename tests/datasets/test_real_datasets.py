@@ -29,7 +29,7 @@ def test_ml_1m_order(real_data: FindReal, load_file: LoadFile) -> None:
     assert time.perf_counter() - started < 15  # 3 on an idle machine
     assert (data.num_users, data.num_items, data.num_interactions) == (6040, 3416, 999_611)
     assert data.timestamps is None
-    assert not data.repeats
+    assert not data.repeat_consumption
     expected = defaultdict(list)
     for line in gzip.decompress(path.read_bytes()).splitlines():
         user, item = line.split()
@@ -92,4 +92,4 @@ def test_online_retail(real_data: FindReal, tmp_path: Path) -> None:
     data = load()
     assert data.num_interactions == len(expected) == 387_875
     assert data.num_users == 4339
-    assert data.repeats
+    assert data.repeat_consumption

@@ -215,10 +215,10 @@ def test_an_export_is_not_overwritten_by_default(runs: Path, capsys: pytest.Capt
     assert (folder / "serve.py").read_text() != "old" and not list(runs.glob(".*.tmp"))
     (folder / "mine").write_text("")  # with something else in it, it isn't just an export any more
     assert export(runs, "pop", "torch_export", "--overwrite", "true") == 1
-    assert "is no export" in capsys.readouterr().err
+    assert "isn't an export" in capsys.readouterr().err
     (folder / "mine").unlink()
     assert export(runs, "pop", "torch_export", "--overwrite", "true", output=runs) == 1
-    assert "is no export" in capsys.readouterr().err
+    assert "isn't an export" in capsys.readouterr().err
 
 
 def test_an_export_with_other_scores_writes_nothing(

@@ -76,7 +76,10 @@ UNORDERED = [
     code for code in sorted(MODELS) if code not in {*ORDERED, *RATING, *POPULAR, "vae"}
 ]  # vae: a test of its own
 STEPS: dict[str, Any] = {"lr": 0.003, "train_batch_size": 64, "saturation_wait_epochs": 5, "num_epochs": 20}
-SMALLER: dict[str, dict[str, Any]] = {"hvamp": {"hidden_units": 64, "latent_size": 32, "pseudo_inputs": 50}}
+SMALLER: dict[str, dict[str, Any]] = {
+    "hvamp": {"hidden_units": 64, "latent_size": 32, "pseudo_inputs": 50},
+    "tiger": {"code_levels": 1, "beam_size": 10},
+}
 
 BANDS = {  # model -> epochs, and the least NDCG@10 after them
     "bert": (36, 0.3),  # learns the groups long before the order within them, as meantime does
@@ -85,6 +88,7 @@ BANDS = {  # model -> epochs, and the least NDCG@10 after them
     "marank": (20, 0.3),
     "meantime": (36, 0.3),
     "stan": (0, 0.3),
+    "tiger": (10, 0.3),
     "tisas": (6, 0.5),
     "vsknn": (0, 0.25),
 }
@@ -102,7 +106,7 @@ def ordered_cases() -> list[Any]:
     """Template, changes, epochs (0 if it is fitted) and least NDCG@10 of each sequence model, and of `sas` with each
     other loss."""
     bands = {code: (0, 0.4) for code in ORDERED if issubclass(MODELS[code], FittedModel)} | BANDS
-    models = [pytest.param(f"train_{code}", {}, *bands.get(code, BAND), id=code) for code in ORDERED]
+    models = [pytest.param(f"train_{code}", SMALLER.get(code, {}), *bands.get(code, BAND), id=code) for code in ORDERED]
     losses = []
     for name, loss in LOSSES.items():
         changes = {"loss": name, "train_negative_sample_size": 20 if loss.needs_negatives else 0}

@@ -11,7 +11,7 @@ import pytest
 from helpers import ROOT, flags
 from small_runs import TINY_VAE, Place, outcome
 
-from common.texts import shown
+from common.texts import escaped
 
 
 @pytest.mark.parametrize("redirect", [">&- 2>&-", "2>/dev/full", ">/dev/full", "2>&1 | head -1; exit ${PIPESTATUS[0]}"])
@@ -49,5 +49,5 @@ def test_a_signal_at_any_time_gives_no_traceback(tmp_path: Path, number: signal.
 
 
 def test_control_characters_are_shown_not_sent() -> None:
-    assert shown("a\x1b[31m\u202eb\nc\td\x9b", 100) == "a\\x1b[31m\\u202eb\nc\td\\x9b"
-    assert shown("x" * 50, 10) == "xxxxxxxxxx ... (50 characters)"
+    assert escaped("a\x1b[31m\u202eb\nc\td\x9b", 100) == "a\\x1b[31m\\u202eb\nc\td\\x9b"
+    assert escaped("x" * 50, 10) == "xxxxxxxxxx ... (50 characters)"
