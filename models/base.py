@@ -85,7 +85,7 @@ class Model(nn.Module, ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
     cpu_positions: ClassVar[int | None] = None
     deterministic: ClassVar[bool] = False
-    reads_training: ClassVar[bool] = False
+    reads_training = False
     has_stages: ClassVar[bool] = False
     new_user_refusal: ClassVar[str | None] = None
     export_refusal: ClassVar[str | None] = None

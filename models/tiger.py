@@ -114,6 +114,9 @@ class Tiger(Model):
     def conflict(cls, sections: Mapping[str, Any]) -> str | None:
         if getattr(sections.get("dataloader"), "train_negative_sample_size", 0):
             return "model tiger uses no negatives: set train_negative_sample_size to 0"
+        found, asked = sections["model"].beam_size, max(getattr(sections.get("evaluation"), "metric_ks", ()), default=0)
+        if 0 < found < asked:
+            return f"a search of beam_size {found} finds {found} items, too few for metrics at {asked} (metric_ks)"
         return super().conflict(sections)
 
     def read_training(self, items: Tensor, offsets: Tensor) -> None:

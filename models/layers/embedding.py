@@ -51,6 +51,7 @@ class ItemEmbedding(nn.Module):
         self, num_items: int, width: int, bias: bool = False, normalized: bool = False, temperature: float = 1.0
     ) -> None:
         super().__init__()
+        self.num_items = num_items
         self.weight = nn.Parameter(torch.empty(num_items + 1, width))
         self.bias = nn.Parameter(torch.zeros(num_items + 1)) if bias else None
         self.features: FeatureSum | None = None

@@ -232,6 +232,7 @@ def test_given_embeddings_decide_the_ids(tmp_path: Path) -> None:
         ({"item_embeddings": "nothing.csv"}, "no such file"),
         ({"num_heads": 3}, "num_heads"),
         ({"train_negative_sample_size": 2}, "uses no negatives"),
+        ({"beam_size": 20}, "too few for metrics at 50"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:

@@ -144,7 +144,7 @@ def test_models_of_bags_learn_whose_items_go_together(place: Place, code: str) -
     assert ndcg(place, {**DATA, "templates": f"train_{code}"}, **data, **steps) > 1.15 * popularity
 
 
-@pytest.mark.parametrize("code", ["recent_pop", "decay_pop"])
+@pytest.mark.parametrize("code", [code for code in POPULAR if code != "pop"])
 def test_popularity_in_time_predicts_as_popularity_does(place: Place, code: str) -> None:
     """Where popularity doesn't move, all that recency loses is data."""
     data = {"predictability": 0.9, "validation_candidates": "full"}
