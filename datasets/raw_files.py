@@ -102,7 +102,7 @@ AnyRawFileOptions = TypeVar("AnyRawFileOptions", bound=RawFileOptions)
 
 
 class RawFileDataset(Dataset[AnyRawFileOptions]):
-    """A dataset with one raw file, which is searched in `<local_data_folder>/<code>/` and otherwise downloaded there.
+    """A dataset with one raw file, which is looked for in `<local_data_folder>/<code>/` and otherwise downloaded there.
 
     Attributes
     ----------
@@ -124,7 +124,7 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
     citation: ClassVar[str] = ""
     size: ClassVar[str] = ""
 
-    def wanted(self, options: AnyRawFileOptions) -> RawFile:
+    def declaration(self, options: AnyRawFileOptions) -> RawFile:
         """The raw file that the options select."""
         return RawFile(self.raw_names, self.sources, Path(self.code), self.table)
 
@@ -140,14 +140,14 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
 
     def _local_file(self, options: AnyRawFileOptions) -> Path | None:
         """The raw file, if it or an archive that contains it is in the data folder."""
-        wanted = self.wanted(options)
+        wanted = self.declaration(options)
         folder = options.local_data_folder / wanted.folder
         remove_abandoned(folder, f"{WORKSPACE}*", *(f".{name}.*.tmp" for name in wanted.names))
         return _find(folder, wanted.names) or _unpack(folder, wanted.names)
 
     def _download(self, options: AnyRawFileOptions) -> Path:
         """Download the raw file, or an archive that contains it."""
-        wanted = self.wanted(options)
+        wanted = self.declaration(options)
         folder = options.local_data_folder / wanted.folder
         sources = wanted.sources if options.dataset_url is None else (Source(options.dataset_url),)
         advice = (

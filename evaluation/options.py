@@ -30,8 +30,8 @@ class EvaluationOptions(Options):
     )
     seen_targets: SeenTargets = Field(
         "rank",
-        description="targets that the user has consumed before, if filter_seen excludes such items: rank = among the "
-        "unseen items; miss = not found, as in recommended lists; skip = not evaluated",
+        description="how to count targets that the user has consumed before, where filter_seen excludes such items: "
+        "rank = ranked among the unseen items; miss = not found, as in recommended lists; skip = not at all",
     )
     metric_ks: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (1, 5, 10, 20, 50), min_length=1, max_length=100, description="the cutoffs k of the ranking metrics"

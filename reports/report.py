@@ -72,11 +72,11 @@ class Report:
         return render.csv_text(self.tables)
 
     def latex(self) -> str:
-        """Render the tables as LaTeX, models by datasets first, then p-values; needs booktabs and siunitx."""
+        """Render the tables as LaTeX, models by datasets first, then p-values; needs booktabs, graphicx, siunitx."""
         pairs = list(zip(self.tables, self._tables, strict=True))
         splits = dict.fromkeys(table.split for table in self.tables)
         joint = [models_by_datasets([pair for pair in pairs if pair[0].split == split]) for split in splits]
-        grids = [each for each in joint if each is not None]
+        grids = [grid for each in joint for grid in each]
         for table, own in pairs:
             grids.append((own, caption_of(table)))
             grids += [(grid, f"{grid.title}.") for grid in self._published(table)]

@@ -18,7 +18,8 @@ from common.schema import current_names, result_options
 from evaluation.evaluator import Phase
 from runs.config import ExperimentConfig
 from runs.experiment import Experiment
-from runs.folders import is_config_of_run, read_config, run_folder
+from runs.folder_names import is_config_of_run, run_folder
+from runs.folders import read_config
 from runs.results import describe, write_users
 from runs.weights import read_weights
 from trainers.checkpoint import load_model

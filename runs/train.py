@@ -18,7 +18,8 @@ from options import Origin
 from runs.announce import ending, opening
 from runs.config import ExperimentConfig
 from runs.experiment import Experiment, load_split
-from runs.folders import State, check_usable, claimed, read_config, run_folder
+from runs.folder_names import run_folder
+from runs.folders import State, check_usable, claimed, read_config
 from runs.logs import LOGGERS, log_to_file
 from runs.results import describe, results, write_users
 from runs.train_on_all import with_known_epochs

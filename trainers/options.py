@@ -14,7 +14,8 @@ class TrainerOptions(Options):
 
     train_on: Literal["train", "all"] = Field(
         "train",
-        description="all = the held-out interactions too, for serving; then there are no metrics and no early stopping",
+        description="train = the training interactions; all = the held-out ones too, for serving, without metrics and "
+        "early stopping",
     )
 
     @property
@@ -66,8 +67,8 @@ class GenericTrainerOptions(TrainerOptions):
     epochs_of: str | None = Field(
         None,
         min_length=1,
-        description="with train_on all: folder of a validated run; train for the epochs of its best model instead of "
-        "num_epochs",
+        description="with train_on all: folder of a validated run; train for as many epochs as its best model, instead "
+        "of num_epochs",
     )
     max_minutes: float | None = Field(None, gt=0, description="maximum training time in minutes; null = no limit")
     saturation_wait_epochs: int | None = Field(

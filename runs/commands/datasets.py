@@ -55,7 +55,7 @@ def on_disk(dataset: type[RawFileDataset[Any]], data_folder: Path) -> str:
     found = dataset.files_on_disk(data_folder)
     if found:
         return ", ".join(f"{path.name} ({path.stat().st_size / 1e6:,.1f} MB)" for path in found)
-    sources = dataset().wanted(dataset.Options()).sources
+    sources = dataset().declaration(dataset.Options()).sources
     if not sources:
         return "no; no source is known"
     needs = [source.needs for source in sources if source.needs]

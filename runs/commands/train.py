@@ -10,7 +10,7 @@ from common.workers import ALONE, WorkerLostError, is_launched, join, leave
 from options import Resolved
 from runs.command import Command
 from runs.config import EXPERIMENT, ExperimentConfig
-from runs.folders import run_folder
+from runs.folder_names import run_folder
 from runs.screen import show_metrics, show_next_steps
 from runs.train import follow, train
 from runs.train_on_all import with_known_epochs

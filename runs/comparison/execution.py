@@ -16,7 +16,8 @@ from runs.comparison.config import CompareConfig
 from runs.comparison.searches import with_found_options
 from runs.config import ExperimentConfig
 from runs.experiment import load_split
-from runs.folders import read_config, run_folder, run_of_another_label
+from runs.folder_names import run_folder, run_of_another_label
+from runs.folders import read_config
 from runs.launchers import Task, launch
 from runs.train import train
 from trainers.run_folder import RunFolder

@@ -16,7 +16,7 @@ from runs.comparison.execution import as_recorded, run_name
 from runs.comparison.recorded_times import RecordedTimes
 from runs.comparison.searches import found_before, tuning_folder
 from runs.config import ExperimentConfig
-from runs.folders import run_folder
+from runs.folder_names import run_folder
 from runs.tuning.config import TuneConfig
 from trainers.options import GenericTrainerOptions, TransferTrainerOptions
 from trainers.progress import format_seconds

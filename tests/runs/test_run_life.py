@@ -17,7 +17,7 @@ from small_runs import TINY_VAE, Place, hashes, outcome
 
 from common.locks import locked
 from runs.api import configure
-from runs.folders import run_folder
+from runs.folder_names import run_folder
 from runs.run_options import RunOptions
 from trainers.checkpoint import read_tensors, write_tensors
 

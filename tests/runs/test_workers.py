@@ -124,7 +124,7 @@ def test_what_several_processes_can_not_train_is_refused(place: Place) -> None:
     words = flags(**{**TINY, "templates": "train_pop"})
     alone = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "1", "RANK": "0"}
     fitted = place.launcher.start(place.folder, *words, env=alone).wait()
-    assert fitted.code != 0 and "model pop is fitted by a single process" in fitted.err
+    assert fitted.code != 0 and "model pop is fitted in a single process" in fitted.err
     too_many = run(place, 2, gradient_parts=1)
     assert too_many[0].code != 0 and "gradient_parts is 1" in too_many[0].err
     assert not place.run_folder.exists()
