@@ -16,8 +16,8 @@ from runs.trained import TrainedRun
 
 log = logging.getLogger(__name__)
 
-CELLS_PER_ROOT = 4  # cells of an index, in square roots of the number of items
-ITEMS_OF_A_CELL = 40  # for its centre to be found, at least
+CELLS_PER_ROOT = 2  # cells of an index, in square roots of the number of items
+ITEMS_OF_A_CELL = 40  # from which its centre is computed: at least so many, and no more than needed
 Items = NDArray[np.int64]
 Scores = NDArray[np.float32]
 
@@ -42,6 +42,7 @@ class ApproximateSearch:
         faiss.omp_set_num_threads(torch.get_num_threads())
         self.index = faiss.index_factory(rows.shape[1], f"IVF{cells},Flat", faiss.METRIC_INNER_PRODUCT)
         self.index.nprobe = min(searched_cells, cells)
+        self.index.cp.max_points_per_centroid = ITEMS_OF_A_CELL
         self.index.train(rows)
         self.index.add_with_ids(rows, numbers)
         log.info(
