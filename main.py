@@ -9,8 +9,8 @@ try:
     import options
     from common.errors import UserError, is_user_facing
     from common.interrupts import end_at_once_when_interrupted, handle_sigterm_as_interrupt
-    from common.screen import open_screens
-    from common.texts import shown
+    from common.std_streams import open_std_streams
+    from common.texts import escaped
     from runs.without_torch import PROJECT, StandInError, refuse_torch, without_torch
 except ModuleNotFoundError as missing:
     sys.exit(f"error: {missing.name} {NOT_INSTALLED}")
@@ -83,7 +83,7 @@ def run(argv: list[str]) -> int:
         explained = _explain(error)
         if explained is None:
             raise
-        print(shown(explained[0], LONGEST_MESSAGE), file=sys.stderr)
+        print(escaped(explained[0], LONGEST_MESSAGE), file=sys.stderr)
         return explained[1]
     finally:
         sys.argv = before
@@ -91,7 +91,7 @@ def run(argv: list[str]) -> int:
 
 def main() -> int:
     """`run` on the process's own command line. An output that can't be written doesn't stop it, but is reported."""
-    output = open_screens()
+    output = open_std_streams()
     handle_sigterm_as_interrupt()
     try:
         try:

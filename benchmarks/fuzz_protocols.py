@@ -33,7 +33,7 @@ from models import FittedModel  # noqa: E402
 from runs.api import configure  # noqa: E402
 from runs.experiment import Experiment  # noqa: E402
 from runs.histories import known_users  # noqa: E402
-from runs.lists import write_lists  # noqa: E402
+from runs.top_k_lists import write_lists  # noqa: E402
 from runs.trained import TrainedRun  # noqa: E402
 
 CPU, KS, START = torch.device("cpu"), (1, 3, 10), 1_600_000_000
@@ -155,7 +155,7 @@ def _check_split(experiment: Experiment, expected: plain.Plain) -> None:
     counts = experiment.loader.training_item_counts()[1:]
     assert {str(n): int(c) for n, c in zip(names, counts, strict=True) if c} == dict(expected.trained), "training"
     assert set(names.tolist()) == expected.items, "catalogue"
-    assert data.repeats == expected.repeats, "repeats"
+    assert data.repeat_consumption == expected.repeats, "repeats"
     test, found = split.test, {}
     for row, user in enumerate(np.asarray(data.user_ids)[test.users].tolist()):
         given = data.items[test.input_start[row] : test.input_end[row]]
@@ -206,7 +206,7 @@ def _check_metrics(experiment: Experiment, expected: plain.Plain, options: dict[
 def _check_lists(experiment: Experiment, options: dict[str, Any]) -> None:
     """The hit rate of the lists that command recommend writes is the measured one; ties may only make it better."""
     evaluator, data = experiment.evaluator, experiment.loader.data
-    if options["seen_targets"] == "rank" and evaluator.measured("test").seen_share > 0:
+    if options["seen_targets"] == "rank" and evaluator.evaluated("test").seen_share > 0:
         return  # which is warned of
     run = TrainedRun(experiment, Path())
     recipients = known_users(run, "all", "test")

@@ -50,7 +50,7 @@ def _temporary_folder(path: Path) -> Iterator[Path]:
             folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
             with contextlib.suppress(FileNotFoundError):
                 held.enter_context(flocked(folder, wait=True))
-            if folder.exists():  # not taken for an abandoned one, before it was locked
+            if folder.exists():  # else another process took it for abandoned before it was locked
                 break
         try:
             yield folder
@@ -106,9 +106,9 @@ def atomic_folder(path: Path, replace: bool = False) -> Iterator[Path]:
 
 
 def _exchange(new: Path, path: Path, aside: Path) -> None:
-    """Let two folders change places: at once where the system can, otherwise the old one goes to `aside` first."""
+    """Swap two folders: in one step where the system can, otherwise the old one is moved to `aside` first."""
     if not _renamed_both(new, path):
-        path.rename(aside)  # if it is killed here, `remove_abandoned` moves it back
+        path.rename(aside)  # after a kill at this point, `remove_abandoned` moves it back
         new.rename(path)
 
 
@@ -131,8 +131,8 @@ def _umask() -> int:
 def remove_abandoned(folder: Path, *patterns: str, seconds: float = ABANDONED_SECONDS) -> None:
     """Remove leftovers of killed processes from a folder: what matches `patterns` and is no longer in use.
 
-    The temporary folders of this module are in use while they are locked. What can't be locked, or is none of these, is
-    a leftover if it hasn't changed for so many `seconds`.
+    A temporary folder of this module is in use while it is locked. Anything else, and what can't be locked here, counts
+    as a leftover if it hasn't changed for `seconds`.
     """
     for leftover in (path for pattern in patterns for path in folder.glob(pattern)):
         with contextlib.suppress(OSError):  # another process removes it too, or owns it

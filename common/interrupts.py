@@ -15,8 +15,8 @@ INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 def interrupts_go_to(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Call `handler` on Ctrl-C and SIGTERM while the block runs.
 
-    Does nothing outside the main thread, or for a signal that the process ignores, as shells set SIGINT for background
-    jobs.
+    Does nothing outside the main thread, or for a signal that the process ignores (shells make background jobs ignore
+    SIGINT).
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -31,13 +31,13 @@ def interrupts_go_to(handler: Callable[[int, FrameType | None], None]) -> Iterat
 
 
 def handle_sigterm_as_interrupt() -> None:
-    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does."""
+    """Make SIGTERM raise KeyboardInterrupt, as Ctrl-C does."""
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def end_at_once_when_interrupted() -> None:
-    """Let Ctrl-C and SIGTERM end the process without a traceback, for when its work is done."""
+    """Make Ctrl-C and SIGTERM end the process without a traceback, now that its work is done."""
     for number in INTERRUPTS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)

@@ -11,7 +11,7 @@ Role = Literal["result", "input_path", "location", "execution", "per_run", "reco
 """What an option is for. Declared at the field: `Field(..., json_schema_extra=LOCATION)`.
 
 result: it decides what is computed (the default).
-input_path: where input data lies; its content is identified by the data's hash.
+input_path: where input data is; its content is identified by the data's hash.
 location: where files are read from or written to.
 execution: how fast, on which hardware, or how verbosely the run is computed.
 per_run: it concerns one start of a run (`resume_training`, `overwrite`).

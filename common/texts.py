@@ -12,7 +12,7 @@ def path_part(text: str, default: str) -> str:
     """Return `text` as one part of a path: everything but letters, digits and `._+-` becomes `_`.
 
     The result has no separator, doesn't start or end with a dot, and has at most 200 bytes: a longer text is cut, and a
-    hash of the whole text appended. `default` stands for a text of which nothing is left.
+    hash of the whole text appended. `default` is returned if nothing is left.
     """
     part = re.sub(r"[^\w.+-]+", "_", text).strip(".") or default
     if len(part.encode()) <= LONGEST_PART:
@@ -26,7 +26,7 @@ def value_hash(value: object, length: int) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:length]
 
 
-def shown(text: str, longest: int) -> str:
+def escaped(text: str, longest: int) -> str:
     """Return `text` for a screen or a log, with its lines: control characters are written as `\\x1b`.
 
     A text of more than `longest` characters is cut.

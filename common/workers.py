@@ -19,7 +19,7 @@ class WorkerLostError(RuntimeError):
 class Workers:
     """One process's view of the workers. All of them make the same calls in the same order.
 
-    Sums are added up in an order that doesn't depend on the number of workers, so neither do their bits.
+    Values are added up in an order that doesn't depend on the number of workers, so the bits of a sum don't either.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Workers:
         """Whether the piece of work with this number is this process's."""
         return number % self.count == self.rank
 
-    def leaders(self, value: float) -> float:
+    def from_leader(self, value: float) -> float:
         """The value that the leading process passed."""
         if self.count == 1:
             return value
@@ -56,10 +56,24 @@ class Workers:
         return bool(highest)
 
     def combined(self, values: Tensor) -> Tensor:
-        """`values` of all processes, of one shape, added up. In all processes but one, an entry is 0."""
+        """The sum of `values` over all processes. No entry may be nonzero in more than one of them."""
         if self.count > 1:
             values = values.contiguous()
             _reached(lambda: dist.all_reduce(values))
+        return values
+
+    def union(self, values: Tensor) -> Tensor:
+        """The distinct values that a process passed, int64 [N], not negative; in ascending order."""
+        values = torch.unique(values)
+        if self.count > 1:
+            longest = torch.tensor(len(values))
+            _reached(lambda: dist.all_reduce(longest, dist.ReduceOp.MAX))
+            padded = values.new_full((int(longest),), -1)
+            padded[: len(values)] = values
+            gathered = [torch.empty_like(padded) for _ in range(self.count)]
+            _reached(lambda: dist.all_gather(gathered, padded))
+            values = torch.unique(torch.cat(gathered))
+            values = values[values >= 0]
         return values
 
     def sum_in_order(self, own: list[Tensor], pieces: int) -> Tensor:
@@ -101,7 +115,7 @@ def join() -> Workers:
 
 
 def leave() -> None:
-    """End what `join` began."""
+    """Leave the group that `join` joined."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
 

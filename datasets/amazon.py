@@ -119,7 +119,7 @@ class Amazon2023(TableDataset[Amazon2023Options]):
         core = "" if options.amazon_core == "5core" else f"-{options.amazon_core}"
         return f"{self.code}-{options.amazon_category}{core}"
 
-    def wanted(self, options: Amazon2023Options) -> RawFile:
+    def declaration(self, options: Amazon2023Options) -> RawFile:
         """One file per category, in a folder per filtering, as the file names are the same."""
         path = f"benchmark/{options.amazon_core}/rating_only/{options.amazon_category}.csv"
         sources = (

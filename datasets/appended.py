@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import UserError
-from common.messages import captured_records
+from common.log_handlers import captured_records
 from datasets import cache
 from datasets.blocks import empty, looked_up
 from datasets.encode import Codes

@@ -12,15 +12,15 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from common.files import remove_abandoned
-from common.messages import captured_records
+from common.log_handlers import captured_records
 from common.schema import LOCATION, Options
 from common.texts import value_hash
 from datasets import cache
 from datasets.funnel import Funnel, as_text
-from datasets.moments import Moment, to_seconds
 from datasets.prepare import PREPARE_VERSION, Rules, encode_rows, prepare
 from datasets.rows import Rows
 from datasets.sequence_data import SequenceData
+from datasets.time_options import TimeOption, to_seconds
 
 log = logging.getLogger(__name__)
 # Messages of these loggers describe the data; they are cached and logged again at each load.
@@ -44,7 +44,8 @@ class DatasetOptions(Options):
     )
     repeats: Literal["keep", "first", "last", "sum"] = Field(
         "keep",
-        description="a user's interactions with the same item: keep = all, sum = the last one, with summed ratings",
+        description="how to merge a user's interactions with the same item: keep = not at all; first, last = keep that "
+        "one; sum = keep the last one, with the sum of their ratings (without ratings, their number)",
     )
     drop_copies: bool = Field(
         False, description="drop exact copies: rows with the user, the item and the second of an earlier row"
@@ -54,10 +55,10 @@ class DatasetOptions(Options):
         description="order of a user's interactions with equal timestamps: as in the file, by item id, or random",
     )
     tie_seed: int = Field(0, ge=0, description="random seed of tie_order random")
-    since: Moment | None = Field(
+    since: TimeOption | None = Field(
         None, description="drop interactions before this time: a date such as 2003-02-28, or Unix seconds"
     )
-    until: Moment | None = Field(None, description="drop interactions at or after this time")
+    until: TimeOption | None = Field(None, description="drop interactions at or after this time")
     subsample_users: int | None = Field(None, ge=1, description="keep only this many randomly drawn users")
     subsample_seed: int = Field(0, ge=0, description="random seed of subsample_users")
     max_items: int | None = Field(None, ge=1, description="keep only this many items, the most popular ones")
@@ -108,7 +109,7 @@ class Dataset(ABC, Generic[AnyOptions]):
     code : name of the dataset in `--dataset_code`
     description : one line for `--mode datasets` and `--help`
     reader_version : increased when `read` changes, so that cached data is prepared again
-    repeats : whether users consume items repeatedly
+    repeat_consumption : whether users consume items repeatedly
     location_options : options that only locate the data, and so are not part of the cache key
     """
 
@@ -116,7 +117,7 @@ class Dataset(ABC, Generic[AnyOptions]):
     Options: ClassVar[type[DatasetOptions]]
     description: ClassVar[str]
     reader_version: ClassVar[int] = 1
-    repeats: ClassVar[bool] = False
+    repeat_consumption: ClassVar[bool] = False
     location_options: ClassVar[frozenset[str]] = frozenset({"local_data_folder"})
 
     def name(self, options: AnyOptions) -> str:
@@ -144,7 +145,7 @@ class Dataset(ABC, Generic[AnyOptions]):
 
     def has_repeat_consumption(self, options: AnyOptions, data: SequenceData) -> bool:
         """Whether users consume items repeatedly; `data` is the prepared dataset."""
-        return self.repeats
+        return self.repeat_consumption
 
     def cache_key(self, options: AnyOptions) -> str:
         """Name of the cache folder: 20 hex digits that depend on the raw data, the code's versions and the options."""
@@ -170,7 +171,8 @@ class Dataset(ABC, Generic[AnyOptions]):
             rows, funnel = self.rows(options)
             data = prepare(rows, options.rules(), name=name, funnel=funnel)
             del rows
-            data = replace(data, repeats=options.repeats == "keep" and self.has_repeat_consumption(options, data))
+            consumption = options.repeats == "keep" and self.has_repeat_consumption(options, data)
+            data = replace(data, repeat_consumption=consumption)
         cache.store(folder, data, [(note.levelno, _with_placeholder(note)) for note in notes])
         log.info("%s: prepared, and cached in %s", name, folder)
         log.debug("%s: %s", name, as_text(data.funnel))

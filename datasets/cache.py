@@ -63,7 +63,7 @@ def store(folder: Path, data: SequenceData, notes: Sequence[tuple[int, str]] = (
     UserError
         The disk is full or the folder can't be written.
     """
-    meta: dict[str, Any] = {"hash": data.hash, "repeats": data.repeats}
+    meta: dict[str, Any] = {"hash": data.hash, "repeats": data.repeat_consumption}
     meta |= {"copies": data.copies, "repeat_rate": data.repeat_rate}
     meta |= {"funnel": as_records(data.funnel), "notes": list(notes)}
     store_arrays(folder, {key: getattr(data, key) for key in ARRAYS}, meta)
@@ -116,7 +116,7 @@ def load(folder: Path, *, name: str, log_notes: bool = True) -> SequenceData | N
         data = SequenceData(
             name=name,
             hash=str(meta["hash"]),
-            repeats=bool(meta["repeats"]),
+            repeat_consumption=bool(meta["repeats"]),
             copies=int(meta["copies"]),
             repeat_rate=float(meta["repeat_rate"]),
             funnel=from_records(meta["funnel"]),

@@ -126,7 +126,7 @@ def _try_source(source: Source, folder: Path) -> Path:
         except ValueError as error:
             if source.checksum is None:  # pooch raises ValueError for a wrong checksum
                 raise
-            problem = f"the downloaded file is not the published file: {error}"
+            problem = f"the download is damaged, or its declared checksum is wrong: {error}"
         log.info("%s: %s (attempt %d of %d)", source.url, problem, attempt + 1, ATTEMPTS)
     raise _NotThere(f"{problem}, {ATTEMPTS} times")
 

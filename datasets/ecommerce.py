@@ -41,7 +41,7 @@ class Ecommerce(RawFileDataset[EcommerceOptions]):
     code = "ecommerce"
     Options = EcommerceOptions
     description = "UCI Online Retail: 4,372 customers, 4,070 stock codes, 541,909 invoice lines from 2010-2011"
-    repeats = True
+    repeat_consumption = True
     raw_names = ("data.csv", "Online Retail.csv", "Online Retail.xlsx", "OnlineRetail.csv")
     sources = (
         Source("https://archive.ics.uci.edu/static/public/352/online+retail.zip"),

@@ -9,7 +9,7 @@ class Gowalla(TableDataset[RawFileOptions]):
 
     code = "gowalla"
     description = "Gowalla: 107,092 users, 1,280,969 places, 6,442,892 check-ins from 2009-2010"
-    repeats = True
+    repeat_consumption = True
     raw_names = ("loc-gowalla_totalCheckins.txt", "Gowalla_totalCheckins.txt")
     sources = (
         Source("https://snap.stanford.edu/data/loc-gowalla_totalCheckins.txt.gz"),

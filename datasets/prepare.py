@@ -16,17 +16,17 @@ from common.ragged import offsets_of
 from datasets.blocks import blocks, counts, empty, in_scratch, progress
 from datasets.encode import Codes, densify, encode
 from datasets.funnel import Funnel, Step, as_text
-from datasets.moments import to_text
 from datasets.order import TieOrder, time_order
 from datasets.repeats import drop_exact_copies, exact_copies, repeat_rate
 from datasets.rows import IntArray, Repeats, Rows, filter_rows, keep_popular_items, merge_repeats, sample_users
 from datasets.sequence_data import SequenceData, with_hash
+from datasets.time_options import to_text
 
 log = logging.getLogger(__name__)
 
 PREPARE_VERSION = 3
 SORTED_ROWS = 1 << 24  # about as many are sorted at a time
-MOST_PARTS = 32  # in which all rows are sorted
+MAX_PARTS = 32  # in which all rows are sorted
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,21 @@ def prepare(rows: Rows, rules: Rules, *, name: str, funnel: Funnel = ()) -> Sequ
     _check_rules(rows, rules, name)
     before = _part_sizes(rows)
     steps = _Steps(rows, funnel)
+    tie_order = _apply(rules, rows, steps)
+    if len(rows) == 0:
+        raise UserError(
+            f"no interactions are left of {name} after filtering with {rules}: relax the filters "
+            f"({as_text(steps.funnel)})"
+        )
+    data = _grouped(rows, name, tie_order, rules.tie_seed, steps.funnel)
+    _warn_of_lost_parts(before, _part_sizes(rows), name)
+    copies = exact_copies(data)
+    _report_copies(copies, data)
+    return with_hash(replace(data, copies=copies, repeat_rate=repeat_rate(data, copies)))
+
+
+def _apply(rules: Rules, rows: Rows, steps: _Steps) -> TieOrder:
+    """Keep the rows that the rules keep. Returns the rule for ties that is left to apply."""
     _filter_values(rows, rules, steps)
     if rules.drop_copies:
         drop_exact_copies(rows)
@@ -158,17 +173,17 @@ def prepare(rows: Rows, rules: Rules, *, name: str, funnel: Funnel = ()) -> Sequ
         steps.add(f"keep the {rules.max_items} most popular items (max_items)")
         filter_rows(rows, rules.min_uc, rules.min_sc, rules.filter_mode)
         steps.add(rare)
-    if len(rows) == 0:
-        raise UserError(
-            f"no interactions are left of {name} after filtering with {rules}: relax the filters "
-            f"({as_text(steps.funnel)})"
-        )
+    return tie_order
+
+
+def _grouped(rows: Rows, name: str, tie_order: TieOrder, tie_seed: int, funnel: Funnel) -> SequenceData:
+    """The rows with dense ids, by user and in order of time. Consumes them."""
     rows.users, user_ids = densify(rows.users, rows.user_ids, rows.scratch)
     rows.items, item_ids = densify(rows.items, rows.item_ids, rows.scratch)
     offsets = offsets_of(counts(rows.users, len(user_ids)))
-    _group_by_user(rows, offsets, tie_order, rules.tie_seed)
+    _group_by_user(rows, offsets, tie_order, tie_seed)
     rows.items += np.int32(1)  # 0 is PAD
-    data = SequenceData(
+    return SequenceData(
         name=name,
         items=rows.items,
         offsets=offsets,
@@ -177,21 +192,10 @@ def prepare(rows: Rows, rules: Rules, *, name: str, funnel: Funnel = ()) -> Sequ
         user_ids=user_ids,
         item_ids=item_ids,
         hash="",
-        repeats=False,
-        funnel=steps.funnel,
+        repeat_consumption=False,
+        funnel=funnel,
         parts=rows.parts,
     )
-    _warn_of_lost_parts(before, _part_sizes(rows), name)
-    copies = exact_copies(data)
-    if copies:
-        log.info(
-            "%s: exact copies (user, item and second of an earlier interaction) don't count as repeats: %s of %s "
-            "interactions. To drop them: --drop_copies true",
-            name,
-            f"{copies:,}",
-            f"{data.num_interactions:,}",
-        )
-    return with_hash(replace(data, copies=copies, repeat_rate=repeat_rate(data, copies)))
 
 
 def _group_by_user(rows: Rows, offsets: IntArray, tie_order: TieOrder, tie_seed: int) -> None:
@@ -205,7 +209,7 @@ def _group_by_user(rows: Rows, offsets: IntArray, tie_order: TieOrder, tie_seed:
     old, columns = replace(rows), [name for name in rows.COLUMNS if getattr(rows, name) is not None]
     for name in columns:
         setattr(rows, name, empty(len(old), getattr(old, name).dtype, rows.scratch))
-    share = max(SORTED_ROWS, len(rows) // MOST_PARTS)
+    share = max(SORTED_ROWS, len(rows) // MAX_PARTS)
     first, bar = 0, progress(len(old), "sort")
     while first < len(offsets) - 1:
         last = max(first + 1, int(np.searchsorted(offsets, offsets[first] + share, side="right")) - 1)
@@ -224,6 +228,18 @@ def _group_by_user(rows: Rows, offsets: IntArray, tie_order: TieOrder, tie_seed:
 def _between(users: Codes, first: int, last: int) -> npt.NDArray[np.bool_]:
     """bool [rows]: whether first <= user < last."""
     return (users >= first) & (users < last)
+
+
+def _report_copies(copies: int, data: SequenceData) -> None:
+    """Log how many interactions are exact copies, if there are any."""
+    if copies:
+        log.info(
+            "%s: exact copies (user, item and second of an earlier interaction) don't count as repeats: %s of %s "
+            "interactions. To drop them: --drop_copies true",
+            data.name,
+            f"{copies:,}",
+            f"{data.num_interactions:,}",
+        )
 
 
 def _part_sizes(rows: Rows) -> list[int]:

@@ -102,7 +102,7 @@ AnyRawFileOptions = TypeVar("AnyRawFileOptions", bound=RawFileOptions)
 
 
 class RawFileDataset(Dataset[AnyRawFileOptions]):
-    """A dataset with one raw file, which is searched in `<local_data_folder>/<code>/` and otherwise downloaded there.
+    """A dataset with one raw file, which is looked for in `<local_data_folder>/<code>/` and otherwise downloaded there.
 
     Attributes
     ----------
@@ -124,7 +124,7 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
     citation: ClassVar[str] = ""
     size: ClassVar[str] = ""
 
-    def wanted(self, options: AnyRawFileOptions) -> RawFile:
+    def declaration(self, options: AnyRawFileOptions) -> RawFile:
         """The raw file that the options select."""
         return RawFile(self.raw_names, self.sources, Path(self.code), self.table)
 
@@ -140,14 +140,14 @@ class RawFileDataset(Dataset[AnyRawFileOptions]):
 
     def _local_file(self, options: AnyRawFileOptions) -> Path | None:
         """The raw file, if it or an archive that contains it is in the data folder."""
-        wanted = self.wanted(options)
+        wanted = self.declaration(options)
         folder = options.local_data_folder / wanted.folder
         remove_abandoned(folder, f"{WORKSPACE}*", *(f".{name}.*.tmp" for name in wanted.names))
         return _find(folder, wanted.names) or _unpack(folder, wanted.names)
 
     def _download(self, options: AnyRawFileOptions) -> Path:
         """Download the raw file, or an archive that contains it."""
-        wanted = self.wanted(options)
+        wanted = self.declaration(options)
         folder = options.local_data_folder / wanted.folder
         sources = wanted.sources if options.dataset_url is None else (Source(options.dataset_url),)
         advice = (
@@ -233,7 +233,7 @@ def _check_content(file: Path, table: Table | None) -> None:
 
 def _check_first_rows(path: Path, table: Table) -> None:
     """Raise UserError if the first rows of a file don't match the declared layout."""
-    advice = "it is damaged or another file"
+    advice = "it is damaged, or the dataset's `table` declares another layout"
     guess = sniff(path, table.separator)
     rows = guess.rows[_layout(path, table, guess, advice).has_header :]
     for number, row in enumerate(rows):
@@ -279,8 +279,11 @@ class TableDataset(RawFileDataset[AnyRawFileOptions]):
 
 
 def bad_raw_rows(path: Path) -> BadRows:
-    """Any bad row is an error: a published file has none, unless it is damaged or another file."""
-    return BadRows(advice=f"{path.name} is damaged or another file: remove it and download it again")
+    """Any bad row is an error: a published file has none, unless it is damaged or its layout is declared wrongly."""
+    return BadRows(
+        advice=f"{path.name} is damaged (remove it, to download it again), or the dataset's `table` declares another "
+        "layout"
+    )
 
 
 def read_table(path: Path, table: Table, columns: Mapping[str, int]) -> RawTable:

@@ -35,7 +35,7 @@ class SequenceData:
     ratings : float32 [nnz]; None if the data has none
     user_ids, item_ids : sorted original ids (int64 or str); item `i` is `item_ids[i - 1]`
     hash : 20 hex digits, a hash of the arrays only, not of the name or the options
-    repeats : whether users consume items repeatedly; then seen items are candidates by default
+    repeat_consumption : whether users consume items repeatedly; then seen items are candidates by default
     copies : number of prepared interactions with the user, the item and the second of an earlier one
     repeat_rate : share of the other prepared interactions with an item that the user had before
     parts : int8 [nnz], 0 training, 1 validation, 2 test; None if the data doesn't come with its split
@@ -50,7 +50,7 @@ class SequenceData:
     user_ids: npt.NDArray[np.generic]
     item_ids: npt.NDArray[np.generic]
     hash: str
-    repeats: bool
+    repeat_consumption: bool
     copies: int = 0
     repeat_rate: float = 0.0
     parts: npt.NDArray[np.int8] | None = None

@@ -32,7 +32,7 @@ class RetailRocket(RawFileDataset[RetailRocketOptions]):
     code = "retailrocket"
     Options = RetailRocketOptions
     description = "RetailRocket: 1,407,580 visitors, 235,061 items, 2,756,101 events from 2015"
-    repeats = True
+    repeat_consumption = True
     raw_names = ("events.csv",)
     sources = (Source("https://www.kaggle.com/datasets/retailrocket/ecommerce-dataset", needs="a Kaggle account"),)
     home = "https://www.kaggle.com/datasets/retailrocket/ecommerce-dataset"
@@ -78,7 +78,7 @@ class Yoochoose(TableDataset[YoochooseOptions]):
     code = "yoochoose"
     Options = YoochooseOptions
     description = "Yoochoose (RecSys Challenge 2015): 9,249,729 sessions, 52,739 items, 33,003,944 clicks from 2014"
-    repeats = True
+    repeat_consumption = True
     raw_names = ("yoochoose-clicks.dat",)
     sources = (
         Source("https://s3-eu-west-1.amazonaws.com/yc-rdata/yoochoose-data.7z", needs="a program that unpacks 7z"),

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from datasets.funnel import as_records
-from datasets.moments import to_text
 from datasets.repeats import exact_copies, repeat_rate
 from datasets.sequence_data import SECONDS_OF_DAY, IntArray, SequenceData, Split
 from datasets.splits.leakage import future_shares
 from datasets.splits.leave_one_out import LeaveOneOut, LeaveOneOutOptions
+from datasets.time_options import to_text
 
 TIME_STATISTICS = (
     *("first_time", "last_time", "span_days", "tied_timestamps", "tied_test_targets", "tied_validation_targets"),

@@ -73,7 +73,7 @@ class Steam(RawFileDataset[SteamOptions]):
         """The code and, unless it is reviews, the version."""
         return self.code if options.steam_version == "reviews" else f"{self.code}-{options.steam_version}"
 
-    def wanted(self, options: SteamOptions) -> RawFile:
+    def declaration(self, options: SteamOptions) -> RawFile:
         """One file per version."""
         return FILES[options.steam_version]
 

@@ -79,7 +79,7 @@ class Synthetic(Dataset[SyntheticOptions]):
     code = "synthetic"
     Options = SyntheticOptions
     description = "generated Markov chains over item groups; needs no download"
-    repeats = True
+    repeat_consumption = True
 
     def content_key(self, options: SyntheticOptions) -> str:
         """A constant, as the data depends on the options only."""

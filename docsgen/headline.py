@@ -23,10 +23,10 @@ FINDINGS = (
     "trained with a patience of only 3 epochs.",
     "**New users, seconds to train:** take EASE (`train_ease`). In a shop its NDCG@100 is {shop} above that of the "
     "best autoencoder; on MovieLens they don't differ ({films}).",
-    "**Sampled metrics mislead:** among 100 popular negatives ESAPR is {sampled} ahead of SASRec with its published "
-    "loss; in the full ranking it isn't ({unsampled}).",
-    "**ESAPR**, the main model, reaches its published NDCG@10 among 100 popular negatives ({reached}; published "
-    ".4284). In the full ranking it is {esapr} below SASRec with the full softmax.",
+    "**Sampled metrics mislead:** among 100 popularity-sampled negatives ESAPR is {sampled} ahead of SASRec with its "
+    "published loss; in the full ranking it isn't ({unsampled}).",
+    "**ESAPR**, the main model, reaches its published NDCG@10 among 100 popularity-sampled negatives ({reached}; "
+    "published .4284). In the full ranking it is {esapr} below SASRec with the full softmax.",
 )
 
 

@@ -3,7 +3,7 @@
 `METRICS` in `evaluation.metrics` lists the metrics.
 """
 
-from evaluation.beyond import average_popularity_lift, catalogue_coverage, novelty, top_items
+from evaluation.beyond_accuracy import average_popularity_lift, catalogue_coverage, novelty, top_items
 from evaluation.metrics import MetricSums, per_user_metrics
 from evaluation.negatives import TooFewItemsError, sample_negatives
 from evaluation.ranking import ScoreError, check_scores, sampled_ranks, target_ranks, users_at_once

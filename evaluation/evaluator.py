@@ -17,14 +17,14 @@ from common.workers import ALONE, Workers
 from dataloaders import Dataloader, EvalBatch
 from datasets import Heldout
 from datasets.splits.random_rating import RatingSplit
-from evaluation.beyond import average_popularity_lift, catalogue_coverage, novelty, top_items
+from evaluation.beyond_accuracy import average_popularity_lift, catalogue_coverage, novelty, top_items
+from evaluation.distributed import Ranked, exchanged
+from evaluation.evaluated_targets import EvaluatedTargets, evaluated_targets
 from evaluation.metrics import UNRANKED, MetricSums, higher_is_better, per_user_metrics
 from evaluation.negatives import TooFewItemsError, sample_negatives
 from evaluation.options import EvaluationOptions
 from evaluation.predicted_ratings import evaluate_ratings
 from evaluation.ranking import sampled_ranks, target_ranks, users_at_once
-from evaluation.seen_targets import Measured, measure
-from evaluation.shared import Ranked, exchanged
 from models.base import Model
 
 log = logging.getLogger(__name__)
@@ -60,12 +60,12 @@ class Evaluator:
     def __init__(self, loader: Dataloader, options: EvaluationOptions) -> None:
         self.loader = loader
         self.options = options
-        self.filter_seen = options.filters_seen(loader.data.repeats)
+        self.filter_seen = options.filters_seen(loader.data.repeat_consumption)
         self.samplers: list[str] = list(options.test_negative_sampler_code)
         if options.validation_candidates not in ("full", *self.samplers):
             self.samplers.append(options.validation_candidates)
         self._negatives: dict[tuple[str, str], torch.Tensor] = {}
-        self._measured: dict[Phase, Measured] = {}
+        self._evaluated: dict[Phase, EvaluatedTargets] = {}
         self._counts = torch.from_numpy(loader.training_item_counts())
         self.predicts_ratings = isinstance(loader.split, RatingSplit)
         conflict = options.conflict(loader.split.code, self.predicts_ratings, loader)
@@ -75,7 +75,7 @@ class Evaluator:
     def heldout(self, phase: Phase) -> Heldout:
         """The users of a phase that are evaluated, with all targets that count."""
         heldout = self._of_split(phase)
-        return self.measured(phase).heldout if self.options.seen_targets == "skip" else heldout
+        return self.evaluated(phase).heldout if self.options.seen_targets == "skip" else heldout
 
     def _of_split(self, phase: Phase) -> Heldout:
         if phase == "test":
@@ -85,18 +85,20 @@ class Evaluator:
             return validation
         return validation.sample(wanted, DRAW_OF_USERS)
 
-    def measured(self, phase: Phase) -> Measured:
-        """What is measured of a phase, after option `seen_targets`."""
-        if phase not in self._measured:
+    def evaluated(self, phase: Phase) -> EvaluatedTargets:
+        """The users and targets of a phase that are evaluated with the option `seen_targets`."""
+        if phase not in self._evaluated:
             heldout, items = self._of_split(phase), np.asarray(self.loader.data.items)
             excludes_seen = self.filter_seen and not self.predicts_ratings
             how = self.options.seen_targets
-            self._measured[phase] = measure(items, heldout, how) if excludes_seen else Measured(heldout)
-        return self._measured[phase]
+            self._evaluated[phase] = (
+                evaluated_targets(items, heldout, how) if excludes_seen else EvaluatedTargets(heldout)
+            )
+        return self._evaluated[phase]
 
     def _warn_of_seen_targets(self, phases: Sequence[Phase]) -> None:
         """Warn if recommended lists are worse than the metrics say, since they never have seen items."""
-        shares = {phase: self.measured(phase).seen_share for phase in phases}
+        shares = {phase: self.evaluated(phase).seen_share for phase in phases}
         if any(shares.values()) and self.options.seen_targets == "rank":
             log.warning(
                 "%s targets are items that the user has had before. As filter_seen is true, recommended lists leave "
@@ -223,7 +225,7 @@ class Evaluator:
     ) -> Iterator[Ranked]:
         """The ranks in those of the first `total` batches that belong to this worker; `size` users a batch."""
         batches: Iterable[EvalBatch] = self.loader.evaluation(
-            self.measured(phase).heldout, size, workers.rank, workers.count
+            self.evaluated(phase).heldout, size, workers.rank, workers.count
         )
         if progress is not None:
             batches = progress(batches, -(-total // workers.count))
@@ -246,7 +248,7 @@ class Evaluator:
         for name in self.samplers:
             negatives = self.negatives(phase, name)[batch.rows.cpu()].to(scores.device)
             ranks[name] = sampled_ranks(scores, batch.targets, negatives, model.code)
-        missed = self.measured(phase).missed
+        missed = self.evaluated(phase).missed
         if missed is None:
             return ranks
         counts = torch.from_numpy(missed)[batch.rows.cpu()].to(scores.device)  # [B]

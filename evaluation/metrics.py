@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evaluation.ratings import Floats, mae, rmse
+from evaluation.rating_errors import Floats, mae, rmse
 
 # The rank of padding, and of a target that counts as not found: greater than any k.
 UNRANKED = torch.iinfo(torch.int64).max // 2

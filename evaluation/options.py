@@ -9,6 +9,7 @@ from common.schema import Options
 from evaluation.metrics import CUT_METRICS, RATING_METRICS, UNCUT_METRICS
 
 Sampler = Literal["popular", "random"]
+SAMPLED: dict[str, str] = {"popular": "popularity-sampled", "random": "uniformly sampled"}  # negatives, in words
 SeenTargets = Literal["rank", "miss", "skip"]
 
 
@@ -29,8 +30,8 @@ class EvaluationOptions(Options):
     )
     seen_targets: SeenTargets = Field(
         "rank",
-        description="targets that the user has consumed before, if filter_seen excludes such items: rank = among the "
-        "unseen items; miss = not found, as in recommended lists; skip = not evaluated",
+        description="how to count targets that the user has consumed before, where filter_seen excludes such items: "
+        "rank = ranked among the unseen items; miss = not found, as in recommended lists; skip = not at all",
     )
     metric_ks: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (1, 5, 10, 20, 50), min_length=1, max_length=100, description="the cutoffs k of the ranking metrics"
@@ -85,9 +86,9 @@ class EvaluationOptions(Options):
             )
         return self
 
-    def filters_seen(self, repeats: bool) -> bool:
+    def filters_seen(self, repeat_consumption: bool) -> bool:
         """Whether seen items are excluded: filter_seen, or its default for data with or without repeat consumption."""
-        return not repeats if self.filter_seen is None else self.filter_seen
+        return not repeat_consumption if self.filter_seen is None else self.filter_seen
 
     def conflict(self, split: str, predicts_ratings: bool, loader: Loader | type[Loader]) -> str | None:
         """Why a split, a dataloader and best_metric don't work together, with a fix; None if they do.

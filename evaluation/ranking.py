@@ -10,13 +10,13 @@ from torch import Tensor
 from common.errors import DivergedError
 
 PAD = 0
-MOST_SCORES = 1 << 25  # in memory at once, about
-COUNTED_TARGETS = 8  # up to so many targets per user, a counting pass for each is faster than sorting the rows
+MAX_SCORES = 1 << 25  # in memory at once, about
+COUNTED_TARGETS = 8  # up to this many targets per user, a counting pass for each is faster than sorting the rows
 
 
 def users_at_once(batch_size: int, num_items: int) -> int:
     """How many users to score at a time: `batch_size`, or fewer if the catalogue is large."""
-    return min(batch_size, max(1, MOST_SCORES // (num_items + 1)))
+    return min(batch_size, max(1, MAX_SCORES // (num_items + 1)))
 
 
 class ScoreError(DivergedError):

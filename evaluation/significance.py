@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 COUNTS_AT_ONCE = 8_000_000  # counts of a resample in memory at once
-FEW_DISTINCT = 100  # up to so many distinct values, drawing their counts is faster than drawing users
+FEW_DISTINCT = 100  # up to this many distinct values, drawing their counts is faster than drawing users
 
 
 @dataclass(frozen=True)

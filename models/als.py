@@ -83,8 +83,13 @@ class ALS(FittedModel):
         return torch.cat(vectors)
 
     def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
-        vectors = self.fold_in(batch.items, cast(Tensor, batch.weights))
-        return pick(vectors @ self.item_factors.T, candidates)
+        return pick(self.user_vectors(batch) @ self.item_factors.T, candidates)
+
+    def item_vectors(self) -> Tensor:
+        return self.item_factors
+
+    def user_vectors(self, batch: Batch) -> Tensor:
+        return self.fold_in(batch.items, cast(Tensor, batch.weights))
 
 
 def _library() -> Any:

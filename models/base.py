@@ -85,7 +85,7 @@ class Model(nn.Module, ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
     cpu_positions: ClassVar[int | None] = None
     deterministic: ClassVar[bool] = False
-    reads_training: ClassVar[bool] = False
+    reads_training = False
     has_stages: ClassVar[bool] = False
     new_user_refusal: ClassVar[str | None] = None
     export_refusal: ClassVar[str | None] = None
@@ -165,6 +165,14 @@ class Model(nn.Module, ABC):
 
         With `candidates` int64 [B, C], the scores of these items alone: [B, C].
         """
+
+    def item_vectors(self) -> Tensor | None:
+        """[V + 1, D], whose products with `user_vectors` are the scores; None if the scores are no such products."""
+        return None
+
+    def user_vectors(self, batch: Batch) -> Tensor:
+        """[B, D]: `scores` are their products with `item_vectors`."""
+        raise TypeError(f"the scores of model {self.code} are not products with item vectors")
 
     def scores_in_parts(self, batch: Batch) -> Tensor:
         """`scores` of all items, on the CPU for `cpu_positions` positions at a time: [B, num_items + 1]."""

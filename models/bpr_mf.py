@@ -70,3 +70,9 @@ class BPRMF(Model):
 
     def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
         return self.items.logits(self.vectors(batch), candidates)
+
+    def item_vectors(self) -> Tensor:
+        return self.items.vectors()
+
+    def user_vectors(self, batch: Batch) -> Tensor:
+        return self.items.states(self.vectors(batch))

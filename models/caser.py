@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from models.base import Dimensions
 from models.layers.dropout import Dropout
 from models.layers.embedding import ItemEmbedding, init_parameters
-from models.next_item import NextItemModel, NextItemOptions
+from models.next_item import NextItemModel, NextItemOptions, make_items
 
 
 class CaserOptions(NextItemOptions):
@@ -39,9 +39,7 @@ class Caser(NextItemModel):
         super().__init__(options, dimensions)
         width, order = options.hidden_units, options.markov_order
         self.context = ItemEmbedding(dimensions.num_items, width)
-        self.items = ItemEmbedding(
-            dimensions.num_items, 2 * width, options.item_bias, options.normalize_logits, options.temperature
-        )
+        self.items = make_items(options, dimensions.num_items, 2 * width)
         self.users = nn.Embedding(dimensions.num_users, width)
         self.horizontal = nn.ModuleList(
             nn.Conv1d(width, options.horizontal_filters, height) for height in range(1, order + 1)

@@ -93,6 +93,17 @@ class ClozeModel(Model):
 
     def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
         """Logits of an item hidden behind the sequence: [B, V + 1], or [B, C] of the candidates."""
+        logits = self.items.logits(self._last_hidden(batch), candidates)
+        return logits + (self.head.bias if candidates is None else self.head.bias[candidates])
+
+    def item_vectors(self) -> Tensor:
+        return self.items.vectors(self.head.bias)
+
+    def user_vectors(self, batch: Batch) -> Tensor:
+        return self.items.states(self._last_hidden(batch), self.head.bias)
+
+    def _last_hidden(self, batch: Batch) -> Tensor:
+        """What meets the item embeddings, [B, H]."""
         count = batch.items.shape[0]
         last = self.hidden_item.expand(count, 1, -1)
         embedded = torch.cat([self.items(batch.items), last], 1)  # [B, L + 1, H]
@@ -101,6 +112,5 @@ class ClozeModel(Model):
         if times is not None:
             requested = times[:, -1] if batch.request_times is None else batch.request_times
             times = torch.cat([times, requested[:, None]], 1)
-        state = self.head(self.last_states(embedded, real, times))
-        logits = self.items.logits(state, candidates)
-        return logits + (self.head.bias if candidates is None else self.head.bias[candidates])
+        hidden: Tensor = self.head(self.last_states(embedded, real, times))
+        return hidden

@@ -106,6 +106,12 @@ class LightGCN(BPRMF):
             return own @ items.T
         return torch.bmm(items[candidates], own[:, :, None]).squeeze(2)  # [B, C, H] x [B, H, 1] -> [B, C]
 
+    def item_vectors(self) -> Tensor:
+        return self.propagated()[1]
+
+    def user_vectors(self, batch: Batch) -> Tensor:
+        return self.propagated()[0][batch.users]
+
 
 def _as_tensor(matrix: sparse.csr_matrix) -> Tensor:
     starts, columns, values = (torch.from_numpy(array) for array in (matrix.indptr, matrix.indices, matrix.data))

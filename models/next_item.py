@@ -6,12 +6,13 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from common.errors import UserError
 from models.base import Dimensions, Model
 from models.featured import FeaturedOptions
+from models.layers.coded_items import CodedItemEmbedding, svd_codes
 from models.layers.embedding import ItemEmbedding, Origin
 from models.layers.padding import align_left, at_last
 from models.losses import LOSSES
@@ -45,6 +46,21 @@ class NextItemOptions(FeaturedOptions):
         description="divide item embeddings and hidden states by their L2 norms: logits are cosines",
     )
     temperature: float = Field(1.0, gt=0, description="divide the products of embeddings and states by it")
+    item_codes: Literal["none", "jpq"] = Field(
+        "none",
+        description="jpq = an item's embedding is joined from jpq_splits parts, each one of jpq_centroids shared "
+        "vectors, so that there is no row per item (RecJPQ); none = a row of its own",
+    )
+    jpq_splits: int = Field(8, ge=1, description="parts of an embedding under item_codes jpq; they divide hidden_units")
+    jpq_centroids: int = Field(256, ge=2, le=256, description="vectors to choose each part from, under item_codes jpq")
+
+    @model_validator(mode="after")
+    def _codes_fit(self) -> NextItemOptions:
+        if self.item_codes == "jpq" and self.hidden_units % self.jpq_splits:
+            raise ValueError(f"jpq_splits ({self.jpq_splits}) must divide hidden_units ({self.hidden_units})")
+        if self.item_codes == "jpq" and self.item_features is not None:
+            raise ValueError("item_features can't be added to item_codes jpq: use item_codes none")
+        return self
 
 
 class PlacedOptions(NextItemOptions):
@@ -70,14 +86,9 @@ class NextItemModel(Model):
 
     def __init__(self, options: NextItemOptions, dimensions: Dimensions) -> None:
         super().__init__(options, dimensions)
-        self.items = ItemEmbedding(
-            dimensions.num_items,
-            options.hidden_units,
-            options.item_bias,
-            options.normalize_logits,
-            options.temperature,
-        )
+        self.items = make_items(options, dimensions.num_items, options.hidden_units)
         self.items.add_features(dimensions.item_features)
+        self.reads_training = options.item_codes != "none"
 
     @classmethod
     def conflict(cls, sections: Mapping[str, Any]) -> str | None:
@@ -89,6 +100,15 @@ class NextItemModel(Model):
     @classmethod
     def touches_rows(cls, options: NextItemOptions) -> bool:
         return LOSSES[options.loss].needs_negatives and options.item_features is None
+
+    def read_training(self, items: Tensor, offsets: Tensor) -> None:
+        options = self.options
+        if options.item_codes == "none":
+            return
+        codes = svd_codes(items, offsets, self.dimensions.num_items, options.jpq_splits, options.jpq_centroids)
+        for part in self.modules():
+            if isinstance(part, CodedItemEmbedding):
+                part.codes.copy_(codes)
 
     @abstractmethod
     def states(self, items: Tensor, lengths: Tensor, times: Tensor | None, next_times: Tensor | None) -> Tensor:
@@ -130,9 +150,27 @@ class NextItemModel(Model):
 
     def scores(self, batch: Batch, candidates: Tensor | None = None) -> Tensor:
         """Logits of what comes after the last item: [B, V + 1], or [B, C] of the candidates."""
+        return self.items.logits(self._last_hidden(batch), candidates)
+
+    def item_vectors(self) -> Tensor:
+        return self.items.vectors()
+
+    def user_vectors(self, batch: Batch) -> Tensor:
+        return self.items.states(self._last_hidden(batch))
+
+    def _last_hidden(self, batch: Batch) -> Tensor:
+        """What meets the item embeddings after the last item, [B, H]."""
         order, lengths, times, next_times = _left_aligned(batch)
         hidden = self.last_states(batch.items.gather(1, order), lengths, times, next_times)
-        return self.items.logits(self.with_users(hidden, batch.users), candidates)
+        return self.with_users(hidden, batch.users)
+
+
+def make_items(options: NextItemOptions, num_items: int, width: int) -> ItemEmbedding:
+    """The item embeddings that the options choose, which make the logits."""
+    form = num_items, width, options.item_bias, options.normalize_logits, options.temperature
+    if options.item_codes == "none":
+        return ItemEmbedding(*form)
+    return CodedItemEmbedding(*form, options.jpq_splits, options.jpq_centroids)
 
 
 def _left_aligned(batch: Batch) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:

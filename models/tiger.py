@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 
+from common.errors import UserError
 from common.files import expanded
 from common.schema import Options
 from models.als import ALS, ALSOptions
@@ -25,6 +26,7 @@ from models.layers.semantic_ids import Trie, semantic_ids
 if TYPE_CHECKING:
     from dataloaders.batch import Batch
 
+ALPHA, L2 = 40.0, 10.0  # of ALS: consecutive items of Beauty have the same first code twice as often as with 1 and .01
 ENTRIES = 16_000_000  # numbers that a search has in memory at once, about
 
 
@@ -112,17 +114,22 @@ class Tiger(Model):
     def conflict(cls, sections: Mapping[str, Any]) -> str | None:
         if getattr(sections.get("dataloader"), "train_negative_sample_size", 0):
             return "model tiger uses no negatives: set train_negative_sample_size to 0"
+        found, asked = sections["model"].beam_size, max(getattr(sections.get("evaluation"), "metric_ks", ()), default=0)
+        if 0 < found < asked:
+            return f"a search of beam_size {found} finds {found} items, too few for metrics at {asked} (metric_ks)"
         return super().conflict(sections)
 
     def read_training(self, items: Tensor, offsets: Tensor) -> None:
         """Compute the items' semantic ids. Their draws are of torch's generator, which the run has seeded."""
         options, features = self.options, self.dimensions.item_features
         if features is None:
-            als = ALS(ALSOptions(hidden_units=options.embedding_size), self.dimensions)
+            als = ALS(ALSOptions(hidden_units=options.embedding_size, alpha=ALPHA, l2=L2), self.dimensions)
             als.fit(items, offsets)
             vectors = als.item_factors
         else:
             vectors = features.vectors
+            if not vectors.shape[1]:
+                raise UserError(f"{options.item_embeddings} has no vectors: give columns of real numbers, or of lists")
         ids = semantic_ids(
             vectors.cpu().numpy(), options.code_levels, options.codebook_size, int(torch.randint(2**31, ()))
         )
@@ -148,15 +155,16 @@ class Tiger(Model):
 
     def first_inputs(self, states: Tensor, users: Tensor) -> Tensor:
         """What the decoder reads first, given the states [B, Q, H] of the last items: [B, Q, H]."""
-        inputs: Tensor = states + self.steps.weight[0]
+        inputs = states + self.steps.weight[0]
         if self.users is not None:
             inputs = inputs + self.users(users % self.options.user_tokens)[:, None]
         return inputs
 
     def next_inputs(self, step: int, codes: Tensor) -> Tensor:
         """What the decoder reads at a later step, the code before it: int64 [B, Q] -> [B, Q, H]."""
-        embedded: Tensor = self.tokens(codes + (step - 1) * self.options.codebook_size)
-        return embedded * self.options.hidden_units**0.5 + self.steps.weight[step]
+        embedded = self.tokens(codes + (step - 1) * self.options.codebook_size) * self.options.hidden_units**0.5
+        inputs: Tensor = embedded + self.steps.weight[step]
+        return inputs
 
     def log_probabilities(self, hidden: Tensor, step: int) -> Tensor:
         """Of all codes of a step, after hidden [..., H]: [..., codebook_size]."""

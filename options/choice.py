@@ -33,16 +33,16 @@ class Choice:
     ----------
     run : the options of the section "run"
     sections : section -> its chosen component or schema
-    unsettled : the sections whose component was not found
-    own : dataloader_code and trainer_code -> (the model's default, its origin)
+    unknown : the sections whose component was not found
+    model_defaults : dataloader_code and trainer_code -> (the model's default, its origin)
     listed : code -> schema, for the datasets listed in the command's own options
     origins : section -> origin of its code
     """
 
     run: Options
     sections: dict[str, Section] = field(default_factory=dict)
-    unsettled: set[str] = field(default_factory=set)
-    own: dict[str, tuple[str, Origin]] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)
+    model_defaults: dict[str, tuple[str, Origin]] = field(default_factory=dict)
     listed: dict[str, type[Options]] = field(default_factory=dict)
     origins: dict[str, Origin] = field(default_factory=dict)
 
@@ -112,7 +112,7 @@ def choose(given: dict[str, RawOption], registries: Registries, problems: Proble
     if command is None:  # other problems are found as if it were the default command
         problems.extend([_unknown_code(given, "mode", "command", name, registries.commands)])
         command = registries.commands[registries.default_command]
-        choice.unsettled.add("command")
+        choice.unknown.add("command")
     if "model" in command.sections:
         _choose_model(choice, given, registries, problems)
     for section in command.sections:
@@ -143,12 +143,12 @@ def _choose_model(choice: Choice, given: dict[str, RawOption], registries: Regis
         model = models[code]
         choice.sections["model"] = Section("model", code, model.Options)
         for option in ("dataloader_code", "trainer_code"):
-            choice.own[option] = (getattr(model, option), Origin.default(f"model {code}"))
+            choice.model_defaults[option] = (getattr(model, option), Origin.default(f"model {code}"))
         return
-    choice.unsettled.add("model")
+    choice.unknown.add("model")
     if code is not None:
         problems.extend([_unknown_code(given, "model_code", "model", code, models)])
-    elif "command" not in choice.unsettled and (
+    elif "command" not in choice.unknown and (
         "model_code" not in given or coerce(registries.run, given["model_code"]) is None
     ):
         listed = ", ".join(sorted(models))
@@ -160,11 +160,11 @@ def _choose_component(
 ) -> None:
     option, registry = CHOOSERS[name], registries.components[name]
     code = choice.code(option)
-    own = choice.own[option][0] if option in choice.own else None
+    own = choice.model_defaults[option][0] if option in choice.model_defaults else None
     if own is not None and own not in registry:  # a mistake in the model's class
         message = unknown_choice(name, own, registry)
         problems.add(f"{message} Its class declares it: {option} = {own!r}", about=f"model {choice.code('model_code')}")
-        choice.unsettled.add(name)
+        choice.unknown.add(name)
         return
     if code is None:
         code = own
@@ -179,7 +179,7 @@ def _choose_component(
                 given[option].text,
             )
         return
-    choice.unsettled.add(name)
+    choice.unknown.add(name)
     if code is not None:
         problems.extend([_unknown_code(given, option, name, code, registry)])
 
@@ -194,7 +194,7 @@ def _list_datasets(choice: Choice, command: Command, given: dict[str, RawOption]
         if code in registries.components["dataset"]:
             choice.listed[code] = registries.components["dataset"][code].Options
         else:
-            choice.unsettled.add("dataset")
+            choice.unknown.add("dataset")
 
 
 def _related(one: type, other: type) -> bool:

@@ -89,7 +89,7 @@ def help_text(words: tuple[str, ...], given: list[RawOption], registries: Regist
     problems.raise_if_any()
     parts = [_wrapped(_VALUES)]
     parts += [_section(section, choice, latest, registries) for section in choice.sections.values()]
-    if "model" in choice.unsettled:
+    if "model" in choice.unknown:
         models = ", ".join(registries.components["model"])
         parts.append(
             "Model, dataloader, trainer\n"
@@ -165,7 +165,10 @@ def _default(field: FieldInfo) -> str | None:
 def _here(key: str, default: str, section: Section, choice: Choice, latest: dict[str, RawOption]) -> str:
     """The value of an option with the templates and flags given beside --help, or "" if that is its default."""
     if key not in latest:
-        return f"here {choice.own[key][0]}, {choice.own[key][1]}" if key in choice.own else ""
+        if key not in choice.model_defaults:
+            return ""
+        code, origin = choice.model_defaults[key]
+        return f"here {code}, {origin}"
     item = latest[key]
     value = coerce(section.schema, item)
     wrong = check(section.schema, {key: value})[1].get(key)

@@ -27,7 +27,7 @@ def why_misplaced(item: RawOption, choice: Choice, registries: Registries, stric
     """
     lenient = not strict and not item.origin.overrides_templates
     owners = owners_of(item.key, registries)
-    if any(section in choice.unsettled for section, _ in owners) or choice.listed_schema_of(item.key) is not None:
+    if any(section in choice.unknown for section, _ in owners) or choice.listed_schema_of(item.key) is not None:
         return None
     command = str(choice.code("mode"))
     unused = [section for section, _ in owners if section not in choice.sections and section != "command"]
@@ -60,7 +60,7 @@ def _other_owner(owners: list[tuple[str, str]], choice: Choice, command: str) ->
 def why_unused_chooser(item: RawOption, choice: Choice) -> str | None:
     """Why a component can't be chosen on the command line: the command doesn't use one. None if it does."""
     for section, option in CHOOSERS.items():
-        unused = section not in choice.sections and not choice.unsettled & {section, "command", "model"}
+        unused = section not in choice.sections and not choice.unknown & {section, "command", "model"}
         if item.key == option and item.origin.overrides_templates and unused:
             return f"chooses a {section}, which command `{choice.code('mode')}` does not use"
     return None

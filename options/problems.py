@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from common.errors import OptionsError, nearest
-from common.texts import shown
+from common.texts import escaped
 from options.origin import Origin
 
 LONGEST_VALUE, LONGEST_MESSAGE = 200, 2000  # characters
-MOST_LISTED = 50
+MAX_LISTED = 50
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class Problem:
     about: str = ""
 
     def __str__(self) -> str:
-        message = shown(self.message, LONGEST_MESSAGE)
+        message = escaped(self.message, LONGEST_MESSAGE)
         if not self.key:
             place = self.about or ("" if self.origin is None else str(self.origin))
             return ": ".join(part for part in (place, message) if part)
-        key, value = shown(self.key, LONGEST_VALUE), shown(self.value, LONGEST_VALUE)
+        key, value = escaped(self.key, LONGEST_VALUE), escaped(self.value, LONGEST_VALUE)
         if self.origin is None or self.origin == Origin.flag(self.key):
             return f"--{key} {value}".rstrip() + f": {message}"
         return f"{self.origin}: {key}: {value}: {message}"
@@ -59,9 +59,9 @@ class Problems:
         if self.found:
             count = len(self.found)
             head = "1 option is wrong" if count == 1 else f"{count} options are wrong"
-            lines = "\n".join(f"  {problem}" for problem in self.found[:MOST_LISTED])
-            if count > MOST_LISTED:
-                lines += f"\n  and {count - MOST_LISTED} more"
+            lines = "\n".join(f"  {problem}" for problem in self.found[:MAX_LISTED])
+            if count > MAX_LISTED:
+                lines += f"\n  and {count - MAX_LISTED} more"
             raise OptionsError(f"{head}; nothing was started or written.\n{lines}" + (f"\n{hint}" if hint else ""))
 
 

@@ -72,11 +72,11 @@ class Registries:
     run : the schema of the section "run": the options that belong to no component, including `mode` and those in
         `CHOOSERS`
     components : section -> code -> component
-    shared : section -> schema, for sections that are no components and that several commands use
+    shared : section -> schema, for sections that aren't components and that several commands use
     commands : the value of `--mode` -> command
     conflicts : functions that return why options, each valid alone, can't be combined; None if they can
     templates : the folder of templates
-    rewrite : from the options as they were given to those that are meant, e.g. where a path may be given for a code
+    rewrite : changes the given options before they are resolved, e.g. a path given as a dataset's code
     """
 
     run: type[Options]

@@ -36,8 +36,8 @@ def resolve(
     if len(problems.found) > before or len(sections) < len(checked):
         return None
     run = sections["run"]
-    own = {key: code for key, (code, _) in choice.own.items() if getattr(run, key) is None}
-    sections["run"] = run.model_copy(update=own)
+    defaults = {key: code for key, (code, _) in choice.model_defaults.items() if getattr(run, key) is None}
+    sections["run"] = run.model_copy(update=defaults)
     conflict = find_conflict(sections, registries.conflicts)
     if conflict is not None:
         problems.add(conflict + _origins_of_named(conflict, latest), about=_about(choice))
@@ -47,7 +47,7 @@ def resolve(
         for section in choice.sections.values()
         for key in section.schema.model_fields
     }
-    origins |= {key: choice.own[key][1] for key in own}
+    origins |= {key: choice.model_defaults[key][1] for key in defaults}
     origins |= {key: latest[key].origin for key in for_listed}
     ordered = {name: sections[name] for name in choice.sections}
     return Resolved(str(choice.code("mode")), ordered, origins, templates, for_listed)
@@ -112,12 +112,12 @@ def _nearest_value(item: RawOption, annotation: Any) -> str:
 
 
 def _detail(item: RawOption, faults: list[Fault]) -> str:
-    """What is to be said besides the type, or a hint for the most common mistakes."""
+    """What to say besides the type, or a hint for the most common mistakes."""
     if isinstance(item.value, Words) and not item.value.words:
         return " (no value is given)"
     if isinstance(item.value, str) and not isinstance(parse_word(item.value), str):
         return " (it is a string; write it without quotes)"
-    more = [fault.message for fault in faults if not fault.said_by_type]
+    more = [fault.message for fault in faults if not fault.implied_by_type]
     return f" ({'; '.join(more)})" if more else ""
 
 

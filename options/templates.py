@@ -20,7 +20,7 @@ def template_names(folder: Path) -> list[str]:
 
 
 def first_comment(path: Path) -> str:
-    """The first line of a template without its `#`, or "" if it is no comment."""
+    """The first line of a template without its `#`, or "" if it isn't a comment."""
     with open(path, encoding="utf-8") as file:
         line = file.readline()
     return line.lstrip("# ").strip() if line.startswith("#") else ""
@@ -69,7 +69,7 @@ class _Reader:
             self.problems.add(f"cannot be read: {error}", Origin("template", shown, None, path))
             return
         if not rows:
-            self.problems.add("holds no options", Origin("template", shown, None, path))
+            self.problems.add("contains no options", Origin("template", shown, None, path))
         for key, value, line in rows:
             if key == "extends":
                 self._extend(value, path, Origin("template", shown, line, path), above)

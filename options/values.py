@@ -14,7 +14,7 @@ from options.type_text import has_list
 from options.yaml_text import flow, parse_word
 
 T = TypeVar("T", bound=Options)
-MOST_FAULTS = 10  # of one option
+MAX_FAULTS = 10  # of one option
 
 
 @dataclass(frozen=True)
@@ -102,15 +102,15 @@ class Fault:
         return self.kind == "missing"
 
     @property
-    def said_by_type(self) -> bool:
+    def implied_by_type(self) -> bool:
         """Whether the type in words (`type_text`) says what is expected, including the bounds."""
-        return self.item is None and (self.kind.endswith(("_type", "_parsing")) or self.kind in _SAID_BY_TYPE)
+        return self.item is None and (self.kind.endswith(("_type", "_parsing")) or self.kind in _IMPLIED_BY_TYPE)
 
     def __str__(self) -> str:
         return self.message
 
 
-_SAID_BY_TYPE = (
+_IMPLIED_BY_TYPE = (
     "greater_than",
     "greater_than_equal",
     "less_than",
@@ -138,7 +138,7 @@ def check(schema: type[T], values: dict[str, Any]) -> tuple[T | None, dict[str, 
             faults = wrong.setdefault(str(place[0]) if place else "", [])
             too_few_left = bool(faults) and detail["type"] == "too_short"  # pydantic doesn't count the wrong items
             fault = Fault(detail["type"], message, item)
-            if len(faults) < MOST_FAULTS and fault not in faults and not too_few_left:
+            if len(faults) < MAX_FAULTS and fault not in faults and not too_few_left:
                 faults.append(fault)
         return None, wrong
 

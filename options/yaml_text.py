@@ -92,14 +92,16 @@ yaml.add_representer(
 def refuse_duplicate_keys(node: yaml.Node) -> None:
     """Raise a YAML error for a duplicate key, for a key that is a list or a mapping, and for a node that is neither."""
     if not isinstance(node, yaml.MappingNode):
-        raise yaml.constructor.ConstructorError(None, None, "this is no mapping, as its tag says", node.start_mark)
+        raise yaml.constructor.ConstructorError(
+            None, None, "this is not a mapping, although its tag says so", node.start_mark
+        )
     seen: dict[str, int] = {}
     for key_node, _ in node.value:
         if not isinstance(key_node, yaml.ScalarNode):
             raise yaml.constructor.ConstructorError(None, None, "this key is not a name", key_node.start_mark)
         if key_node.value in seen:
             raise yaml.constructor.ConstructorError(
-                None, None, f"`{key_node.value}` stands here and in line {seen[key_node.value]}", key_node.start_mark
+                None, None, f"`{key_node.value}` is given here and in line {seen[key_node.value]}", key_node.start_mark
             )
         seen[key_node.value] = key_node.start_mark.line + 1
 

@@ -30,7 +30,7 @@ _MULT_VAE = Work(
 )
 _SLIST = Work(
     "choi2021session",
-    "Choi, Minjin and Kim, Jinhong and Lee, Joonseok and Shim, Hyunjung and Lee, Jongwuk",
+    "Choi, Minjin and others",
     "Session-aware Linear Item-Item Models for Session-based Recommendation",
     "WWW",
     2021,
@@ -126,7 +126,8 @@ WORKS: dict[str, Work] = {  # by model code; models without an entry aren't cite
     ),
     "fuxi": Work(
         "ye2025fuxi",
-        "Ye, Yufei and others",
+        "Ye, Yufei and Guo, Wei and Chin, Jin Yao and Wang, Hao and Zhu, Hong and Lin, Xi and Ye, Yuyang and Liu, Yong "
+        "and Tang, Ruiming and Lian, Defu and Chen, Enhong",
         "{FuXi-$\\alpha$}: Scaling Recommendation Model with Feature Interaction Enhanced Transformer",
         "arXiv:2502.03036",
         2025,
@@ -163,7 +164,7 @@ WORKS: dict[str, Work] = {  # by model code; models without an entry aren't cite
         "liu2024mamba4rec",
         "Liu, Chengkai and Lin, Jianghao and Wang, Jianling and Liu, Hanzhou and Caverlee, James",
         "{Mamba4Rec}: Towards Efficient Sequential Recommendation with Selective State Space Models",
-        "arXiv preprint",
+        "arXiv:2403.03900",
         2024,
     ),
     "marank": Work(
@@ -202,6 +203,13 @@ WORKS: dict[str, Work] = {  # by model code; models without an entry aren't cite
         "Self-Attentive Sequential Recommendation",
         "ICDM",
         2018,
+    ),
+    "sequential_rules": Work(
+        "kamehkhosh2017comparison",
+        "Kamehkhosh, Iman and Jannach, Dietmar and Ludewig, Malte",
+        "A Comparison of Frequent Pattern Techniques and a Deep Learning Method for Session-Based Recommendation",
+        "Workshop at RecSys, CEUR-WS 1922",
+        2017,
     ),
     "slis": _SLIST,
     "slist": _SLIST,

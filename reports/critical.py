@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-LEAST_LABELS = 3
-LEAST_DATASETS = 5  # with fewer, hardly any difference can be significant
+MIN_LABELS = 3
+MIN_DATASETS = 5  # with fewer, hardly any difference can be significant
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ def rank_over_datasets(values: NDArray[np.float64], alpha: float) -> Ranking:
     from scipy import stats  # noqa: PLC0415  (slow to import, and only reports over several datasets need it)
 
     datasets, labels = values.shape
-    if labels < LEAST_LABELS or datasets < LEAST_DATASETS:
+    if labels < MIN_LABELS or datasets < MIN_DATASETS:
         raise ValueError(
-            f"ranks need at least {LEAST_LABELS} labels and {LEAST_DATASETS} datasets, not {labels} and {datasets}"
+            f"ranks need at least {MIN_LABELS} labels and {MIN_DATASETS} datasets, not {labels} and {datasets}"
         )
     means = stats.rankdata(-values, axis=1).mean(axis=0)  # [k]
     all_tied = np.ptp(values, axis=1).max() == 0

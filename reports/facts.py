@@ -10,13 +10,23 @@ from typing import Any
 
 from common.schema import options_with_role
 from common.texts import printable
-from reports.collect import Run
+from evaluation.options import SAMPLED
+from reports.collect import Run, RunRecord
+from reports.figures import versus
 from reports.layout import STOP_REASONS, devices
 from reports.numbers import with_unit
 from reports.page import RunFacts
 from reports.table import Row, Table
 
 FEW = 3  # datasets named in the title
+SPLITS = {  # in words; other splits are named by their code
+    "leave_one_out": "leave-one-out: each user's last item is the test target, the one before it is for validation",
+    "global_time": "split by time: training before a first date, validation up to a second one, test after it",
+    "ratio": "each user's history is cut by shares into training, validation and test",
+    "strong_generalization": "test users are not in training; most of their items are input, the others targets",
+    "random_rating": "random ratings are held out and predicted",
+    "files": "the split that came with the data",
+}
 
 
 def page_title(tables: Sequence[Table]) -> str:
@@ -35,29 +45,41 @@ def page_facts(runs: Sequence[Run]) -> list[str]:
     days = sorted({(record.finished or "")[:10] for record in records} - {""})
     finished = f", finished {days[0]}" + (f" to {days[-1]}" if len(days) > 1 else "") if days else ""
     lines = [with_unit(f"{len(runs)} runs{finished}.")]
-    hardware = _several({with_unit(record.device or "unknown") for record in records})
-    lines.append(
-        f"Hardware: {hardware}. Code: {_several({str(record.versions.get('code', 'unknown')) for record in records})}."
-    )
+    hardware = versus(sorted({record.device or "unknown" for record in records}), "or")
+    lines.append(f"Hardware: {hardware}. Code: {_versions(records)}.")
     words = [PurePath(sys.argv[0]).name, *sys.argv[1:]] if sys.argv else []
     return [*lines, f"Page made by: {without_paths(shlex.join(['python', *words]))}"]
 
 
-def _several(texts: set[str]) -> str:
-    shown = sorted(map(printable, texts))
-    return ", ".join(shown) if len(shown) <= FEW else f"{', '.join(shown[:FEW])} and {len(shown) - FEW} more"
+def _versions(records: Sequence[RunRecord]) -> str:
+    """Return the versions of the code that made the runs, each with its commits in order of the runs' dates."""
+    by_date = sorted(records, key=lambda record: record.finished or "")
+    commits: dict[str, dict[str, None]] = {}
+    for record in by_date:
+        version, _, commit = printable(str(record.versions.get("code", "unknown"))).partition(" ")
+        commits.setdefault(version, {}).update({commit.strip("()"): None} if commit else {})
+    return ", ".join(f"{version}{_commits(list(those))}" for version, those in commits.items())
+
+
+def _commits(commits: Sequence[str]) -> str:
+    if len(commits) <= FEW:
+        return f" ({', '.join(commits)})" if commits else ""
+    return f" ({len(commits)} commits, {commits[0]} to {commits[-1]})"
 
 
 def subtitle(table: Table) -> str:
-    """Describe the phase, the protocol and the data of a table."""
+    """Describe the protocol and the data of a table: what is held out, what is ranked, on how much data."""
     record = table.rows[0].runs[0].record
     words = record.protocol.get("in_words")
     seen = "seen items filtered" if table.filter_seen else "seen items not filtered"
     ranked = any(column.candidates != "ratings" for column in table.columns)
-    protocol = printable(words) if isinstance(words, str) else seen if ranked else ""
+    split, said = SPLITS.get(table.split, table.split), printable(words) if isinstance(words, str) else ""
+    said = re.sub(r"\b(popular|random) negatives", lambda match: f"{SAMPLED[match[1]]} negatives", said)  # early runs
+    rest = said.removeprefix(f"{table.split}, ") or (seen if ranked else "")
     data = record.data
     size = f"{data.users:,} users, {data.items:,} items, {data.interactions:,} interactions"
-    return "; ".join(part for part in (table.phase.capitalize(), protocol, f"{size} (data {data.hash[:8]})") if part)
+    sentences = (f"{table.phase} values; {split}", rest, f"{size} (data {data.hash[:8]}).")
+    return ". ".join(each[0].upper() + each[1:] for each in sentences if each)
 
 
 def run_facts(table: Table) -> tuple[RunFacts, ...]:

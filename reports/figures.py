@@ -25,7 +25,7 @@ from reports.user_groups import (
 Colours = Mapping[str, int]  # colour index of each label of a table
 LOG_FROM = 20  # ratio of the longest to the shortest training time from which the axis is logarithmic
 UNEVEN = 4  # ratio of the longest to the middle learning curve from which the axis is logarithmic
-LEAST_EPOCHS = 2  # of a learning curve: a fitted model has none
+MIN_EPOCHS = 2  # of a learning curve: a fitted model has none
 RECALLS = ("Recall", "HR")
 
 
@@ -65,8 +65,8 @@ def colours_of(tables: Sequence[Table]) -> list[dict[str, int]]:
 
 
 def heading(column: Column) -> str:
-    """Return the title of a column: "NDCG@10, 100 popularity-sampled negatives"."""
-    return f"{column.metric}, {column.described_candidates}"
+    """Return the title of a column: "NDCG@10, 100 popularity-sampled negatives"; of ratings: "RMSE"."""
+    return column.metric if column.candidates == "ratings" else f"{column.metric}, {column.described_candidates}"
 
 
 def _name(row: Row) -> str:
@@ -84,7 +84,7 @@ def _learning_curves(
     axis: Literal["epoch", "minutes"],
 ) -> Figure:
     by_time = axis == "minutes"
-    known = [(row, run, curve) for row, run, curve in curves if curve is not None and len(curve.epochs) >= LEAST_EPOCHS]
+    known = [(row, run, curve) for row, run, curve in curves if curve is not None and len(curve.epochs) >= MIN_EPOCHS]
     if by_time:
         known = [(row, run, curve) for row, run, curve in known if math.isfinite(curve.minutes[-1])]
     charts = []
@@ -125,7 +125,9 @@ def _curve_series(row: Row, run: Run, curve: LearningCurve, column: Column, colo
     values = curve.values[column.key]
     places = [place for place in range(len(values)) if math.isfinite(values[place])]
     marks = [
-        Mark(x[place], values[place], "stage", curve.stages[place]) for place in curve.stage_starts() if place in places
+        Mark(x[place], values[place], "stage", curve.stages[place])
+        for place in (curve.stage_starts() if colour != GREY else ())
+        if place in places
     ]
     best = run.record.best_epoch
     if best in curve.epochs and len(curve.epochs) > 1:
@@ -218,12 +220,12 @@ def _against_minutes(table: Table, colours: Colours) -> Figure:
     )
 
 
-def versus(hardware: Sequence[str]) -> str:
+def versus(hardware: Sequence[str], word: str = "vs.") -> str:
     """Return different hardware in words: "1 vs. 2 CPU threads"."""
     threads = [re.fullmatch(r"cpu, (\d+) threads?", each) for each in hardware]
     if all(threads):
-        return f"{' vs. '.join(str(match[1]) for match in threads if match)} CPU threads"
-    return " vs. ".join(map(with_unit, hardware))
+        return with_unit(f"{f' {word} '.join(str(match[1]) for match in threads if match)} CPU threads")
+    return f" {word} ".join(map(with_unit, hardware))
 
 
 def pareto_front(series: Sequence[Series], sign: int) -> tuple[str, ...]:

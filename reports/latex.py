@@ -1,15 +1,17 @@
 """Grids as LaTeX tables for a paper: numbers aligned by siunitx, a label, and a caption that says what was measured."""
 
+import itertools
+import math
 import re
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from dataclasses import replace
 
 from reports.layout import Grid, Kind, Text
 from reports.notes import significance_note
 from reports.numbers import DASH, MINUS
 from reports.table import Table
 
-HEAD = r"""% Put into the preamble: \usepackage{booktabs} \usepackage{siunitx}
+HEAD = r"""% Put into the preamble: \usepackage{booktabs} \usepackage{graphicx} \usepackage{siunitx}
 % Version 3 of siunitx or later. Refer to a table by \ref{tab:...}. The works cited are in report.bib.
 """
 _NUMBER = re.compile(rf"[-{MINUS}]?\d*(\.\d+)?")
@@ -17,6 +19,9 @@ _NUMBER = re.compile(rf"[-{MINUS}]?\d*(\.\d+)?")
 _ALIGNED = "table-align-text-after=false, detect-weight=true, mode=text"
 
 
+MOST_COLUMNS = 8  # of values in a table of several datasets; the datasets that have more share several tables
+MOST_ROWS = 45  # that fit a page
+_FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"  # wider tables are scaled down
 _FILTERS = {
     "min_uc": "users with at least {} interactions",
     "min_sc": "items with at least {}",
@@ -28,13 +33,14 @@ _SUBSAMPLES = {"subsample_users": "{:,} users drawn at random", "max_items": "th
 
 
 def latex(grids: Sequence[tuple[Grid, str]], cited: Mapping[str, str] | None = None) -> str:
-    """Render grids, each with its caption, as LaTeX tables with labels; they need booktabs and siunitx.
+    """Render grids, each with its caption, as LaTeX tables with labels; they need booktabs, graphicx and siunitx.
 
-    `cited` is the BibTeX key by the name of a row, for columns of models.
+    Grids that don't fit a page become several tables. `cited` is the BibTeX key by the name of a row,
+    for columns of models.
     """
     labels: list[str] = []
     tables = []
-    for grid, caption in grids:
+    for grid, caption in (part for whole in grids for part in _pages(*whole)):
         stem = "tab:" + re.sub(r"[^a-z0-9]+", "-", grid.title.lower()).strip("-")
         label, number = stem, 1
         while label in labels:
@@ -43,6 +49,22 @@ def latex(grids: Sequence[tuple[Grid, str]], cited: Mapping[str, str] | None = N
         labels.append(label)
         tables.append(_table(grid, caption, label, cited or {}))
     return HEAD + "\n".join(tables)
+
+
+def _pages(grid: Grid, caption: str) -> list[tuple[Grid, str]]:
+    """Divide a grid into parts that fit a page, each with its caption; the notes are below the last one."""
+    starts = range(0, max(len(grid.rows), 1), MOST_ROWS)
+    return [
+        (
+            replace(
+                grid,
+                rows=grid.rows[start : start + MOST_ROWS],
+                notes=grid.notes if start == starts[-1] else (),
+            ),
+            f"{caption} Continued." if start else caption,
+        )
+        for start in starts
+    ]
 
 
 def caption_of(table: Table) -> str:
@@ -69,13 +91,20 @@ def _measured(table: Table) -> tuple[str, str, str, str]:
     return protocol, size, filters, f"subsampled: {drawn}" if drawn else ""
 
 
-def models_by_datasets(tables: Sequence[tuple[Table, Grid]]) -> tuple[Grid, str] | None:
-    """Lay out the metrics of several datasets side by side, a row per model; None for one dataset.
+def models_by_datasets(tables: Sequence[tuple[Table, Grid]]) -> list[tuple[Grid, str]]:
+    """Lay out the metrics of several datasets side by side, a row per model.
 
-    The tables are of one split; each comes with its grid. Returns the grid and its caption.
+    The tables are of one split; each comes with its grid. Returns grids with their captions: one, or several where the
+    datasets have more than MOST_COLUMNS columns together, or none for one dataset.
     """
-    if len({table.dataset for table, _ in tables}) < 2:
-        return None
+    columns = sum(len(table.columns) for table, _ in tables)
+    count = max(1, min(math.ceil(columns / MOST_COLUMNS), len(tables) // 2))  # at least two datasets each
+    bounds = [round(len(tables) * part / count) for part in range(count + 1)] if tables else []
+    parts = [tables[start:end] for start, end in itertools.pairwise(bounds)]
+    return [_side_by_side(part) for part in parts if len({table.dataset for table, _ in part}) > 1]
+
+
+def _side_by_side(tables: Sequence[tuple[Table, Grid]]) -> tuple[Grid, str]:
     names = [table.name for table, _ in tables]
     groups, headings, columns = [""], ["Model"], []
     kinds: list[Kind] = ["name"]
@@ -119,6 +148,7 @@ def _table(grid: Grid, caption: str, label: str, cited: Mapping[str, str]) -> st
         r"\centering",
         rf"\caption{{{escape(caption)}}}",
         rf"\label{{{label}}}",
+        _FIT,
         r"\begin{tabular}{",
         *(f"  {kind}" for kind in kinds),
         "}",
@@ -138,7 +168,7 @@ def _table(grid: Grid, caption: str, label: str, cited: Mapping[str, str]) -> st
             if heading == "Model" and row[place].value in cited:
                 cells[place] += rf"~\cite{{{cited[row[place].value]}}}"
         lines.append(" & ".join(cells) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [r"\bottomrule", r"\end{tabular}}"]
     if grid.notes:
         lines += [r"\par\smallskip\footnotesize", " ".join(map(escape, grid.notes))]
     return "\n".join([*lines, r"\end{table}", ""])
@@ -147,7 +177,7 @@ def _table(grid: Grid, caption: str, label: str, cited: Mapping[str, str]) -> st
 def _groups(groups: Sequence[str]) -> list[str]:
     """The line of group headings, each above its columns, and the rules below them."""
     spans, rules, start = [], [], 1
-    for group, members in groupby(groups):
+    for group, members in itertools.groupby(groups):
         length = len(list(members))
         spans.append(rf"\multicolumn{{{length}}}{{c}}{{{escape(group)}}}")
         if group:

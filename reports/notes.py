@@ -1,5 +1,6 @@
 """The notes below a table: what its marks mean, and what to know of its runs."""
 
+from common.plurals import counted
 from reports.layout import TEST_NAMES
 from reports.numbers import DAGGER
 from reports.table import Row, Table
@@ -11,8 +12,7 @@ def notes_of(table: Table, emphasis: bool = True) -> list[str]:
     """Return the notes of a comparison table, which shows the best values in bold or has no `emphasis`."""
     notes = []
     if len(table.rows) > 1 and emphasis:
-        lower = any(column.sign < 0 for column in table.columns)
-        notes.append(f"Bold: {'lowest' if lower else 'highest'} value of the column; underlined: second.")
+        notes.append(f"Bold: {_first(table)} value of the column; underlined: second.")
     notes += [
         f"{column.group}: the target is ranked among {column.described_candidates}."
         for column in {column.candidates: column for column in table.columns if column.negatives is not None}.values()
@@ -36,11 +36,16 @@ def significance_note(table: Table) -> str | None:
     """Return what * means in a table; None if nothing was tested."""
     if table.significance is None:
         return None
-    against = table.baseline or "the best value of its column"
+    against = table.baseline or f"the {_first(table)} value of its column"
+    comparisons = counted(len(table.comparisons), "comparison")
     return (
         f"* significantly different from {against}: {TEST_NAMES[table.significance]} over users, Holm-corrected "
-        f"over the {len(table.comparisons)} comparisons of this table, p < {table.alpha:g}."
+        f"over the {comparisons} of this table, p < {table.alpha:g}."
     )
+
+
+def _first(table: Table) -> str:
+    return "lowest" if any(column.sign < 0 for column in table.columns) else "highest"
 
 
 def _seeds(rows: tuple[Row, ...]) -> list[str]:

@@ -32,4 +32,4 @@ def minutes(value: float) -> str:
 
 def with_unit(text: str) -> str:
     """Return a text in which `1 threads`, `1 seeds` and the like are singular."""
-    return re.sub(r"\b1 (thread|seed|epoch|minute|second|hour|run|user|item|process)(e?s)\b", r"1 \1", text)
+    return re.sub(r"\b1 (CPU thread|thread|seed|epoch|minute|second|hour|run|user|item|process)(e?s)\b", r"1 \1", text)

@@ -83,9 +83,7 @@ def _section(section: Section, number: int) -> str:
         parts.append(f'<p class="subtitle">{escape(section.subtitle)}</p>')
     for place, grid in enumerate(section.grids):
         if place:
-            parts.append(
-                f"<details><summary>{escape(grid.title)} ({len(grid.rows)} rows)</summary>{_grid(grid)}</details>"
-            )
+            parts.append(f"<details><summary>{escape(_short(grid, section))}</summary>{_grid(grid)}</details>")
             continue
         parts += [f'<p class="verdict">{escape(sentence)}</p>' for sentence in grid.verdict]
         parts += [section.picture, _grid(grid, f"run{number}-" if section.runs else "")]
@@ -97,6 +95,14 @@ def _section(section: Section, number: int) -> str:
     if section.figures:
         parts.append('<noscript><p class="notes">The charts of this section need JavaScript.</p></noscript>')
     return "\n".join([*parts, "</section>"])
+
+
+def _short(grid: Grid, section: Section) -> str:
+    """The title of a folded table without that of the section's first one, and the number of its rows."""
+    whole = section.grids[0].title
+    title = grid.title.removeprefix(f"{whole}: ").removesuffix(f": {whole}")
+    rows = "1 row" if len(grid.rows) == 1 else f"{len(grid.rows)} rows"
+    return f"{title[0].upper()}{title[1:]} ({rows})"
 
 
 def _grid(grid: Grid, details: str = "") -> str:

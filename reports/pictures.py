@@ -14,15 +14,12 @@ from typing import TYPE_CHECKING
 from common.errors import UserError
 from common.files import atomic_path
 from reports.chart import GREY, Chart, Figure, Series
-from reports.placing import place_names
+from reports.picture_names import FAINT, NAME_SIZE, colour_of, name_points, name_stages
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B8860B", "#3BA3D8", "#444444", "#8C564B")
-GREY_COLOUR = "#B4B4B4"
-FAINT = "#555555"
 DPI = 150
 FEW_POINTS = 20  # a line with fewer points has markers
 ACROSS = 2  # panels per row
@@ -32,7 +29,6 @@ LEFT, RIGHT, ABOVE, BELOW = 0.75, 0.25, 0.4, 0.55  # around the axes of a panel
 TITLE_HEIGHT, LEGEND_LINE, NOTE_LINE = 0.4, 0.22, 0.17
 RANK_LINE = 0.3  # height per label of a critical-difference diagram
 NOTE_WIDTH = 88  # characters per panel
-NAME_SIZE = 8  # points
 TICK_SIZES = (6.0, 8.5)  # points; smaller where ticks are close
 LETTER = 0.61  # width of a letter, as a part of its size
 
@@ -117,16 +113,12 @@ def _legend(canvas: Canvas, entries: Sequence[tuple[str, int]], columns: int, to
     from matplotlib.lines import Line2D  # noqa: PLC0415
 
     if entries:
-        handles = [Line2D([], [], color=_colour(colour), linewidth=1.8) for _, colour in entries]
+        handles = [Line2D([], [], color=colour_of(colour), linewidth=1.8) for _, colour in entries]
         names = [name for name, _ in entries]
         canvas.legend(
             handles, names, loc="upper center", bbox_to_anchor=(0.5, top), ncols=columns, frameon=False,
             fontsize=8.5, handlelength=1.4, columnspacing=1.4, borderpad=0,
         )  # fmt: skip
-
-
-def _colour(number: int) -> str:
-    return GREY_COLOUR if number == GREY else COLOURS[number % len(COLOURS)]
 
 
 def _panel(axes: Axes, chart: Chart, size: tuple[float, float]) -> None:
@@ -147,9 +139,9 @@ def _panel(axes: Axes, chart: Chart, size: tuple[float, float]) -> None:
         _front(axes, chart)
     _ticks(axes, chart, size)
     if chart.kind == "scatter":
-        _names(axes, chart, size)
+        name_points(axes, chart, size, RIGHT * 60)
     else:
-        _stage_names(axes, chart, size)
+        name_stages(axes, chart, size)
 
 
 def _ticks(axes: Axes, chart: Chart, size: tuple[float, float]) -> None:
@@ -184,7 +176,7 @@ def _log_factors(low: float, high: float) -> tuple[int, ...]:
 
 def _line(axes: Axes, series: Series) -> None:
     x, y = [point.x for point in series.points], [point.y for point in series.points]
-    colour = _colour(series.colour)
+    colour = colour_of(series.colour)
     bounds = [(p.y - p.low, p.high - p.y) for p in series.points if p.low is not None and p.high is not None]
     if len(bounds) == len(y):
         axes.errorbar(x, y, yerr=list(zip(*bounds, strict=True)), fmt="none", ecolor=colour, elinewidth=0.9, alpha=0.7)
@@ -197,64 +189,18 @@ def _line(axes: Axes, series: Series) -> None:
             axes.plot(mark.x, mark.y, "|", markersize=9, markeredgewidth=1.3, color=colour, zorder=3)
 
 
-def _stage_names(axes: Axes, chart: Chart, size: tuple[float, float]) -> None:
-    """Write the stages' names above the marks of coloured lines, where they don't overlap."""
-    used: list[tuple[float, float]] = []
-    rings = [_pixel(axes, size, m.x, m.y) for each in chart.series for m in each.marks if m.kind == "best"]
-    for each in chart.series:
-        for mark in each.marks if each.colour != GREY else ():
-            if mark.kind != "stage":
-                continue
-            x, y = _pixel(axes, size, mark.x, mark.y)
-            at = next(
-                (
-                    (x, y + up)
-                    for up in (9, -15)
-                    if all(abs(x - u) > 13 or abs(y + up - v) > 9 for u, v in used + rings)
-                ),
-                None,
-            )
-            if at is not None:
-                used.append(at)
-                axes.annotate(
-                    mark.text.split()[-1], (mark.x, mark.y), (0, at[1] - y), textcoords="offset points",
-                    fontsize=6.5, color=_colour(each.colour), ha="center",
-                )  # fmt: skip
-
-
-def _pixel(axes: Axes, size: tuple[float, float], x: float, y: float) -> tuple[float, float]:
-    """Return where a point lies in the axes, in points (1/72 inch)."""
-
-    def share(value: float, ends: tuple[float, float], scale: str) -> float:
-        low, high = ends
-        if scale == "log":
-            return math.log(value / low) / math.log(high / low)
-        return (value - low) / (high - low)
-
-    across = share(x, axes.get_xlim(), axes.get_xscale()) * size[0] * 72
-    return across, share(y, axes.get_ylim(), axes.get_yscale()) * size[1] * 72
-
-
 def _front(axes: Axes, chart: Chart) -> None:
     points = {each.name: each.points[0] for each in chart.series}
     front = [points[name] for name in chart.front]
-    axes.step([p.x for p in front], [p.y for p in front], where="post", color="#999999", linewidth=1, linestyle="--")
-
-
-def _names(axes: Axes, chart: Chart, size: tuple[float, float]) -> None:
-    """Write each point's name beside it, or farther away with a line to it."""
-    points = [_pixel(axes, size, each.points[0].x, each.points[0].y) for each in chart.series]
-    sizes = [(len(each.name) * NAME_SIZE * LETTER, NAME_SIZE * 1.15) for each in chart.series]
-    corners = place_names(points, sizes, (0, size[0] * 72 + RIGHT * 60, 0, size[1] * 72))
-    for each, point, (left, bottom), (_, height) in zip(chart.series, points, corners, sizes, strict=True):
-        near = abs(bottom + height / 2 - point[1]) < 1.8 * height
-        axes.annotate(
-            each.name, (each.points[0].x, each.points[0].y), (left - point[0], bottom - point[1]),
-            textcoords="offset points", fontsize=NAME_SIZE, ha="left", va="bottom", annotation_clip=False,
-            color="black" if each.colour != GREY else FAINT,
-            arrowprops=None if near else {"arrowstyle": "-", "color": "#999999", "linewidth": 0.6,
-                                          "shrinkA": 0, "shrinkB": 3, "relpos": (0 if left > point[0] else 1, 0.5)},
-        )  # fmt: skip
+    axes.step(
+        [p.x for p in front],
+        [p.y for p in front],
+        where="post",
+        color="#999999",
+        linewidth=1,
+        linestyle="--",
+        zorder=1.5,
+    )
 
 
 def _ranks(axes: Axes, chart: Chart) -> None:
@@ -275,7 +221,7 @@ def _ranks(axes: Axes, chart: Chart) -> None:
         depth = start - (place if left else count - 1 - place)
         end = 0.7 if left else count + 0.3
         x = each.points[0].x
-        axes.plot([x, x, end], [0, depth, depth], color=_colour(each.colour), linewidth=1.2)
+        axes.plot([x, x, end], [0, depth, depth], color=colour_of(each.colour), linewidth=1.2)
         axes.text(
             end + (-0.05 if left else 0.05), depth, f"{each.name} ({x:.2f})",
             ha="right" if left else "left", va="center", fontsize=NAME_SIZE,

@@ -4,11 +4,15 @@ from collections.abc import Sequence
 
 Box = tuple[float, float, float, float]  # left, right, bottom, top
 GAP = 4.0  # between a point and its name
+FAR = 0.5  # square pixels of overlap that a pixel of distance is worth
 RINGS = (1.0, 2.2, 3.6, 5.2, 7.0)  # distances that are tried, in heights of a name
 
 
 def place_names(
-    points: Sequence[tuple[float, float]], sizes: Sequence[tuple[float, float]], inside: Box
+    points: Sequence[tuple[float, float]],
+    sizes: Sequence[tuple[float, float]],
+    inside: Box,
+    lines: Sequence[Box] = (),
 ) -> list[tuple[float, float]]:
     """Return the lower left corner of each name.
 
@@ -16,8 +20,9 @@ def place_names(
     ----------
     points, inside : in pixels, y upwards; names stay inside the box
     sizes : width and height of each name in pixels
+    lines : boxes around lines, which names cross only if they would be far from their points otherwise
     """
-    dots: list[Box] = [(x - GAP, x + GAP, y - GAP, y + GAP) for x, y in points]
+    dots: list[Box] = [*((x - GAP, x + GAP, y - GAP, y + GAP) for x, y in points), *lines]
     taken: list[Box] = []
     corners: list[tuple[float, float]] = [(0.0, 0.0)] * len(points)
     for place in sorted(range(len(points)), key=lambda place: -points[place][1]):
@@ -28,7 +33,7 @@ def place_names(
             for up in (-height / 2 + (ring - 1) * height, -height / 2 - (ring - 1) * height, ring * height - height / 2)
             for side in ((1, -1) if abs(up + height / 2) < height * 0.9 else (1, -1, 0))
         ]
-        best = min(options, key=lambda box: _cost(box, taken, dots, inside) + 0.001 * abs((box[2] + box[3]) / 2 - y))
+        best = min(options, key=lambda box: _cost(box, taken, dots, inside) + FAR * abs((box[2] + box[3]) / 2 - y))
         taken.append(best)
         corners[place] = best[0], best[2]
     return corners

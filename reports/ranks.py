@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from reports.chart import COLOURED, GREY, Chart, Figure, Point, Series
-from reports.critical import LEAST_DATASETS, LEAST_LABELS, rank_over_datasets
+from reports.critical import MIN_DATASETS, MIN_LABELS, rank_over_datasets
 from reports.figures import heading
 from reports.numbers import probability
 from reports.table import Column, Table
@@ -47,7 +47,7 @@ def _chart(blocks: Sequence[Table], column: Column, split: str, alpha: float) ->
     means = {table.name: _means(table, column) for table in blocks if column in table.columns}
     datasets, labels = common_part({name: set(each) for name, each in means.items()})
     title = ", ".join(part for part in (heading(column), split) if part)
-    if len(datasets) < LEAST_DATASETS or len(labels) < LEAST_LABELS:
+    if len(datasets) < MIN_DATASETS or len(labels) < MIN_LABELS:
         return None, ""
     values = np.array([[column.sign * means[name][label] for label in labels] for name in datasets])
     ranking = rank_over_datasets(values, alpha)
@@ -88,7 +88,7 @@ def common_part(labels_of: Mapping[str, set[str]]) -> tuple[list[str], list[str]
         for second in names:
             labels = labels_of[first] & labels_of[second]
             datasets = [name for name in names if labels <= labels_of[name]]
-            enough = len(datasets) >= LEAST_DATASETS and len(labels) >= LEAST_LABELS
+            enough = len(datasets) >= MIN_DATASETS and len(labels) >= MIN_LABELS
             if enough and len(datasets) * len(labels) > len(best[0]) * len(best[1]):
                 best = datasets, sorted(labels)
     return best

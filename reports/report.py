@@ -12,6 +12,7 @@ import pandas as pd
 from common.files import write_text
 from common.texts import path_part
 from reports import render
+from reports.build_tables import build_tables
 from reports.chart import COLOURED, Figure
 from reports.citations import WORKS, bibliography
 from reports.collect import Run, collect, relabelled, tidy_frame
@@ -28,7 +29,7 @@ from reports.page import Section, draw_page
 from reports.pictures import draw
 from reports.ranks import ranks_figure
 from reports.stats_file import read_stats, stats_figure, stats_grid
-from reports.table import Table, build_tables
+from reports.table import Table
 from reports.verdict import verdict_of
 
 
@@ -71,11 +72,11 @@ class Report:
         return render.csv_text(self.tables)
 
     def latex(self) -> str:
-        """Render the tables as LaTeX, models by datasets first, then p-values; needs booktabs and siunitx."""
+        """Render the tables as LaTeX, models by datasets first, then p-values; needs booktabs, graphicx, siunitx."""
         pairs = list(zip(self.tables, self._tables, strict=True))
         splits = dict.fromkeys(table.split for table in self.tables)
         joint = [models_by_datasets([pair for pair in pairs if pair[0].split == split]) for split in splits]
-        grids = [each for each in joint if each is not None]
+        grids = [grid for each in joint for grid in each]
         for table, own in pairs:
             grids.append((own, caption_of(table)))
             grids += [(grid, f"{grid.title}.") for grid in self._published(table)]

@@ -1,4 +1,4 @@
-"""What a run says of itself: a box when it starts, and a line when it ends."""
+"""What a run logs about itself: a box when it starts, and a line when it ends."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from common.words import counted
+from common.plurals import counted
 from runs.experiment import Experiment
 
 WIDTH = 100  # columns at most
-UNMEASURED = "trained on all interactions, so nothing is measured"
+NOT_EVALUATED = "trained on all interactions, so nothing is evaluated"
 HEADLINES = ("NDCG@10", "Recall@10", "RMSE", "MAE")
 ENDS = {  # `stopped_by` in results -> how the training ended
     "saturation": "early stopping",
@@ -61,7 +61,7 @@ def ending(written: dict[str, Any]) -> str:
     shown = ", ".join(f"{c} {name} {metrics[c][name]:.4f}" for c in metrics for name in wanted if name in metrics[c])
     stopped_by = written["stopped_by"]
     if stopped_by == "fitted":
-        return f"{written['label']}: fitted in {minutes}; {f'{phase}: {shown}' if metrics else UNMEASURED}"
+        return f"{written['label']}: fitted in {minutes}; {f'{phase}: {shown}' if metrics else NOT_EVALUATED}"
     end = f"{ENDS.get(stopped_by, stopped_by)} after {counted(written['epochs'], 'epoch')} and {minutes}"
-    measured = f"{phase} of epoch {written['best_epoch']}: {shown}"
-    return f"{written['label']}: {end}; {measured if metrics else UNMEASURED}"
+    evaluated = f"{phase} of epoch {written['best_epoch']}: {shown}"
+    return f"{written['label']}: {end}; {evaluated if metrics else NOT_EVALUATED}"

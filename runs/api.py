@@ -28,10 +28,10 @@ from options.templates import read_templates
 from options.values import RawOption
 from runs.commands import load_registries
 from runs.config import ExperimentConfig
-from runs.folders import run_folder
+from runs.folder_names import run_folder
 from runs.train import train as train_run
+from runs.train_on_all import with_known_epochs
 from runs.trained import TrainedRun, load_run
-from runs.whole import with_known_epochs
 
 __all__ = ["Trained", "TrainedRun", "configure", "load_run", "resolve_words", "train"]
 

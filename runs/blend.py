@@ -1,4 +1,4 @@
-"""Blends: items ranked by a weighted sum of what finished runs think of them. The weights are found on validation."""
+"""Blends: items ranked by a weighted sum of the scores of finished runs. The weights are found on validation."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from evaluation import per_user_metrics, target_ranks
 from evaluation.evaluator import Evaluation, Phase
 from models import Model
 from options import Resolved
-from runs.given import run_options_given
 from runs.results import describe, write_users
 from runs.run_options import RunOptions
 from runs.trained import TrainedRun, load_run
+from runs.trained_options import execution_options
 from trainers.device import peak_memory_mib, reset_peak_memory
 from trainers.run_folder import RunFolder
 
@@ -76,7 +76,7 @@ COMPARABLE: dict[str, Callable[[Tensor], Tensor]] = {"scores": standardised, "ra
 
 
 def find_weights(count: int, value: Callable[[Tensor], float]) -> Tensor:
-    """Weights of `count` parts, at least 0, with the sum 1, for which `value` is large: float32 [count].
+    """Weights of `count` parts, each at least 0, that sum to 1 and make `value` large: float32 [count].
 
     Starts from the best single part. Each part in turn gets the share of the total that is best for it, in steps of .2,
     then .05 and .01, as long as that helps. So the result is never worse than the best part.
@@ -103,7 +103,7 @@ def find_weights(count: int, value: Callable[[Tensor], float]) -> Tensor:
 
 
 class Blend(Model):
-    """score = sum over the parts of weight * comparable(score). `heldout` says what the input of a batch's users is."""
+    """score = sum over the parts of weight * comparable(score). `heldout` has the input of each user."""
 
     code = "blend"
     Options = BlendOptions
@@ -141,7 +141,7 @@ class Blend(Model):
 def load_parts(resolved: Resolved) -> list[TrainedRun]:
     """Load the runs. Raises UserError if they can't be combined."""
     names = resolved.section("blend", BlendOptions).parts
-    parts = [load_run(name, run_options_given(resolved)) for name in names]
+    parts = [load_run(name, execution_options(resolved)) for name in names]
     first = parts[0].experiment
     for name, part in zip(names, parts, strict=True):
         experiment = part.experiment
@@ -173,7 +173,7 @@ def fitted_weights(parts: Sequence[TrainedRun], blend_by: str) -> Tensor:
     columns = loader.data.num_items + 1
     most = max(1, SEARCH_ENTRIES // (len(parts) * columns))
     if most < len(heldout.users):
-        log.info("weights are sought on %d of %d validation users", most, len(heldout.users))
+        log.info("the weights are found on %d of %d validation users", most, len(heldout.users))
         heldout = heldout.sample(most, DRAW_OF_USERS)
     blend = Blend(parts, blend_by, heldout, torch.ones(len(parts)))
     metric, cutoffs = evaluator.options.best_metric, evaluator.options.metric_ks

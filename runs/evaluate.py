@@ -13,12 +13,13 @@ from pydantic_core import to_jsonable_python
 
 from common.errors import UserError
 from common.files import write_text
-from common.reading import read_json
+from common.json_files import read_json
 from common.schema import current_names, result_options
 from evaluation.evaluator import Phase
 from runs.config import ExperimentConfig
 from runs.experiment import Experiment
-from runs.folders import is_config_of_run, read_config, run_folder
+from runs.folder_names import is_config_of_run, run_folder
+from runs.folders import read_config
 from runs.results import describe, write_users
 from runs.weights import read_weights
 from trainers.checkpoint import load_model
@@ -74,13 +75,13 @@ def _file_for(folder: Path, phase: Phase, evaluated: dict[str, Any]) -> Path:
     return next(path for path in paths if not path.exists() or _is_same_evaluation(path, evaluated))
 
 
-def _is_same_evaluation(path: Path, measured: dict[str, Any]) -> bool:
+def _is_same_evaluation(path: Path, evaluated: dict[str, Any]) -> bool:
     """Whether a file holds an evaluation with the same options, data and weights."""
     try:
         there = read_json(path, dict[str, Any], "")
-        before, now = result_options(current_names(there["options"])), result_options(measured["options"])
-        of_this_data = there["data"]["hash"] == measured["data"]["hash"]
-        of_these_weights = Path(there["weights"]).resolve() == Path(measured["weights"]).resolve()
+        before, now = result_options(current_names(there["options"])), result_options(evaluated["options"])
+        of_this_data = there["data"]["hash"] == evaluated["data"]["hash"]
+        of_these_weights = Path(there["weights"]).resolve() == Path(evaluated["weights"]).resolve()
     except (UserError, ValueError, LookupError, TypeError, AttributeError):  # damaged: left as it is
         return False
     shared = before.keys() & now.keys() - {"pretrained_weights"}  # the others were added or dropped since

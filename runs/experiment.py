@@ -20,7 +20,7 @@ from runs.config import ExperimentConfig
 from runs.item_features import read_item_features
 from runs.memory import check_memory
 from runs.run_options import RunOptions
-from runs.whole import without_heldout
+from runs.train_on_all import without_heldout
 from trainers.device import choose_device, prepare_cpu, set_precision
 from trainers.randomness import Generators
 

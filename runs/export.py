@@ -15,15 +15,15 @@ from pydantic import Field
 
 from common.errors import UserError
 from common.files import atomic_folder, write_text
-from common.reading import read_json
+from common.json_files import read_json
 from common.version import code_version
 from options import Resolved
-from runs.given import MovedFiles, run_options_given
 from runs.run_options import RunOptions
 from runs.serving.formats import trace, write_onnx, write_torch
 from runs.serving.graph import Served, served
 from runs.serving.trials import TOLERANCE, Trials
 from runs.trained import TrainedRun, load_run
+from runs.trained_options import MovedFiles, execution_options
 
 Format = Literal["torch_export", "onnx"]
 WRITERS = {"torch_export": write_torch, "onnx": write_onnx}
@@ -59,7 +59,7 @@ def export(resolved: Resolved) -> Exported:
         _need_onnx()
     run = load_run(
         str(run_options.pretrained_weights),
-        run_options_given(resolved),
+        execution_options(resolved),
         device="cpu",
         precision="fp32",
         **options.moved(),
@@ -89,7 +89,7 @@ def _check_output(folder: Path, overwrite: bool) -> None:
     if not folder.exists():
         return
     if not _is_export(folder):
-        raise UserError(f"{folder} exists and is no export: give another --output")
+        raise UserError(f"{folder} exists and isn't an export: give another --output")
     if not overwrite:
         raise UserError(f"{folder} holds an export: give another --output, or --overwrite true to replace it")
 
@@ -140,7 +140,7 @@ def _manifest(
         "max_length": longest,
         "fixed_length": fixed,
         "values": values,
-        "filter_seen": evaluation.filters_seen(data.repeats),
+        "filter_seen": evaluation.filters_seen(data.repeat_consumption),
         "items": data.num_items,
         "data": {"name": data.name, "hash": data.hash},
         "check": {"largest_difference": difference, "tolerance": TOLERANCE},

@@ -1,4 +1,4 @@
-"""The folder of a run, and whether it may be used. No run destroys another."""
+"""Whether the folder of a run may be used, and for what. No run destroys another."""
 
 from __future__ import annotations
 
@@ -8,24 +8,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from pydantic_core import to_jsonable_python
-
-import datasets
 from common.errors import UserError
-from common.files import expanded, write_text
+from common.files import write_text
 from common.locks import locked, wait_until_free
-from common.schema import Options, current_names, result_options
-from common.texts import path_part, value_hash
+from common.schema import current_names, result_options
 from options import Origin
-from options.resolved import flat
 from options.yaml_text import read_mapping
 from runs.config import ExperimentConfig
+from runs.folder_names import is_config_of_run, name_prefix
 from trainers.checkpoint import CheckpointStore
 from trainers.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 
-FOLDER_OPTIONS = ("experiment_root", "experiment_group", "experiment_name")
 State = Literal["new", "resumed"]
 LIMIT_OF_END = {
     "num_epochs": "num_epochs",
@@ -33,101 +28,6 @@ LIMIT_OF_END = {
     "saturation": "saturation_wait_epochs",
 }  # status.json's stopped_by -> the option
 RESTART = "restart from scratch with --overwrite true"
-
-
-def run_folder(config: ExperimentConfig) -> RunFolder:
-    """`<root>/<group>/<name>`; group and name are derived from the dataset and the options unless they are given.
-
-    With a run's own `config.yaml` as the template, that run is evaluated or resumed in the folder of the file.
-    """
-    own = _folder_of_template(config)
-    if own is not None:
-        return RunFolder(own)
-    options = config.run
-    name = options.experiment_name or f"{_name_prefix(config)}{_digest(config, [])}"
-    if options.pilot:  # a pilot clears its folder without asking, so it must never be a real run's
-        name = f"pilot-{name}"
-    return RunFolder(_group_folder(config) / name)
-
-
-def run_of_another_label(config: ExperimentConfig) -> Path | None:
-    """The folder of a run that differs from this one in its label only; None if there is none, or this one exists."""
-    own = run_folder(config)
-    if config.run.experiment_name or config.run.pilot or own.config.exists():
-        return None
-    pattern = f"*-seed{config.run.seed}-{_digest(config, [])}/config.yaml"
-    found = sorted(file.parent for file in own.path.parent.glob(pattern) if not file.parent.name.startswith("pilot-"))
-    return next(iter(found), None)
-
-
-def search_folder(config: ExperimentConfig, *of_the_search: Options) -> Path:
-    """The folder of a search over an experiment's options: `<root>/<group>/tune-<name>`."""
-    options = config.run
-    name = options.experiment_name or f"{_name_prefix(config)}{_digest(config, of_the_search)}"
-    return _group_folder(config) / f"tune-{'pilot-' if options.pilot else ''}{name}"
-
-
-def _group_folder(config: ExperimentConfig) -> Path:
-    return Path(config.run.experiment_root) / (config.run.experiment_group or path_part(_dataset_name(config), "run"))
-
-
-def _dataset_name(config: ExperimentConfig) -> str:
-    """The name of the dataset in results."""
-    return datasets.name(config.run.dataset_code, config.dataset)
-
-
-def _name_prefix(config: ExperimentConfig) -> str:
-    """The common prefix of derived names: the same for runs that differ in other options only."""
-    return path_part(f"{config.label}-seed{config.run.seed}-", "run")
-
-
-def _digest(config: ExperimentConfig, more: Sequence[Options]) -> str:
-    """A hash of the options that decide results, including those of a search (`more`).
-
-    Defaults are left out, so that options added by a later version don't change names.
-    """
-    sections = [*config.sections.values(), *more]
-    values = result_options(flat(sections))
-    if "dataset_name" in values:  # null = from the file's name
-        values["dataset_name"] = _dataset_name(config)
-    fields = {key: field for section in sections for key, field in type(section).model_fields.items()}
-    for key in values.keys() & fields.keys():
-        field = fields[key]
-        if not field.is_required() and values[key] == to_jsonable_python(field.get_default(call_default_factory=True)):
-            del values[key]
-    for section in sections:  # the first name of a renamed option: runs from before have their folders by it
-        for former, current in type(section).renamed.items():
-            if current in values:
-                values[former] = values.pop(current)
-    return value_hash(values, 8)
-
-
-def is_config_of_run(template: Path) -> bool:
-    """Whether a template is the `config.yaml` of a run that has weights."""
-    return template.name == "config.yaml" and (template.parent / "models").is_dir()
-
-
-def _folder_of_template(config: ExperimentConfig) -> Path | None:
-    """The folder of the run whose own `config.yaml` is the template, if that run is to be evaluated or resumed.
-
-    None if another folder or other weights are given. Pilots and the runs of comparisons and searches always have
-    their own folders.
-    """
-    options = config.run
-    evaluated = options.mode in ("validate", "test")
-    if options.pilot or config.origins["mode"].kind == "program":
-        return None
-    if not evaluated and not (options.mode == "train" and options.resume_training):
-        return None
-    template = next(filter(is_config_of_run, (expanded(Path(name)) for name in reversed(config.templates))), None)
-    if template is None:
-        return None
-    for key in (*FOLDER_OPTIONS, "pretrained_weights") if evaluated else FOLDER_OPTIONS:
-        origin = config.origins[key]
-        of_template = origin.file is not None and origin.file.resolve() == template.resolve()
-        if not origin.is_default and not of_template:
-            return None
-    return template.parent
 
 
 @contextlib.contextmanager
@@ -150,7 +50,7 @@ def check_usable(config: ExperimentConfig, folder: RunFolder) -> State | None:
     root = Path(config.run.experiment_root)
     for above in folder.path.parents:
         if above != root and root in above.parents and is_config_of_run(above / "config.yaml"):
-            raise UserError(f"{folder.path} lies in the folder of the run {above}: give another --experiment_group")
+            raise UserError(f"{folder.path} is inside the folder of the run {above}: give another --experiment_group")
     wait_until_free(folder.path)
     use = _use(config, folder)
     asked = config.origins["resume_training"]  # comparisons and searches resume without being asked
@@ -177,7 +77,7 @@ def _report_nothing_to_resume(config: ExperimentConfig, folder: RunFolder) -> No
 def _unfinished_beside(config: ExperimentConfig, folder: RunFolder) -> list[str]:
     """The folders of unfinished runs of the same label and seed in the run's group."""
     found = []
-    for file in sorted(folder.path.parent.glob(f"{_name_prefix(config)}*/config.yaml")):
+    for file in sorted(folder.path.parent.glob(f"{name_prefix(config)}*/config.yaml")):
         with contextlib.suppress(UserError):  # a damaged status of another run doesn't matter here
             if RunFolder(file.parent).status().get("state") != "finished":
                 found.append(str(file.parent))
@@ -197,9 +97,9 @@ def _use(config: ExperimentConfig, folder: RunFolder) -> State | None:
         return "new"
     if options.pilot:
         if read_config(folder.config).get("pilot") is not True:
-            raise UserError(f"{folder.path} holds a run that is no pilot: give the pilot another --experiment_name")
+            raise UserError(f"{folder.path} holds a run that isn't a pilot: give the pilot another --experiment_name")
         return None
-    if options.overwrite and (finished or not options.resume_training):  # else resuming is the harmless one
+    if options.overwrite and (finished or not options.resume_training):  # otherwise resume, which loses nothing
         return None
     changed = changed_options(read_config(folder.config), config.values(), config.origins)
     if options.resume_training and not finished:
@@ -234,7 +134,7 @@ def _data_elsewhere(config: ExperimentConfig, folder: RunFolder) -> str:
     there, here = read_config(folder.config).get("dataset_path"), config.values().get("dataset_path")
     if there in (None, here):
         return ""
-    return f" on the data in {there} (if {here} holds other data, give it a --dataset_name of its own)"
+    return f" on the data in {there} (if {here} holds other data, give it its own --dataset_name)"
 
 
 def _prepare(config: ExperimentConfig, folder: RunFolder) -> State:
@@ -253,7 +153,7 @@ def _prepare(config: ExperimentConfig, folder: RunFolder) -> State:
 
 
 def _check_same(config: ExperimentConfig, folder: RunFolder, changed: Sequence[Changed]) -> None:
-    """Refuse to resume with options that decide the results differently, unless they only raise a limit."""
+    """Refuse to resume with other values of the options that decide results, except for raised limits."""
     other = [one for one in changed if not _is_raised_limit(config, one)]
     if other:
         raise UserError(
@@ -273,7 +173,7 @@ def _check_same(config: ExperimentConfig, folder: RunFolder, changed: Sequence[C
 
 
 def _is_raised_limit(config: ExperimentConfig, changed: Changed) -> bool:
-    """Whether a changed option is a limit that lets the run go on for longer; null = no limit."""
+    """Whether a changed option is a limit that was raised, so that the run may continue; null = no limit."""
     raised = changed.now is None or (changed.then is not None and changed.now > changed.then)
     return changed.key in config.trainer.limits and bool(raised)
 
@@ -290,7 +190,7 @@ def _check_extends(config: ExperimentConfig, folder: RunFolder, raised: Sequence
 
 
 class Changed(NamedTuple):
-    """An option with another value than before."""
+    """An option whose value has changed."""
 
     key: str
     then: Any

@@ -20,12 +20,12 @@ from datasets.file_options import FileFormat, FileOptions
 from datasets.prepare import encode_rows, prepare
 from datasets.readers.columns import ColumnError
 from runs.experiment import make_loader
-from runs.id_lists import Ids, listed_users, places_of
+from runs.id_files import Ids, listed_users, places_of
 from runs.trained import TrainedRun
 
 log = logging.getLogger(__name__)
 History = Literal["all", "train", "test"]
-READ_ALIKE = (
+READING_OPTIONS = (
     *("user_column", "item_column", "rating_column", "timestamp_column", "timestamp_format"),
     *("event_column", "events", "keep"),
 )
@@ -95,7 +95,7 @@ def _read_file(path: Path, file_format: FileFormat, options: DatasetOptions) -> 
 
     If one of these columns is missing, the usual names are tried.
     """
-    named = {key: getattr(options, key) for key in READ_ALIKE} if isinstance(options, FileOptions) else {}
+    named = {key: getattr(options, key) for key in READING_OPTIONS} if isinstance(options, FileOptions) else {}
     first: ColumnError | None = None
     while True:
         try:
@@ -103,7 +103,7 @@ def _read_file(path: Path, file_format: FileFormat, options: DatasetOptions) -> 
         except ColumnError as error:
             first = first or error
             if error.role == "event":
-                log.warning("%s; all rows count, unlike those of the run's own file", error)
+                log.warning("%s; all rows are used, unlike in the run's own file", error)
                 named |= {"event_column": "", "events": (), "keep": ()}
                 continue
             key = f"{error.role}_column"

@@ -14,7 +14,7 @@ from common.errors import UserError
 from datasets import SequenceData
 from datasets.readers.columns import USUAL_NAMES, plain
 from models.layers.item_features import ItemFeatures
-from runs.id_lists import places_of
+from runs.id_files import places_of
 
 log = logging.getLogger(__name__)
 SEPARATOR = "|"  # between the values of a column with several categories
@@ -82,9 +82,9 @@ def _read(path: Path) -> pd.DataFrame:
         else:
             table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",")
     except (ValueError, OSError) as error:  # pandas' and pyarrow's errors are ValueErrors
-        raise UserError(f"item_features {path}: can't be read ({error}); give a .csv, .tsv or .parquet file") from error
+        raise UserError(f"{path}: can't be read ({error}); give a .csv, .tsv or .parquet file") from error
     if len(table.columns) < 2 or table.empty:
-        raise UserError(f"item_features {path} should have a column of item ids and at least one of features")
+        raise UserError(f"{path} should have a column of item ids and at least one of features")
     return table.reset_index(drop=True)
 
 
@@ -97,11 +97,11 @@ def _numbers(column: pd.Series, path: Path) -> NDArray[np.float32]:
         try:
             lists = np.stack(column[there].to_list()).astype(np.float32)
         except ValueError as error:
-            raise UserError(f"item_features {path}: the lists of column {column.name} differ in length") from error
+            raise UserError(f"{path}: the lists of column {column.name} differ in length") from error
         values = np.zeros((len(column), lists.shape[1]), dtype=np.float32)
         values[there] = lists
     if np.isinf(values).any():
-        raise UserError(f"item_features {path}: column {column.name} has infinite numbers")
+        raise UserError(f"{path}: column {column.name} has infinite numbers")
     filled: NDArray[np.float32] = np.nan_to_num(values)
     return filled
 
@@ -115,7 +115,7 @@ def _padded(
     pairs = np.unique(np.stack([np.concatenate(rows), np.concatenate(numbers)], 1), axis=0)
     counts = np.bincount(pairs[:, 0], minlength=size)
     if counts.max() > MAX_FEATURES:
-        raise UserError(f"item_features {path}: an item has {counts.max()} categories; {MAX_FEATURES} at most")
+        raise UserError(f"{path}: an item has {counts.max()} categories, and at most {MAX_FEATURES} are possible")
     table = np.zeros((size, max(1, int(counts.max()))), dtype=np.int64)
     table[np.arange(table.shape[1]) < counts[:, None]] = pairs[:, 1]
     return table

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from common.messages import handler_attached
-from common.texts import shown
+from common.log_handlers import handler_attached
+from common.texts import escaped
 
 LONGEST = 20_000  # characters of a message
 LOGGERS = ("common", "datasets", "dataloaders", "models", "trainers", "evaluation", "runs", "reports")
@@ -46,7 +46,7 @@ class _Formatter(logging.Formatter):
     """Formats messages without control characters, and cut if they are very long."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return shown(super().format(record), LONGEST)
+        return escaped(super().format(record), LONGEST)
 
 
 def log_to_screen(verbose: bool) -> None:

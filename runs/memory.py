@@ -16,12 +16,12 @@ from trainers.options import GenericTrainerOptions
 
 GIB = 2**30
 PROCESS = 0.5 * GIB  # Python, torch, and the data, which is mapped from the disk
-SCORES_COPIES = 3  # of a batch's scores in evaluation, about: themselves, masked, compared
+SCORES_COPIES = 3  # of a batch's scores in evaluation: the scores, masked ones, and their comparison
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The memory that a run needs at most, in bytes, about.
+    """An estimate of the peak memory of a run, in bytes.
 
     Attributes
     ----------

@@ -11,7 +11,7 @@ from models import MODELS
 from options.registries import Registries
 from runs.command import Command
 from runs.config import CONFLICTS
-from runs.dataset_names import paths_as_files
+from runs.dataset_paths import paths_as_files
 from runs.run_options import RunOptions
 from trainers import TRAINERS
 

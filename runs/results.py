@@ -15,10 +15,11 @@ import numpy as np
 import torch
 
 from common.errors import UserError
-from common.reading import read_json
+from common.json_files import read_json
 from common.version import code_version
 from datasets.funnel import as_records
 from evaluation.evaluator import Evaluation, Evaluator, Phase
+from evaluation.options import SAMPLED
 from runs.experiment import Experiment
 from trainers.device import describe_device, peak_memory_mib
 from trainers.run_folder import write_per_user
@@ -62,12 +63,12 @@ def in_words(evaluator: Evaluator) -> str:
         return "trained on all interactions, nothing is evaluated"
     if evaluator.predicts_ratings:
         return f"{split}, predicted ratings"
-    sampled = [f"{options.test_negative_sample_size} {name} negatives" for name in evaluator.samplers]
+    sampled = [f"{options.test_negative_sample_size} {SAMPLED[name]} negatives" for name in evaluator.samplers]
     seen = "seen items filtered" if evaluator.filter_seen else "seen items not filtered"
     parts = [split, " and ".join(["full ranking", *sampled]), seen, f"{100 * data.repeat_rate:.1f} % repeats"]
     if data.copies:
         parts.append(f"{data.copies:,} exact {'copy' if data.copies == 1 else 'copies'}")
-    share = evaluator.measured("test").seen_share
+    share = evaluator.evaluated("test").seen_share
     if share:
         done = {"rank": "ranked among unseen items", "miss": "counted as not found", "skip": "left out"}
         parts.append(f"{100 * share:.1f} % of the test targets seen before ({done[options.seen_targets]})")
@@ -83,7 +84,7 @@ def tuning_of(folder: str | None) -> dict[str, Any] | None:
     if summary.is_file():
         try:
             known = read_json(summary, dict[str, Any], "the results don't say how the options were found")
-        except UserError as error:  # a damaged note is no reason to train nothing
+        except UserError as error:  # a damaged note mustn't stop the training
             log.warning("%s", error)
     return {"folder": folder, **known}
 

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from common.files import expanded
 from common.schema import EXECUTION, LOCATION, PER_RUN, RECORD, Options
-from common.texts import shown
+from common.texts import escaped
 
 LONGEST_NAME = 200  # bytes of a folder's name; file systems allow 255, and `tune-pilot-` may be added
 LONGEST_LABEL = 200  # characters
@@ -73,7 +73,7 @@ class RunOptions(Options):
         "can't reduce it, only the softmax over the catalogue uses bfloat16",
     )
     num_threads: int | None = Field(
-        None, ge=1, le=4096, description="CPU threads; null = as many as cores", json_schema_extra=EXECUTION
+        None, ge=1, le=4096, description="CPU threads; null = one per core", json_schema_extra=EXECUTION
     )
     max_memory: float | None = Field(
         None,
@@ -124,8 +124,8 @@ _NAME = f"a name has at most {LONGEST_NAME} bytes, no / and no control character
 
 
 def _has_controls(text: str) -> bool:
-    """Whether a text has line breaks, escape sequences or the like."""
-    return shown(text, len(text)) != text or "\n" in text or "\t" in text
+    """Whether a text has line breaks, escape sequences or other control characters."""
+    return escaped(text, len(text)) != text or "\n" in text or "\t" in text
 
 
 def _is_name(text: str) -> bool:

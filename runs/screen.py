@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from common.words import counted
+from common.plurals import counted
 from evaluation.evaluator import Phase
 from reports import Report
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
-from common.messages import captured_records
+from common.log_handlers import captured_records
 from common.schema import result_options
 from common.workers import ALONE, WorkerLostError, Workers
 from evaluation.evaluator import PHASES, Evaluation, Evaluator, Phase
@@ -18,11 +18,12 @@ from options import Origin
 from runs.announce import ending, opening
 from runs.config import ExperimentConfig
 from runs.experiment import Experiment, load_split
-from runs.folders import State, check_usable, claimed, read_config, run_folder
+from runs.folder_names import run_folder
+from runs.folders import State, check_usable, claimed, read_config
 from runs.logs import LOGGERS, log_to_file
 from runs.results import describe, results, write_users
+from runs.train_on_all import with_known_epochs
 from runs.warm_start import load_pretrained
-from runs.whole import with_known_epochs
 from trainers import TrainerSetup
 from trainers.checkpoint import CheckpointStore, check_resumable
 from trainers.device import reset_peak_memory
@@ -46,8 +47,8 @@ class TrialRules:
 def train(config: ExperimentConfig, trial: TrialRules | None = None, workers: Workers = ALONE) -> dict[str, Any]:
     """Train, test and record one run; return its results. Ctrl-C ends the training, then the best model is tested.
 
-    A trial is evaluated on the validation set only. Of several `workers`, the leading one calls this, and the others
-    `follow`.
+    A trial is evaluated on the validation set only. With several `workers`, the leading one calls this, and the others
+    call `follow`.
     """
     config = with_known_epochs(config)
     folder = run_folder(config)
@@ -58,7 +59,7 @@ def train(config: ExperimentConfig, trial: TrialRules | None = None, workers: Wo
         experiment = _build(config, phases, resumes)
     with claimed(config, folder) as state, log_to_file(folder.log, earlier):
         try:
-            workers.leaders(float(state == "resumed"))
+            workers.from_leader(float(state == "resumed"))
             description = describe(experiment, workers.count)
             log.info("%s", opening(experiment, description, folder.path))
             outcome = _fit_and_evaluate(experiment, folder, state, phases, trial, workers)
@@ -83,7 +84,7 @@ def follow(config: ExperimentConfig, workers: Workers) -> None:
     config = with_known_epochs(config)
     phases = _phases(config, None)
     experiment = _build(config, phases, resumes=True)
-    resumes = workers.leaders(0.0) == 1.0
+    resumes = workers.from_leader(0.0) == 1.0
     weights = config.run.pretrained_weights
     if weights is not None and not resumes:
         load_pretrained(experiment, weights)
@@ -132,7 +133,7 @@ def _record(
     state: TrainingState,
     evaluations: dict[Phase, Evaluation],
 ) -> dict[str, Any]:
-    """Write what came of the run, and return it."""
+    """Write and return the results of the run."""
     written = results(description, state, experiment.device, evaluations)
     if "test" in evaluations:
         _write_test(folder, experiment.evaluator, evaluations["test"], state.best_epoch or 0)

@@ -18,10 +18,10 @@ from datasets import Split
 from models import FittedModel, Model
 from models.layers.item_features import FeatureSum
 from runs.experiment import Experiment, load_split
-from runs.id_lists import places_of
+from runs.id_files import places_of
 from runs.trained import config_of_run
 from runs.weights import open_weights, weights_of
-from trainers.checkpoint import check_fits, check_origin, load_model
+from trainers.checkpoint import check_fits, check_provenance, load_model
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def load_pretrained(experiment: Experiment, name: str) -> None:
         There are no such weights, they don't fit the model, or they were trained on held-out interactions.
     """
     checkpoint, split, model = open_weights(name), experiment.loader.split, experiment.model
-    check_origin(checkpoint.state, split, str(checkpoint.path))
+    check_provenance(checkpoint.state, split, str(checkpoint.path))
     weights = weights_of(checkpoint)
     if checkpoint.state.get("data_hash", split.data.hash) == split.data.hash:
         load_model(model, weights, name)
@@ -78,7 +78,7 @@ def load_pretrained(experiment: Experiment, name: str) -> None:
         return
     if isinstance(model, FittedModel):
         raise UserError(
-            f"model {model.code} is fitted, not trained: it can't start from {name}, which is of other data"
+            f"model {model.code} is fitted, not trained: it can't start from {name}, which was trained on other data"
         )
     _check_heldout(split, before, name)
     items = Moved(places_of(split.data.item_ids, before.data.item_ids), before.data.num_items)
@@ -92,7 +92,7 @@ def load_pretrained(experiment: Experiment, name: str) -> None:
 
 
 def _split_before(weights: Path | None, data_hash: object) -> Split | None:
-    """The split of the run that the weights are from; None if they don't lie in a run's folder."""
+    """The split of the run that the weights are from; None if they aren't in a run's folder."""
     config_file = None if weights is None else weights.parent.parent / "config.yaml"
     if config_file is None or not config_file.is_file():
         return None
@@ -102,7 +102,7 @@ def _split_before(weights: Path | None, data_hash: object) -> Split | None:
         raise UserError(f"{weights} was trained on other data, so its own data is needed as well: {error}") from error
     if split.data.hash != data_hash:
         raise UserError(
-            f"{weights} was trained on other data than that of {config_file} is now: which items it knows can't be told"
+            f"{weights} was trained on other data than that of {config_file} is now: it is unknown which items it knows"
         )
     return split
 
@@ -119,7 +119,7 @@ def _check_heldout(split: Split, before: Split, name: str) -> None:
     timed = data.timestamps is not None and old.timestamps is not None
     if len(targets) == 0:
         return
-    if not timed and data.repeats:
+    if not timed and data.repeat_consumption:
         log.warning("%s may have been trained on held-out interactions: without times, that can't be checked", name)
         return
     here = pd.DataFrame({"pair": users * data.num_items + data.items[targets] - 1})

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from common.errors import UserError
 from datasets import Split
-from trainers.checkpoint import BEST, Checkpoint, check_origin, read_tensors
+from trainers.checkpoint import BEST, Checkpoint, check_provenance, read_tensors
 
 
 def open_weights(name: str) -> Checkpoint:
@@ -32,7 +32,7 @@ def read_weights(name: str, split: Split) -> dict[str, Tensor]:
     Raises UserError if there are none, or if they were trained on other data or on interactions that `split` holds out.
     """
     checkpoint, data = open_weights(name), split.data
-    check_origin(checkpoint.state, split, str(checkpoint.path))
+    check_provenance(checkpoint.state, split, str(checkpoint.path))
     if checkpoint.state.get("data_hash", data.hash) != data.hash:
         raise UserError(
             f"{checkpoint.path} was not trained on this version of {data.name} (hash {data.hash}): item numbers may "

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from common.errors import UserError
 from common.files import atomic_path
-from common.reading import parse_json
+from common.json_files import parse_json
 from datasets import Split
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ CHECKSUM = "checksum"
 BEST = "best.safetensors"
 
 
-def origin(split: Split) -> dict[str, Any]:
+def provenance(split: Split) -> dict[str, Any]:
     """The data and the split that weights were trained on, which are stored with them."""
     return {
         "data_hash": split.data.hash,
@@ -44,11 +44,11 @@ def origin(split: Split) -> dict[str, Any]:
     }
 
 
-def check_origin(state: Mapping[str, Any], split: Split, weights: str) -> None:
+def check_provenance(state: Mapping[str, Any], split: Split, weights: str) -> None:
     """Raise UserError if the weights were trained on other interactions of this data than `split` trains on.
 
     Such weights may have been trained on interactions that are held out here. Weights from older versions, which don't
-    record their part of the data, pass.
+    record their part of the data, are accepted.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def check_origin(state: Mapping[str, Any], split: Split, weights: str) -> None:
             f"{weights} was trained on another draw of the split {split.code} (split_seed {drawn_at}; here "
             f"{split.drawn_at}), which includes ratings that are held out here: use --split_seed {drawn_at}"
         )
-    stored = {**origin(split), **state}
+    stored = {**provenance(split), **state}
     if stored["data_hash"] == split.data.hash and stored["split_trained_on"] != split.trained_on:
         there = state.get("split_code", "unknown")
         how = "with other options" if there == split.code else f"not {split.code}"
@@ -76,7 +76,7 @@ def check_resumable(state: Mapping[str, Any], split: Split) -> None:
     """Raise UserError if a run can't resume from a checkpoint with this state on this split."""
     if state.get("data_hash", split.data.hash) != split.data.hash:
         raise UserError(f"dataset {split.data.name} has changed since the run started: restart with --overwrite true")
-    check_origin(state, split, "the checkpoint")
+    check_provenance(state, split, "the checkpoint")
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def read_tensors(path: Path) -> Checkpoint:
 
 
 def _state_of(file: Any) -> dict[str, Any]:
-    """The state in an open safetensors file. Raises ValueError if it is no JSON object."""
+    """The state in an open safetensors file. Raises ValueError if it isn't a JSON object."""
     return parse_json((file.metadata() or {}).get("state", "{}"), dict[str, Any])
 
 
@@ -259,7 +259,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
     for index, named in state.items():
         shapes = {name: tuple(value.shape) for name, value in named.items() if value.is_floating_point()}
         if index not in range(len(parameters)) or shapes not in _known_states(optimizer, parameters[index]):
-            raise ValueError(f"the optimizer's state of parameter {index} is another optimizer's or another model's")
+            raise ValueError(f"the optimizer state of parameter {index} belongs to another optimizer or model")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

@@ -10,7 +10,7 @@ import torch
 
 from common import rounding
 from common.errors import UserError
-from common.words import counted
+from common.plurals import counted
 
 try:
     import resource
@@ -36,7 +36,7 @@ def choose_device(name: str) -> torch.device:
         if device.index is not None:
             if device.index >= count:
                 raise UserError(f"there is no device {name}: the last of {count} is cuda:{count - 1}")
-            torch.cuda.set_device(device)  # what takes no device uses this one
+            torch.cuda.set_device(device)  # the default of calls that name no device
     return device
 
 

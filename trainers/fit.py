@@ -11,13 +11,13 @@ from common.errors import UserError
 from evaluation.evaluator import Evaluation
 from models.base import FittedModel
 from trainers.base import BaseTrainer
-from trainers.checkpoint import BEST, model_tensors, origin, write_tensors
+from trainers.checkpoint import BEST, model_tensors, provenance, write_tensors
 from trainers.options import TrainerOptions
 from trainers.state import TrainingState
 
 
 class FitTrainerOptions(TrainerOptions):
-    """Trainer `fit` has no options of its own."""
+    """Trainer `fit` adds no options."""
 
 
 class FitTrainer(BaseTrainer):
@@ -47,5 +47,5 @@ class FitTrainer(BaseTrainer):
         metrics = {f"{c}/{name}": v for c, values in validation.metrics.items() for name, v in values.items()}
         folder.table("val").keep_through(0)
         folder.table("val").append({"epoch": 1, "stage": "fitted", **metrics})
-        write_tensors(folder.models / BEST, model_tensors(model), {"epoch": 1, **origin(split)})
+        write_tensors(folder.models / BEST, model_tensors(model), {"epoch": 1, **provenance(split)})
         return state

@@ -14,7 +14,8 @@ class TrainerOptions(Options):
 
     train_on: Literal["train", "all"] = Field(
         "train",
-        description="all = the held-out interactions too, for serving; then there are no metrics and no early stopping",
+        description="train = the training interactions; all = the held-out ones too, for serving, without metrics and "
+        "early stopping",
     )
 
     @property
@@ -58,16 +59,16 @@ class GenericTrainerOptions(TrainerOptions):
     gradient_parts: int | None = Field(
         None,
         ge=1,
-        description="compute a batch's gradient in this many parts, which have random draws of their own and are added "
-        "up in order, so that any number of workers gives the same bits; null = the whole batch at once, or 8 under "
+        description="compute a batch's gradient in this many parts, each with its own random draws, added up in "
+        "order, so that any number of workers gives the same bits; null = the whole batch at once, or 8 under "
         "torchrun",
     )
     num_epochs: int | None = Field(None, ge=1, description="maximum number of epochs; null = until saturation")
     epochs_of: str | None = Field(
         None,
         min_length=1,
-        description="with train_on all: folder of a validated run; train for the epochs of its best model instead of "
-        "num_epochs",
+        description="with train_on all: folder of a validated run; train for as many epochs as its best model, instead "
+        "of num_epochs",
     )
     max_minutes: float | None = Field(None, gt=0, description="maximum training time in minutes; null = no limit")
     saturation_wait_epochs: int | None = Field(
@@ -89,7 +90,7 @@ class GenericTrainerOptions(TrainerOptions):
     def model_conflict(self, model_code: str, has_stages: bool, touches_rows: bool, in_parts: bool) -> str | None:
         if self.gradient_parts is not None and not in_parts:
             return (
-                f"model {model_code} can't be trained in parts of a batch: leave out gradient_parts, and train it by a "
+                f"model {model_code} can't be trained in parts of a batch: leave out gradient_parts, and train it in a "
                 "single process"
             )
         if self.item_optimizer == "dense" or touches_rows:
@@ -103,8 +104,6 @@ class GenericTrainerOptions(TrainerOptions):
     def _sparse_rows_need_adam(self) -> GenericTrainerOptions:
         if self.item_optimizer != "dense" and self.optimizer == "sgd":
             raise ValueError(f"item_optimizer {self.item_optimizer} needs optimizer adam or adamw, not sgd")
-        if self.item_optimizer != "dense" and self.gradient_parts is not None:
-            raise ValueError(f"item_optimizer {self.item_optimizer} can't be used with gradient_parts: leave one out")
         return self
 
     @model_validator(mode="after")
@@ -133,7 +132,7 @@ class TransferTrainerOptions(GenericTrainerOptions):
     best_model_transfer: bool = Field(True, description="start each stage from the best weights so far")
     decrease_dropout: bool = Field(False, description="scale the input dropout by recover_len / max_len")
     stage_epochs: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
-        None, description="with train_on all: epochs of each stage, in sum num_epochs; null = those of epochs_of"
+        None, description="with train_on all: epochs of each stage, whose sum is num_epochs; null = those of epochs_of"
     )
 
     @property

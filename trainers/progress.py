@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Progress:
-    """Progress bars over batches; silent if standard error is no terminal."""
+    """Progress bars over batches; silent if standard error isn't a terminal."""
 
     def __init__(self) -> None:
         self.on_terminal = sys.stderr.isatty()

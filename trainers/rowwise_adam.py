@@ -12,9 +12,10 @@ from torch.optim.adam import adam
 class RowwiseAdam(torch.optim.Adam):
     """Adam (or AdamW) for dense gradients, and a row-wise optimizer for tables with sparse gradients.
 
-    A step costs what the batch touches, not what the catalogue has. If every row is touched in every step, row-wise
-    Adam gives the bits of Adam. Otherwise the two differ: a row that isn't touched keeps its moments and its weights,
-    where Adam would decay the moments and move the weights on (`torch.optim.SparseAdam` is lazy in the same way).
+    The cost of a step grows with the rows that the batch touches, not with the catalogue. If every row is touched in
+    every step, row-wise Adam gives the bits of Adam. Otherwise the two differ: a row that isn't touched keeps its
+    moments and its weights, where Adam would decay the moments and move the weights on (`torch.optim.SparseAdam` is
+    lazy in the same way).
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from common.errors import UserError
 from common.files import atomic_path, remove_abandoned, write_text
-from common.reading import read_json
+from common.json_files import read_json
 from common.texts import value_hash
 from trainers.state import Amount, Count, Number, with_plain_best_value
 
@@ -57,7 +57,7 @@ class Table:
         Raises
         ------
         UserError
-            The file is no table, or a line has too few or too many cells or doesn't start with its epoch.
+            The file isn't a table, or a line has too few or too many cells or doesn't start with its epoch.
         """
         if not self.path.exists():
             return list(range(1, epoch + 1))
@@ -127,7 +127,7 @@ class RunFolder:
             remove_abandoned(folder, ".*.tmp", ".tmp*", seconds=0)  # the second pattern: of the safetensors library
 
     def clear(self) -> None:
-        """Remove what a run wrote, and nothing else. A run that is killed in here is no finished one."""
+        """Remove what a run wrote, and nothing else. A run that is killed meanwhile doesn't look finished."""
         for file in (self.status_file, self.results, self.per_user):
             file.unlink(missing_ok=True)
         for part in (self.models, self.tables, self.path / "tensorboard", self.evaluation):
@@ -149,7 +149,7 @@ class RunFolder:
         """
         if self._identity is not None and self._place() != self._identity:
             raise UserError(
-                f"{self.path} was renamed, moved or removed while the run used it. To go on from its last "
+                f"{self.path} was renamed, moved or removed while the run used it. To resume it from its last "
                 "checkpoint: --templates <the folder's new path>/config.yaml --resume_training true"
             )
 

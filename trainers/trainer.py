@@ -28,7 +28,7 @@ from trainers.checkpoint import (
     flatten_optimizer,
     load_model,
     model_tensors,
-    origin,
+    provenance,
     restore_optimizer,
     write_tensors,
 )
@@ -41,7 +41,7 @@ from trainers.state import TrainingState
 
 log = logging.getLogger(__name__)
 PILOT_EPOCHS, PILOT_BATCHES = 2, 2
-MOST_NAMED = 10  # numbers in a message
+MAX_NAMED = 10  # numbers in a message
 ENDS_BY_LIMITS = ("num_epochs", "max_minutes", "saturation")
 
 
@@ -69,7 +69,7 @@ class Trainer(BaseTrainer):
         """Prepare the next stage, after the one before has ended."""
 
     def stage_has_ended(self) -> bool:
-        """Whether the stage has brought no improvement for long; without validation, whether it had its epochs."""
+        """Whether early stopping ends the stage; without validation, whether it has had its epochs."""
         return self._validates and self.state.saturated(self.options.saturation_wait_epochs)
 
     @property
@@ -133,7 +133,7 @@ class Trainer(BaseTrainer):
             value = self.setup.evaluator.deciding_value(validation)
             if self.state.observe(value):
                 self.best_weights = model_tensors(self.model)
-        seconds = self.setup.workers.leaders(time.perf_counter() - began)  # all stop by max_minutes at once
+        seconds = self.setup.workers.from_leader(time.perf_counter() - began)  # all stop by max_minutes at once
         self.state.seconds += seconds
         self.state.peak_memory_mib = max(self.state.peak_memory_mib, round(peak_memory_mib(self.setup.device), 1))
         reporter.report(self.state, stages[self.state.stage].name, losses, validation, seconds)
@@ -238,7 +238,7 @@ class Trainer(BaseTrainer):
             "generator": self.setup.generators.state(),
         }
         tensors = {f"{part}/{name}": tensor for part, named in groups.items() for name, tensor in named.items()}
-        state = {**self.state.as_dict(), **origin(self.setup.loader.split), OPTIONS: dict(self.setup.options)}
+        state = {**self.state.as_dict(), **provenance(self.setup.loader.split), OPTIONS: dict(self.setup.options)}
         for name in TABLES:
             self.setup.folder.table(name).sync()
         self.setup.folder.check_place()
@@ -250,7 +250,7 @@ class Trainer(BaseTrainer):
         """Write the best weights of the run to a file of their own."""
         if not self.setup.workers.leads:
             return
-        state = {"epoch": self.state.best_epoch, **origin(self.setup.loader.split)}
+        state = {"epoch": self.state.best_epoch, **provenance(self.setup.loader.split)}
         write_tensors(self.setup.folder.models / BEST, self.best_weights, state)
 
     def _resume(self, stages: list[Stage]) -> None:
@@ -267,7 +267,7 @@ class Trainer(BaseTrainer):
                 raise
             except (LookupError, TypeError, ValueError, RuntimeError) as error:
                 raise UserError(
-                    f"{checkpoint.path} is no checkpoint of this run ({error}): restart from scratch with "
+                    f"{checkpoint.path} is not a checkpoint of this run ({error}): restart from scratch with "
                     "--overwrite true"
                 ) from error
             if self.state.stopped_by in ENDS_BY_LIMITS and self.setup.stop_early is None:
@@ -277,12 +277,12 @@ class Trainer(BaseTrainer):
             table = self.setup.folder.table(name)
             lost = table.keep_through(self.state.epoch)
             if lost and self.setup.workers.leads:
-                log.warning("%s has lost its rows of epochs %s; the run itself is not affected", table.path, _few(lost))
+                log.warning("%s lacks the rows of epochs %s; the run itself is not affected", table.path, _few(lost))
         log.info("resumed after epoch %d", self.state.epoch)
 
     def _restore(self, checkpoint: Checkpoint, stages: list[Stage]) -> None:
         """Take everything from a checkpoint. Raises an error of any kind if something is missing or wrong in it."""
-        source, of_others = str(checkpoint.path), {*origin(self.setup.loader.split), OPTIONS}
+        source, of_others = str(checkpoint.path), {*provenance(self.setup.loader.split), OPTIONS}
         state = {key: value for key, value in checkpoint.state.items() if key not in of_others}
         self.state = TrainingState.from_dict(state, self.setup.evaluator.higher_is_better)
         if self.state.stage >= len(stages):
@@ -310,5 +310,5 @@ class Trainer(BaseTrainer):
 
 def _few(numbers: list[int]) -> str:
     """The first of a list of numbers."""
-    more = len(numbers) - MOST_NAMED
-    return ", ".join(map(str, numbers[:MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
+    more = len(numbers) - MAX_NAMED
+    return ", ".join(map(str, numbers[:MAX_NAMED])) + (f" and {more} more" if more > 0 else "")

@@ -6,8 +6,8 @@ import numpy as np
 from pydantic import Field
 
 from common.errors import UserError
+from common.plurals import counted
 from common.schema import Options
-from common.words import counted
 from datasets.sequence_data import Heldout, IntArray, SequenceData, Split
 from datasets.splits.base import SplitMaker
 from datasets.splits.select import select_interactions, users_of

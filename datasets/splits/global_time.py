@@ -8,11 +8,11 @@ from pydantic import Field, model_validator
 
 from common.errors import UserError
 from common.schema import Options
-from datasets.moments import Moment, to_seconds, to_text
 from datasets.sequence_data import Heldout, IntArray, SequenceData, Split
 from datasets.splits.base import SplitMaker
 from datasets.splits.known_items import only_known_items
 from datasets.splits.targets import Targets, hold_out
+from datasets.time_options import TimeOption, to_seconds, to_text
 
 log = logging.getLogger(__name__)
 
@@ -20,10 +20,10 @@ log = logging.getLogger(__name__)
 class GlobalTimeOptions(Options):
     """Options of split `global_time`."""
 
-    validation_time: Moment | None = Field(
+    validation_time: TimeOption | None = Field(
         None, description="start of validation, end of training (2003-02-28, or seconds UTC); null = from the shares"
     )
-    test_time: Moment | None = Field(None, description="start of test, end of validation; null = from test_share")
+    test_time: TimeOption | None = Field(None, description="start of test, end of validation; null = from test_share")
     validation_share: float = Field(0.1, gt=0, lt=1, description="share of all interactions in the validation period")
     test_share: float = Field(0.1, gt=0, lt=1, description="share of all interactions in the test period")
     targets: Targets = Field(

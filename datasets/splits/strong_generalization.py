@@ -96,7 +96,7 @@ def _roles(data: SequenceData, options: StrongGeneralizationOptions, random: np.
 def _distinct(data: SequenceData) -> SequenceData:
     """Keep each user's first interaction with each item."""
     first = np.flatnonzero(previous_in_user(data) < 0)
-    return replace(select_interactions(data, first), repeats=False)
+    return replace(select_interactions(data, first), repeat_consumption=False)
 
 
 def _targets(

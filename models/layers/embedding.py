@@ -51,6 +51,7 @@ class ItemEmbedding(nn.Module):
         self, num_items: int, width: int, bias: bool = False, normalized: bool = False, temperature: float = 1.0
     ) -> None:
         super().__init__()
+        self.num_items = num_items
         self.weight = nn.Parameter(torch.empty(num_items + 1, width))
         self.bias = nn.Parameter(torch.zeros(num_items + 1)) if bias else None
         self.features: FeatureSum | None = None
@@ -88,6 +89,17 @@ class ItemEmbedding(nn.Module):
         if self.normalized:
             hidden = F.normalize(hidden, dim=-1)
         return hidden if self.temperature == 1 else hidden / self.temperature
+
+    def vectors(self, more_bias: Tensor | None = None) -> Tensor:
+        """Whose products with `states` are the logits, with another constant [V + 1] added: [V + 1, H or H + 1]."""
+        biases = [bias for bias in (self.bias, more_bias) if bias is not None]
+        rows = self.output_rows()
+        return torch.cat([rows, torch.stack(biases).sum(0)[:, None]], 1) if biases else rows
+
+    def states(self, hidden: Tensor, more_bias: Tensor | None = None) -> Tensor:
+        """What meets `vectors` after states [B, H]: [B, H or H + 1]."""
+        hidden = self.output_states(hidden)
+        return hidden if self.bias is None and more_bias is None else F.pad(hidden, (0, 1), value=1.0)
 
     def logits(self, hidden: Tensor, candidates: Tensor | None = None) -> Tensor:
         """The logits of all items after states [B, H]: [B, V + 1]; or of `candidates` int64 [B, C]: [B, C]."""

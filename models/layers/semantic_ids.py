@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.cluster.vq import kmeans2
 from torch import Tensor
 
 from common.errors import UserError
@@ -50,6 +49,8 @@ def residual_kmeans(vectors: NDArray[np.float32], levels: int, codebook_size: in
 
     Fewer distinct vectors than `codebook_size` have a centroid each.
     """
+    from scipy.cluster.vq import kmeans2  # noqa: PLC0415  (slow to import, and all commands import this module)
+
     codes = np.zeros((len(vectors), levels), dtype=np.int64)
     left = vectors.astype(np.float64)
     for level in range(levels):

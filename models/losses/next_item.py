@@ -80,7 +80,7 @@ class Predictions:
         if items.bias is not None:
             positive, logits = positive + items.bias[targets], logits + items.bias[negatives]
         logits = logits.masked_fill(negatives == 0, -torch.inf)
-        return SampledLogits(positive, logits, log_q.to(logits.dtype), items.weight.shape[0] - 1)
+        return SampledLogits(positive, logits, log_q.to(logits.dtype), items.num_items)
 
     def _negative_logits(self, hidden: Tensor, negatives: Tensor) -> Tensor:
         """hidden [N, H] times its negatives, int64 [N, K]: [N, K]"""

@@ -13,7 +13,7 @@ function makeScale(values, pixels, { log = false, pad = 0.05, ticks = null, coun
   [low, high] = [low - room, high + room];
   const scale = (value) => pixels[0] + ((bend(value) - low) / (high - low)) * (pixels[1] - pixels[0]);
   const inside = (value) => bend(value) >= low - 1e-9 && bend(value) <= high + 1e-9;
-  const chosen = ticks || (log ? logTicks(low, high) : linearTicks(low, high, count)).map((value) => [value, short(value)]);
+  const chosen = ticks || (log ? logTicks(low, high).map((value) => [value, short(value)]) : alike(linearTicks(low, high, count)));
   scale.ticks = chosen.filter(([value]) => inside(value));
   return scale;
 }
@@ -42,6 +42,13 @@ function short(value) {
     if (Math.abs(value) >= unit) return `${Number((value / unit).toPrecision(3))}${letter}`;
   }
   return String(Number(value.toPrecision(4)));
+}
+
+/** Values with their names, which have the same number of decimals: 0.20, 0.25. */
+function alike(values) {
+  const names = values.map(short);
+  const decimals = Math.max(0, ...names.map((name) => (name.split(".")[1] || "").length));
+  return values.map((value, place) => [value, /[kM]$/.test(names[place]) ? names[place] : value.toFixed(decimals)]);
 }
 
 const percent = (value) => `${Number((value * 100).toPrecision(3))} %`;

@@ -82,7 +82,7 @@ function drawNames(svg, visible, x, y, width) {
   const taken = visible.map(({ points: [point] }) => [x(point.x) - 6, x(point.x) + 6, y(point.y) - 6, y(point.y) + 6]);
   for (const series of visible) {
     const [left, top] = [x(series.points[0].x), y(series.points[0].y)];
-    const size = series.name.length * 6.3;
+    const size = series.name.length * 6.9;
     const places = [[9, 4], [-9 - size, 4], [7, -8], [7, 17], [-7 - size, -8], [-7 - size, 17], [-size / 2, -11], [-size / 2, 20]];
     const boxes = places.map(([right, down]) => [left + right, left + right + size, top + down - 11, top + down + 3]);
     const meets = ([l, r, t, b]) => l < MARGIN.left || r > width || taken.some(([l2, r2, t2, b2]) => l < r2 && l2 < r && t < b2 && t2 < b);

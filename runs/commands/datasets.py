@@ -37,7 +37,7 @@ def _run(resolved: Resolved) -> int:
         if not issubclass(dataset, RawFileDataset):
             table.add_row(code, dataset.description, "none", "")
             continue
-        repeat = "; repeat consumption" if dataset.repeats else ""
+        repeat = "; repeat consumption" if dataset.repeat_consumption else ""
         what = f"{dataset.description}{repeat}\n[dim]licence: {escape(dataset.licence or 'unknown')}[/dim]"
         table.add_row(code, what, dataset.size or "unknown size", escape(on_disk(dataset, options.local_data_folder)))
         if dataset.citation:
@@ -55,7 +55,7 @@ def on_disk(dataset: type[RawFileDataset[Any]], data_folder: Path) -> str:
     found = dataset.files_on_disk(data_folder)
     if found:
         return ", ".join(f"{path.name} ({path.stat().st_size / 1e6:,.1f} MB)" for path in found)
-    sources = dataset().wanted(dataset.Options()).sources
+    sources = dataset().declaration(dataset.Options()).sources
     if not sources:
         return "no; no source is known"
     needs = [source.needs for source in sources if source.needs]

@@ -9,7 +9,7 @@ from common.schema import Options
 from options import Resolved
 from runs.command import Command
 from runs.export import ExportOptions, export
-from runs.given import no_run_given
+from runs.trained_options import missing_run
 
 
 def _run(resolved: Resolved) -> int:
@@ -23,7 +23,7 @@ def _run(resolved: Resolved) -> int:
 
 
 def _conflict(sections: Mapping[str, Options]) -> str | None:
-    return no_run_given(sections) if "export" in sections else None
+    return missing_run(sections) if "export" in sections else None
 
 
 EXPORT = Command(

@@ -40,7 +40,7 @@ def _metrics() -> Iterator[tuple[str, str]]:
 LISTS: dict[str, Callable[[], Iterator[tuple[str, str]]]] = {
     "models": lambda: ((code, _summary(sys.modules[model.__module__])) for code, model in MODELS.items()),
     "datasets": lambda: ((code, dataset.description) for code, dataset in DATASETS.items()),
-    "splits": lambda: ((code, _summary(split)) for code, split in SPLITS.items()),
+    "splits": lambda: ((code, split.description) for code, split in SPLITS.items()),
     "templates": _templates,
     "metrics": _metrics,
     "losses": lambda: ((name, loss.description) for name, loss in LOSSES.items()),

@@ -18,13 +18,14 @@ from common.files import expanded
 from common.schema import Options
 from datasets.file_options import FileFormat
 from options import Resolved
+from runs.approximate import ApproximateSearch
 from runs.command import Command
-from runs.given import MovedFiles, no_run_given, run_options_given
 from runs.histories import History, known_users, new_users
-from runs.id_lists import first_few, listed_items
-from runs.lists import open_table, write_lists
+from runs.id_files import first_few, listed_items
 from runs.run_options import RunOptions
+from runs.top_k_lists import measured_recall, open_table, write_lists
 from runs.trained import TrainedRun, load_run
+from runs.trained_options import MovedFiles, execution_options, missing_run
 
 log = logging.getLogger(__name__)
 SUFFIXES = (".parquet", ".csv")
@@ -43,8 +44,8 @@ class RecommendOptions(MovedFiles):
         None, description="instead of `users`: a file of interactions of new users, in a format of dataset `file`"
     )
     file_format: FileFormat = Field("auto", description="the format of `histories`, see dataset `file`")
-    items: Path | None = Field(None, description="a file of item ids, as for users: recommend only these")
-    exclude_items: Path | None = Field(None, description="a file of item ids: never recommend these")
+    items: Path | None = Field(None, description="a file of item ids, in the formats of `users`: recommend only these")
+    exclude_items: Path | None = Field(None, description="a file of item ids, as `items`: never recommend these")
     topk: int = Field(20, ge=1, description="items per user; fewer if fewer are left")
     output: Path | None = Field(
         None, description="the file to write: .parquet or .csv; null = recommendations.parquet in the run's folder"
@@ -61,6 +62,12 @@ class RecommendOptions(MovedFiles):
         "nothing",
         description="recommendations for users without a known item: nothing, or the most popular items",
     )
+    search: Literal["exact", "approximate"] = Field(
+        "exact",
+        description="exact = score all items; approximate = only those in the cells of an index nearest to the user, "
+        "for models whose scores are products with item vectors (needs requirements-search.txt)",
+    )
+    search_cells: int = Field(32, ge=1, description="cells that approximate search looks into: more = higher recall")
     batch_size: int | None = Field(None, ge=1, description="users per batch; null = the run's eval_batch_size")
 
     @field_validator("output")
@@ -97,6 +104,8 @@ class Written:
     users, served : number of users, and of those who got any item
     rows : number of recommendations
     seconds : time for scoring and writing
+    recall : share of the exact lists that approximate search found, and the number of users it is measured on; None if
+        the search was exact
     """
 
     label: str
@@ -105,6 +114,7 @@ class Written:
     served: int
     rows: int
     seconds: float
+    recall: tuple[float, int] | None
 
 
 def recommend(resolved: Resolved) -> Written:
@@ -116,7 +126,7 @@ def recommend(resolved: Resolved) -> Written:
     changes = {"filter_seen": options.filter_seen, "eval_batch_size": options.batch_size}
     run = load_run(
         str(run_options.pretrained_weights),
-        run_options_given(resolved),
+        execution_options(resolved),
         **options.moved(),
         **{key: value for key, value in changes.items() if value is not None},
     )
@@ -135,10 +145,11 @@ def recommend(resolved: Resolved) -> Written:
             "the most popular items" if options.empty_histories == "popular" else "nothing (see empty_histories)",
             first_few(recipients.ids[empty]),
         )
+    search = ApproximateSearch.of(run, options.search_cells, barred) if options.search == "approximate" else None
     began = time.perf_counter()
     item_ids, fill_empty = np.asarray(run.experiment.loader.data.item_ids), options.empty_histories == "popular"
     with open_table(output, recipients.ids, item_ids) as write:
-        lists = write_lists(run, recipients, options.topk, fill_empty, barred, write)
+        lists = write_lists(run, recipients, options.topk, fill_empty, barred, write, search)
     without = (lists == 0) & ~empty
     if without.any():
         log.warning(
@@ -150,7 +161,8 @@ def recommend(resolved: Resolved) -> Written:
         )
     label, seconds = run.experiment.config.label, time.perf_counter() - began
     served = int(np.count_nonzero(lists))
-    return Written(label, output, len(lists), served, int(lists.sum()), seconds)
+    recall = None if search is None else measured_recall(run, recipients, options.topk, barred, search)
+    return Written(label, output, len(lists), served, int(lists.sum()), seconds, recall)
 
 
 def _in_run(weights: Path) -> Path:
@@ -196,6 +208,9 @@ def _run(resolved: Resolved) -> int:
         f"{written.label}: {written.rows:,} rows for {written.served:,} of {written.users:,} users in {written.output} "
         f"({written.users / written.seconds:,.0f} users per second)"
     )
+    if written.recall is not None:
+        share, users = written.recall
+        print(f"approximate search found {share:.1%} of the items in the exact lists of {users} users")
     return 0
 
 
@@ -203,7 +218,7 @@ def _conflict(sections: Mapping[str, Options]) -> str | None:
     options = sections.get("recommend")
     if not isinstance(options, RecommendOptions):
         return None
-    return EITHER if options.users is None and options.histories is None else no_run_given(sections)
+    return EITHER if options.users is None and options.histories is None else missing_run(sections)
 
 
 RECOMMEND = Command(

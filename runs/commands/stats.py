@@ -24,7 +24,7 @@ from options.values import Fault, check
 from options.yaml_text import flow
 from reports import draw_dataset_curves
 from runs.command import Command
-from runs.dataset_names import as_options
+from runs.dataset_paths import as_options
 from runs.run_options import RunOptions
 
 SCHEMA = 1
@@ -166,7 +166,7 @@ def listed_codes(options: StatsOptions, dataset_code: str) -> list[str]:
 def _what_is_wrong(key: str, faults: list[Fault], schema: type[Options], code: str) -> str:
     if key and key not in schema.model_fields:
         hint = nearest(key, schema.model_fields)
-        return f"`{key}` is no option of {code}{'; ' + hint if hint else ''}"
+        return f"`{key}` is not an option of {code}{'; ' + hint if hint else ''}"
     if any(fault.is_missing for fault in faults):
         return f"{code} needs {key}: write {{dataset_code: {code}, {key}: ...}}"
     return f"{f'{key} of {code}' if key else code}: {'; '.join(map(str, faults))}"

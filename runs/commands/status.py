@@ -50,7 +50,7 @@ def _run(resolved: Resolved) -> int:
         if run.state == "failed":
             print(f"{run.name} failed: {run.counters.get('error')}")
         if run.renamed:
-            print(f"{run.name} was started under this label before; it counts, and is not started again")
+            print(f"{run.name} was started under this earlier label; it is used, and not started again")
     to_do = [estimate for estimate in left if estimate is not None]
     print(_totals(runs, to_do, options.max_parallel))
     if any(estimate.rough for estimate in to_do):

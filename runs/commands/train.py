@@ -10,10 +10,10 @@ from common.workers import ALONE, WorkerLostError, is_launched, join, leave
 from options import Resolved
 from runs.command import Command
 from runs.config import EXPERIMENT, ExperimentConfig
-from runs.folders import run_folder
+from runs.folder_names import run_folder
 from runs.screen import show_metrics, show_next_steps
 from runs.train import follow, train
-from runs.whole import with_known_epochs
+from runs.train_on_all import with_known_epochs
 from runs.workers import for_workers
 
 
@@ -43,7 +43,7 @@ def _run_with_workers(config: ExperimentConfig) -> int:
         config = for_workers(config, workers)
         if workers.leads:
             return _show(config, train(config, workers=workers))
-        logging.disable(logging.CRITICAL)  # the leading worker says it all
+        logging.disable(logging.CRITICAL)  # the leading worker logs for all
         follow(config, workers)
         return 0
     except WorkerLostError as error:

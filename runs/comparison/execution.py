@@ -16,7 +16,8 @@ from runs.comparison.config import CompareConfig
 from runs.comparison.searches import with_found_options
 from runs.config import ExperimentConfig
 from runs.experiment import load_split
-from runs.folders import read_config, run_folder, run_of_another_label
+from runs.folder_names import run_folder, run_of_another_label
+from runs.folders import read_config
 from runs.launchers import Task, launch
 from runs.train import train
 from trainers.run_folder import RunFolder
@@ -73,7 +74,7 @@ def run_all(comparison: CompareConfig) -> tuple[dict[str, str], dict[str, RunOut
 
 
 def as_recorded(configs: Sequence[ExperimentConfig]) -> tuple[ExperimentConfig, ...]:
-    """The runs, those that were started under another label with that label: a new label trains nothing again."""
+    """The runs, with the labels under which they were started: a new label doesn't train them again."""
     taken = {run_folder(config).path for config in configs}
     found = []
     for config in configs:
@@ -89,7 +90,7 @@ def _under_another_label(config: ExperimentConfig) -> ExperimentConfig | None:
     folder = run_of_another_label(config)
     if folder is None:
         return None
-    with contextlib.suppress(UserError):  # a damaged run is none
+    with contextlib.suppress(UserError):  # a damaged run doesn't count
         former = config.with_run(Origin.program("comparison"), label=read_config(folder / "config.yaml").get("label"))
         return former if run_folder(former).path == folder else None
     return None
@@ -226,5 +227,5 @@ def _check_folders(configs: Sequence[ExperimentConfig]) -> None:
     if shared:
         raise UserError(
             f"several runs of the comparison would share a folder: {', '.join(shared)}; drop experiment_name, and "
-            "give data files of one name a dataset_name each"
+            "give data files with the same name different dataset_names"
         )

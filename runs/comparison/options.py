@@ -36,7 +36,7 @@ class CompareOptions(LaunchOptions):
     metrics: tuple[str, ...] | None = Field(
         None,
         min_length=1,
-        description="the columns of the table; null = NDCG@10 and Recall@10 (or the largest k that is measured), RMSE "
+        description="the columns of the table; null = NDCG@10 and Recall@10 (or the largest k that is computed), RMSE "
         "and MAE",
     )
     tune_trials: int | None = Field(
@@ -45,5 +45,5 @@ class CompareOptions(LaunchOptions):
         description="trials of the search that precedes each run with a search space; the run is trained with the "
         "best options; null = no search",
     )
-    retry_failed: bool = Field(False, description="repeat runs that have failed")
+    retry_failed: bool = Field(False, description="try failed runs again")
     closing_note: str | None = Field(None, description="text to print after the table")

@@ -16,7 +16,7 @@ from runs.comparison.execution import as_recorded, run_name
 from runs.comparison.recorded_times import RecordedTimes
 from runs.comparison.searches import found_before, tuning_folder
 from runs.config import ExperimentConfig
-from runs.folders import run_folder
+from runs.folder_names import run_folder
 from runs.tuning.config import TuneConfig
 from trainers.options import GenericTrainerOptions, TransferTrainerOptions
 from trainers.progress import format_seconds
@@ -142,7 +142,7 @@ def _of_the_run(run: RunProgress, runs: Sequence[RunProgress], recorded: Recorde
 
 
 def _about(seconds: float, run: RunProgress, longest: float | None, *, rough: bool = False) -> Estimate:
-    """The estimate for a run that takes `seconds` in all."""
+    """The estimate for a run that takes `seconds` in total."""
     left = max(seconds - run.seconds, 0.0)
     return Estimate(left if longest is None else min(left, longest), "~", rough)
 

@@ -19,7 +19,7 @@ RECORDED = ROOT / "results"
 
 @dataclass(frozen=True)
 class RecordedTimes:
-    """The times of complete runs below the folders of all runs, and in `results/`. They are read when first asked."""
+    """The times of complete runs below the folders of all runs, and in `results/`. They are read at the first use."""
 
     roots: tuple[Path, ...]
 

@@ -19,7 +19,7 @@ from options.resolved import Resolved
 from options.templates import read_templates
 from options.values import RawOption, coerce
 from runs.comparison.options import CompareOptions, RunEntry
-from runs.dataset_names import as_options
+from runs.dataset_paths import as_options
 from runs.run_options import RunOptions
 from runs.tuning.resolve import resolve_tune
 from trainers.options import TrainerOptions
@@ -58,7 +58,7 @@ def resolve_compare(
     shared = [item for item in latest.values() if item.key not in CompareOptions.model_fields and item.key not in OWN]
     for item in latest.values():
         if item.key in ("label", "model_code", "experiment_name"):
-            problems.add("is each run's own; give it in `runs`", item.origin, item.key, item.text)
+            problems.add("belongs to a single run; give it in `runs`", item.origin, item.key, item.text)
     shared_run = check_section(run_section, latest, problems)
     options = check_section(own_section, latest, problems)
     if not isinstance(shared_run, RunOptions) or not isinstance(options, CompareOptions):
@@ -197,30 +197,30 @@ def _used(plan: _Plan, given: list[RawOption], mode: RawOption) -> list[RawOptio
 
 
 def _judge_metrics(plan: _Plan, runs: list[Resolved]) -> None:
-    """Note each metric that no run measures, or that all of the table's metrics are missing in a run."""
+    """Note each wanted metric that no run computes, and each run that computes none of them."""
     wanted, origin = plan.options.metrics, plan.source("metrics")[0]
     if wanted is None or not runs:
         return
-    measured = [_measured(run) for run in runs]
-    everything = list(dict.fromkeys(name for names in measured for name in names))
+    computed = [_metrics_of(run) for run in runs]
+    everything = list(dict.fromkeys(name for names in computed for name in names))
     for name in wanted:
         if name not in everything:
             stem, _, k = name.partition("@")
             hint = f"add {k} to --metric_ks." if stem in CUT_METRICS and k.isdigit() else nearest(name, everything)
             known = f"{hint} " if hint else ""
             plan.problems.add(
-                f"no run of this comparison measures it; {known}Measured: {', '.join(everything)}",
+                f"no run of this comparison computes it; {known}Available: {', '.join(everything)}",
                 origin,
                 "metrics",
                 name,
             )
     if not set(wanted) <= set(everything):
         return
-    for run, names in zip(runs, measured, strict=True):
+    for run, names in zip(runs, computed, strict=True):
         if not set(wanted) & set(names):
             chosen = run.section("run", RunOptions)
             plan.problems.add(
-                f"a run of model {chosen.model_code} under split {chosen.split} measures none of them: add one of "
+                f"a run of model {chosen.model_code} under split {chosen.split} computes none of them: add one of "
                 f"{', '.join(names)}",
                 origin,
                 "metrics",
@@ -228,8 +228,8 @@ def _judge_metrics(plan: _Plan, runs: list[Resolved]) -> None:
             )
 
 
-def _measured(run: Resolved) -> list[str]:
-    """The metrics that a run measures on its test set."""
+def _metrics_of(run: Resolved) -> list[str]:
+    """The metrics that a run computes on its test set."""
     evaluation, split = run.section("evaluation", EvaluationOptions), SPLITS[run.section("run", RunOptions).split]
     if split.predicts_ratings:
         return list(RATING_METRICS)

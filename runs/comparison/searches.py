@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from common.errors import UserError
+from common.json_files import read_json
 from common.locks import InUseError, wait_for_any
-from common.reading import read_json
 from options import Origin
 from runs.comparison.config import RunConfig
 from runs.config import ExperimentConfig

@@ -30,7 +30,7 @@ class LaunchOptions(Options):
         json_schema_extra=SEARCH_BUDGET,
     )
     cpus_per_run: float = Field(
-        1.0, gt=0, description="ray only: CPU cores per run, and so its threads", json_schema_extra=SEARCH_BUDGET
+        1.0, gt=0, description="ray only: CPU cores, and so threads, per run", json_schema_extra=SEARCH_BUDGET
     )
     gpus_per_run: float = Field(
         0.0, ge=0, description="ray only: GPUs per run; a fraction shares a GPU", json_schema_extra=SEARCH_BUDGET

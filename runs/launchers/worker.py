@@ -22,7 +22,7 @@ ENDED, LINE = "ended", "line"  # kinds of message from a worker
 
 
 class Lines(io.TextIOBase):
-    """A stream that passes on whole lines. It is no terminal (`isatty` is false), so no progress bars are drawn."""
+    """A stream that passes on whole lines. It isn't a terminal (`isatty` is false), so no progress bars are drawn."""
 
     def __init__(self, emit: Any) -> None:
         self._emit = emit

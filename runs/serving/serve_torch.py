@@ -45,7 +45,7 @@ def recommend(history: list[Any], topk: int = 10) -> list[tuple[Any, float]]:
 
 
 def main(words: list[str]) -> None:
-    """Print the best items for a history in words, and which of its items are unknown."""
+    """Print the best items for a history given as words, and its unknown items."""
     pairs = [(item, value) if at else (value, "") for item, at, value in (word.rpartition("@") for word in words)]
     history: list[Any] = pairs if manifest["values"] else words
     items = [item for item, _ in pairs] if manifest["values"] else words

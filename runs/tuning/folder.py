@@ -16,7 +16,8 @@ from common.errors import UserError
 from common.files import remove_abandoned, write_text
 from common.locks import locked
 from options.yaml_text import dump_mapping
-from runs.folders import changed_options, read_config, search_folder
+from runs.folder_names import search_folder
+from runs.folders import changed_options, read_config
 from runs.results import TUNING
 from runs.tuning.config import TuneConfig
 from trainers.run_folder import RunFolder
@@ -96,7 +97,7 @@ class TuningFolder:
             return
         if options.pilot:
             if read_config(self.config).get("pilot") is not True:
-                raise UserError(f"{self.path} holds a search that is no pilot: give another --experiment_name")
+                raise UserError(f"{self.path} holds a search that isn't a pilot: give another --experiment_name")
             return
         changed = changed_options(read_config(self.config), config.values(), config.experiment.origins)
         if changed:

@@ -15,8 +15,8 @@ class TuneOptions(LaunchOptions):
 
     search: dict[str, Any] = Field(
         min_length=1,
-        description="option -> {choice: [a, b]}, or [low, high] under int, log_int, uniform or log_uniform "
-        "(int and uniform may have a step)",
+        description="the search space: option -> {choice: [a, b]} or {int: [low, high]}; also log_int, uniform and "
+        "log_uniform (int and uniform may have a step)",
     )
     num_trials: int = Field(
         20, ge=1, description="number of trials, pruned ones included", json_schema_extra=SEARCH_BUDGET

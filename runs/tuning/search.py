@@ -101,7 +101,7 @@ def _open_study(config: TuneConfig, plan: StudyPlan, folder: TuningFolder, data_
     """Open the study, new or from an earlier start. Raises UserError if the data has changed."""
     options = config.experiment.run
     if options.overwrite or options.pilot:
-        folder.summary.unlink(missing_ok=True)  # first: what is killed in here is no finished search
+        folder.summary.unlink(missing_ok=True)  # first, so that a search that is killed here doesn't look finished
         plan.delete()
         folder.clear()
     study = plan.open()
@@ -125,7 +125,7 @@ def _open_study(config: TuneConfig, plan: StudyPlan, folder: TuningFolder, data_
 
 
 def _check_trials(study: Study, plan: StudyPlan, folder: TuningFolder) -> None:
-    """Refuse a study whose ended trials were changed since: it would find another winner, without a word."""
+    """Refuse a study whose ended trials were changed since: it would silently find another winner."""
     trials = study.get_trials(deepcopy=False)
     changed = changed_trials(trials)
     for trial in trials:
@@ -192,7 +192,7 @@ class _Search:
             yield Task(trial_name(trial.number), run_trial, place)
 
     def take(self, result: Result[TrialResult]) -> None:
-        """Tell the study how a trial ended. An interrupted trial stays as it is, to be resumed."""
+        """Tell the study how a trial ended. An interrupted trial keeps running in the study, to be resumed."""
         number = int(result.task.arguments[3])
         trial = self.running.pop(number)
         if result.interrupted:

@@ -128,7 +128,7 @@ class SeededSampler(BaseSampler):
 
 @contextmanager
 def _storage_errors(url: str) -> Iterator[None]:
-    """Turn an error of the storage into a UserError. Other errors than its own count as damage of what it holds."""
+    """Turn an error of the storage into a UserError. Errors that aren't its own count as damaged content."""
     try:
         yield
     except UserError:
@@ -194,10 +194,10 @@ def suggest(trial: Trial, spaces: Mapping[str, Space]) -> dict[str, Any]:
             trial.suggest_categorical(key, [flow(value) for value in space.values])
             continue
         low, high = space.values
-        if space.whole:
-            trial.suggest_int(key, low, high, step=int(space.step or 1), log=space.log)
+        if space.is_integer:
+            trial.suggest_int(key, low, high, step=int(space.step or 1), log=space.is_log)
         else:
-            trial.suggest_float(key, low, high, step=space.step, log=space.log)
+            trial.suggest_float(key, low, high, step=space.step, log=space.is_log)
     return values_of(trial, spaces)
 
 
@@ -211,7 +211,7 @@ def values_of(trial: Trial | FrozenTrial, spaces: Mapping[str, Space]) -> dict[s
         if space.kind == "choice":
             values[key] = space.values[[flow(value) for value in space.values].index(drawn)]
         else:
-            values[key] = drawn if space.whole else _readable(drawn, *space.values)
+            values[key] = drawn if space.is_integer else _readable(drawn, *space.values)
     return values
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from common.errors import UserError
-from common.reading import read_json
+from common.json_files import read_json
 
 DAMAGED = [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b'{"a":' * 5000, b"9" * 5000, b"null", b'"\\ud800"', b"\x00"]
 

@@ -235,6 +235,18 @@ def test_scores_of_candidates_are_those_of_the_whole(code: str) -> None:
     close(some, whole.gather(1, candidates))
 
 
+def test_scores_are_products_if_it_has_item_vectors(code: str) -> None:
+    here = world(code)
+    batch = here.inputs()
+    with torch.inference_mode():
+        vectors = here.model.item_vectors()
+        if vectors is None:
+            with pytest.raises(TypeError, match="not products"):
+                here.model.user_vectors(batch)
+        else:
+            close((here.model.user_vectors(batch) @ vectors.T)[:, 1:], here.model.scores(batch)[:, 1:])
+
+
 def test_a_batch_scores_as_its_rows_do_alone(code: str) -> None:
     here = world(code)
     batch = here.inputs()

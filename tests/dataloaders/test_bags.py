@@ -12,7 +12,7 @@ HISTORIES = [[1, 2, 1, 3, 1, 2], [4, 4, 4, 5, 6], [2, 3, 4]]
 
 def loader(histories: list[list[int]], **options: object) -> Dataloader:
     kind = DATALOADERS["bag"]
-    return kind(kind.Options(**options), leave_one_out(sequence_data(histories, repeats=True)))
+    return kind(kind.Options(**options), leave_one_out(sequence_data(histories, repeat_consumption=True)))
 
 
 def bag(items: torch.Tensor, weights: torch.Tensor) -> list[dict[int, float]]:

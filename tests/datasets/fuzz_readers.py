@@ -33,7 +33,7 @@ import pyarrow.feather
 from pydantic import ValidationError
 
 from common.errors import UserError
-from common.messages import captured_records
+from common.log_handlers import captured_records
 from datasets.file import File
 from datasets.file_options import FileOptions
 from datasets.prepare import Rules, encode_rows, prepare

@@ -83,7 +83,7 @@ def make(code: str, folder: Path) -> DatasetOptions:
         return kind.Options(**plain, dataset_path=path)
     assert issubclass(kind, RawFileDataset)
     options = kind.Options(**plain, dataset_url="none:")
-    wanted = kind().wanted(options)
+    wanted = kind().declaration(options)
     content = {"ecommerce": _invoices, "steam": _reviews}.get(code, lambda rows: _table(kind.table, rows))(rows)
     path = folder / wanted.folder / wanted.names[0]
     path.parent.mkdir(parents=True, exist_ok=True)

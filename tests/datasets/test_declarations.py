@@ -38,12 +38,12 @@ def serve(server: Server, monkeypatch: pytest.MonkeyPatch) -> Serve:
     def put(sample: Sample, sources: list[Source]) -> None:
         server.files[sample.name] = sample.content
         dataset = PUBLISHED[sample.code]
-        real = dataset.wanted
+        real = dataset.declaration
 
-        def wanted(self: Any, options: Any) -> RawFile:
+        def declaration(self: Any, options: Any) -> RawFile:
             return dataclasses.replace(real(self, options), sources=tuple(sources))
 
-        monkeypatch.setattr(dataset, "wanted", wanted)
+        monkeypatch.setattr(dataset, "declaration", declaration)
 
     return put
 
@@ -73,7 +73,7 @@ def check(data: SequenceData, sample: Sample) -> None:
     else:
         assert data.ratings is not None
         assert data.ratings.tolist() == sample.ratings
-    assert data.repeats is PUBLISHED[sample.code].repeats
+    assert data.repeat_consumption is PUBLISHED[sample.code].repeat_consumption
 
 
 def test_every_dataset_has_a_sample() -> None:
@@ -95,7 +95,7 @@ def test_dead_sources_are_passed_over(server: Server, serve: Serve, tmp_path: Pa
 @each_sample
 def test_a_file_in_the_folder_is_used(serve: Serve, tmp_path: Path, sample: Sample) -> None:
     serve(sample, [])
-    folder = tmp_path / PUBLISHED[sample.code]().wanted(options_of(sample, tmp_path)).folder
+    folder = tmp_path / PUBLISHED[sample.code]().declaration(options_of(sample, tmp_path)).folder
     folder.mkdir(parents=True)
     (folder / sample.name).write_bytes(sample.content)
     check(load(sample, tmp_path), sample)
@@ -142,7 +142,7 @@ def test_sources_are_plausible(code: str) -> None:
     dataset = PUBLISHED[code]
     samples = [sample for sample in SAMPLES if sample.code == code]
     for sample in samples:
-        wanted = dataset().wanted(options_of(sample, Path("Data")))
+        wanted = dataset().declaration(options_of(sample, Path("Data")))
         assert wanted.sources
         assert wanted.folder.parts[0] == code
         for source in wanted.sources:

@@ -22,7 +22,7 @@ def table(*more: str) -> str:
 def test_copies_are_no_repeat_consumption(load_file: LoadFile, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "datasets")
     copied = load_file(table(*ROWS[:12]))
-    assert (copied.copies, copied.repeat_rate, copied.repeats) == (12, 0.0, False)
+    assert (copied.copies, copied.repeat_rate, copied.repeat_consumption) == (12, 0.0, False)
     said = "repeats: 12 of 252 interactions"
     assert said in caplog.text and "--drop_copies true" in caplog.text
     caplog.clear()
@@ -30,7 +30,7 @@ def test_copies_are_no_repeat_consumption(load_file: LoadFile, caplog: pytest.Lo
     assert said in caplog.text and (again.copies, again.repeat_rate) == (12, 0.0)
     later = [row.replace("1600000", "1700000") for row in ROWS[:12]]
     repeated = load_file(table(*later), name="later.csv")
-    assert (repeated.copies, repeated.repeats) == (0, True)
+    assert (repeated.copies, repeated.repeat_consumption) == (0, True)
     assert repeated.repeat_rate == pytest.approx(12 / 252) == datasets.statistics(repeated)["repeat_rate"]
     assert "so seen items are ranked" in caplog.text
 
@@ -40,7 +40,7 @@ def test_dropping_copies_drops_nothing_else(load_file: LoadFile) -> None:
     dropped = load_file(table(*later, *ROWS[:12], ROWS[0]), drop_copies=True)
     assert [step.rows for step in dropped.funnel][-2:] == [258, 245]
     assert dropped.hash == load_file(table(*later), name="without.csv").hash
-    assert dropped.copies == 0 and dropped.repeats
+    assert dropped.copies == 0 and dropped.repeat_consumption
 
 
 def test_copies_with_other_ratings_and_milliseconds(load_file: LoadFile) -> None:

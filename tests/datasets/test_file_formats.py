@@ -188,10 +188,10 @@ def test_utf_16_with_byte_order_mark(load_file: LoadFile) -> None:
 
 def test_repeat_consumption_is_detected_or_given(load_file: LoadFile, tmp_path: Path) -> None:
     once = "".join(f"{user} {item}\n" for user in range(20) for item in range(20))
-    assert not load_file(once).repeats
+    assert not load_file(once).repeat_consumption
     again = once + "".join(f"{user} {user}\n" for user in range(20))
-    assert load_file(again).repeats
-    assert not load_file(again, items_repeat=False).repeats
+    assert load_file(again).repeat_consumption
+    assert not load_file(again, items_repeat=False).repeat_consumption
 
 
 def test_name_is_the_stem_unless_given(load_file: LoadFile) -> None:

@@ -17,7 +17,15 @@ def make(lengths: list[int]) -> SequenceData:
     offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
     items = np.arange(1, offsets[-1] + 1, dtype=np.int32)
     return SequenceData(
-        "x", items, offsets, None, None, np.arange(len(lengths)), np.arange(len(items)), "hash", repeats=False
+        "x",
+        items,
+        offsets,
+        None,
+        None,
+        np.arange(len(lengths)),
+        np.arange(len(items)),
+        "hash",
+        repeat_consumption=False,
     )
 
 

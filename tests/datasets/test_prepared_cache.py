@@ -29,10 +29,10 @@ ROWS = "user,item,rating,timestamp\n" + "".join(f"{u},{u + i},{i % 5},{100 * i}\
 def equal(one: SequenceData, other: SequenceData) -> bool:
     """Whether all arrays and attributes are the same."""
     arrays = all(np.array_equal(getattr(one, key), getattr(other, key)) for key in ARRAYS)
-    return arrays and (one.name, one.hash, one.repeats, one.funnel) == (
+    return arrays and (one.name, one.hash, one.repeat_consumption, one.funnel) == (
         other.name,
         other.hash,
-        other.repeats,
+        other.repeat_consumption,
         other.funnel,
     )
 

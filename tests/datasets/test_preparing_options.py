@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 import datasets
 from common.errors import UserError
-from datasets.moments import to_seconds
 from datasets.sequence_data import SequenceData, with_hash
+from datasets.time_options import to_seconds
 
 LoadFile = Callable[..., SequenceData]
 DAY = 86_400
@@ -100,10 +100,10 @@ def test_hash_is_kept_in_the_cache(load_file: LoadFile, tmp_path: Path) -> None:
 
 
 def test_merging_repeats_removes_all_repeats(load_file: LoadFile) -> None:
-    assert load_file(ROWS).repeats
+    assert load_file(ROWS).repeat_consumption
     for how in ("first", "last", "sum"):
         data = load_file(ROWS, repeats=how)
-        assert not data.repeats
+        assert not data.repeat_consumption
         assert datasets.statistics(data)["repeat_rate"] == 0
 
 

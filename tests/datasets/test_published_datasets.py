@@ -69,7 +69,7 @@ def test_movielens_1m(tmp_path: Path) -> None:
     assert data.timestamps.tolist() == [5, 978300760, 978300760, 978300900]
     assert data.ratings is not None
     assert data.ratings.tolist() == [1, 5, 3, 4]
-    assert not data.repeats
+    assert not data.repeat_consumption
     assert load("ml-1m", tmp_path, min_rating=4).num_interactions == 2
 
 
@@ -116,7 +116,7 @@ def test_ecommerce_defaults(tmp_path: Path) -> None:
     put(tmp_path, "ecommerce", "data.csv", as_csv())
     data = load("ecommerce", tmp_path)
     assert histories(data) == {12583: ["POST"], 17850: ["85123A", "71053", "85123A"]}
-    assert data.repeats
+    assert data.repeat_consumption
     assert data.ratings is None
     assert data.timestamps is not None
     first = datetime.datetime(2010, 12, 1, 8, 26, tzinfo=datetime.UTC)

@@ -156,7 +156,7 @@ def test_all_failures_are_listed(server: Server, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(MovieLens1M, "sources", sources)
     with pytest.raises(UserError) as caught:
         load(tmp_path)
-    for part in ("needs an account", "HTTP 404", "not the published file"):
+    for part in ("needs an account", "HTTP 404", "its declared checksum is wrong"):
         assert part in str(caught.value)
 
 

@@ -101,7 +101,7 @@ def plain_split() -> Split:
         user_ids=np.arange(3),
         item_ids=np.arange(10),
         hash="",
-        repeats=False,
+        repeat_consumption=False,
     )
     split = make_split(data, "leave_one_out", {})
     assert check_leakage(split) == []

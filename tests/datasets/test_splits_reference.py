@@ -43,7 +43,7 @@ def as_data(rows: Histories) -> SequenceData:
         user_ids=np.array(users),
         item_ids=item_ids,
         hash="",
-        repeats=True,
+        repeat_consumption=True,
     )
 
 

@@ -75,7 +75,7 @@ def test_ties_and_leakage_equal_a_slow_reference(histories: list[list[tuple[int,
         user_ids=np.arange(len(histories)),
         item_ids=np.arange(4),
         hash="",
-        repeats=True,
+        repeat_consumption=True,
     )
     tested = [history for history in histories if len(history) >= 3]
     training = [t for history in histories for t, _ in (history[:-2] if len(history) >= 3 else history)]

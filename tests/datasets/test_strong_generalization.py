@@ -86,11 +86,11 @@ def test_users_too_short_for_targets_are_not_measured() -> None:
 
 
 def test_repeats_can_be_kept() -> None:
-    data = sequence_data([[1, 1, 2, 1, 2, 3]] * 30, 3, repeats=True)
+    data = sequence_data([[1, 1, 2, 1, 2, 3]] * 30, 3, repeat_consumption=True)
     kept = make(data, distinct_items=False)
-    assert kept.data.repeats and kept.data.num_interactions == data.num_interactions
+    assert kept.data.repeat_consumption and kept.data.num_interactions == data.num_interactions
     distinct = make(data, distinct_items=True, min_heldout_items=2)
-    assert not distinct.data.repeats and distinct.data.num_interactions == 90
+    assert not distinct.data.repeat_consumption and distinct.data.num_interactions == 90
 
 
 @pytest.mark.parametrize("count", [25, 40, 0.5, 0.001])

@@ -28,7 +28,7 @@ def test_of_equal_scores_the_lower_item_number_comes_first() -> None:
 
 @pytest.mark.parametrize("levels", [2, 40, 10_000])
 def test_top_items_of_long_rows_equal_a_sort(monkeypatch: pytest.MonkeyPatch, levels: int) -> None:
-    monkeypatch.setattr("evaluation.beyond.BLOCK", 8)
+    monkeypatch.setattr("evaluation.beyond_accuracy.BLOCK", 8)
     scores = torch.randint(0, levels, (50, 403), generator=torch.Generator().manual_seed(5)).float()
     seen = torch.randint(0, 403, (50, 30), generator=torch.Generator().manual_seed(6))
     seen[0] = 7

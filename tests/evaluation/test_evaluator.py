@@ -43,7 +43,7 @@ class UserTable(Model):
 
 
 def small_data(repeats: bool) -> SequenceData:
-    return sequence_data(random_histories(11, USERS, ITEMS, 12, repeats), num_items=ITEMS, repeats=repeats)
+    return sequence_data(random_histories(11, USERS, ITEMS, 12, repeats), num_items=ITEMS, repeat_consumption=repeats)
 
 
 def evaluator(data: SequenceData, **options: Any) -> Evaluator:
@@ -168,7 +168,7 @@ def test_the_batch_size_does_not_change_metrics(eval_batch_size: int) -> None:
 def test_users_are_ranked_in_parts_if_the_catalogue_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     data = small_data(False)
     whole = evaluator(data).evaluate(UserTable(), CPU, "test")
-    monkeypatch.setattr("evaluation.ranking.MOST_SCORES", 3 * (data.num_items + 1))
+    monkeypatch.setattr("evaluation.ranking.MAX_SCORES", 3 * (data.num_items + 1))
     sizes = []
     parts = evaluator(data)
     batches = parts.loader.evaluation

@@ -23,7 +23,7 @@ def test_random_protocols_equal_the_plain_computation(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "place",
-    ["evaluation.evaluator.target_ranks", "evaluation.evaluator.sampled_ranks", "evaluation.seen_targets.is_seen"],
+    ["evaluation.evaluator.target_ranks", "evaluation.evaluator.sampled_ranks", "evaluation.evaluated_targets.is_seen"],
 )
 def test_planted_faults_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """A rank that is one too high, or a target taken for an unseen one."""

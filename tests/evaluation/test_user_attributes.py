@@ -10,7 +10,7 @@ from evaluation.options import EvaluationOptions
 
 def test_history_length_and_training_count_of_the_target() -> None:
     histories = [[1, 2, 3, 4], [2, 1, 2, 3, 1], [1, 3, 2]]
-    data = sequence_data(histories, num_items=4, repeats=True)
+    data = sequence_data(histories, num_items=4, repeat_consumption=True)
     loader = DATALOADERS["plain"](DATALOADERS["plain"].Options(), leave_one_out(data))
     options = EvaluationOptions.model_validate({"test_negative_sampler_code": (), "validation_candidates": "full"})
     facts = Evaluator(loader, options).user_attributes("test")

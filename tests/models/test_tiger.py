@@ -221,6 +221,9 @@ def test_given_embeddings_decide_the_ids(tmp_path: Path) -> None:
     assert isinstance(model, Tiger)
     prefixes = model.codes[1:, :-1].unique(dim=0)
     assert len(prefixes) == 8
+    file.write_text("item,kind\n" + "\n".join(f"{item},a" for item in range(1, 41)) + "\n")
+    with pytest.raises(UserError, match=r"vectors\.csv has no vectors"):
+        load_run(run.folder, local_data_folder=tmp_path / "Data")
 
 
 @pytest.mark.parametrize(
@@ -229,6 +232,7 @@ def test_given_embeddings_decide_the_ids(tmp_path: Path) -> None:
         ({"item_embeddings": "nothing.csv"}, "no such file"),
         ({"num_heads": 3}, "num_heads"),
         ({"train_negative_sample_size": 2}, "uses no negatives"),
+        ({"beam_size": 20}, "too few for metrics at 50"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:

@@ -106,11 +106,11 @@ def test_one_error(registries: Registries, line: str, message: str) -> None:
     ("line", "message"),
     [
         ("--lr 1", "no model is chosen"),
-        ("train_vae", "`train_vae` follows no option; write --key value, or --templates train_vae"),
+        ("train_vae", "`train_vae` does not follow an option; write --key value, or --templates train_vae"),
         ("--templates train_va", "there is no template `train_va`; did you mean `train_vae`?"),
         ("--templates nowhere/x.yaml", "there is no file nowhere/x.yaml"),
         ("--templates a/b", "ends in .yaml"),
-        ("--templates broken", "templates/broken.yaml:3: is not valid YAML: `lr` stands here and in line 2"),
+        ("--templates broken", "templates/broken.yaml:3: is not valid YAML: `lr` is given here and in line 2"),
         ("--templates list", "templates/list.yaml:1: is not valid YAML: expected lines of `key: value`"),
         ("--templates --model_code vae", "--templates: needs the name of a template"),
         ("--templates train_va --help", "there is no template `train_va`"),

@@ -12,7 +12,8 @@ from options import HelpRequested, OptionsError, Origin, Registries, Resolved, p
 from reports.collect import read_run
 from runs.commands import load_registries
 from runs.config import ExperimentConfig
-from runs.folders import check_usable, run_folder
+from runs.folder_names import run_folder
+from runs.folders import check_usable
 from runs.tuning.config import TuneConfig
 from trainers.run_folder import RunFolder
 

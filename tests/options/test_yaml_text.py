@@ -59,8 +59,8 @@ def test_infinity_and_nan_are_floats() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("a: 1\nb: 2\na: 3\n", 3, "`a` stands here and in line 1"),
-        ("a:\n  x: 1\n  x: 2\n", 3, "`x` stands here and in line 2"),
+        ("a: 1\nb: 2\na: 3\n", 3, "`a` is given here and in line 1"),
+        ("a:\n  x: 1\n  x: 2\n", 3, "`x` is given here and in line 2"),
         ("- a\n", 1, "expected lines of `key: value`"),
         ("1: a\n", 1, "not a name"),
         ("b: 1\n? [a, b]\n: 3\n", 2, "not a name"),

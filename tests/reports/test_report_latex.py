@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from models import MODELS
 from reports import Report, ReportOptions, report
 from reports.citations import WORKS, bibliography
-from reports.latex import caption_of, escape, latex
+from reports.latex import MOST_COLUMNS, MOST_ROWS, caption_of, escape, latex
 from reports.layout import Grid, Text
 
 GRID = Grid(
@@ -43,7 +44,8 @@ def compiled(text: str, folder: Path) -> str:
     """Compile the tables as a paper has them and return the log."""
     (folder / "tables.tex").write_text(text, encoding="utf-8")
     (folder / "paper.tex").write_text(
-        r"\documentclass{article}\usepackage{booktabs}\usepackage{siunitx}\begin{document}\input{tables}\end{document}",
+        r"\documentclass{article}\usepackage{booktabs}\usepackage{graphicx}\usepackage{siunitx}"
+        r"\begin{document}\input{tables}\end{document}",
         encoding="utf-8",
     )
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "-draftmode", "paper.tex"]
@@ -136,4 +138,22 @@ def test_works_are_of_models_and_have_one_key_each() -> None:
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 def test_pdflatex_compiles_a_report(record: Any, tmp_path: Path) -> None:
     log = compiled(latex([(GRID, "Users & items.")]) + two_datasets(record).latex(), tmp_path)
-    assert "multiply defined" not in log
+    assert "multiply defined" not in log and "Overfull" not in log
+
+
+def test_long_tables_are_divided() -> None:
+    rows = tuple((Text(f"m{number}"), Text(".1"), Text("1")) for number in range(MOST_ROWS + 1))
+    text = latex([(replace(GRID, rows=rows, notes=("The note.",)), "Users.")])
+    assert text.count(r"\begin{table}") == 2 and text.count("The note.") == 1
+    assert text.index(r"\caption{Users. Continued.}") < text.index(f"m{MOST_ROWS}")
+
+
+def test_many_datasets_share_several_tables(record: Any) -> None:
+    paths = []
+    for number in range(MOST_COLUMNS + 1):
+        data = {"name": f"data{number}", "hash": f"{number}", "users": 4, "items": 9, "interactions": 40}
+        for label in ("a", "b"):
+            values = {"full": {"NDCG@10": 0.1}}
+            paths.append(str(record(label, values, name=f"{label}-{number}", data=data)))
+    text = report(paths, ReportOptions()).latex()
+    assert text.count(r"\caption{Models by datasets") == 2

@@ -86,7 +86,7 @@ def test_the_page_says_what_it_shows_without_scripts(page_file: Path) -> None:
     assert "<title>Comparison of 3 models on ml-1m</title>" in text
     assert "3 runs, finished 2026-01-01." in text and "Hardware: cpu. Code: 0.1.0." in text
     assert "4 users, 9 items, 40 interactions" in text
-    assert text.index('class="verdict"') < text.index('class="forest"') < text.index("<table>")
+    assert text.index('class="verdict"') < text.index('class="forest wide"') < text.index("<table>")
     assert re.search(r'<td class="value" data-sort="0.3"[^>]*><b>.3000</b>', text)
     assert "lr: 0.1" in text and "python main.py" in text
 

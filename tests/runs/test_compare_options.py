@@ -47,7 +47,7 @@ def faults(registries: Registries, line: str) -> str:
     return str(caught.value)
 
 
-def test_a_cell_per_run_dataset_and_seed(registries: Registries) -> None:
+def test_a_run_per_entry_dataset_and_seed(registries: Registries) -> None:
     request = ask(registries, "--templates quick")
     assert request.command == "compare" and list(request.sections) == ["run", "compare"]
     assert column(request, "model_code") == ["vae"] * 4 + ["pop"] * 4
@@ -125,8 +125,8 @@ def test_the_resolved_options_are_a_template(registries: Registries, tmp_path: P
             "--templates small --dataset_path x",
             "--dataset_path x: is an option of dataset `file`, which no run of this comparison uses",
         ),
-        ("--templates small --label x", "--label x: is each run's own; give it in `runs`"),
-        ("--templates small --model_code vae", "--model_code vae: is each run's own"),
+        ("--templates small --label x", "--label x: belongs to a single run; give it in `runs`"),
+        ("--templates small --model_code vae", "--model_code vae: belongs to a single run"),
         ("--templates small --recover_len x", "--recover_len x: should be int >= 1 or null"),
         ("--templates small --dataset_code ml-2m", "dataset_code ml-2m: there is no dataset `ml-2m`"),
         ("--templates small --runs pup", "run `pup`: there is no template `pup`; did you mean `pop`?"),
@@ -147,16 +147,17 @@ def test_an_error_in_all_runs_is_reported_once(registries: Registries) -> None:
 
 
 def test_a_name_for_all_runs_is_refused(registries: Registries) -> None:
-    assert "--experiment_name one: is each run's own" in faults(registries, "--templates small --experiment_name one")
+    found = faults(registries, "--templates small --experiment_name one")
+    assert "--experiment_name one: belongs to a single run" in found
 
 
 @pytest.mark.parametrize(
     ("line", "named"),
     [
-        ("--metrics NDCG@7", "no run of this comparison measures it; add 7 to --metric_ks"),
+        ("--metrics NDCG@7", "no run of this comparison computes it; add 7 to --metric_ks"),
         ("--metrics NDGC@10 RMSE", "did you mean `NDCG@10`"),
-        ("--metrics NDCG@10 --split random_rating --runs train_bias", "Measured: RMSE, MAE"),
-        ("--metrics Recall@5 --metric_ks 1 10", "no run of this comparison measures it"),
+        ("--metrics NDCG@10 --split random_rating --runs train_bias", "Available: RMSE, MAE"),
+        ("--metrics Recall@5 --metric_ks 1 10", "no run of this comparison computes it"),
     ],
 )
 def test_metrics_are_checked_before_the_first_run(line: str, named: str) -> None:

@@ -76,16 +76,22 @@ UNORDERED = [
     code for code in sorted(MODELS) if code not in {*ORDERED, *RATING, *POPULAR, "vae"}
 ]  # vae: a test of its own
 STEPS: dict[str, Any] = {"lr": 0.003, "train_batch_size": 64, "saturation_wait_epochs": 5, "num_epochs": 20}
-SMALLER: dict[str, dict[str, Any]] = {"hvamp": {"hidden_units": 64, "latent_size": 32, "pseudo_inputs": 50}}
+CLOZE = {"num_blocks": 1, "train_batch_size": 32, "lr": 0.005}
+SMALLER: dict[str, dict[str, Any]] = {
+    "bert": CLOZE,
+    "meantime": CLOZE,
+    "hvamp": {"hidden_units": 64, "latent_size": 32, "pseudo_inputs": 50},
+    "tiger": {"code_levels": 1, "beam_size": 10},
+}
 
 BANDS = {  # model -> epochs, and the least NDCG@10 after them
-    "bert": (36, 0.3),  # learns the groups long before the order within them, as meantime does
+    "bert": (26, 0.3),  # learns the groups long before the order within them, as meantime does
     "gru4rec": (6, 0.5),
     "hstu": (8, 0.5),
     "marank": (20, 0.3),
-    "meantime": (36, 0.3),
+    "meantime": (26, 0.3),
     "stan": (0, 0.3),
-    "tiger": (16, 0.3),  # the codes that tell nothing here take the first epochs
+    "tiger": (10, 0.3),
     "tisas": (6, 0.5),
     "vsknn": (0, 0.25),
 }
@@ -96,14 +102,14 @@ LOSS_TEMPLATES = {"gbce": "train_gsas", "ce": "train_sas_ce"}
 def test_predictable_users_are_predicted(place: Place) -> None:
     data = {"predictability": 0.9}
     popularity = ndcg(place, {**DATA, "model_code": "pop"}, **data)
-    assert ndcg(place, VAE, **data) > max(3 * popularity, 0.4)
+    assert ndcg(place, VAE, **data, num_epochs=12) > max(3 * popularity, 0.4)
 
 
 def ordered_cases() -> list[Any]:
     """Template, changes, epochs (0 if it is fitted) and least NDCG@10 of each sequence model, and of `sas` with each
     other loss."""
     bands = {code: (0, 0.4) for code in ORDERED if issubclass(MODELS[code], FittedModel)} | BANDS
-    models = [pytest.param(f"train_{code}", {}, *bands.get(code, BAND), id=code) for code in ORDERED]
+    models = [pytest.param(f"train_{code}", SMALLER.get(code, {}), *bands.get(code, BAND), id=code) for code in ORDERED]
     losses = []
     for name, loss in LOSSES.items():
         changes = {"loss": name, "train_negative_sample_size": 20 if loss.needs_negatives else 0}
@@ -138,7 +144,7 @@ def test_models_of_bags_learn_whose_items_go_together(place: Place, code: str) -
     assert ndcg(place, {**DATA, "templates": f"train_{code}"}, **data, **steps) > 1.15 * popularity
 
 
-@pytest.mark.parametrize("code", ["recent_pop", "decay_pop"])
+@pytest.mark.parametrize("code", [code for code in POPULAR if code != "pop"])
 def test_popularity_in_time_predicts_as_popularity_does(place: Place, code: str) -> None:
     """Where popularity doesn't move, all that recency loses is data."""
     data = {"predictability": 0.9, "validation_candidates": "full"}

@@ -125,7 +125,7 @@ def test_users_come_from_a_file_in_its_order(vae: Path, name: str, content: str)
 
 
 def test_numeric_ids_are_found_as_text() -> None:
-    from runs.id_lists import places_of  # noqa: PLC0415
+    from runs.id_files import places_of  # noqa: PLC0415
 
     numbers, texts = np.array([5, 10, 20]), np.array(["10", "x", "5"])
     assert places_of(texts, numbers).tolist() == [1, -1, 0]

@@ -17,7 +17,7 @@ from small_runs import TINY_VAE, Place, hashes, outcome
 
 from common.locks import locked
 from runs.api import configure
-from runs.folders import run_folder
+from runs.folder_names import run_folder
 from runs.run_options import RunOptions
 from trainers.checkpoint import read_tensors, write_tensors
 
@@ -466,7 +466,7 @@ def test_a_real_command_line(place: Place) -> None:
 def test_a_run_lies_in_no_other_run(finished: Place, place: Place) -> None:
     shutil.copytree(finished.folder / "experiments", place.folder / "experiments")
     ended = place.run(experiment_group="g/run", experiment_name="models", overwrite=True)
-    assert ended.code == 1 and "lies in the folder of the run experiments/g/run" in ended.err
+    assert ended.code == 1 and "is inside the folder of the run experiments/g/run" in ended.err
     assert hashes(place.run_folder) == hashes(finished.run_folder)
 
 
@@ -475,7 +475,7 @@ def test_a_pilot_never_replaces_a_real_run(finished: Place, place: Place) -> Non
     real = place.run_folder.rename(place.run_folder.with_name("pilot-run"))
     before = hashes(real)
     ended = place.run(pilot=True)
-    assert ended.code == 1 and "holds a run that is no pilot" in ended.err
+    assert ended.code == 1 and "holds a run that isn't a pilot" in ended.err
     assert hashes(real) == before
 
 

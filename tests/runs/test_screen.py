@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from common.words import counted
+from common.plurals import counted
 from runs.announce import ending
 from runs.screen import show_metrics
 

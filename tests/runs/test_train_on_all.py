@@ -13,8 +13,8 @@ from helpers import flags
 from small_runs import TINY, TINY_VAE
 
 import main
+from runs.train_on_all import _Validated
 from runs.trained import load_run
-from runs.whole import _Validated
 
 SAS: dict[str, Any] = {**TINY, "model_code": "sas", "hidden_units": 8, "num_blocks": 1, "num_heads": 1, "max_len": 8}
 

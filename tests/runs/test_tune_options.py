@@ -7,7 +7,7 @@ import pytest
 from options import OptionsError, Registries, parse
 from runs.commands import load_registries
 from runs.tuning.config import TuneConfig
-from runs.tuning.space import KINDS_OF_SPACE, Space, read_space
+from runs.tuning.space import KINDS, Space, read_space
 
 BASE = ["--mode", "tune", "--model_code", "sas", "--num_heads", "1"]
 
@@ -44,10 +44,10 @@ def faults(registries: Registries, search: str, *more: str) -> str:
         ("{lr: {uniform: [1, b]}}", "the bounds of uniform should be numbers, not b"),
         ("{lr: {uniform: [1, .inf]}}", "the bounds of uniform should be numbers"),
         (f"{{lr: {{uniform: [1, 1{'0' * 400}]}}}}", "the bounds of uniform should be numbers"),
-        (f"{{num_blocks: {{int: [1, 1{'0' * 400}]}}}}", "the bounds of int should be whole numbers"),
+        (f"{{num_blocks: {{int: [1, 1{'0' * 400}]}}}}", "the bounds of int should be integers"),
         ("{lr: {uniform: [0, 1], step: 1e-320}}", "is too small a step"),
         ("{lr: {log_uniform: [0, 1]}}", "the bounds of log_uniform should be above 0"),
-        ("{num_blocks: {int: [1, 2.5]}}", "the bounds of int should be whole numbers, not 2.5"),
+        ("{num_blocks: {int: [1, 2.5]}}", "the bounds of int should be integers, not 2.5"),
         ("{num_blocks: {int: [0, 2]}}", "num_blocks should be int >= 1, which is not true of 0"),
         ("{num_blocks: {uniform: [1, 2]}}", "num_blocks should be int >= 1"),
         ("{dropout: {uniform: [0, 1]}}", "which is not true of 1"),
@@ -115,7 +115,7 @@ def test_other_modes_options_are_refused_in_training(registries: Registries, tmp
         parse(["--templates", str(path)], registries)
 
 
-@pytest.mark.parametrize("kind", KINDS_OF_SPACE)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_space_contains_its_probes(kind: str) -> None:
     space = read_space({kind: [1, 8]})
     assert isinstance(space, Space)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from helpers_sequential import make_loader, timed_split
@@ -18,6 +19,7 @@ from trainers.run_folder import RunFolder
 
 RUNS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("sas", {"loss": "gbce"}, {"train_negative_sample_size": 4}),
+    ("sas", {"item_codes": "jpq", "jpq_splits": 4, "jpq_centroids": 5}, {}),
     ("gru4rec", {"gru_units": 16, "num_layers": 2}, {}),
     ("hstu", {"use_time": True}, {}),
     ("tisas", {"attention_dropout": 0.2}, {}),
@@ -36,6 +38,8 @@ def make_trainer(folder: Path, run: tuple[str, dict[str, Any], dict[str, Any]], 
     data = loader.data
     sizes = Dimensions(data.num_items, data.num_users, loader.max_len, False, 1, *loader.training_days())
     model = kind(kind.Options(hidden_units=16, **options), sizes)
+    positions, offsets = loader.split.training_positions()
+    model.read_training(torch.from_numpy(data.items[positions].astype(np.int64)), torch.from_numpy(offsets))
     (folder / "models").mkdir(parents=True, exist_ok=True)
     setup = TrainerSetup(model, loader, evaluator, RunFolder(folder), generators, torch.device("cpu"), False)
     return trainer(trainer.Options(num_epochs=epochs, checkpoint_seconds=0, saturation_wait_epochs=None), setup)

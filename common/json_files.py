@@ -19,7 +19,7 @@ def read_json(path: Path, schema: type[T], advice: str) -> T:
     Parameters
     ----------
     path : the file
-    schema : a pydantic model, a dataclass, or a type like `dict[str, Any]`; types are strict: "1" is no number
+    schema : a pydantic model, a dataclass, or a type like `dict[str, Any]`; types are strict: "1" is not a number
     advice : what the user can do if the file is damaged; the end of the message
 
     Raises

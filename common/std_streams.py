@@ -10,7 +10,7 @@ from typing import TextIO
 STANDARD = (0, 1, 2)
 
 
-class Screen(io.TextIOWrapper):
+class SafeStream(io.TextIOWrapper):
     """A standard stream. If it can't be written (a closed pipe, a full disk), it drops everything from then on.
 
     Attributes
@@ -42,24 +42,26 @@ class Screen(io.TextIOWrapper):
         os.close(nowhere)
 
 
-def open_screens() -> Screen | None:
-    """Make the process's standard output and error `Screen`s; returns the first, or None if it was replaced before.
+def open_std_streams() -> SafeStream | None:
+    """Make the process's standard output and error `SafeStream`s; returns the first, or None if it was replaced before.
 
-    Streams that are closed (`>&-`) are opened on nothing, so that no other file gets their numbers.
+    Closed streams (`>&-`) are opened on the null device, so that no other file gets their numbers.
     """
     for number in STANDARD:
         try:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
-    sys.stdout, sys.stderr = _screen(sys.stdout, sys.__stdout__, 1), _screen(sys.stderr, sys.__stderr__, 2)
-    return sys.stdout if isinstance(sys.stdout, Screen) else None
+    sys.stdout, sys.stderr = _safe_stream(sys.stdout, sys.__stdout__, 1), _safe_stream(sys.stderr, sys.__stderr__, 2)
+    return sys.stdout if isinstance(sys.stdout, SafeStream) else None
 
 
-def _screen(current: TextIO | None, own: TextIO | None, number: int) -> TextIO:
+def _safe_stream(current: TextIO | None, own: TextIO | None, number: int) -> TextIO:
     if current is None:
         return open(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
-    if current is not own or not isinstance(current, io.TextIOWrapper) or isinstance(current, Screen):
+    if current is not own or not isinstance(current, io.TextIOWrapper) or isinstance(current, SafeStream):
         return current
     encoding, buffered = current.encoding, current.line_buffering
-    return Screen(current.detach(), encoding, "backslashreplace", line_buffering=buffered, write_through=number == 2)
+    return SafeStream(
+        current.detach(), encoding, "backslashreplace", line_buffering=buffered, write_through=number == 2
+    )

@@ -10,7 +10,7 @@ from datasets.base import DatasetOptions
 from datasets.file_options import FileOptions
 from runs.api import resolve_words
 from runs.histories import _read_file
-from runs.id_lists import listed_users
+from runs.id_files import listed_users
 
 EVENTS = "user,item,event_type\n1,10,view\n1,11,purchase\n"
 
@@ -67,4 +67,4 @@ def test_histories_keep_the_events_of_the_run(sales: Path, caplog: pytest.LogCap
     plain = sales.with_name("plain.csv")
     plain.write_text("user,item\n1,10\n1,12\n")
     assert _read_file(plain, "auto", own).frame["item"].tolist() == [10, 12]
-    assert "all rows count, unlike those of the run's own file" in caplog.text
+    assert "all rows are used, unlike in the run's own file" in caplog.text

@@ -1,4 +1,4 @@
-"""Evaluation by several workers: each ranks some batches, then all of them have the ranks of all batches."""
+"""Evaluation by several workers: each ranks some of the batches, then all get the ranks of all batches."""
 
 from __future__ import annotations
 

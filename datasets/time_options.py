@@ -37,7 +37,7 @@ def _checked(moment: str | int) -> str | int:
     return moment
 
 
-Moment = Annotated[str | int, AfterValidator(_checked)]
+TimeOption = Annotated[str | int, AfterValidator(_checked)]
 
 
 def to_text(seconds: int) -> str:

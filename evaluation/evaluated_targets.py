@@ -1,4 +1,4 @@
-"""Targets that the user has had before. Where `filter_seen` is true, served lists never have them."""
+"""Targets that the user has had before. Where `filter_seen` is true, recommended lists never contain them."""
 
 from dataclasses import dataclass, replace
 
@@ -13,8 +13,8 @@ Int = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What is measured of a held-out set of n users.
+class EvaluatedTargets:
+    """The users and targets of a held-out set that are evaluated; n users.
 
     Attributes
     ----------
@@ -28,16 +28,16 @@ class Measured:
     seen_share: float = 0.0
 
 
-def measure(items: NDArray[np.integer], heldout: Heldout, how: SeenTargets) -> Measured:
-    """What is measured of a held-out set if seen items are no candidates, with option `seen_targets` = `how`."""
+def evaluated_targets(items: NDArray[np.integer], heldout: Heldout, how: SeenTargets) -> EvaluatedTargets:
+    """The evaluated users and targets of a held-out set whose seen items are no candidates; `how` = seen_targets."""
     if len(heldout.targets) == 0:
-        return Measured(heldout)
+        return EvaluatedTargets(heldout)
     seen = is_seen(items, heldout)
     if not seen.any():
-        return Measured(heldout)
+        return EvaluatedTargets(heldout)
     if how == "miss":
         return count_as_missed(items, heldout, seen)
-    return leave_out(heldout, seen) if how == "skip" else Measured(heldout, None, float(seen.mean()))
+    return leave_out(heldout, seen) if how == "skip" else EvaluatedTargets(heldout, None, float(seen.mean()))
 
 
 def is_seen(items: NDArray[np.integer], heldout: Heldout) -> NDArray[np.bool_]:
@@ -59,22 +59,22 @@ def is_seen(items: NDArray[np.integer], heldout: Heldout) -> NDArray[np.bool_]:
     return np.asarray(found[np.searchsorted(wanted, targets)])
 
 
-def count_as_missed(items: NDArray[np.integer], heldout: Heldout, seen: NDArray[np.bool_]) -> Measured:
+def count_as_missed(items: NDArray[np.integer], heldout: Heldout, seen: NDArray[np.bool_]) -> EvaluatedTargets:
     """All users; the seen targets are not ranked and count as not found, each item once."""
     row = rows_of(np.diff(heldout.target_offsets))
     columns = int(items.max(initial=0)) + 1
     distinct = np.unique(row[seen] * columns + items[heldout.targets[seen]])
     missed = np.bincount(distinct // columns, minlength=len(heldout.users))
-    return Measured(_ranked(heldout, seen), missed, float(seen.mean()))
+    return EvaluatedTargets(_ranked(heldout, seen), missed, float(seen.mean()))
 
 
-def leave_out(heldout: Heldout, seen: NDArray[np.bool_]) -> Measured:
+def leave_out(heldout: Heldout, seen: NDArray[np.bool_]) -> EvaluatedTargets:
     """The users that have other targets than seen ones, with these."""
     ranked = _ranked(heldout, seen)
     counts = np.diff(ranked.target_offsets)
     left = counts > 0
     users = {name: getattr(ranked, name)[left] for name in ("users", "input_start", "input_end")}
-    return Measured(replace(ranked, **users, target_offsets=offsets_of(counts[left])), None, float(seen.mean()))
+    return EvaluatedTargets(replace(ranked, **users, target_offsets=offsets_of(counts[left])), None, float(seen.mean()))
 
 
 def _ranked(heldout: Heldout, seen: NDArray[np.bool_]) -> Heldout:

@@ -26,7 +26,7 @@ def listed_users(path: Path, known: Ids, data_name: str) -> NDArray[np.int64]:
     if len(unknown):
         raise UserError(
             f"{path} lists {len(unknown):,} users that are not in the training data {data_name}: {first_few(unknown)}. "
-            "Remove them, or give their histories by --histories"
+            "Remove them, or give their histories with --histories"
         )
     return found
 
@@ -54,7 +54,7 @@ def _places(path: Path, kind: Kind, known: Ids) -> tuple[Ids, NDArray[np.int64]]
     if len(names) == 0:
         raise UserError(f"{path} lists no {kind}s")
     found = places_of(names, known)
-    if (found < 0).any():  # blanks around ids mean nothing, unless the data has them
+    if (found < 0).any():  # blanks around ids are ignored, unless the data's ids have them
         found = np.where(found < 0, places_of(np.char.strip(names), known), found)
         first = np.sort(np.unique(np.where(found < 0, -1 - np.arange(len(found)), found), return_index=True)[1])
         names, found = names[first], found[first]
@@ -79,7 +79,7 @@ def _read_names(path: Path, kind: Kind) -> list[str]:
             )
             column = _column([str(cell) for cell in table.iloc[0]], kind) if len(table) else None
             return [str(name) for name in table[column or 0][0 if column is None else 1 :]]
-        lines = path.read_text(encoding="utf-8-sig").split("\n")  # other line ends may be in ids
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # ids may contain other line endings
     except (ValueError, OSError) as error:  # pandas' and pyarrow's errors are ValueErrors
         raise UserError(f"{kind}s {path}: can't be read ({error})") from error
     return [line for line in lines if line.strip()]

@@ -1,4 +1,4 @@
-"""The options with which a command loads a trained run, and whether a run is given."""
+"""The options with which commands load a trained run, and whether one is given."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class MovedFiles(Options):
         return {key: path for key, path in values.items() if path is not None}
 
 
-def run_options_given(resolved: Resolved) -> list[RawOption]:
+def execution_options(resolved: Resolved) -> list[RawOption]:
     """The given options that say how to compute (device, num_threads, ...). All others are the run's own."""
     values = resolved.section("run", RunOptions).model_dump(mode="json")
     keys = options_with_role("execution") | {"precision"}
@@ -50,7 +50,7 @@ def run_options_given(resolved: Resolved) -> list[RawOption]:
     ]
 
 
-def no_run_given(sections: Mapping[str, Options]) -> str | None:
+def missing_run(sections: Mapping[str, Options]) -> str | None:
     """Why a command that needs a trained run has none; None if one is given."""
     run = sections["run"]
     if not isinstance(run, RunOptions):

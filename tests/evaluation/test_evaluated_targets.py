@@ -14,9 +14,9 @@ from test_evaluator import CPU, ITEMS, USERS, UserTable, evaluator, history, sma
 from common.errors import UserError
 from dataloaders import DATALOADERS
 from datasets import SPLITS, SequenceData
+from evaluation.evaluated_targets import count_as_missed, is_seen, leave_out
 from evaluation.evaluator import Evaluator
 from evaluation.options import EvaluationOptions
-from evaluation.seen_targets import count_as_missed, is_seen, leave_out
 
 
 def ratio(data: SequenceData, **options: Any) -> Evaluator:
@@ -57,7 +57,7 @@ def hits(measured: Evaluator, model: UserTable, skip: bool) -> list[float]:
 
 @pytest.mark.parametrize("seen_targets", ["miss", "skip"])
 def test_the_metrics_are_those_of_the_lists(seen_targets: str) -> None:
-    data = sequence_data(random_histories(5, USERS, ITEMS, 30, repeats=True), num_items=ITEMS, repeats=True)
+    data = sequence_data(random_histories(5, USERS, ITEMS, 30, repeats=True), num_items=ITEMS, repeat_consumption=True)
     model = UserTable(levels=10_000)  # no ties
     measured = ratio(data, seen_targets=seen_targets)
     got = measured.evaluate(model, CPU, "test", detailed=True)
