@@ -49,7 +49,7 @@ def read_arguments(argv: list[str]) -> Arguments:
             problems.add(f"`{word}` has one dash; options have two: -{word}")
             current = []
         elif current is None:
-            problems.add(f"`{word}` follows no option; write --key value, or --templates {word}")
+            problems.add(f"`{word}` does not follow an option; write --key value, or --templates {word}")
             current = []
         else:
             current.append(word)

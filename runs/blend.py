@@ -173,7 +173,7 @@ def fitted_weights(parts: Sequence[TrainedRun], blend_by: str) -> Tensor:
     columns = loader.data.num_items + 1
     most = max(1, SEARCH_ENTRIES // (len(parts) * columns))
     if most < len(heldout.users):
-        log.info("weights are searched on %d of %d validation users", most, len(heldout.users))
+        log.info("the weights are found on %d of %d validation users", most, len(heldout.users))
         heldout = heldout.sample(most, DRAW_OF_USERS)
     blend = Blend(parts, blend_by, heldout, torch.ones(len(parts)))
     metric, cutoffs = evaluator.options.best_metric, evaluator.options.metric_ks

@@ -99,5 +99,5 @@ def _validated_run(path: Path, model_code: str) -> _Validated:
     if results["model_code"] != model_code:
         raise UserError(f"epochs_of {path} is a run of model {results['model_code']}, not of {model_code}")
     if len(run.stages) < run.best_epoch:
-        raise UserError(f"epochs_of {path}: its table val_log.csv has lost epochs; give num_epochs instead")
+        raise UserError(f"epochs_of {path}: its table val_log.csv lacks epochs; give num_epochs instead")
     return run

@@ -78,7 +78,7 @@ def load_pretrained(experiment: Experiment, name: str) -> None:
         return
     if isinstance(model, FittedModel):
         raise UserError(
-            f"model {model.code} is fitted, not trained: it can't start from {name}, which is of other data"
+            f"model {model.code} is fitted, not trained: it can't start from {name}, which was trained on other data"
         )
     _check_heldout(split, before, name)
     items = Moved(places_of(split.data.item_ids, before.data.item_ids), before.data.num_items)
@@ -92,7 +92,7 @@ def load_pretrained(experiment: Experiment, name: str) -> None:
 
 
 def _split_before(weights: Path | None, data_hash: object) -> Split | None:
-    """The split of the run that the weights are from; None if they don't lie in a run's folder."""
+    """The split of the run that the weights are from; None if they aren't in a run's folder."""
     config_file = None if weights is None else weights.parent.parent / "config.yaml"
     if config_file is None or not config_file.is_file():
         return None
@@ -102,7 +102,7 @@ def _split_before(weights: Path | None, data_hash: object) -> Split | None:
         raise UserError(f"{weights} was trained on other data, so its own data is needed as well: {error}") from error
     if split.data.hash != data_hash:
         raise UserError(
-            f"{weights} was trained on other data than that of {config_file} is now: which items it knows can't be told"
+            f"{weights} was trained on other data than that of {config_file} is now: it is unknown which items it knows"
         )
     return split
 

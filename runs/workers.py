@@ -27,7 +27,7 @@ def for_workers(config: ExperimentConfig, workers: Workers) -> ExperimentConfig:
     if config.run.device in ("auto", "cuda") and torch.cuda.device_count() > 1:
         config = config.with_run(Origin.program("torchrun"), device=f"cuda:{os.environ.get('LOCAL_RANK', '0')}")
     if not isinstance(trainer, GenericTrainerOptions):
-        raise UserError(f"model {config.model_class.code} is fitted by a single process: start it without torchrun")
+        raise UserError(f"model {config.model_class.code} is fitted in a single process: start it without torchrun")
     if trainer.gradient_parts is None:
         parts = max(GRADIENT_PARTS, workers.count)
         return config.changed(Origin.program("torchrun"), gradient_parts=parts)

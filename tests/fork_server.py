@@ -4,6 +4,7 @@ It reads a JSON object a line from its standard input, starts a child for it and
 tells {"pid", "code"}. A child can be asked to send itself a signal at its n-th change of files (SIGKILL: no clean-up).
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -52,6 +53,10 @@ def run_child(job: dict[str, Any]) -> int:
         opened = os.open(name, flags, 0o666)
         os.dup2(opened, descriptor)
         os.close(opened)
+    if job["closed"]:  # as by `>&- 2>&-` in a shell
+        sys.stdout = sys.stderr = None  # type: ignore[assignment]
+        os.close(1)
+        os.close(2)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = ["main.py", *job["argv"]]
     import main  # noqa: PLC0415
@@ -64,8 +69,10 @@ def run_child(job: dict[str, Any]) -> int:
         return 1
     finally:
         logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for screen in (sys.stdout, sys.stderr):
+            if screen is not None:
+                with contextlib.suppress(OSError):
+                    screen.flush()
         finish()
 
 

@@ -61,9 +61,8 @@ class Running:
             self.launcher.listen(1)
         events = self.files["events"]
         changes = int(events.read_text()) if events.exists() else None
-        return Ended(
-            self.launcher.codes[self.pid], self.files["out"].read_text(), self.files["err"].read_text(), changes
-        )
+        out, err = (self.files[kind].read_text() if self.files[kind].exists() else "" for kind in ("out", "err"))
+        return Ended(self.launcher.codes[self.pid], out, err, changes)
 
 
 class Launcher:
@@ -85,14 +84,18 @@ class Launcher:
         die_at: int | None = None,
         die_of: signal.Signals = signal.SIGKILL,
         env: dict[str, str] | None = None,
+        screen: dict[str, str] | None = None,
     ) -> Running:
-        """Start a process; `die_at` lets it get a signal just before its n-th change of a file in `folder`."""
+        """Start a process; `die_at` lets it get a signal just before its n-th change of a file in `folder`.
+
+        `screen` names other files for "out" and "err"; {} = none, both are closed.
+        """
         self._number += 1
         written = folder.parent / f"{folder.name}-process-{self._number}"
         files = {kind: written.with_name(f"{written.name}.{kind}") for kind in ("out", "err", "events")}
         job = {"argv": [str(a) for a in argv], "cwd": str(folder.resolve()), "die_at": die_at, "die_of": int(die_of)}
-        job["env"] = env or {}
-        line = json.dumps({**job, **{kind: str(path) for kind, path in files.items()}})
+        job |= {"env": env or {}, "closed": screen == {}}
+        line = json.dumps({**job, **{kind: str(path) for kind, path in files.items()}, **(screen or {})})
         assert self.server.stdin is not None
         self.server.stdin.write(line.encode() + b"\n")
         self.server.stdin.flush()

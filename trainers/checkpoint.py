@@ -259,7 +259,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
     for index, named in state.items():
         shapes = {name: tuple(value.shape) for name, value in named.items() if value.is_floating_point()}
         if index not in range(len(parameters)) or shapes not in _known_states(optimizer, parameters[index]):
-            raise ValueError(f"the optimizer's state of parameter {index} is another optimizer's or another model's")
+            raise ValueError(f"the optimizer state of parameter {index} belongs to another optimizer or model")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

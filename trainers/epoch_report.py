@@ -47,8 +47,8 @@ class EpochReporter:
         epoch, folder = state.epoch, self.setup.folder
         folder.check_place()
         rate = learning_rate(self.options, epoch - 1)
-        measured = {} if validation is None else validation.metrics
-        metrics = {f"{c}/{name}": v for c, values in measured.items() for name, v in values.items()}
+        evaluated = {} if validation is None else validation.metrics
+        metrics = {f"{c}/{name}": v for c, values in evaluated.items() for name, v in values.items()}
         folder.table("train").append({"epoch": epoch, "stage": stage, "lr": rate, **losses})
         folder.table("val").append({"epoch": epoch, "stage": stage, **metrics})
         folder.table("time").append({"epoch": epoch, "seconds": round(seconds, 3)})

@@ -277,7 +277,7 @@ class Trainer(BaseTrainer):
             table = self.setup.folder.table(name)
             lost = table.keep_through(self.state.epoch)
             if lost and self.setup.workers.leads:
-                log.warning("%s has lost its rows of epochs %s; the run itself is not affected", table.path, _few(lost))
+                log.warning("%s lacks the rows of epochs %s; the run itself is not affected", table.path, _few(lost))
         log.info("resumed after epoch %d", self.state.epoch)
 
     def _restore(self, checkpoint: Checkpoint, stages: list[Stage]) -> None:

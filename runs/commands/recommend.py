@@ -44,8 +44,8 @@ class RecommendOptions(MovedFiles):
         None, description="instead of `users`: a file of interactions of new users, in a format of dataset `file`"
     )
     file_format: FileFormat = Field("auto", description="the format of `histories`, see dataset `file`")
-    items: Path | None = Field(None, description="a file of item ids, as for users: recommend only these")
-    exclude_items: Path | None = Field(None, description="a file of item ids: never recommend these")
+    items: Path | None = Field(None, description="a file of item ids, in the formats of `users`: recommend only these")
+    exclude_items: Path | None = Field(None, description="a file of item ids, as `items`: never recommend these")
     topk: int = Field(20, ge=1, description="items per user; fewer if fewer are left")
     output: Path | None = Field(
         None, description="the file to write: .parquet or .csv; null = recommendations.parquet in the run's folder"

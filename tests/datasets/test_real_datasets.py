@@ -1,11 +1,8 @@
 """Real files against published figures or figures counted independently here."""
 
-import csv
 import gzip
-import io
 import shutil
 import time
-import zipfile
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -68,28 +65,3 @@ def test_amazon(real_data: FindReal, load_file: LoadFile) -> None:
     assert games.num_interactions == 287_107
     beauty = load_file(real_data("amazon-beauty-order.txt.gz"))
     assert beauty.num_interactions == 353_962
-
-
-@pytest.mark.slow
-def test_online_retail(real_data: FindReal, tmp_path: Path) -> None:
-    folder = tmp_path / "ecommerce"
-    folder.mkdir()
-    shutil.copyfile(real_data("ecommerce-data.zip"), folder / "ecommerce-data.zip")
-
-    def load(**options: bool) -> SequenceData:
-        made = datasets.DATASETS["ecommerce"].Options(local_data_folder=tmp_path, min_uc=0, min_sc=0, **options)
-        return datasets.load("ecommerce", made)
-
-    every = {"keep_cancellations": True, "keep_non_positive": True}
-    assert load(**every).num_users == 4372
-    assert load(**every, keep_anonymous=True).num_items == 4070
-    expected = set()
-    with zipfile.ZipFile(folder / "ecommerce-data.zip") as archive, archive.open("data.csv") as raw:
-        for row in csv.DictReader(io.TextIOWrapper(raw, "latin-1")):
-            cancelled = row["InvoiceNo"].startswith("C")
-            if row["CustomerID"] and not cancelled and int(row["Quantity"]) > 0:
-                expected.add((row["InvoiceNo"], row["StockCode"], row["CustomerID"]))
-    data = load()
-    assert data.num_interactions == len(expected) == 387_875
-    assert data.num_users == 4339
-    assert data.repeat_consumption

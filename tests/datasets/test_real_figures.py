@@ -213,6 +213,12 @@ def test_online_retail(real_data: FindReal, tmp_path: Path) -> None:
         given = {"local_data_folder": tmp_path, "min_uc": 0, "min_sc": 0, **options}
         return datasets.load("ecommerce", datasets.DATASETS["ecommerce"].Options(**given))
 
+    every = {"keep_cancellations": True, "keep_non_positive": True}
+    assert load(**every).num_users == 4_372
+    assert load(**every, keep_anonymous=True).num_items == 4_070
+    everything = load()
+    assert (everything.num_interactions, everything.num_users) == (len(rows), 4_339) and len(rows) == 387_875
+    assert everything.repeat_consumption
     check(load(min_uc=5, min_sc=5), core(rows, 5))
     once: dict[tuple[str, str], Row] = {}
     for history in histories(rows):

@@ -106,7 +106,7 @@ def test_one_error(registries: Registries, line: str, message: str) -> None:
     ("line", "message"),
     [
         ("--lr 1", "no model is chosen"),
-        ("train_vae", "`train_vae` follows no option; write --key value, or --templates train_vae"),
+        ("train_vae", "`train_vae` does not follow an option; write --key value, or --templates train_vae"),
         ("--templates train_va", "there is no template `train_va`; did you mean `train_vae`?"),
         ("--templates nowhere/x.yaml", "there is no file nowhere/x.yaml"),
         ("--templates a/b", "ends in .yaml"),

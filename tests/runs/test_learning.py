@@ -76,17 +76,20 @@ UNORDERED = [
     code for code in sorted(MODELS) if code not in {*ORDERED, *RATING, *POPULAR, "vae"}
 ]  # vae: a test of its own
 STEPS: dict[str, Any] = {"lr": 0.003, "train_batch_size": 64, "saturation_wait_epochs": 5, "num_epochs": 20}
+CLOZE = {"num_blocks": 1, "train_batch_size": 32, "lr": 0.005}
 SMALLER: dict[str, dict[str, Any]] = {
+    "bert": CLOZE,
+    "meantime": CLOZE,
     "hvamp": {"hidden_units": 64, "latent_size": 32, "pseudo_inputs": 50},
     "tiger": {"code_levels": 1, "beam_size": 10},
 }
 
 BANDS = {  # model -> epochs, and the least NDCG@10 after them
-    "bert": (36, 0.3),  # learns the groups long before the order within them, as meantime does
+    "bert": (26, 0.3),  # learns the groups long before the order within them, as meantime does
     "gru4rec": (6, 0.5),
     "hstu": (8, 0.5),
     "marank": (20, 0.3),
-    "meantime": (36, 0.3),
+    "meantime": (26, 0.3),
     "stan": (0, 0.3),
     "tiger": (10, 0.3),
     "tisas": (6, 0.5),
@@ -99,7 +102,7 @@ LOSS_TEMPLATES = {"gbce": "train_gsas", "ce": "train_sas_ce"}
 def test_predictable_users_are_predicted(place: Place) -> None:
     data = {"predictability": 0.9}
     popularity = ndcg(place, {**DATA, "model_code": "pop"}, **data)
-    assert ndcg(place, VAE, **data) > max(3 * popularity, 0.4)
+    assert ndcg(place, VAE, **data, num_epochs=12) > max(3 * popularity, 0.4)
 
 
 def ordered_cases() -> list[Any]:

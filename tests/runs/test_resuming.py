@@ -53,5 +53,5 @@ def test_lost_rows_of_a_table_are_noticed(place: Place) -> None:
     lines = table.read_text().splitlines(keepends=True)
     table.write_text("".join(lines[:2] + lines[4:]))
     ended = place.run(SHORT, num_epochs=5, resume_training=True).ok()
-    assert "val_log.csv has lost its rows of epochs 2, 3" in ended.err
+    assert "val_log.csv lacks the rows of epochs 2, 3" in ended.err
     assert "train_log.csv has lost" not in ended.err

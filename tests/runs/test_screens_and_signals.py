@@ -14,16 +14,23 @@ from small_runs import TINY_VAE, Place, outcome
 from common.texts import escaped
 
 
-@pytest.mark.parametrize("redirect", [">&- 2>&-", "2>/dev/full", ">/dev/full", "2>&1 | head -1; exit ${PIPESTATUS[0]}"])
-def test_a_screen_that_is_lost_ends_no_training(finished: Place, place: Place, redirect: str) -> None:
-    command = f'"{sys.executable}" "{ROOT / "main.py"}" "$@" {redirect}'
+def test_a_reader_that_leaves_early_ends_no_training(finished: Place, place: Place) -> None:
+    command = f'"{sys.executable}" "{ROOT / "main.py"}" "$@" 2>&1 | head -1; exit ${{PIPESTATUS[0]}}'
     words = ["bash", "-c", command, "main", *flags(**TINY_VAE)]
     done = subprocess.run(words, cwd=place.folder, capture_output=True, text=True, check=False, timeout=240)
     assert place.status()["state"] == "finished"
     assert outcome(place.run_folder) == outcome(finished.run_folder)
-    assert "Traceback" not in done.stderr
-    codes = {">/dev/full": 1, "2>&1 | head -1; exit ${PIPESTATUS[0]}": 141}
-    assert done.returncode == codes.get(redirect, 0)
+    assert done.returncode == 141
+
+
+@pytest.mark.parametrize(("screen", "code"), [({}, 0), ({"err": "/dev/full"}, 0), ({"out": "/dev/full"}, 1)])
+def test_a_screen_that_is_lost_ends_no_training(
+    finished: Place, place: Place, screen: dict[str, str], code: int
+) -> None:
+    ended = place.launcher.start(place.folder, *flags(**TINY_VAE), screen=screen).wait()
+    assert place.status()["state"] == "finished"
+    assert outcome(place.run_folder) == outcome(finished.run_folder)
+    assert ended.code == code and "Traceback" not in ended.err
 
 
 def test_sigterm_is_ctrl_c(place: Place) -> None:

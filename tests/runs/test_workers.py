@@ -76,6 +76,27 @@ def test_any_number_of_workers_gives_the_same_bits(place: Place, alone: dict[str
     assert place.results()["device"] == "cpu, 1 thread" + (f", {count} workers" if count > 1 else "")
 
 
+LARGE: dict[str, Any] = {
+    "loss": "sampled_ce",
+    "train_negative_sample_size": 5,
+    "share_negatives": "batch",
+    "item_optimizer": "sparse",
+    "weight_decay": 0.01,
+}
+
+
+def test_rows_of_items_are_added_up_in_order_too(place: Place) -> None:
+    """With a sparse item optimizer, also resumed by another number of workers."""
+    outcomes = []
+    for workers in (1, 3):
+        run(place, workers, **LARGE, overwrite=True)[0].ok()
+        outcomes.append(outcome(place))
+    cut = start(place, 2, die_at=45, **LARGE, overwrite=True)
+    assert [worker.wait().code for worker in cut] == [-signal.SIGKILL, 1]
+    run(place, 1, **LARGE, resume_training=True)[0].ok()
+    assert outcomes[0] == outcomes[1] == outcome(place)
+
+
 def test_a_killed_worker_ends_all_and_another_number_resumes(place: Place, alone: dict[str, str]) -> None:
     workers = start(place, 2)
     store = RunFolder(place.run_folder).models
@@ -103,7 +124,7 @@ def test_what_several_processes_can_not_train_is_refused(place: Place) -> None:
     words = flags(**{**TINY, "templates": "train_pop"})
     alone = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "1", "RANK": "0"}
     fitted = place.launcher.start(place.folder, *words, env=alone).wait()
-    assert fitted.code != 0 and "model pop is fitted by a single process" in fitted.err
+    assert fitted.code != 0 and "model pop is fitted in a single process" in fitted.err
     too_many = run(place, 2, gradient_parts=1)
     assert too_many[0].code != 0 and "gradient_parts is 1" in too_many[0].err
     assert not place.run_folder.exists()
