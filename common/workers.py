@@ -62,6 +62,20 @@ class Workers:
             _reached(lambda: dist.all_reduce(values))
         return values
 
+    def union(self, values: Tensor) -> Tensor:
+        """The distinct values that a process passed, int64 [N], not negative; in ascending order."""
+        values = torch.unique(values)
+        if self.count > 1:
+            longest = torch.tensor(len(values))
+            _reached(lambda: dist.all_reduce(longest, dist.ReduceOp.MAX))
+            padded = values.new_full((int(longest),), -1)
+            padded[: len(values)] = values
+            gathered = [torch.empty_like(padded) for _ in range(self.count)]
+            _reached(lambda: dist.all_gather(gathered, padded))
+            values = torch.unique(torch.cat(gathered))
+            values = values[values >= 0]
+        return values
+
     def sum_in_order(self, own: list[Tensor], pieces: int) -> Tensor:
         """The sum over all pieces of work, piece 0 first.
 

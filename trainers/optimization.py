@@ -101,24 +101,44 @@ def add_gradients_of_pieces(
         raise UserError(f"model {model.code} can't be trained in parts of a batch: train it in a single process")
     parts = batch.dealt(pieces)
     owned = [number for number in range(len(parts)) if workers.owns(number)]
-    flat: list[Tensor] = []
+    flat: list[Tensor] = []  # of each piece: the gradients of the parameters, and the losses
+    tables: list[list[Tensor]] = []  # of each piece: the sparse gradients of the item tables
     names: list[str] = []
-    used: list[nn.Parameter] = []
+    dense: list[nn.Parameter] = []
+    sparse: list[nn.Parameter] = []
     for number in owned or [0]:  # a worker without a piece computes one for the names
         part = parts[number].to(generators.device)
         generators.draw_for(f"{step}/{number}")
-        share = (model.num_predictions(part) or 0) / max(1, total)
+        share = (model.num_predictions(part) or 0) / max(1, total) if owned else 0.0
         losses = add_gradients(model, part, step, generators.model, positions)
-        names, used = list(losses), [p for p in model.parameters() if p.grad is not None]
-        values = [p.grad.flatten() for p in used if p.grad is not None] + [torch.stack(list(losses.values()))]
-        flat.append(torch.cat(values) * share if number in owned else torch.zeros_like(torch.cat(values)))
+        gradients = {p: p.grad for p in model.parameters() if p.grad is not None}
+        dense, sparse = ([p for p, g in gradients.items() if g.is_sparse == kind] for kind in (False, True))
+        names, values = list(losses), [gradients[p].flatten() for p in dense] + [torch.stack(list(losses.values()))]
+        flat.append(torch.cat(values) * share)
+        tables.append([gradients[p].coalesce() * share for p in sparse])
         model.zero_grad()
+    touched = [workers.union(torch.cat([of[place].indices()[0] for of in tables])) for place in range(len(sparse))]
+    flat = [torch.cat([one, *map(_of_rows, of, touched)]) for one, of in zip(flat, tables, strict=True)]
     summed = workers.sum_in_order(flat, len(parts))
     first = 0
-    for parameter in used:
+    for parameter in dense:
         parameter.grad = summed[first : first + parameter.numel()].view_as(parameter)
         first += parameter.numel()
-    return dict(zip(names, summed[first:], strict=True))
+    means = dict(zip(names, summed[first:], strict=False))
+    first += len(names)
+    for parameter, rows in zip(sparse, touched, strict=True):
+        count = len(rows) * parameter.shape[1]
+        gradient = summed[first : first + count].view(len(rows), -1)
+        parameter.grad = torch.sparse_coo_tensor(rows[None], gradient, parameter.shape, is_coalesced=True)
+        first += count
+    return means
+
+
+def _of_rows(gradient: Tensor, rows: Tensor) -> Tensor:
+    """The values of a coalesced sparse gradient [V + 1, H] at these rows, ascending int64 [n], flat: [n * H]."""
+    values = gradient.values().new_zeros(len(rows), gradient.shape[1])
+    values[torch.searchsorted(rows, gradient.indices()[0])] = gradient.values()
+    return values.flatten()
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> Tensor:

@@ -104,8 +104,6 @@ class GenericTrainerOptions(TrainerOptions):
     def _sparse_rows_need_adam(self) -> GenericTrainerOptions:
         if self.item_optimizer != "dense" and self.optimizer == "sgd":
             raise ValueError(f"item_optimizer {self.item_optimizer} needs optimizer adam or adamw, not sgd")
-        if self.item_optimizer != "dense" and self.gradient_parts is not None:
-            raise ValueError(f"item_optimizer {self.item_optimizer} can't be used with gradient_parts: leave one out")
         return self
 
     @model_validator(mode="after")

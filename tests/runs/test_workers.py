@@ -76,6 +76,27 @@ def test_any_number_of_workers_gives_the_same_bits(place: Place, alone: dict[str
     assert place.results()["device"] == "cpu, 1 thread" + (f", {count} workers" if count > 1 else "")
 
 
+LARGE: dict[str, Any] = {
+    "loss": "sampled_ce",
+    "train_negative_sample_size": 5,
+    "share_negatives": "batch",
+    "item_optimizer": "sparse",
+    "weight_decay": 0.01,
+}
+
+
+def test_rows_of_items_are_added_up_in_order_too(place: Place) -> None:
+    """With a sparse item optimizer, also resumed by another number of workers."""
+    outcomes = []
+    for workers in (1, 3):
+        run(place, workers, **LARGE, overwrite=True)[0].ok()
+        outcomes.append(outcome(place))
+    cut = start(place, 2, die_at=45, **LARGE, overwrite=True)
+    assert [worker.wait().code for worker in cut] == [-signal.SIGKILL, 1]
+    run(place, 1, **LARGE, resume_training=True)[0].ok()
+    assert outcomes[0] == outcomes[1] == outcome(place)
+
+
 def test_a_killed_worker_ends_all_and_another_number_resumes(place: Place, alone: dict[str, str]) -> None:
     workers = start(place, 2)
     store = RunFolder(place.run_folder).models

@@ -5,12 +5,16 @@ from typing import Any, cast
 
 import pytest
 import torch
+from helpers_sequential import make_loader, timed_split
 from torch import nn
 
 from common.errors import UserError
+from common.workers import Workers
+from models import MODELS, Dimensions
 from trainers.checkpoint import flatten_optimizer, restore_optimizer
-from trainers.optimization import add_gradients, clip_gradients, learning_rate, make_optimizer
+from trainers.optimization import add_gradients, add_gradients_of_pieces, clip_gradients, learning_rate, make_optimizer
 from trainers.options import GenericTrainerOptions, TransferTrainerOptions
+from trainers.randomness import Generators
 
 
 def options(**values: Any) -> GenericTrainerOptions:
@@ -175,6 +179,25 @@ def test_a_checkpoint_of_a_sparse_optimizer_resumes() -> None:
             second.grad = gradient
             after.step()
         assert torch.equal(whole, second)
+
+
+def test_pieces_of_sparse_gradients_add_up_to_the_dense_ones() -> None:
+    loader = make_loader("sas", timed_split(), train_negative_sample_size=3)
+    batch, gradients = next(loader.epoch(torch.Generator().manual_seed(1))), []
+    for sparse in (False, True):
+        torch.manual_seed(0)
+        sizes = Dimensions(loader.data.num_items, loader.data.num_users, loader.max_len)
+        model = MODELS["sas"](MODELS["sas"].Options(hidden_units=8, loss="bce"), sizes)
+        if sparse:
+            model.use_sparse_gradients()
+        generators = Generators(3, torch.device("cpu"))
+        losses = add_gradients_of_pieces(model, batch, 0, generators, None, 4, Workers())
+        gradients.append({name: p.grad for name, p in model.named_parameters() if p.grad is not None} | losses)
+    dense, sparse_ones = gradients
+    table = sparse_ones["items.weight"]
+    assert table.is_sparse and len(table.indices()[0]) < len(table)
+    for name, values in dense.items():
+        assert torch.equal(sparse_ones[name].to_dense(), values), name
 
 
 def test_sparse_items_need_adam() -> None:
