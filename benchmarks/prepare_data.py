@@ -62,7 +62,8 @@ started = time.perf_counter()
 import datasets
 imported = time.perf_counter()
 code, path = (sys.argv[2], None) if len(sys.argv) < 5 else ("file", sys.argv[4])
-given = {"local_data_folder": sys.argv[3], **({"dataset_path": path} if path else {})}
+limit = {"memory_limit": "4GB"} if path and "400m" in path else {}
+given = {"local_data_folder": sys.argv[3], **({"dataset_path": path, **limit} if path else {})}
 data = datasets.load(code, datasets.DATASETS[code].Options(**given))
 loaded = time.perf_counter()
 print(json.dumps({

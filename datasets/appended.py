@@ -15,6 +15,7 @@ import numpy.typing as npt
 from common.errors import UserError
 from common.log_handlers import captured_records
 from datasets import cache
+from datasets.blocks import empty, looked_up
 from datasets.encode import Codes
 from datasets.order import time_order
 from datasets.rows import Rows
@@ -83,8 +84,8 @@ def _from_cache(arrays: dict[str, Any], meta: dict[str, Any]) -> tuple[Rows, lis
     return rows, cache.notes_of(meta)
 
 
-def join_rows(pieces: Sequence[Rows], paths: Sequence[Path]) -> Rows:
-    """The rows of all pieces in order, encoded as if they had been read from one file.
+def join_rows(pieces: Sequence[Rows], paths: Sequence[Path], scratch: Path | None = None) -> Rows:
+    """The rows of all pieces in order, encoded as if they had been read from one file; `scratch` as in `encode`.
 
     Raises UserError, which names the paths of the pieces, if they don't have the same columns.
     """
@@ -97,17 +98,26 @@ def join_rows(pieces: Sequence[Rows], paths: Sequence[Path]) -> Rows:
             )
     if len(pieces) == 1:
         return pieces[0]
-    users, user_ids = _join_codes([piece.users for piece in pieces], [piece.user_ids for piece in pieces])
-    items, item_ids = _join_codes([piece.items for piece in pieces], [piece.item_ids for piece in pieces])
+    users, user_ids = _join_codes([piece.users for piece in pieces], [piece.user_ids for piece in pieces], scratch)
+    items, item_ids = _join_codes([piece.items for piece in pieces], [piece.item_ids for piece in pieces], scratch)
     per_second = max(piece.ticks_per_second for piece in pieces)
-    ticks = [None if p.ticks is None else p.ticks * (per_second // p.ticks_per_second) for p in pieces]
+    steps = [per_second // piece.ticks_per_second for piece in pieces]
+    ticks = [p.ticks if step == 1 or p.ticks is None else p.ticks * step for p, step in zip(pieces, steps, strict=True)]
     ratings, parts = [piece.ratings for piece in pieces], [piece.parts for piece in pieces]
-    return Rows(users, items, _stacked(ticks), _stacked(ratings), user_ids, item_ids, per_second, _stacked(parts))
+    timed, rated, parted = (_stacked(each, scratch) for each in (ticks, ratings, parts))
+    return Rows(users, items, timed, rated, user_ids, item_ids, per_second, parted, scratch)
 
 
-def _stacked(columns: Sequence[Any]) -> Any:
+def _stacked(columns: Sequence[npt.NDArray[Any] | None], scratch: Path | None) -> Any:
     """The columns one below the other; None if there are none."""
-    return None if columns[0] is None else np.concatenate(columns)
+    present = [column for column in columns if column is not None]
+    if not present:
+        return None
+    stacked, end = empty(sum(map(len, present)), present[0].dtype, scratch), 0
+    for column in present:
+        stacked[end : end + len(column)] = column
+        end += len(column)
+    return stacked
 
 
 def _columns(rows: Rows) -> list[str]:
@@ -115,7 +125,7 @@ def _columns(rows: Rows) -> list[str]:
     return ["user", "item", *(name for name, column in more.items() if column is not None)]
 
 
-def _join_codes(codes: list[Codes], ids: list[Ids]) -> tuple[Codes, Ids]:
+def _join_codes(codes: list[Codes], ids: list[Ids], scratch: Path | None) -> tuple[Codes, Ids]:
     """Codes of all pieces, and their sorted distinct ids; all ids become text if those of one piece are."""
     if len({each.dtype.kind for each in ids}) > 1:
         for place, numbers in enumerate(ids):
@@ -132,8 +142,8 @@ def _join_codes(codes: list[Codes], ids: list[Ids]) -> tuple[Codes, Ids]:
     moved = []
     for own, each in zip(codes, ids, strict=True):
         places = np.searchsorted(joined, each).astype(np.int32)
-        moved.append(own if len(each) == len(joined) else places[own])
-    return np.concatenate(moved), joined
+        moved.append(own if len(each) == len(joined) else looked_up(places, own, scratch))
+    return _stacked(moved, scratch), joined
 
 
 def _union(one: Ids, other: Ids) -> Ids:

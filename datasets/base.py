@@ -69,6 +69,11 @@ class DatasetOptions(Options):
             raise ValueError("since must be earlier than until")
         return self
 
+    @property
+    def scratch(self) -> Path | None:
+        """Folder for the files of long arrays while the data is prepared; None = they are kept in memory."""
+        return None
+
     def rules(self) -> Rules:
         """The preparation rules that these options stand for."""
         values = {field.name: getattr(self, field.name) for field in fields(Rules)}
@@ -136,7 +141,7 @@ class Dataset(ABC, Generic[AnyOptions]):
     def rows(self, options: AnyOptions) -> tuple[Rows, Funnel]:
         """The encoded rows, and the steps of reading them."""
         raw = self.read(options)
-        return encode_rows(raw.frame, raw.ticks_per_second), raw.funnel
+        return encode_rows(raw.frame, raw.ticks_per_second, options.scratch), raw.funnel
 
     def has_repeat_consumption(self, options: AnyOptions, data: SequenceData) -> bool:
         """Whether users consume items repeatedly; `data` is the prepared dataset."""

@@ -9,15 +9,22 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from common.errors import UserError
 
 BLOCK = 1 << 20  # elements worked on at a time
+SLOW_ROWS = 50_000_000  # from which on progress is shown
 
 
 def blocks(length: int) -> Iterator[slice]:
     """Slices of up to BLOCK elements that cover `length` elements."""
     return (slice(start, min(start + BLOCK, length)) for start in range(0, length, BLOCK))
+
+
+def progress(total: int, what: str) -> tqdm[None]:
+    """A bar on the screen that counts `total` rows; hidden if they take no time."""
+    return tqdm(total=total, desc=what, unit=" rows", unit_scale=True, disable=total < SLOW_ROWS or None, leave=False)
 
 
 def empty(length: int, dtype: npt.DTypeLike, scratch: Path | None = None) -> npt.NDArray[Any]:
@@ -42,6 +49,25 @@ def empty(length: int, dtype: npt.DTypeLike, scratch: Path | None = None) -> npt
             return np.memmap(file, dtype=np.dtype(dtype), mode="w+", shape=(length,))
     except OSError as error:
         raise UserError(f"can't write temporary arrays to {scratch}: {error.strerror or error}") from error
+
+
+def in_scratch(values: npt.NDArray[Any], scratch: Path | None) -> npt.NDArray[Any]:
+    """The values in a file, if there is a folder for it and they are in memory; otherwise as they are."""
+    if scratch is None or _is_mapped(values):
+        return values
+    found = empty(len(values), values.dtype, scratch)
+    found[:] = values
+    return found
+
+
+def _is_mapped(values: npt.NDArray[Any]) -> bool:
+    """Whether an array is, or is a view of, a memory map."""
+    base: object = values
+    while isinstance(base, np.ndarray):
+        if isinstance(base, np.memmap):
+            return True
+        base = base.base
+    return False
 
 
 def counts(codes: npt.NDArray[np.integer[Any]], length: int) -> npt.NDArray[np.int64]:

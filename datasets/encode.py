@@ -69,12 +69,11 @@ def _encode_integers(ids: npt.NDArray[np.int64], scratch: Path | None) -> tuple[
     return codes, unique
 
 
-def densify(codes: Codes, ids: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """The ids that occur in `codes`, whose codes are renumbered in place accordingly."""
+def densify(
+    codes: Codes, ids: npt.NDArray[np.generic], scratch: Path | None = None
+) -> tuple[Codes, npt.NDArray[np.generic]]:
+    """Drop ids that don't occur in `codes`, and renumber the codes accordingly; `scratch` as in `encode`."""
     present = counts(codes, len(ids)) > 0
     if present.all():
-        return ids
-    dense = np.cumsum(present, dtype=np.int32) - np.int32(1)
-    for block in blocks(len(codes)):
-        codes[block] = dense[codes[block]]
-    return ids[present]
+        return codes, ids
+    return looked_up(np.cumsum(present, dtype=np.int32) - np.int32(1), codes, scratch), ids[present]

@@ -1,56 +1,29 @@
 """The user's own file of interactions: CSV, TSV, Parquet, RecBole's .inter, SASRec's text, or one line per user."""
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pyarrow.compute as pc
-
 from common.errors import UserError
-from datasets.appended import folders_of, read_pieces
+from common.texts import value_hash
+from datasets.appended import folders_of, join_rows, read_pieces
 from datasets.base import CACHED_LOGGERS, Dataset, RawInteractions
 from datasets.cache import CACHE_VERSION
-from datasets.file_options import FileFormat, FileOptions
+from datasets.data_files import PACKED, data_files, is_pattern
+from datasets.file_options import FileOptions
 from datasets.fingerprint import content_hash
 from datasets.funnel import Funnel, Step
 from datasets.own_split import read_with_parts
-from datasets.readers.columns import ROLES, find_columns, is_usual, listed, named_column, warn_about_time
-from datasets.readers.delimited import Layout, read_delimited
-from datasets.readers.events import Condition, apply, conditions, warn_of_unread_events
-from datasets.readers.foreign import refuse_other_text
-from datasets.readers.head import Head, is_number
 from datasets.readers.ids import MISSING, IdRules
-from datasets.readers.parquet import MAGIC, parquet_head, read_parquet
-from datasets.readers.sniff import (
-    HIGH_SHARE,
-    LINE_END,
-    LOW_SHARE,
-    NAMES,
-    SPACE,
-    Guess,
-    has_header,
-    is_tab_separated,
-    looks_like_time,
-    numbered,
-    positions,
-    sniff,
-)
-from datasets.readers.table import BadRows, RawTable
-from datasets.readers.text import TextBytes, read_sample
-from datasets.readers.tokens import read_lists, read_rows
+from datasets.readers.table import BadRows
+from datasets.readers.user_file import read_table
 from datasets.readers.values import to_interactions
 from datasets.rows import Rows
 from datasets.sequence_data import SequenceData
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = (".gz", ".csv", ".tsv", ".txt", ".dat", ".inter", ".parquet", ".ratings")
+SUFFIXES = (*PACKED, ".csv", ".tsv", ".txt", ".dat", ".inter", ".parquet", ".ratings", ".json", ".jsonl", ".ndjson")
 MISSING_IN_FILES = (*MISSING, "null", "NA", "N/A", "n/a", "#N/A", "None")
-GUESSED = (
-    "as there is no header, the columns are guessed, which fails if rows differ: name them with --user_column 1, "
-    "--item_column 2 etc.; then --skip_bad_rows true drops and counts bad rows"
-)
 APPENDED = "&"  # between the content keys of a file and of those that continue it
 MIN_REPEAT_RATE = 0.01  # share of repeated interactions above which the data has repeat consumption
 
@@ -61,14 +34,19 @@ class File(Dataset[FileOptions]):
     code = "file"
     reader_version = 5
     Options = FileOptions
-    description = "your own file: CSV, TSV, Parquet, RecBole .inter, SASRec text, or one line per user; may be gzipped"
+    description = (
+        "your own files: CSV, TSV, Parquet, RecBole .inter, SASRec text, one line per user; may be packed or in parts"
+    )
     location_options = Dataset.location_options | {
         "dataset_path", "appended_paths", "dataset_name", "validation_path", "test_path",
+        "dataset_query", "memory_limit",
     }  # fmt: skip
 
     def name(self, options: FileOptions) -> str:
-        """dataset_name, or the file's name without suffixes of formats: sales.2023 for sales.2023.csv.gz."""
+        """dataset_name, or the file's or folder's name without suffixes of formats: sales.2023 for sales.2023.csv."""
         path = options.dataset_path
+        while is_pattern(path):
+            path = path.parent.resolve()
         while path.suffix.lower() in SUFFIXES:
             path = path.with_suffix("")
         return options.dataset_name or path.name.lstrip(".") or self.code
@@ -78,12 +56,13 @@ class File(Dataset[FileOptions]):
         keys = [_content_key("dataset_path", options.dataset_path, options)]
         keys += [_content_key(key, path, options) for key, path in options.more_files.items()]
         appended = [_content_key("appended_paths", path, options) for path in options.appended_paths or ()]
+        keys += [] if options.dataset_query is None else [f"query {options.dataset_query}"]
         return APPENDED.join(["+".join(keys), *appended])
 
     def rows(self, options: FileOptions) -> tuple[Rows, Funnel]:
         """The rows of all files. Those of `appended_paths` that were read before come from the cache."""
         if not options.appended_paths:
-            return super().rows(options)
+            return self._rows_of_path(options)
         rules, paths = options.rules(), (options.dataset_path, *options.appended_paths)
         how = {
             "cache": CACHE_VERSION,
@@ -95,10 +74,19 @@ class File(Dataset[FileOptions]):
 
         def read(path: Path) -> Rows:
             alone = options.model_copy(update={"dataset_path": path, "appended_paths": None})
-            return super(File, self).rows(alone)[0]
+            return self._rows_of_path(alone)[0]
 
         rows = read_pieces(paths, folders, read, CACHED_LOGGERS, rules.ignores_row_order)
         return rows, (Step(f"rows of {len(paths)} files (appended_paths)", len(rows)),)
+
+    def _rows_of_path(self, options: FileOptions) -> tuple[Rows, Funnel]:
+        """The rows of dataset_path: of a file or a query, or of the files of a folder, one below the other."""
+        files = data_files(options.dataset_path)
+        if len(files) == 1 or options.more_files or options.dataset_query is not None:
+            return super().rows(options)
+        pieces = [super(File, self).rows(options.model_copy(update={"dataset_path": file}))[0] for file in files]
+        rows = join_rows(pieces, files, options.scratch)
+        return rows, (Step(f"rows of {len(files)} files", len(rows)),)
 
     def read(self, options: FileOptions) -> RawInteractions:
         """Read the file in the given or detected format, and those of validation and test if there are any."""
@@ -112,9 +100,14 @@ class File(Dataset[FileOptions]):
         )
 
     def _read_file(self, options: FileOptions) -> RawInteractions:
+        files = data_files(options.dataset_path)
+        if options.dataset_query is None:
+            if len(files) > 1:
+                raise UserError(f"{options.dataset_path}: with validation_path and test_path, give one file for each")
+            options = options.model_copy(update={"dataset_path": files[0]})
         bad_rows = BadRows(options.skip_bad_rows)
         return to_interactions(
-            _read_table(options, bad_rows),
+            read_table(options, bad_rows),
             bad_rows,
             time_format=options.timestamp_format,
             ids=IdRules(MISSING_IN_FILES, foreign=True),
@@ -128,8 +121,8 @@ class File(Dataset[FileOptions]):
         repeats = data.repeat_rate > MIN_REPEAT_RATE
         if repeats:
             log.info(
-                "%s: %.1f %% of the interactions are with items that the user had before, so seen items are ranked "
-                "too, unless filter_seen says otherwise (see items_repeat)",
+                "%s: %.1f %% of the interactions are with items that the user had before, so seen items are not "
+                "filtered; filter_seen and items_repeat change that",
                 data.name,
                 100 * data.repeat_rate,
             )
@@ -137,172 +130,9 @@ class File(Dataset[FileOptions]):
 
 
 def _content_key(key: str, path: Path, options: FileOptions) -> str:
-    """The hash of a file that option `key` names, and its suffix if that determines the format."""
-    if not path.is_file():
-        problem = "this is a folder, not a file" if path.is_dir() else "no such file"
-        place = "" if path.is_absolute() else f" (relative to {Path.cwd()})"
-        raise UserError(f"{key} {path}: {problem}{place}")
-    return content_hash(path, options.local_data_folder) + (".inter" if ".inter" in path.suffixes else "")
-
-
-def _read_table(options: FileOptions, bad_rows: BadRows) -> RawTable:
-    """Read the raw columns."""
-    path = options.dataset_path
-    wanted = {role: getattr(options, f"{role}_column") for role in ROLES}
-    file_format = _format(options)
-    if file_format == "parquet":
-        return _read_parquet(options, wanted)
-    refuse_other_text(path, read_sample(path)[0])
-    _warn_of_preamble(path)
-    separator = options.separator
-    if file_format == "inter":
-        separator = separator or "\t"
-    elif file_format == "sasrec":
-        separator = separator or SPACE
-    if file_format == "lists":
-        return _read_lists(options, bad_rows)
-    guess = sniff(path, separator, options.quoted)
-    if file_format == "auto" and guess.separator == SPACE and guess.share < HIGH_SHARE:
-        _check_lists(path, guess)
-        return _read_lists(options, bad_rows)
-    if guess.width < 2:
-        raise UserError(
-            f"{path}: no separator splits every line into two or more fields: give --separator; if each line holds a "
-            "user followed by that user's items, also give --file_format lists"
-        )
-    return _read_fields(options, file_format, guess, wanted, bad_rows)
-
-
-def _read_parquet(options: FileOptions, wanted: dict[str, str | None]) -> RawTable:
-    """Read a Parquet file."""
-    path = options.dataset_path
-    head = parquet_head(path)
-    columns, chosen = {**find_columns(head, wanted, path), **_part_column(options, head)}, _conditions(options, head)
-    _log_columns(options, "Parquet", head, columns, chosen)
-    read = {**columns, **{condition.role: condition.index for condition in chosen}}
-    return apply(chosen, read_parquet(path, read))
-
-
-def _warn_of_preamble(path: Path) -> None:
-    """Warn which lines at the start of the file are not read."""
-    with TextBytes(path) as text:
-        lines = LINE_END.split(text.preamble.decode("utf-8-sig", errors="replace").rstrip("\r\n"))
-    if lines != [""]:
-        count = "1 line" if len(lines) == 1 else f"{len(lines)} lines"
-        shown = next(line for line in lines if line)[:60]
-        log.warning("%s: skipped %s before the table: %r", path, count, shown)
-
-
-def _check_lists(path: Path, guess: Guess) -> None:
-    """Warn if lines that are taken for one user each may be rows of a table; raise UserError if they have a header."""
-    advice = "give --file_format lists if each line is a user and that user's items, otherwise --separator"
-    rows = [row for row in guess.rows if len(row) == guess.width]
-    has_times = (
-        guess.width > 2
-        and all(is_number(row[-1]) for row in rows)
-        and looks_like_time(rows, guess.width - 1)
-        and not looks_like_time(rows, 1)
-    )
-    is_header = any(is_usual(name) for name in guess.rows[0])
-    if is_header or (has_times and guess.share > LOW_SHARE):
-        sign = "line 1 looks like a header" if is_header else f"column {guess.width} looks like a time"
-        raise UserError(f"{path}: {sign}, but the lines have different numbers of fields: {advice}")
-    if guess.share > LOW_SHARE:
-        log.warning(
-            "%s: %.0f%% of the lines have %d fields, so it may be a table with bad rows: %s",
-            *(path, 100 * guess.share, guess.width, advice),
-        )
-
-
-def _read_lists(options: FileOptions, bad_rows: BadRows) -> RawTable:
-    """Read a file of one line per user. The default separator is a tab if the lines have them, else white space."""
-    path = options.dataset_path
-    if options.events or options.keep or options.split_column:
-        raise UserError(f"{path}: lines of one user each have no columns for --events, --keep or --split_column")
-    separator = options.separator or ("\t" if is_tab_separated(path) else SPACE)
-    shown = NAMES.get(separator, repr(separator))
-    log.info("%s is read as one line per user, split at %s: user item item ...", path, shown)
-    return read_lists(path, separator, bad_rows)
-
-
-def _format(options: FileOptions) -> FileFormat:
-    """The given format, or the one that the file's first bytes or suffix indicate."""
-    if options.file_format != "auto":
-        return options.file_format
-    try:
-        with open(options.dataset_path, "rb") as file:
-            if file.read(len(MAGIC)) == MAGIC:
-                return "parquet"
-    except OSError as error:
-        raise UserError(f"can't read {options.dataset_path}: {error.strerror or error}") from error
-    if ".inter" in options.dataset_path.suffixes:
-        return "inter"
-    return "auto"
-
-
-def _read_fields(
-    options: FileOptions, file_format: FileFormat, guess: Guess, wanted: dict[str, str | None], bad_rows: BadRows
-) -> RawTable:
-    """Read a file of rows and columns."""
-    path = options.dataset_path
-    header = options.has_header
-    if header is None:
-        header = file_format == "inter" or has_header(guess, wanted)
-    if header:
-        head = Head([name.strip() for name in guess.rows[0]], guess.rows[1:])
-        columns = find_columns(head, wanted, path)
-    else:
-        head = numbered(guess)
-        columns = positions(guess, wanted, path)
-        if file_format in ("auto", "csv") and not any(wanted.values()):
-            bad_rows = replace(bad_rows, skip=False, advice=GUESSED)
-    columns |= _part_column(options, head)
-    chosen = _conditions(options, head)
-    how = f"text separated by {guess.separator_name}, {'with' if header else 'without'} a header"
-    _log_columns(options, how, head, columns, chosen)
-    read = {**columns, **{condition.role: condition.index for condition in chosen}}
-    if guess.separator == SPACE:
-        table = read_rows(path, len(head.names), read, header, bad_rows)
-    else:
-        quoted = False if guess.separator == "::" else options.quoted
-        layout = Layout(guess.separator, len(head.names), header, guess.encoding, quoted)
-        table = read_delimited(path, layout, read, bad_rows)
-    if header:
-        table = _drop_repeated_headers(table, {role: head.names[index] for role, index in read.items()})
-    return apply(chosen, table)
-
-
-def _part_column(options: FileOptions, head: Head) -> dict[str, int]:
-    """The column that names the part of a split, if one is given."""
-    name = options.split_column
-    if name is None:
-        return {}
-    return {"part": named_column(head.names, name, "part", "--split_column", options.dataset_path)}
-
-
-def _conditions(options: FileOptions, head: Head) -> list[Condition]:
-    """The conditions on the rows."""
-    return conditions(head, options.event_column, options.events, options.keep, options.dataset_path)
-
-
-def _log_columns(options: FileOptions, how: str, head: Head, columns: dict[str, int], chosen: list[Condition]) -> None:
-    """Log how the file is read, with the meaning of its columns, and warn of what may be wrong with that."""
-    path, wanted = options.dataset_path, {role: getattr(options, f"{role}_column") for role in ROLES}
-    used = {*columns.values(), *(condition.index for condition in chosen)}
-    unread = [name for index, name in enumerate(head.names) if index not in used]
-    roles = ", ".join(f"{role} = {head.names[index]}" for role, index in columns.items())
-    log.info("%s is read as %s: %s%s", path, how, roles, f"; not read: {listed(unread)}" if unread else "")
-    warn_about_time(head, wanted, columns, path)
-    warn_of_unread_events(head, columns, chosen, options.event_column, path)
-
-
-def _drop_repeated_headers(table: RawTable, names: dict[str, str]) -> RawTable:
-    """The table without rows that repeat the header, as files with headers that were joined have."""
-    repeated = np.ones(table.num_rows, dtype=bool)
-    for role, name in names.items():
-        text = pc.utf8_trim(table.columns[role], characters=" \t\ufeff")
-        repeated &= np.asarray(pc.equal(text, name).to_numpy(), dtype=bool)
-        if not repeated.any():
-            return table
-    log.warning("%s: dropped %d rows that repeat the header", table.path, np.count_nonzero(repeated))
-    return table.keep(~repeated, "drop rows that repeat the header")
+    """The hash of each file that option `key` stands for, and its suffix if that determines the format."""
+    hashes = [
+        content_hash(file, options.local_data_folder) + (".inter" if ".inter" in file.suffixes else "")
+        for file in data_files(path, key)
+    ]
+    return hashes[0] if len(hashes) == 1 else f"{len(hashes)} files {value_hash(hashes, 64)}"

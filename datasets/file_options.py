@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from common.files import expanded
-from common.schema import INPUT_PATH
+from common.schema import EXECUTION, INPUT_PATH
 from datasets.own_split import OwnSplitOptions
 
 FileFormat = Literal["auto", "csv", "parquet", "inter", "sasrec", "lists"]
@@ -15,7 +15,11 @@ FileFormat = Literal["auto", "csv", "parquet", "inter", "sasrec", "lists"]
 class FileOptions(OwnSplitOptions):
     """Options of the `file` dataset."""
 
-    dataset_path: Path = Field(description="file of interactions", json_schema_extra=INPUT_PATH)
+    dataset_path: Path = Field(
+        description="file of interactions; or a folder of files or a pattern such as 'logs/*.csv', read in the order "
+        "of their names",
+        json_schema_extra=INPUT_PATH,
+    )
     appended_paths: tuple[Path, ...] | None = Field(
         None,
         min_length=1,
@@ -26,7 +30,7 @@ class FileOptions(OwnSplitOptions):
     dataset_name: str | None = Field(
         None,
         pattern=r"^[^/\\\x00-\x1f]+$",
-        description="name of the dataset in results; null = the file's name without suffixes",
+        description="name of the dataset in results; null = the file's or folder's name without suffixes",
     )
     file_format: FileFormat = Field(
         "auto",
@@ -67,6 +71,24 @@ class FileOptions(OwnSplitOptions):
     items_repeat: bool | None = Field(
         None, description="whether users consume items again (sets filter_seen's default); null = judge from the data"
     )
+
+    dataset_query: str | None = Field(
+        None,
+        description='SQL over dataset_path, the table `data`, e.g. "SELECT * FROM data WHERE price > 0"; '
+        "end it with ORDER BY if it joins or groups (needs DuckDB)",
+    )
+    memory_limit: str | None = Field(
+        None,
+        pattern=r"(?i)^\d+(\.\d+)?\s*[MG](i?B)?$",
+        description="about the memory to prepare with, e.g. 4GB: long arrays, and what dataset_query sorts, are then "
+        "kept in files in local_data_folder; null = in memory",
+        json_schema_extra=EXECUTION,
+    )
+
+    @property
+    def scratch(self) -> Path | None:
+        """Folder for the files of long arrays, if memory is limited."""
+        return None if self.memory_limit is None else self.local_data_folder / "prepared" / "scratch"
 
     @field_validator("keep")
     @classmethod

@@ -13,7 +13,7 @@ import pandas as pd
 
 from common.errors import UserError
 from common.ragged import offsets_of
-from datasets.blocks import blocks, counts, empty
+from datasets.blocks import blocks, counts, empty, in_scratch, progress
 from datasets.encode import Codes, densify, encode
 from datasets.funnel import Funnel, Step, as_text
 from datasets.order import TieOrder, time_order
@@ -92,8 +92,8 @@ def encode_rows(frame: pd.DataFrame, ticks_per_second: int = 1, scratch: Path | 
     return Rows(
         users=users,
         items=items,
-        ticks=frame["timestamp"].to_numpy(dtype=np.int64) if "timestamp" in frame else None,
-        ratings=frame["rating"].to_numpy(dtype=np.float32) if "rating" in frame else None,
+        ticks=in_scratch(frame["timestamp"].to_numpy(dtype=np.int64), scratch) if "timestamp" in frame else None,
+        ratings=in_scratch(frame["rating"].to_numpy(dtype=np.float32), scratch) if "rating" in frame else None,
         user_ids=user_ids,
         item_ids=item_ids,
         ticks_per_second=ticks_per_second,
@@ -178,8 +178,8 @@ def _apply(rules: Rules, rows: Rows, steps: _Steps) -> TieOrder:
 
 def _grouped(rows: Rows, name: str, tie_order: TieOrder, tie_seed: int, funnel: Funnel) -> SequenceData:
     """The rows with dense ids, by user and in order of time. Consumes them."""
-    user_ids = densify(rows.users, rows.user_ids)
-    item_ids = densify(rows.items, rows.item_ids)
+    rows.users, user_ids = densify(rows.users, rows.user_ids, rows.scratch)
+    rows.items, item_ids = densify(rows.items, rows.item_ids, rows.scratch)
     offsets = offsets_of(counts(rows.users, len(user_ids)))
     _group_by_user(rows, offsets, tie_order, tie_seed)
     rows.items += np.int32(1)  # 0 is PAD
@@ -210,7 +210,7 @@ def _group_by_user(rows: Rows, offsets: IntArray, tie_order: TieOrder, tie_seed:
     for name in columns:
         setattr(rows, name, empty(len(old), getattr(old, name).dtype, rows.scratch))
     share = max(SORTED_ROWS, len(rows) // MAX_PARTS)
-    first = 0
+    first, bar = 0, progress(len(old), "sort")
     while first < len(offsets) - 1:
         last = max(first + 1, int(np.searchsorted(offsets, offsets[first] + share, side="right")) - 1)
         places = np.concatenate(
@@ -220,7 +220,9 @@ def _group_by_user(rows: Rows, offsets: IntArray, tie_order: TieOrder, tie_seed:
         places = places[time_order(old.users[places], old.items[places], ticks, tie_order)]
         for name in columns:
             getattr(rows, name)[offsets[first] : offsets[last]] = getattr(old, name)[places]
+        bar.update(len(places))
         first = last
+    bar.close()
 
 
 def _between(users: Codes, first: int, last: int) -> npt.NDArray[np.bool_]:

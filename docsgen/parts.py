@@ -5,6 +5,7 @@ from pathlib import Path
 
 from docsgen.cards import card_results
 from docsgen.commands import reproduce
+from docsgen.exports import export_table
 from docsgen.headline import Recorded, findings, forest_plot, headline_table
 from docsgen.records import recorded_runs
 from models import MODELS
@@ -39,6 +40,7 @@ def all_parts() -> list[Part]:
         Part(DOCS / "reproduce.md", None, reproduce(groups)),
         Part(ROOT / "README.md", "findings", findings(recorded)),
         Part(ROOT / "README.md", "headline", headline_table(recorded)),
+        Part(DOCS / "serving.md", "export", export_table()),
         Part(DOCS / "pictures" / "headline.svg", None, forest_plot(recorded)),
     ]
 

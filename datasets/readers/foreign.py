@@ -28,7 +28,7 @@ BINARY = {
     b"\xff\xd8\xff": ("a picture", ""),
 }
 PICKLE = re.compile(rb"\x80[\x02-\x05]")
-ARCHIVES = (b"PK\x03\x04", b"7z\xbc\xaf\x27", b"Rar!\x1a\x07", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00")
+ARCHIVES = (b"PK\x03\x04", b"7z\xbc\xaf\x27", b"Rar!\x1a\x07", b"\xfd7zXZ\x00")
 UTF_32 = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
 PYTHON_DICT = re.compile(rb"\s*[\[(]?\s*\{\s*u?'[^'\r\n]*'\s*:")
 BLOCKS = re.compile(rb"\s*([^\s:,;|]+):[ \t]*[\r\n]+[^\r\n]*[,;|\t ][^\r\n]*")  # Netflix: `1:`, then `user,rating,date`
@@ -54,8 +54,10 @@ def refuse_binary(path: Path, start: bytes) -> None:
         raise UserError(f"{path} is a Python pickle, which can run code and is never read: {TO_CSV}")
     if start.startswith(b"PK") and path.suffix.lower() in (".xlsx", ".xlsm", ".ods"):
         raise UserError(f"{path} is a workbook: save its sheet as CSV")
-    if start.startswith(ARCHIVES) or start[4:10] == b"1AY&SY" or start[257:262] == b"ustar":  # bzip2, tar
-        raise UserError(f"{path} is an archive: unpack it and give the file inside (.gz files need no unpacking)")
+    if start.startswith(ARCHIVES) or start[257:262] == b"ustar":  # the last is tar
+        raise UserError(
+            f"{path} is an archive: unpack it and give the file inside (.gz, .bz2 and .zst need no unpacking)"
+        )
     if start.startswith(UTF_32):
         raise UserError(f"{path} is UTF-32: save it as UTF-8")
 

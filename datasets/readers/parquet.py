@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from common.errors import UserError
+from datasets.blocks import empty, progress
 from datasets.readers.columns import NEEDED
 from datasets.readers.head import Head
 from datasets.readers.table import RawTable
@@ -35,12 +36,12 @@ def parquet_head(path: Path) -> Head:
             batch = next(file.iter_batches(HEAD_ROWS, columns=flat), None) if len(set(flat)) == len(flat) else None
     except (pa.ArrowException, OSError, MemoryError, ValueError) as error:  # ValueError: damaged names or numbers
         raise UserError(f"{path} can't be read as Parquet: {error}") from error
-    texts = {} if batch is None else {name: _first_texts(batch.column(name)) for name in flat}
+    texts = {} if batch is None else {name: first_texts(batch.column(name)) for name in flat}
     columns = [texts.get(name, []) for name in schema.names]
     return Head(list(schema.names), [*zip(*(column or [""] * HEAD_ROWS for column in columns), strict=False)])
 
 
-def _first_texts(column: pa.Array) -> list[str]:
+def first_texts(column: pa.Array) -> list[str]:
     """A column as text; [] if it can't be converted."""
     try:
         return [str(text) for text in column.cast(pa.string()).fill_null("").to_pylist()]
@@ -48,13 +49,14 @@ def _first_texts(column: pa.Array) -> list[str]:
         return []
 
 
-def read_parquet(path: Path, columns: Mapping[str, int]) -> RawTable:
+def read_parquet(path: Path, columns: Mapping[str, int], scratch: Path | None = None) -> RawTable:
     """Read some columns of a file.
 
     Parameters
     ----------
     path : the file
     columns : role -> index of the column
+    scratch : folder for the files of columns of numbers, see `blocks.empty`; None = they are in memory
 
     Raises
     ------
@@ -73,7 +75,7 @@ def read_parquet(path: Path, columns: Mapping[str, int]) -> RawTable:
                 )
         text = [schema.names[columns[role]] for role in NEEDED if _is_text(schema.field(columns[role]).type)]
         with pq.ParquetFile(path, read_dictionary=text) as file:
-            table = {role: _read(file, schema.names[index]) for role, index in columns.items()}
+            table = {role: _read(file, schema.names[index], scratch) for role, index in columns.items()}
         for column in table.values():
             column.validate(full=True)  # detects invalid UTF-8 and category codes
     except (pa.ArrowException, OSError, MemoryError, ValueError) as error:  # ValueError: damaged names or numbers
@@ -85,15 +87,15 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _read(file: pq.ParquetFile, name: str) -> pa.ChunkedArray:
+def _read(file: pq.ParquetFile, name: str, scratch: Path | None) -> pa.ChunkedArray:
     """Read one column; numbers as a single chunk, so that they needn't be copied later."""
     kind = file.schema_arrow.field(name).type
     batches = (batch.column(0) for batch in file.iter_batches(BATCH_ROWS, columns=[name]))
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         return pa.chunked_array(list(batches), type=kind)
-    values = np.empty(file.metadata.num_rows, dtype=kind.to_pandas_dtype())
+    values = empty(file.metadata.num_rows, kind.to_pandas_dtype(), scratch)
     absent: npt.NDArray[np.bool_] | None = None
-    start = 0
+    start, bar = 0, progress(len(values), f"read {name}")
     for batch in batches:
         if start + len(batch) > len(values):
             break
@@ -104,6 +106,8 @@ def _read(file: pq.ParquetFile, name: str) -> pa.ChunkedArray:
             batch = batch.fill_null(0)  # noqa: PLW2901
         values[part] = batch.to_numpy()
         start += len(batch)
+        bar.update(len(batch))
+    bar.close()
     if start != len(values):
         raise pa.ArrowInvalid(f"the number of rows differs from the {len(values):,} in the metadata")
     return pa.chunked_array([pa.array(values, type=kind, mask=absent)])

@@ -1,5 +1,6 @@
-"""Open text files, plain or gzipped, with a bound on the unpacked size."""
+"""Open text files, plain or packed (gzip, bzip2, zstd), with a bound on the unpacked size."""
 
+import bz2
 import codecs
 import csv
 import gzip
@@ -8,6 +9,8 @@ import re
 import zlib
 from pathlib import Path
 from typing import BinaryIO
+
+import pyarrow as pa
 
 from common.errors import UserError
 from datasets.readers.foreign import refuse_binary
@@ -18,16 +21,17 @@ PREAMBLE_BYTES = 1 << 16
 LARGEST_RATIO = 100  # of unpacked to packed size, for files that unpack to more than HARMLESS_BYTES
 HARMLESS_BYTES = 1 << 28
 LONGEST_ROW = 1 << 24  # bytes
+PACKINGS = ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\x28\xb5\x2f\xfd", "zstd"))
 BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 csv.field_size_limit(LONGEST_ROW)  # the default of 128 KiB is too small for some reviews
 
 
 class TextBytes(io.RawIOBase):
-    """The bytes of a text file, unpacked if it is gzipped. Lines of the preamble are read as blank lines.
+    """The bytes of a text file, unpacked if it is packed. Lines of the preamble are read as blank lines.
 
-    Reading raises UserError if the file is of a known binary format or has a NUL byte, or if a gzip file is truncated,
-    damaged, or unpacks to an implausible size.
+    Reading raises UserError if the file is of a known binary format or has a NUL byte, or if a packed file is
+    truncated, damaged, or unpacks to an implausible size.
 
     Attributes
     ----------
@@ -46,9 +50,13 @@ class TextBytes(io.RawIOBase):
             self._limit = max(HARMLESS_BYTES, LARGEST_RATIO * path.stat().st_size)
         except OSError as error:
             raise UserError(f"can't read {path}: {error.strerror or error}") from error
-        self._packed = magic[:2] == b"\x1f\x8b"
-        if self._packed:
+        self._packing = next((name for start, name in PACKINGS if magic.startswith(start)), None)
+        if self._packing == "gzip":
             self._file = gzip.GzipFile(fileobj=self._file)  # type: ignore[assignment]
+        elif self._packing == "bzip2":
+            self._file = bz2.BZ2File(self._file)  # type: ignore[assignment]
+        elif self._packing == "zstd":
+            self._file = pa.CompressedInputStream(pa.PythonFile(self._file), "zstd")
         start = self._unpack(PREAMBLE_BYTES, is_start=True)
         self.preamble = preamble_of(start)
         self._pending = re.sub(rb"[^\r\n]", b"", self.preamble) + start[len(self.preamble) :]
@@ -69,8 +77,10 @@ class TextBytes(io.RawIOBase):
         try:
             content = self._file.read(size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise UserError(f"{self.path} is a damaged or truncated gzip file ({error}): download it again") from error
+            raise self._damaged(error) from error
         except OSError as error:
+            if self._packing in ("bzip2", "zstd") and error.errno is None:  # not the disk's
+                raise self._damaged(error) from error
             raise UserError(f"can't read {self.path}: {error.strerror or error}") from error
         if is_start:
             refuse_binary(self.path, content)
@@ -79,12 +89,15 @@ class TextBytes(io.RawIOBase):
             self._refuse_nul(content)
         self._lines += content.count(b"\n")
         self._unpacked += len(content)
-        if self._packed and self._unpacked > self._limit:
+        if self._packing and self._unpacked > self._limit:
             raise UserError(
                 f"{self.path} unpacks to more than {LARGEST_RATIO} times its size; if you trust it, unpack it and give "
                 "the unpacked file"
             )
         return content
+
+    def _damaged(self, error: Exception) -> UserError:
+        return UserError(f"{self.path} is a damaged or truncated {self._packing} file ({error}): download it again")
 
     def _refuse_nul(self, content: bytes) -> None:
         """Raise UserError for a NUL byte."""
@@ -203,7 +216,10 @@ def read_sample(path: Path) -> tuple[bytes, bool]:
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
         raise UserError(f"{path} is a web page, not a table: download the data itself")
     if re.match(rb'\{\s*"[^"]*"\s*:|\[\s*[\[{]', start):
-        raise UserError(f"{path} contains JSON, which is not supported: convert it to CSV or Parquet")
+        raise UserError(
+            f"{path} contains JSON: convert it to CSV or Parquet; or, if each line is one object, read it with "
+            "--dataset_query"
+        )
     return sample[:SAMPLE_BYTES], len(sample) <= SAMPLE_BYTES
 
 

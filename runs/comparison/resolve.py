@@ -143,9 +143,9 @@ def _run(plan: _Plan, number: int, entry: RunEntry, dataset: str | dict[str, Any
     tuning = _tuning(plan, entry)
     mine += [item for item in tuning if item.key == "search"]
     searched = bool(tuning) and any(item.key == "search" for item in [*own, *plan.shared, *mine])
-    mode = RawOption("mode", "tune" if searched else "train", Origin.program("comparison"))
-    fixed += [mode, *(item for item in tuning if searched and item.key != "search")]
-    shared = _used(plan, [*own, *mine, *data], mode)
+    command = RawOption("mode", "tune" if searched else "train", Origin.program("comparison"))
+    fixed += [command, *(item for item in tuning if searched and item.key != "search")]
+    shared = _used(plan, [*own, *mine, *data], command)
     overrides = sorted([*shared, *mine, *data], key=lambda item: item.origin.overrides_templates)
     resolver = resolve_tune if searched else resolve
     run = None if problems.found else resolver([*own, *overrides, *fixed], plan.registries, problems, names)
@@ -186,10 +186,10 @@ def _template_values(names: tuple[str, ...], registries: Registries, problems: P
     return [item for item in given if item.key not in ("mode", "experiment_name")]
 
 
-def _used(plan: _Plan, given: list[RawOption], mode: RawOption) -> list[RawOption]:
+def _used(plan: _Plan, given: list[RawOption], command: RawOption) -> list[RawOption]:
     """The shared overrides that apply to this run's components."""
     choosers = [item for item in plan.shared if item.key in RunOptions.model_fields]
-    choice = choose(last_wins([*given, *choosers, mode]), plan.registries, Problems())
+    choice = choose(last_wins([*given, *choosers, command]), plan.registries, Problems())
     used = [item for item in plan.shared if choice.schema_of(choice.current_name(item.key)) is not None]
     plan.used.update(item.key for item in used)
     plan.all_keys.update(key for section in choice.sections.values() for key in section.schema.model_fields)

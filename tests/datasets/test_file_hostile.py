@@ -94,7 +94,7 @@ def test_bad_files_are_rejected_with_a_reason(
 
 
 def test_folder_missing_file_and_unreadable_file(load_file: LoadFile, tmp_path: Path) -> None:
-    for path, reason in ((tmp_path, "this is a folder"), (tmp_path / "missing.csv", "no such file")):
+    for path, reason in ((tmp_path, "the folder has no files"), (tmp_path / "missing.csv", "no such file")):
         with pytest.raises(UserError, match=reason):
             load_file(path)
     secret = tmp_path / "secret.csv"

@@ -127,7 +127,8 @@ def test_unwritable_folder(tmp_path: Path, raw: Path) -> None:
 
 
 def test_folder_missing_file_and_file_as_data_folder(launcher: Launcher, tmp_path: Path, raw: Path) -> None:
-    check_error(launcher.run(tmp_path, *stats(tmp_path, tmp_path / "Data")), "this is a folder")
+    (tmp_path / "notes.md").touch()
+    check_error(launcher.run(tmp_path, *stats(tmp_path, tmp_path / "Data")), "files of different kinds")
     check_error(launcher.run(tmp_path, *stats(tmp_path / "x.csv", tmp_path / "Data")), "no such file")
     check_error(launcher.run(tmp_path, *stats(raw, raw)), "can't write the prepared dataset")
     assert not (tmp_path / "Data").exists()

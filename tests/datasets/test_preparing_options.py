@@ -32,7 +32,7 @@ ROWS = "user,item,rating,timestamp\n" + "".join(
         (-5, -5),
     ],
 )
-def test_moments(moment: str | int, seconds: int) -> None:
+def test_times_are_dates_or_seconds(moment: str | int, seconds: int) -> None:
     assert to_seconds(moment) == seconds
 
 

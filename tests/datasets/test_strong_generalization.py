@@ -78,7 +78,7 @@ def test_random_fold_in_takes_targets_from_everywhere() -> None:
     assert counts.min() > 180 * 2 / 10 / 2  # each place is a target in 1 of 5 users
 
 
-def test_users_too_short_for_targets_are_not_measured() -> None:
+def test_users_too_short_for_targets_are_not_evaluated() -> None:
     data = sequence_data([[1, 2, 3, 4]] * 20 + [[1, 2, 3, 4, 5]] * 20, 5)
     split = make(data, heldout_users=10)
     assert (np.diff(split.test.target_offsets) == 1).all()

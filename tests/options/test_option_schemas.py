@@ -59,7 +59,7 @@ def test_a_model_s_own_dataloader_and_trainer_exist() -> None:
 
 
 @pytest.mark.parametrize("name", REGISTRIES.commands)
-def test_a_mode_s_sections_can_be_filled(name: str) -> None:
+def test_a_command_s_sections_can_be_filled(name: str) -> None:
     command = REGISTRIES.commands[name]
     own = [section for section in command.sections if section not in {"run", "evaluation", *CHOOSERS}]
     assert len(own) == (0 if command.Options is None else 1)

@@ -134,7 +134,7 @@ def test_an_option_of_a_listed_dataset(registries: Registries, tmp_path: Path) -
     assert ask(registries, f"--templates {tmp_path}/config.yaml").values == request.values
 
 
-def test_a_mode_with_fewer_sections_takes_a_training_template(registries: Registries) -> None:
+def test_fewer_sections_take_a_training_template(registries: Registries) -> None:
     request = ask(registries, "--mode stats --templates train_vae --min_uc 2")
     assert list(request.sections) == ["run", "dataset", "stats"]
     assert "lr" not in request.values and request.values["min_uc"] == 2
