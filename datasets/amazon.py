@@ -6,7 +6,8 @@ from typing import Literal
 from pydantic import Field
 
 from datasets.download import Source
-from datasets.raw_files import RawFile, RawFileOptions, Table, TableDataset
+from datasets.raw_files import RawFile, RawFileOptions, TableDataset
+from datasets.raw_tables import Table
 
 HOSTS_2014 = (  # the files have moved more than once
     "https://snap.stanford.edu/data/amazon/productGraph/categoryFiles",

@@ -14,7 +14,8 @@ from pydantic import Field
 
 from datasets.base import RawInteractions
 from datasets.download import Source
-from datasets.raw_files import RawFileDataset, RawFileOptions, Table, bad_raw_rows, read_table
+from datasets.raw_files import RawFileDataset, RawFileOptions
+from datasets.raw_tables import Table, bad_raw_rows, read_table
 from datasets.readers.numbers import parse_numbers
 from datasets.readers.table import BadRows, InvalidRows, RawTable
 from datasets.readers.values import to_interactions

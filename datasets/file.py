@@ -121,8 +121,8 @@ class File(Dataset[FileOptions]):
         repeats = data.repeat_rate > MIN_REPEAT_RATE
         if repeats:
             log.info(
-                "%s: %.1f %% of the interactions are with items that the user had before, so seen items are ranked "
-                "too, unless filter_seen says otherwise (see items_repeat)",
+                "%s: %.1f %% of the interactions are with items that the user had before, so seen items are not "
+                "filtered; filter_seen and items_repeat change that",
                 data.name,
                 100 * data.repeat_rate,
             )

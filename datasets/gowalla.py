@@ -1,7 +1,8 @@
 """Gowalla: check-ins in a location-based social network."""
 
 from datasets.download import Source
-from datasets.raw_files import RawFileOptions, Table, TableDataset
+from datasets.raw_files import RawFileOptions, TableDataset
+from datasets.raw_tables import Table
 
 
 class Gowalla(TableDataset[RawFileOptions]):

@@ -1,7 +1,8 @@
 """MovieLens: film ratings by users of movielens.org."""
 
 from datasets.download import Source
-from datasets.raw_files import RawFileOptions, Table, TableDataset
+from datasets.raw_files import RawFileOptions, TableDataset
+from datasets.raw_tables import Table
 
 HOST = "https://files.grouplens.org/datasets/movielens"
 HOME = "https://grouplens.org/datasets/movielens/"

@@ -12,7 +12,8 @@ from pydantic import Field
 from common.errors import UserError
 from datasets.base import RawInteractions
 from datasets.download import Source
-from datasets.raw_files import RawFileDataset, RawFileOptions, Table, TableDataset, bad_raw_rows, read_table
+from datasets.raw_files import RawFileDataset, RawFileOptions, TableDataset
+from datasets.raw_tables import Table, bad_raw_rows, read_table
 from datasets.readers.values import to_interactions
 
 EVENTS = ("view", "addtocart", "transaction")

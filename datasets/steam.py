@@ -12,7 +12,8 @@ from pydantic import Field
 
 from datasets.base import RawInteractions
 from datasets.download import Source
-from datasets.raw_files import RawFile, RawFileDataset, RawFileOptions, Table, bad_raw_rows
+from datasets.raw_files import RawFile, RawFileDataset, RawFileOptions
+from datasets.raw_tables import Table, bad_raw_rows
 from datasets.readers.python_lines import Row, read_python_lines
 from datasets.readers.table import BadRows, RawTable
 from datasets.readers.tokens import read_rows

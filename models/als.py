@@ -43,7 +43,7 @@ class ALS(FittedModel):
     Options = ALSOptions
     dataloader_code = "bag"
     deterministic = False  # the first factors are drawn
-    export_refusal = "it solves a linear system for each history, which ONNX has no operator for, and loops over rows"
+    export_refusal = "it solves a linear system for each history, row by row"
     options: ALSOptions
     item_factors: Tensor
 

@@ -40,7 +40,7 @@ class AutoRec(Model):
     code = "autorec"
     Options = AutoRecOptions
     dataloader_code = "item_ratings"
-    export_refusal: ClassVar[str | None] = "its rows are items: it makes no lists for users; autorec_user does"
+    export_refusal: ClassVar[str | None] = "its rows are items, so it makes no lists for users; autorec_user does"
     needs = frozenset({"ratings"})
     options: AutoRecOptions
 

@@ -169,7 +169,7 @@ class Meantime(ClozeModel):
 
     code = "meantime"
     Options = MeantimeOptions
-    onnx_refusal = "ONNX has one kind of attention for all heads, and these differ"
+    onnx_refusal = "its heads attend in different ways, and ONNX treats all heads alike"
     options: MeantimeOptions
 
     @classmethod

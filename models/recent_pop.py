@@ -27,7 +27,7 @@ class TimedPopularity(FittedModel):
 
     dataloader_code = "plain"
     needs = frozenset({"timestamps"})
-    export_refusal = "it counts the training interactions before each request, which takes all of them"
+    export_refusal = "it counts training interactions before each request, so it needs all of them"
     item_ids: Tensor
     times: Tensor
 

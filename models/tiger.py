@@ -90,7 +90,7 @@ class Tiger(Model):
     dataloader_code = "sas"
     cpu_positions = 2048  # each of several codes
     reads_training = True
-    export_refusal = "it finds items by a beam search over a trie, which depends on the ids"
+    export_refusal = "it finds items by a beam search over the tree of their ids"
     options: TigerOptions
     codes: Tensor
 

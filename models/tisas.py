@@ -114,7 +114,7 @@ class TiSAS(NextItemModel):
     code = "tisas"
     Options = TiSASOptions
     needs = frozenset({"timestamps"})
-    onnx_refusal = "ONNX has no running minimum, which the unit of a user's times is"
+    onnx_refusal = "it needs a running minimum of times, which ONNX lacks"
     options: TiSASOptions
 
     def __init__(self, options: TiSASOptions, dimensions: Dimensions) -> None:

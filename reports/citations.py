@@ -30,7 +30,7 @@ _MULT_VAE = Work(
 )
 _SLIST = Work(
     "choi2021session",
-    "Choi, Minjin and others",
+    "Choi, Minjin and Kim, Jinhong and Lee, Joonseok and Shim, Hyunjung and Lee, Jongwuk",
     "Session-aware Linear Item-Item Models for Session-based Recommendation",
     "WWW",
     2021,

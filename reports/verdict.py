@@ -86,7 +86,7 @@ def _sure(table: Table, standings: Sequence[Standing]) -> str:
 
 def _p(value: float) -> str:
     text = probability(value)
-    return f"p {text}" if text.startswith("<") else f"p = {text}"
+    return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
 
 
 def _cost(column: Column, standings: Sequence[Standing]) -> str:

@@ -24,9 +24,10 @@ class MovedFiles(Options):
     validation_path: Path | None = Field(None, description="as dataset_path, for the file of `split files`")
     test_path: Path | None = Field(None, description="as dataset_path, for the file of `split files`")
     item_features: Path | None = Field(None, description="as dataset_path, for the file of item features")
+    item_embeddings: Path | None = Field(None, description="as dataset_path, for the file of item embeddings")
     local_data_folder: Path | None = Field(None, description="folder of prepared datasets; null = that of the run")
 
-    @field_validator("dataset_path", "validation_path", "test_path", "item_features")
+    @field_validator("dataset_path", "validation_path", "test_path", "item_features", "item_embeddings")
     @classmethod
     def _file_is_there(cls, path: Path | None) -> Path | None:
         if path is not None and not expanded(path).is_file():

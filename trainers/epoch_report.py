@@ -7,6 +7,7 @@ import logging
 from torch.utils.tensorboard import SummaryWriter
 
 from evaluation.evaluator import Evaluation
+from models.base import Stage
 from trainers.base import TrainerSetup
 from trainers.optimization import learning_rate
 from trainers.options import GenericTrainerOptions
@@ -58,15 +59,16 @@ class EpochReporter:
         self.board.add_scalar("train/lr", rate, epoch)
         folder.write_status(state="running", **state.as_dict())
         left = self._time_left(state, seconds)
+        named = "" if stage == Stage.name else f" ({stage})"
         if validation is None:
-            log.info("epoch %d (%s): loss %.4f; %.1f s%s", epoch, stage, losses["loss"], seconds, left)
+            log.info("epoch %d%s: loss %.4f; %.1f s%s", epoch, named, losses["loss"], seconds, left)
             return
         evaluator = self.setup.evaluator
         margin = evaluator.margin(validation)
         log.info(
-            "epoch %d (%s): loss %.4f, %s %s %.4f%s, best %.4f in epoch %d; %.1f s%s",
+            "epoch %d%s: loss %.4f, %s %s %.4f%s, best %.4f in epoch %d; %.1f s%s",
             epoch,
-            stage,
+            named,
             losses["loss"],
             evaluator.deciding_candidates,
             evaluator.options.best_metric,

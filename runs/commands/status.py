@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -18,7 +20,8 @@ from runs.comparison.recorded_times import RecordedTimes
 from runs.comparison.resolve import resolve_compare
 from trainers.progress import format_seconds
 
-WIDTH = 140  # where there is no terminal
+WIDTH = 140  # where neither a terminal nor COLUMNS says it
+WITH_LINES = 110  # from this width on, lines divide the columns
 
 
 def _run(resolved: Resolved) -> int:
@@ -28,13 +31,22 @@ def _run(resolved: Resolved) -> int:
     runs = progress_of_all(config.runs)
     recorded = RecordedTimes(tuple({Path(run.config.run.experiment_root): None for run in runs}))
     left = [time_left(run, runs, recorded) if run.state in TO_DO else None for run in runs]
+    on_screen = Console().is_terminal
+    width = Console().width if on_screen else shutil.get_terminal_size((WIDTH, 24)).columns
+    groups = {run.name.rpartition("/")[0] for run in runs}
+    shared = f"{groups.pop()}/" if len(groups) == 1 else ""
     table = Table(
-        "run", "dataset", "state", "epochs", "best", "minutes", "time left", title="The runs of the comparison"
+        *("run", "dataset", "state", "epochs", "best", "minutes", "time left"),
+        title=f"The runs of the comparison{f', in {shared[:-1]}' if shared else ''}",
+        box=box.HEAVY_HEAD if width >= WITH_LINES else box.SIMPLE_HEAD,
+        pad_edge=width >= WITH_LINES,
     )
+    for column in table.columns:
+        column.overflow = "fold"
     for run, estimate in zip(runs, left, strict=True):
         best = run.counters.get("best_value")
         table.add_row(
-            run.name,
+            run.name.removeprefix(shared),
             run.dataset,
             run.state,
             str(run.epochs) if run.counters else "",
@@ -44,8 +56,7 @@ def _run(resolved: Resolved) -> int:
             f"{run.seconds / 60:.1f}" if run.counters else "",
             "" if estimate is None else str(estimate),
         )
-    on_screen = Console().is_terminal
-    Console(width=None if on_screen else WIDTH, markup=False, emoji=False).print(table)
+    Console(width=width, markup=False, emoji=False).print(table)
     for run in runs:
         if run.state == "failed":
             print(f"{run.name} failed: {run.counters.get('error')}")

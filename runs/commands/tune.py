@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from shlex import quote
 
 from rich.console import Console
@@ -15,7 +16,7 @@ from runs.tuning.config import TuneConfig
 from runs.tuning.options import TuneOptions
 from runs.tuning.resolve import resolve_tune
 
-PIPED_WIDTH = 200  # columns, if the output is no terminal
+PIPED_WIDTH = 200  # columns, where neither a terminal nor COLUMNS says it
 
 
 def _run(resolved: Resolved) -> int:
@@ -27,7 +28,8 @@ def _run(resolved: Resolved) -> int:
     table.columns[-1].max_width = 60
     for trial, cells in zip(found.trials, rows, strict=True):
         table.add_row(*map(escape, cells), style="bold" if trial.number == found.best else None)
-    Console(width=None if Console().is_terminal else PIPED_WIDTH).print(table)
+    piped_width = shutil.get_terminal_size((PIPED_WIDTH, 24)).columns
+    Console(width=None if Console().is_terminal else piped_width).print(table)
     for path in found.files:
         print(path)
     if found.best is not None:

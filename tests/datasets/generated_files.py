@@ -7,7 +7,8 @@ import numpy as np
 
 import datasets
 from datasets.base import DatasetOptions
-from datasets.raw_files import RawFileDataset, Table
+from datasets.raw_files import RawFileDataset
+from datasets.raw_tables import Table
 
 USERS, ITEMS, LONGEST = 40, 20, 15
 START, DAY, SPAN = 1_300_000_000, 86_400, 60  # seconds, seconds, days: some formats tell time by the day

@@ -20,7 +20,8 @@ import main
 from common.errors import UserError
 from datasets import download
 from datasets.download import Source
-from datasets.raw_files import RawFile, RawFileDataset, RawFileOptions, Table, TableDataset
+from datasets.raw_files import RawFile, RawFileDataset, RawFileOptions, TableDataset
+from datasets.raw_tables import Table
 from datasets.sequence_data import SequenceData
 from runs.commands.datasets import on_disk
 

@@ -32,7 +32,7 @@ def test_copies_are_no_repeat_consumption(load_file: LoadFile, caplog: pytest.Lo
     repeated = load_file(table(*later), name="later.csv")
     assert (repeated.copies, repeated.repeat_consumption) == (0, True)
     assert repeated.repeat_rate == pytest.approx(12 / 252) == datasets.statistics(repeated)["repeat_rate"]
-    assert "so seen items are ranked" in caplog.text
+    assert "so seen items are not filtered" in caplog.text
 
 
 def test_dropping_copies_drops_nothing_else(load_file: LoadFile) -> None:

@@ -244,3 +244,26 @@ def test_the_page_fits_a_phone(browser: Any, page_file: Path) -> None:
     assert all(plot.bounding_box()["width"] <= 360 for plot in visit.page.locator(".plot svg").all())
     visit.context.close()
     assert visit.problems == []
+
+
+@pytest.mark.parametrize("width", [1000, 1400])
+def test_the_main_columns_fit_without_scrolling(browser: Any, page_file: Path, width: int) -> None:
+    visit = Visit(browser, page_file, width=width)
+    wide = "[...document.querySelectorAll('#part0 > .scroll')].every(e => e.scrollWidth <= e.clientWidth)"
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width and visit.page.evaluate(wide)
+    shown = [form for form in ("wide", "narrow") if visit.page.locator(f".forest.{form}").first.is_visible()]
+    assert shown == ["wide"]
+    visit.context.close()
+    assert visit.problems == []
+
+
+def test_the_page_can_be_printed(browser: Any, page_file: Path) -> None:
+    visit = Visit(browser, page_file)
+    visit.page.emulate_media(media="print")
+    visit.page.set_viewport_size({"width": 720, "height": 1000})
+    assert not visit.page.locator(".tools").is_visible()
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 720
+    boxes = [figure.bounding_box() for figure in visit.page.locator("[data-figure=curves] figure").all()]
+    assert all(box["width"] < 360 for box in boxes)  # two in a row
+    visit.context.close()
+    assert visit.problems == []

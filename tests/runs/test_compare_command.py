@@ -339,5 +339,5 @@ def test_ctrl_c_stops_all_parallel_runs(place: Place) -> None:
     for folder in place.folder.glob("experiments/*/slow-*"):
         assert json.loads((folder / "status.json").read_text())["state"] == "interrupted"
         assert (folder / "results.json").is_file()
-    lines = [line for line in ended.err.splitlines() if "epoch 1 (" in line]
+    lines = [line for line in ended.err.splitlines() if "epoch 1:" in line or "epoch 1 (" in line]
     assert {line.split("]")[0].removeprefix("[synthetic/slow-seed")[0] for line in lines} == {"0", "1"}

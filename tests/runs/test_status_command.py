@@ -29,7 +29,7 @@ def write_plan(place: Place, label: str = "ESAPR", **changes: Any) -> None:
 
 
 def start(place: Place, *options: object) -> Running:
-    return place.launcher.start(place.folder, "--templates", "plan.yaml", *options)
+    return place.launcher.start(place.folder, "--templates", "plan.yaml", *options, env={"COLUMNS": "140"})
 
 
 def ask(place: Place) -> tuple[list[list[str]], str]:
@@ -49,8 +49,8 @@ def tell(place: Place, **statuses: dict[str, Any] | str) -> None:
     """Write a status into the folders of runs that were never started, by the prefix of their names."""
     for name in column(ask(place)[0], 0):
         for begin, status in statuses.items():
-            if name.startswith("synthetic/" + begin.replace("_", "-")):
-                folder = place.folder / "experiments" / name
+            if name.startswith(begin.replace("_", "-")):
+                folder = place.folder / "experiments" / "synthetic" / name
                 folder.mkdir(parents=True)
                 (folder / "status.json").write_text(status if isinstance(status, str) else json.dumps(status))
 
@@ -70,7 +70,7 @@ def test_status_from_not_started_to_finished(place: Place) -> None:
     assert "3 runs: 3 finished" in below and "left" not in below and "guess" not in below
     write_plan(place, label="renamed")
     rows, below = ask(place)
-    assert column(rows, 2) == ["finished"] * 3 and below.count("was started under this label before") == 2
+    assert column(rows, 2) == ["finished"] * 3 and below.count("was started under this earlier label") == 2
 
 
 def wait_for_rows(place: Place, run: str, running: Running) -> None:
@@ -163,7 +163,10 @@ def test_a_failure_is_reported(place: Place) -> None:
 
 def test_a_name_is_shown_as_it_stands(place: Place) -> None:
     write_plan(place)
-    assert "a [red]/ESAPR" in start(place, "--mode", "status", "--experiment_group", "a [red]").wait().ok().out
+    assert (
+        "The runs of the comparison, in a [red]"
+        in start(place, "--mode", "status", "--experiment_group", "a [red]").wait().ok().out
+    )
 
 
 def test_a_mistyped_option_is_an_error(place: Place) -> None:
