@@ -34,9 +34,7 @@ def main() -> None:
     record: dict[str, Any] = {"tests": run_tests(arguments.device, arguments.test_minutes), "runs": []}
     with tempfile.TemporaryDirectory() as folder:
         for template in arguments.templates:
-            found = train(
-                template, arguments.data.resolve(), arguments.device, arguments.minutes, Path(folder), options
-            )
+            found = train(template, data, arguments.device, arguments.minutes, Path(folder), options)
             record["runs"].append(found)
             print(json.dumps(found), flush=True)
             arguments.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
