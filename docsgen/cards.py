@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 from docsgen.markdown import number, table
 from docsgen.records import Group, Protocol, mean_cost
+from reports.notes import CUT_SHORT
+from reports.numbers import DAGGER
 from reports.published import PublishedResult, read_published
 
 CANDIDATES = {"full": "full", "popular": "pop-{}", "random": "uni-{}", "ratings": ""}
-DAGGER = "\N{DAGGER}"
 
 
 def card_results(code: str, groups: Sequence[Group]) -> str:
@@ -82,11 +83,11 @@ def _notes(own: Sequence[Group], rivals: Sequence[Group], column: tuple[str, str
         seeds = max(len(group.runs) for group in own)
         notes.append(f"Mean ± standard deviation over {seeds} seeds; costs are means.")
     if any(run.cut_short for group in own for run in group.runs):
-        notes.append(f"{DAGGER} Interrupted while it still improved slowly; the best epoch up to then was tested.")
+        notes.append(CUT_SHORT)
     having = [group for group in rivals if group.values(*column)]
     best = (min if lower else max)(having, key=lambda group: group.mean(*column) or 0)
     others = [group for group in rivals if group.label in ("Pop", "Bias") and group.values(*column)]
-    compared = [f"the best is {best.label} with {number(best.mean(*column) or 0)}"]
+    compared = [f"the {'lowest' if lower else 'highest'} is {best.label} with {number(best.mean(*column) or 0)}"]
     compared += [f"{group.label} has {number(group.mean(*column) or 0)}" for group in others if group is not best]
     notes.append(f"Of the {len(having)} recorded runs, by {heading}: {', '.join(compared)}.")
     return "  \n".join(notes)

@@ -125,8 +125,8 @@ class Run:
 
     @property
     def cut_short(self) -> bool:
-        """Whether the run was interrupted or diverged before training was complete."""
-        return self.record.stopped_by in ("interrupted", "diverged")
+        """Whether the run was interrupted, ran out of time or diverged before training was complete."""
+        return self.record.stopped_by in ("interrupted", "max_minutes", "diverged")
 
     @property
     def depends_on_seed(self) -> bool:

@@ -5,7 +5,9 @@ from reports.layout import TEST_NAMES
 from reports.numbers import DAGGER
 from reports.table import Row, Table
 
-CUT_SHORT = f"{DAGGER} Interrupted or diverged before training was complete; the best epoch up to then was tested."
+CUT_SHORT = (
+    f"{DAGGER} Interrupted, out of time or diverged before training was complete; the best epoch up to then was tested."
+)
 
 
 def notes_of(table: Table, emphasis: bool = True) -> list[str]:

@@ -110,7 +110,7 @@ class Row:
 
     @property
     def cut_short(self) -> bool:
-        """Whether any of the runs was interrupted or diverged."""
+        """Whether any of the runs ended before training was complete."""
         return any(run.cut_short for run in self.runs)
 
     @property
