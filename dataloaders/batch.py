@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -48,6 +49,10 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         """The batch on `device`; itself if it is there already."""
         return _moved(self, device)
+
+    def pinned(self) -> Batch:
+        """The batch in page-locked memory, from which it can be copied to a GPU while that computes."""
+        return _changed(self, Tensor.pin_memory)
 
     def split(self, positions: int) -> list[Batch]:
         """Split into parts of at most about `positions` input positions, each trimmed to its longest window."""
@@ -105,6 +110,10 @@ class EvalBatch:
 def _moved(batch: Batch, device: torch.device) -> Batch:
     if batch.items.device == device:
         return batch
+    return _changed(batch, lambda value: value.to(device, non_blocking=True))
+
+
+def _changed(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
+    """The batch with each of its tensors changed."""
     present = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)}
-    moved = {name: value.to(device, non_blocking=True) for name, value in present.items() if value is not None}
-    return dataclasses.replace(batch, **moved)
+    return dataclasses.replace(batch, **{name: change(value) for name, value in present.items() if value is not None})

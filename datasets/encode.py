@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from datasets.blocks import blocks, counts, empty, looked_up
 
 Codes = npt.NDArray[np.int32]
-WIDEST_TABLE = 1 << 27  # of integers from the lowest to the highest id; ids farther apart are looked up by hash
+WIDEST_TABLE = 1 << 28  # of integers from the lowest to the highest id; ids farther apart are looked up by hash
 
 
 def encode(
@@ -60,13 +60,21 @@ def _encode_integers(ids: npt.NDArray[np.int64], scratch: Path | None) -> tuple[
         for block in blocks(len(ids)):
             codes[block] = dense[ids[block] - low]
         return codes, np.flatnonzero(present).astype(np.int64) + low
-    unique = ids[:0]
-    for block in blocks(len(ids)):
-        unique = np.union1d(unique, ids[block])
+    unique = _distinct(ids)
     index = pd.Index(unique)
     for block in blocks(len(ids)):
         codes[block] = index.get_indexer(ids[block])
     return codes, unique
+
+
+def _distinct(ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The sorted distinct ids, found in blocks; merged whenever their number has doubled."""
+    found, more = ids[:0], [ids[:0]]
+    for block in blocks(len(ids)):
+        more.append(np.unique(ids[block]))
+        if sum(map(len, more)) > len(found):
+            found, more = np.unique(np.concatenate([found, *more])), []
+    return np.unique(np.concatenate([found, *more]))
 
 
 def densify(

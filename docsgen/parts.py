@@ -7,6 +7,7 @@ from docsgen.cards import card_results
 from docsgen.commands import reproduce
 from docsgen.exports import export_table
 from docsgen.headline import Recorded, findings, forest_plot, headline_table
+from docsgen.peers import peers_table
 from docsgen.records import recorded_runs
 from models import MODELS
 from reports import ReportOptions, report
@@ -41,6 +42,7 @@ def all_parts() -> list[Part]:
         Part(DOCS / "reproduce.md", None, reproduce(groups)),
         Part(ROOT / "README.md", "findings", findings(recorded)),
         Part(ROOT / "README.md", "headline", headline_table(recorded)),
+        Part(DOCS / "benchmarks.md", "peers", peers_table(ROOT / "benchmarks" / "recorded" / "peers.json")),
         Part(DOCS / "serving.md", "export", export_table()),
         Part(DOCS / "pictures" / "headline.svg", None, forest_plot(recorded)),
     ]

@@ -5,21 +5,35 @@ from __future__ import annotations
 import importlib
 import logging
 import time
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 
 from common.errors import UserError
+from common.schema import Options
 from runs.trained import TrainedRun
 
 log = logging.getLogger(__name__)
 
-CELLS_PER_ROOT = 4  # cells of an index, in square roots of the number of items
-ITEMS_OF_A_CELL = 40  # for its centre to be found, at least
+CELLS_PER_ROOT = 2  # cells of an index, in square roots of the number of items
+ITEMS_OF_A_CELL = 40  # from which its centre is computed: at least so many, and no more than needed
 Items = NDArray[np.int64]
 Scores = NDArray[np.float32]
+
+
+class SearchOptions(Options):
+    """How the best items are found."""
+
+    search: Literal["exact", "approximate"] = Field(
+        "exact",
+        description="exact = score all items; approximate = only those in the cells of an index nearest to the user, "
+        "for models whose scores are products with item vectors (needs requirements-search.txt)",
+    )
+    search_cells: int = Field(32, ge=1, description="cells that approximate search looks into: more = higher recall")
 
 
 class ApproximateSearch:
@@ -42,6 +56,7 @@ class ApproximateSearch:
         faiss.omp_set_num_threads(torch.get_num_threads())
         self.index = faiss.index_factory(rows.shape[1], f"IVF{cells},Flat", faiss.METRIC_INNER_PRODUCT)
         self.index.nprobe = min(searched_cells, cells)
+        self.index.cp.max_points_per_centroid = ITEMS_OF_A_CELL
         self.index.train(rows)
         self.index.add_with_ids(rows, numbers)
         log.info(
@@ -61,6 +76,10 @@ class ApproximateSearch:
                 "use --search exact"
             )
         return cls(vectors, searched_cells, barred)
+
+    def write(self, path: Path) -> None:
+        """Write the index to a file, for faiss."""
+        _library().write_index(self.index, str(path))
 
     def nearest(self, vectors: torch.Tensor, count: int) -> tuple[Items, Scores]:
         """The best items of user vectors [B, D]: items [B, count], -1 where no more were found, and their scores."""

@@ -6,22 +6,25 @@ import importlib
 import json
 import platform
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
+from torch import Tensor
 
 from common.errors import UserError
 from common.files import atomic_folder, write_text
 from common.json_files import read_json
 from common.version import code_version
 from options import Resolved
+from runs.approximate import ApproximateSearch, SearchOptions
 from runs.run_options import RunOptions
 from runs.serving.formats import trace, write_onnx, write_torch
 from runs.serving.graph import Served, served
-from runs.serving.trials import TOLERANCE, Trials
+from runs.serving.trials import TOLERANCE, Inputs, Trials
 from runs.trained import TrainedRun, load_run
 from runs.trained_options import MovedFiles, execution_options
 
@@ -29,10 +32,12 @@ Format = Literal["torch_export", "onnx"]
 WRITERS = {"torch_export": write_torch, "onnx": write_onnx}
 FILES = {"torch_export": "model.pt2", "onnx": "model.onnx"}
 SERVE = {"torch_export": "serve_torch.py", "onnx": "serve_onnx.py"}
+INDEX = "items.faiss"
+OUTPUT = "scores"
 SCHEMA = 1
 
 
-class ExportOptions(MovedFiles):
+class ExportOptions(SearchOptions, MovedFiles):
     """Options of command export."""
 
     output: Path = Field(description="the folder to write")
@@ -69,19 +74,31 @@ def export(resolved: Resolved) -> Exported:
         raise UserError(
             f"model {run.experiment.model.code} can't be exported to onnx: {refusal}. Use --export_format torch_export"
         )
-    graph = served(run.experiment.model, run.experiment.loader).eval()
+    search = ApproximateSearch.of(run, options.search_cells, None) if options.search == "approximate" else None
+    graph = served(run.experiment.model, run.experiment.loader, vectors=search is not None).eval()
     trials = Trials(run, graph)
     longest = run.experiment.loader.max_history
     program, fixed = trace(graph, trials, longest)
     with atomic_folder(options.output, replace=True) as folder:
-        scores = WRITERS[options.export_format](program, folder / FILES[options.export_format])
-        difference = trials.check(scores, fixed)
+        output = OUTPUT if search is None else "user_vectors"
+        written = WRITERS[options.export_format](program, folder / FILES[options.export_format], output)
+        vectors = None if search is None else run.experiment.model.item_vectors()
+        difference = trials.check(written if vectors is None else _scores_of(written, vectors.detach()), fixed)
         manifest = _manifest(run, options.export_format, graph, longest, fixed, difference)
+        if search is not None and vectors is not None:
+            search.write(folder / INDEX)
+            manifest |= {"output": {"name": output, "dtype": "float32", "shape": ["batch", vectors.shape[1]]}}
+            manifest |= {"index_file": INDEX}
         write_text(folder / "manifest.json", json.dumps(manifest, indent=1) + "\n")
         item_ids = [None, *np.asarray(run.experiment.loader.data.item_ids).tolist()]
         write_text(folder / "item_ids.json", json.dumps(item_ids) + "\n")
         shutil.copyfile(Path(__file__).parent / "serving" / SERVE[options.export_format], folder / "serve.py")
     return Exported(run.experiment.config.label, options.output, "any" if fixed is None else str(fixed), difference)
+
+
+def _scores_of(user_vectors: Callable[[Inputs], Tensor], item_vectors: Tensor) -> Callable[[Inputs], Tensor]:
+    """The function from inputs to the scores of all items."""
+    return lambda inputs: user_vectors(inputs) @ item_vectors.T
 
 
 def _check_output(folder: Path, overwrite: bool) -> None:
@@ -102,7 +119,7 @@ def _is_export(folder: Path) -> bool:
         manifest = read_json(folder / "manifest.json", dict[str, Any], "")
     except UserError:  # missing or damaged
         return False
-    files = {"manifest.json", "item_ids.json", "serve.py", str(manifest.get("model_file"))}
+    files = {"manifest.json", "item_ids.json", "serve.py", INDEX, str(manifest.get("model_file"))}
     return {path.name for path in folder.iterdir()} <= files
 
 
@@ -135,7 +152,7 @@ def _manifest(
         "format": kind,
         "model_file": FILES[kind],
         "inputs": inputs,
-        "output": {"name": "scores", "dtype": "float32", "shape": ["batch", data.num_items + 1], "column_0": "nothing"},
+        "output": {"name": OUTPUT, "dtype": "float32", "shape": ["batch", data.num_items + 1], "column_0": "nothing"},
         "padding": "0, on the left",
         "max_length": longest,
         "fixed_length": fixed,

@@ -15,8 +15,10 @@ from torch.utils.tensorboard import SummaryWriter
 from common.errors import DivergedError, UserError
 from common.interrupts import interrupts_go_to
 from common.version import code_version
+from dataloaders import Batch
 from evaluation.evaluator import Evaluation
 from models.base import Stage
+from trainers.ahead import ahead
 from trainers.base import BaseTrainer, TrainerSetup
 from trainers.checkpoint import (
     BEST,
@@ -161,7 +163,10 @@ class Trainer(BaseTrainer):
         sums: dict[str, torch.Tensor] = {}
         count = 0
         total = PILOT_BATCHES if self.setup.pilot else self.setup.loader.batches_per_epoch()
-        bar = self.progress.bar(self.setup.loader.epoch(generators.loader), total, f"epoch {self.state.epoch + 1}")
+        batches = self.setup.loader.epoch(generators.loader)
+        if self.setup.device.type == "cuda":
+            batches = ahead(batches, Batch.pinned)
+        bar = self.progress.bar(batches, total, f"epoch {self.state.epoch + 1}")
         step = self.state.step
         positions = self.model.cpu_positions if self.setup.device.type == "cpu" else None
         for number, batch in enumerate(bar):

@@ -18,7 +18,7 @@ from common.files import expanded
 from common.schema import Options
 from datasets.file_options import FileFormat
 from options import Resolved
-from runs.approximate import ApproximateSearch
+from runs.approximate import ApproximateSearch, SearchOptions
 from runs.command import Command
 from runs.histories import History, known_users, new_users
 from runs.id_files import first_few, listed_items
@@ -32,7 +32,7 @@ SUFFIXES = (".parquet", ".csv")
 EITHER = "give either --users (all, or a file of ids) or --histories (a file of interactions)"
 
 
-class RecommendOptions(MovedFiles):
+class RecommendOptions(SearchOptions, MovedFiles):
     """The users, the number of items per user, and the file to write."""
 
     users: str | None = Field(
@@ -62,12 +62,6 @@ class RecommendOptions(MovedFiles):
         "nothing",
         description="recommendations for users without a known item: nothing, or the most popular items",
     )
-    search: Literal["exact", "approximate"] = Field(
-        "exact",
-        description="exact = score all items; approximate = only those in the cells of an index nearest to the user, "
-        "for models whose scores are products with item vectors (needs requirements-search.txt)",
-    )
-    search_cells: int = Field(32, ge=1, description="cells that approximate search looks into: more = higher recall")
     batch_size: int | None = Field(None, ge=1, description="users per batch; null = the run's eval_batch_size")
 
     @field_validator("output")

@@ -47,8 +47,8 @@ def _traced(graph: Served, inputs: Inputs, length: Dim | None) -> ExportedProgra
     return program
 
 
-def write_torch(program: ExportedProgram, path: Path) -> Callable[[Inputs], Tensor]:
-    """Write a .pt2 file, and read it back: a function from inputs to scores."""
+def write_torch(program: ExportedProgram, path: Path, output: str) -> Callable[[Inputs], Tensor]:
+    """Write a .pt2 file, and read it back: a function from inputs to the output, which has no name there."""
     torch.export.save(program, path)
     module = torch.export.load(path).module()
 
@@ -60,12 +60,12 @@ def write_torch(program: ExportedProgram, path: Path) -> Callable[[Inputs], Tens
     return scores
 
 
-def write_onnx(program: ExportedProgram, path: Path) -> Callable[[Inputs], Tensor]:
-    """Write an .onnx file, and read it back: a function from inputs to scores."""
+def write_onnx(program: ExportedProgram, path: Path, output: str) -> Callable[[Inputs], Tensor]:
+    """Write an .onnx file, and read it back: a function from inputs to the output."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of every library that it could also convert
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        converted = torch.onnx.export(program, dynamo=True, opset_version=OPSET, output_names=["scores"], verbose=False)
+        converted = torch.onnx.export(program, dynamo=True, opset_version=OPSET, output_names=[output], verbose=False)
     assert converted is not None
     for node in converted.model.graph:
         node.metadata_props.clear()

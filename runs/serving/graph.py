@@ -36,6 +36,18 @@ TIMESTAMPS = GraphInput("timestamps", "int64", "their times, seconds UTC", is_va
 REQUEST_TIMES = GraphInput("request_times", "int64", "time of the request, seconds UTC", per_item=False)
 
 
+class UserVectors(nn.Module):
+    """Gives a model's user vectors [B, D] where a graph asks for scores."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def scores(self, batch: Batch) -> Tensor:
+        """[B, D]"""
+        return self.model.user_vectors(batch)
+
+
 class Served(nn.Module):
     """Scores [B, num_items + 1] of histories: items int64 [B, L], oldest first, left-padded with 0."""
 
@@ -43,7 +55,7 @@ class Served(nn.Module):
 
     def __init__(self, model: Model, loader: Dataloader) -> None:
         super().__init__()
-        self.model = model
+        self.model: Model | UserVectors = model
 
     def forward(self, items: Tensor) -> Tensor:
         """Scores; column 0 (PAD) has no meaning."""
@@ -122,10 +134,16 @@ GRAPHS: dict[str, type[Served]] = {"bag": ServedBag, "user_ratings": ServedRatin
 """Dataloader code -> its graph, for dataloaders whose batches add more than times to the items of a history."""
 
 
-def served(model: Model, loader: Dataloader) -> Served:
-    """The graph of a model with its dataloader. Raises UserError if the model can't be exported."""
+def served(model: Model, loader: Dataloader, vectors: bool = False) -> Served:
+    """The graph of a model with its dataloader, which gives user vectors instead of scores if asked to.
+
+    Raises UserError if the model can't be exported.
+    """
     refusal = model.export_refusal or model.new_user_refusal
     if refusal is not None:
         raise UserError(f"model {model.code} can't be exported: {refusal}")
     with_times = "timestamps" in model.required(model.options)
-    return GRAPHS.get(loader.code, ServedTimes if with_times else Served)(model, loader)
+    graph = GRAPHS.get(loader.code, ServedTimes if with_times else Served)(model, loader)
+    if vectors:
+        graph.model = UserVectors(model)
+    return graph

@@ -7,6 +7,7 @@ manifest names "values" (ratings or times in seconds), each item has one: `ITEM@
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -27,6 +28,12 @@ def load_model() -> Any:
     return onnxruntime.InferenceSession(here / manifest["model_file"])
 
 
+@functools.cache
+def load_index() -> Any:
+    """Load the index of item vectors once; it needs faiss."""
+    return importlib.import_module("faiss").read_index(str(here / manifest["index_file"]))
+
+
 def recommend(history: list[Any], topk: int = 10) -> list[tuple[Any, float]]:
     """Return [(item, score), ...], best first, for a history of items or (item, value) pairs. Skips unknown items."""
     pairs = history if manifest["values"] else [(item, 0) for item in history]
@@ -40,9 +47,18 @@ def recommend(history: list[Any], topk: int = 10) -> list[tuple[Any, float]]:
     given = {"items": [items], "ratings": [values], "timestamps": [values], "request_times": values[-1:]}
     inputs = {i["name"]: np.array(given[i["name"]], dtype=i["dtype"]) for i in manifest["inputs"]}
     scores = load_model().run(None, inputs)[0][0]
+    if "index_file" in manifest:
+        return nearest(scores, seen, topk)
     scores[[0, *seen]] = -np.inf
     best = np.argsort(-scores, kind="stable")[:topk].tolist()
     return [(item_ids[number], float(scores[number])) for number in best if scores[number] > -np.inf]
+
+
+def nearest(vector: Any, seen: list[int], topk: int) -> list[tuple[Any, float]]:
+    """The best items that the index finds for a user's vector."""
+    scores, found = (part[0].tolist() for part in load_index().search(vector[None], topk + len(seen)))
+    pairs = zip(found, scores, strict=True)
+    return [(item_ids[number], score) for number, score in pairs if number > 0 and number not in seen][:topk]
 
 
 def main(words: list[str]) -> None:

@@ -7,6 +7,7 @@ manifest names "values" (ratings or times in seconds), each item has one: `ITEM@
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -26,6 +27,12 @@ def load_model() -> Any:
     return torch.export.load(here / manifest["model_file"]).module()
 
 
+@functools.cache
+def load_index() -> Any:
+    """Load the index of item vectors once; it needs faiss."""
+    return importlib.import_module("faiss").read_index(str(here / manifest["index_file"]))
+
+
 def recommend(history: list[Any], topk: int = 10) -> list[tuple[Any, float]]:
     """Return [(item, score), ...], best first, for a history of items or (item, value) pairs. Skips unknown items."""
     pairs = history if manifest["values"] else [(item, 0) for item in history]
@@ -39,9 +46,18 @@ def recommend(history: list[Any], topk: int = 10) -> list[tuple[Any, float]]:
     given = {"items": [items], "ratings": [values], "timestamps": [values], "request_times": values[-1:]}
     inputs = {i["name"]: torch.tensor(given[i["name"]], dtype=getattr(torch, i["dtype"])) for i in manifest["inputs"]}
     scores = load_model()(**inputs)[0].detach()
+    if "index_file" in manifest:
+        return nearest(scores.numpy(), seen, topk)
     scores[[0, *seen]] = -torch.inf
     best = scores.argsort(descending=True, stable=True)[:topk].tolist()
     return [(item_ids[number], scores[number].item()) for number in best if scores[number] > -torch.inf]
+
+
+def nearest(vector: Any, seen: list[int], topk: int) -> list[tuple[Any, float]]:
+    """The best items that the index finds for a user's vector."""
+    scores, found = (part[0].tolist() for part in load_index().search(vector[None], topk + len(seen)))
+    pairs = zip(found, scores, strict=True)
+    return [(item_ids[number], score) for number, score in pairs if number > 0 and number not in seen][:topk]
 
 
 def main(words: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import sys
 from pathlib import Path
 
@@ -81,3 +82,19 @@ def test_without_faiss_it_says_what_to_install(
     given = ["--mode", "recommend", "--pretrained_weights", str(make_run(runs, "sas")), "--users", "all"]
     assert main.run([*given, "--search", "approximate"]) == 1
     assert "pip install -r requirements-search.txt" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["torch_export", "onnx"])
+def test_an_exported_index_finds_what_the_model_does(kind: str, runs: Path, tmp_path: Path) -> None:
+    """The script beside the export recommends the same items, without seen ones."""
+    run = make_run(runs, "bert", filter_seen="true", experiment_name="unseen")
+    found = []
+    for search in ("exact", "approximate"):
+        folder = tmp_path / search
+        given = ["--mode", "export", "--pretrained_weights", str(run), "--export_format", kind, "--search", search]
+        assert main.run([*given, "--output", str(folder)]) == 0
+        assert (folder / "items.faiss").exists() == (search == "approximate")
+        serve = runpy.run_path(str(folder / "serve.py"), run_name="serve")
+        found.append(serve["recommend"](["item 03", "item 11", "item 07"], 8))
+    assert [item for item, _ in found[0]] == [item for item, _ in found[1]] and len(found[0]) == 8
+    np.testing.assert_allclose(*([score for _, score in lists] for lists in found), rtol=1e-3)
