@@ -18,8 +18,8 @@ LABELS = ("gSASRec", "eSASRec", "SASRec-CE", "GRU4Rec", "BERT4Rec", "SLIST", "ES
 MINUS = "\N{MINUS SIGN}"
 FINDINGS = (
     "**The next item:** take SASRec with the softmax over all items (`train_sas_ce`). Its NDCG@10 is {loss} above that "
-    "of `train_sas`, which has the published loss (one negative per item) and half the width. gSASRec and eSASRec, which "
-    "sample negatives, come within {within} % of it.",
+    "of `train_sas`, which has the published loss (one negative per item) and half the width. gSASRec and "
+    "eSASRec, which sample negatives, come within {within} % of it.",
     "**The next item, in closed form:** take SLIST (`train_slist`), a linear model. Its NDCG@10 is {slist} below that "
     "of SASRec with the full softmax on MovieLens-1M. On Amazon's video games it is {games} above it, but its "
     "Recall@10 isn't ({games_recall}), and SASRec had a patience of only 3 epochs there.",

@@ -37,6 +37,7 @@ def all_parts() -> list[Part]:
     recorded = Recorded(groups)
     return [
         *card_parts(),
+        Part(CARDS / "index.md", "cards", card_links()),
         Part(DOCS / "results.md", None, tables),
         Part(DOCS / "reproduce.md", None, reproduce(groups)),
         Part(ROOT / "README.md", "findings", findings(recorded)),
@@ -53,6 +54,16 @@ def card_parts() -> list[Part]:
     return [
         Part(CARDS / f"{code}.md", None, card_results(code, runs)) for code in MODELS if code not in missing_cards()
     ]
+
+
+def card_links() -> str:
+    """Links to all cards, in the order of the registry."""
+    titles = {
+        code: (CARDS / f"{code}.md").read_text(encoding="utf-8").splitlines()[0].removeprefix("# ").rpartition(" (")[0]
+        for code in MODELS
+        if code not in missing_cards()
+    }
+    return ", ".join(f"[{title}]({code}.md)" for code, title in titles.items())
 
 
 def missing_cards() -> list[str]:
