@@ -73,6 +73,7 @@ class Model(nn.Module, ABC):
     deterministic : the run's seed changes nothing, so a comparison runs it once
     reads_training : `read_training` gets the training interactions before the model is trained or evaluated
     has_stages : `loss` depends on the stage's recover_len
+    warm_start_refusal : why training can't start from weights that were trained on other items or users; None = it can
     new_user_refusal : why the model can't score users that it wasn't trained on; None = it can
     export_refusal : why the model can't be exported; None = it can, if it can score new users
     onnx_refusal : why the model can't be exported to ONNX, though it can be to torch_export; None = it can
@@ -87,6 +88,7 @@ class Model(nn.Module, ABC):
     deterministic: ClassVar[bool] = False
     reads_training = False
     has_stages: ClassVar[bool] = False
+    warm_start_refusal: ClassVar[str | None] = None
     new_user_refusal: ClassVar[str | None] = None
     export_refusal: ClassVar[str | None] = None
     onnx_refusal: ClassVar[str | None] = None
@@ -191,6 +193,7 @@ class FittedModel(Model):
 
     trainer_code = "fit"
     deterministic = True
+    warm_start_refusal = "it is fitted, not trained"
 
     @abstractmethod
     def fit(self, items: Tensor, offsets: Tensor) -> None:

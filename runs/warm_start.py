@@ -15,7 +15,7 @@ from torch import Tensor
 
 from common.errors import UserError
 from datasets import Split
-from models import FittedModel, Model
+from models import Model
 from models.layers.item_features import FeatureSum
 from runs.experiment import Experiment, load_split
 from runs.id_files import places_of
@@ -76,9 +76,9 @@ def load_pretrained(experiment: Experiment, name: str) -> None:
         )
         load_model(model, weights, name)
         return
-    if isinstance(model, FittedModel):
+    if model.warm_start_refusal is not None:
         raise UserError(
-            f"model {model.code} is fitted, not trained: it can't start from {name}, which was trained on other data"
+            f"model {model.code} can't start from {name}, which was trained on other data: {model.warm_start_refusal}"
         )
     _check_heldout(split, before, name)
     items = Moved(places_of(split.data.item_ids, before.data.item_ids), before.data.num_items)
