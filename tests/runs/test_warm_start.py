@@ -95,7 +95,7 @@ def test_fitted_models_are_not_started_from_others(capsys: pytest.CaptureFixture
     assert main.run(flags(**pop, **own)) == 0
     later = {**own, "experiment_name": "after", "appended_paths": ["night.csv"]}
     assert main.run(flags(**pop, **later, pretrained_weights="experiments/g/before")) == 1
-    assert "model pop is fitted, not trained" in capsys.readouterr().err
+    assert "model pop can't start from" in capsys.readouterr().err
 
 
 def test_moved_pieces_of_the_data_can_be_named() -> None:
