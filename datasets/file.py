@@ -11,7 +11,7 @@ from datasets.cache import CACHE_VERSION
 from datasets.data_files import PACKED, data_files, is_pattern
 from datasets.file_options import FileOptions
 from datasets.fingerprint import content_hash
-from datasets.funnel import Funnel, Step
+from datasets.funnel import Funnel, Step, joined
 from datasets.own_split import read_with_parts
 from datasets.readers.ids import MISSING, IdRules
 from datasets.readers.table import BadRows
@@ -84,9 +84,10 @@ class File(Dataset[FileOptions]):
         files = data_files(options.dataset_path)
         if len(files) == 1 or options.more_files or options.dataset_query is not None:
             return super().rows(options)
-        pieces = [super(File, self).rows(options.model_copy(update={"dataset_path": file}))[0] for file in files]
-        rows = join_rows(pieces, files, options.scratch)
-        return rows, (Step(f"rows of {len(files)} files", len(rows)),)
+        read = [super(File, self).rows(options.model_copy(update={"dataset_path": file})) for file in files]
+        funnels = [funnel or (Step("rows of the file", len(piece)),) for piece, funnel in read]
+        rows = join_rows([piece for piece, _ in read], files, options.scratch)
+        return rows, joined(funnels, f"rows of {len(files)} files")
 
     def read(self, options: FileOptions) -> RawInteractions:
         """Read the file in the given or detected format, and those of validation and test if there are any."""

@@ -29,6 +29,20 @@ class Step:
 Funnel = tuple[Step, ...]
 
 
+def joined(funnels: Sequence[Funnel], first: str) -> Funnel:
+    """The steps of several files that are read as one, added up; the first step, of all rows, is named `first`.
+
+    A file without a step keeps what it had before.
+    """
+    left = [funnel[0].rows for funnel in funnels]
+    steps = []
+    for name in dict.fromkeys(step.step for funnel in funnels for step in funnel):
+        for place, funnel in enumerate(funnels):
+            left[place] = next((step.rows for step in funnel if step.step == name), left[place])
+        steps.append(Step(name, sum(left)))
+    return (Step(first, steps[0].rows), *steps[1:])
+
+
 def as_records(funnel: Funnel) -> list[dict[str, str | int | None]]:
     """The steps as mappings with the keys step, rows, users and items, as they are written to JSON."""
     return [asdict(step) for step in funnel]

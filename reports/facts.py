@@ -125,4 +125,4 @@ def _value(value: Any) -> str:
 
 def without_paths(text: str) -> str:
     """Return the text with absolute paths reduced to their last part."""
-    return re.sub(r"(?<![\w.:/])(?:~|[A-Za-z]:)?[/\\](?:[^\s'\"/\\]+[/\\])*([^\s'\"/\\]+)", r"\1", text)
+    return re.sub(r"(?<![\w.:/*?\]])(?:~|[A-Za-z]:)?[/\\](?:[^\s'\"/\\]+[/\\])*([^\s'\"/\\]+)", r"\1", text)

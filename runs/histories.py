@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 History = Literal["all", "train", "test"]
 READING_OPTIONS = (
     *("user_column", "item_column", "rating_column", "timestamp_column", "timestamp_format"),
-    *("event_column", "events", "keep"),
+    *("event_column", "events", "keep", "skip_bad_rows"),
 )
 
 

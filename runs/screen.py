@@ -66,13 +66,15 @@ def _place(name: str) -> int:
     return FIRST.index(name) if name in FIRST else len(FIRST)
 
 
-def show_next_steps(folder: Path) -> None:
+def show_next_steps(folder: Path, tested: bool) -> None:
     """Print where a run's files are, and the commands that use them."""
     run = quote(str(folder))
+    files = "results.json, per_user.parquet, tables, weights in models" if tested else "results.json, weights in models"
+    export = f"export --pretrained_weights {run} --output {quote(f'{folder.name}-export')}"
     print(
-        f"Files: {folder} (results.json, per_user.parquet, tables, weights in models)\n"
+        f"Files: {folder} ({files})\n"
         "Next:\n"
-        f"  python main.py --mode report --experiments {run}\n"
+        f"  python main.py --mode {f'report --experiments {run}' if tested else export}\n"
         f"  python main.py --mode recommend --pretrained_weights {run} --users all\n"
         f"  tensorboard --logdir {run}"
     )

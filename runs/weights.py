@@ -36,7 +36,8 @@ def read_weights(name: str, split: Split) -> dict[str, Tensor]:
     if checkpoint.state.get("data_hash", data.hash) != data.hash:
         raise UserError(
             f"{checkpoint.path} was not trained on this version of {data.name} (hash {data.hash}): item numbers may "
-            "differ, and the weights may have seen held-out interactions. Give the original data, or train again. To "
-            "recommend for newer histories, use --mode recommend with --histories"
+            "differ, and the weights may have seen held-out interactions. Give the data that the run was trained on by "
+            "--dataset_path, or train again; newer interactions go into a file of their own (--histories, or "
+            "--appended_paths for a new run)"
         )
     return weights_of(checkpoint)

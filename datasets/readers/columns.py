@@ -47,6 +47,7 @@ USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
         *("reviewtime", "reviewdate", "ratedat", "playedat", "checkintime", "timestampms", "createdtime", "timems"),
         *("ratingtime", "ratingtimestamp", "eventtimestamp", "clicktime", "viewedat", "visittime", "tdat"),
         *("transactiontime", "transactiondate", "transactiondt", "ordertime", "purchasetime", "eventdate", "visitdate"),
+        *("boughtat", "purchasedat", "orderedat", "watchedat", "listenedat", "clickedat", "occurredat"),
     ),
 }
 

@@ -31,7 +31,7 @@ def _show(config: ExperimentConfig, results: dict[str, Any]) -> int:
     if results["stopped_by"] == "interrupted":
         print("Interrupted: to resume it, add --resume_training true to the same command")
         return 130
-    show_next_steps(folder.path)
+    show_next_steps(folder.path, tested="test" in results)
     return 0
 
 

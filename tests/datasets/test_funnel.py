@@ -39,6 +39,19 @@ def test_each_step_that_drops_rows(load_file: LoadFile, tmp_path: Path, caplog: 
         assert "(until): 2 rows, 1 users, 2 items" in caplog.text
 
 
+def test_the_steps_of_several_files_are_added_up(load_file: LoadFile, tmp_path: Path) -> None:
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for number, content in enumerate((ROWS, "user,item,rating,time\nann,1,3,100\n")):
+        (folder / f"{number}.csv").write_text(content)
+    steps = load_file(folder, skip_bad_rows=True).funnel
+    assert [(step.step, step.rows) for step in steps[:3]] == [
+        ("rows of 2 files", 7),
+        (STEPS[1].step, 6),
+        (STEPS[2].step, 5),
+    ]
+
+
 def test_users_who_vanish(load_file: LoadFile) -> None:
     rows = "".join(f"{user} {item}\n" for user in range(10) for item in range(1 if user < 4 else 5))
     (whole, left) = load_file(rows, min_uc=5).funnel

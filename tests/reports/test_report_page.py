@@ -94,6 +94,7 @@ def test_the_page_says_what_it_shows_without_scripts(page_file: Path) -> None:
 def test_paths_of_a_machine_are_not_shown() -> None:
     text = "python main.py --dataset_path /home/me/data/a.csv ~/x/b.csv C:\\Users\\me\\c.csv ../shared/d.txt https://host/e/f"
     assert without_paths(text) == ("python main.py --dataset_path a.csv b.csv c.csv ../shared/d.txt https://host/e/f")
+    assert without_paths("'runs/*/results.json'") == "'runs/*/results.json'"
 
 
 def test_invalid_statistics_files_are_errors(record: Any, tmp_path: Path) -> None:

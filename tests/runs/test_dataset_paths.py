@@ -39,6 +39,14 @@ def test_comparisons_take_paths(sales: Path, flag: str) -> None:
     assert str(run.section("dataset", DatasetOptions).dataset_path) == "sales.csv"  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("name", ["parts", "parts/*.csv"])
+def test_comparisons_take_folders_and_patterns(sales: Path, name: str) -> None:
+    (sales.parent / "parts").mkdir()
+    sales.rename(sales.parent / "parts" / "sales.csv")
+    (run,) = resolve_words(["--mode", "compare", "--runs", "train_pop", "--datasets", name, "--min_uc", "0"]).runs
+    assert (run.values["dataset_code"], str(run.values["dataset_path"])) == ("file", name)
+
+
 def test_comparisons_take_codes_and_paths_together(sales: Path) -> None:
     words = ["--mode", "compare", "--runs", "train_pop", "--datasets", "synthetic", "sales.csv"]
     assert [run.values["dataset_code"] for run in resolve_words(words).runs] == ["synthetic", "file"]
