@@ -190,7 +190,11 @@ RUN: dict[str, Any] = {
 
 def test_a_resumed_run_ends_in_the_same_bits(tmp_path: Path) -> None:
     def run(folder: str, epochs: int, **changes: Any) -> dict[str, bytes]:
-        places = {"experiment_root": tmp_path / folder, "local_data_folder": tmp_path / "Data"}
+        places = {
+            "experiment_root": tmp_path / folder,
+            "local_data_folder": tmp_path / "Data",
+            "experiment_name": "run",
+        }
         train("train_tiger", **RUN, **places, num_epochs=epochs, **changes)
         return {
             path.name: path.read_bytes()

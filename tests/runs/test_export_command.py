@@ -179,7 +179,7 @@ def test_the_files_of_an_export(runs: Path) -> None:
     assert manifest["padding"] == "0, on the left" and manifest["versions"]["torch"] == torch.__version__
     lines = (folder / "serve.py").read_text().splitlines()
     code = [line for line in lines[lines.index("import torch") + 1 :] if line]
-    assert len(code) <= 45
+    assert len(code) <= 55
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -224,8 +224,8 @@ def test_an_export_is_not_overwritten_by_default(runs: Path, capsys: pytest.Capt
 def test_an_export_with_other_scores_writes_nothing(
     runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def wrong(program: Any, path: Path) -> Any:
-        scores = write_torch(program, path)
+    def wrong(program: Any, path: Path, output: str) -> Any:
+        scores = write_torch(program, path, output)
         return lambda inputs: scores(inputs) * 1.01
 
     monkeypatch.setitem(WRITERS, "torch_export", wrong)

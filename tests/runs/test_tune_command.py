@@ -215,7 +215,7 @@ def test_a_killed_search_ends_like_an_uninterrupted_one(place: Place, whole: Pla
 def test_a_search_resumes_after_ctrl_c(place: Place, whole: Place) -> None:
     half = whole.first.changes // 2  # type: ignore[attr-defined]
     ended = place.start(TUNE, die_at=half, die_of=signal.SIGINT).wait()
-    assert ended.code == 130 and "interrupted" in ended.out
+    assert ended.code == 130 and "interrupted" in ended.out + ended.err
     place.run(TUNE).ok()
     assert left(folder_of(place)) == left(folder_of(whole))
 
