@@ -195,7 +195,7 @@ def test_a_resumed_run_ends_in_the_same_bits(tmp_path: Path) -> None:
             "local_data_folder": tmp_path / "Data",
             "experiment_name": "run",
         }
-        train("train_tiger", **RUN, **places, num_epochs=epochs, **changes)
+        train("train_tiger", **RUN, **places, experiment_name="run", num_epochs=epochs, **changes)
         return {
             path.name: path.read_bytes()
             for path in (tmp_path / folder).rglob("*")
