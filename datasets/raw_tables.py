@@ -67,8 +67,8 @@ def check_first_rows(path: Path, table: Table) -> None:
 def bad_raw_rows(path: Path) -> BadRows:
     """Any bad row is an error: a published file has none, unless it is damaged or its layout is declared wrongly."""
     return BadRows(
-        advice=f"{path.name} is damaged (remove it, to download it again), or the dataset's `table` declares another "
-        "layout"
+        advice=f"{path.name} is damaged (then move it away, to download it again), or the dataset's `table` declares "
+        "another layout (`header=` if the first row names the columns)"
     )
 
 

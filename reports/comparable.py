@@ -50,7 +50,10 @@ def check_metrics(runs: Sequence[Run], phase: Phase, candidates: Sequence[str], 
     present = {name for run in runs for each in candidates for name in run.record.metrics(phase).get(each, {})}
     for metric in metrics:
         if metric not in present:
-            raise UserError(f"no run has the metric {metric!r} ({phase}){available(metric, present)}")
+            raise UserError(
+                f"no run has the metric {metric!r} ({phase}){available(metric, present)} (runs lack metrics "
+                "that were added later; --overwrite true makes them again)"
+            )
 
 
 def available(name: str, known: Collection[str]) -> str:
