@@ -190,11 +190,7 @@ RUN: dict[str, Any] = {
 
 def test_a_resumed_run_ends_in_the_same_bits(tmp_path: Path) -> None:
     def run(folder: str, epochs: int, **changes: Any) -> dict[str, bytes]:
-        places = {
-            "experiment_root": tmp_path / folder,
-            "local_data_folder": tmp_path / "Data",
-            "experiment_name": "run",
-        }
+        places = {"experiment_root": tmp_path / folder, "local_data_folder": tmp_path / "Data"}
         train("train_tiger", **RUN, **places, experiment_name="run", num_epochs=epochs, **changes)
         return {
             path.name: path.read_bytes()
