@@ -16,6 +16,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from common.files import write_text
+
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = ["train_sas_ce", "train_hstu", "train_bert", "train_vae"]
 
@@ -37,7 +41,7 @@ def main() -> None:
             found = train(template, data, arguments.device, arguments.minutes, Path(folder), options)
             record["runs"].append(found)
             print(json.dumps(found), flush=True)
-            arguments.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            write_text(arguments.output, json.dumps(record, indent=1) + "\n")
 
 
 def run_tests(device: str, minutes: float) -> str:

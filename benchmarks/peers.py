@@ -29,6 +29,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from common.files import write_text
 from docsgen.peers import KINDS, OURS, lines_of
 
 FOLDER = Path(__file__).resolve().parent / "peers"
@@ -77,7 +78,7 @@ def main() -> None:
     record |= {"data": arguments.data.name, "users": shared["users"], "rows": shared["rows"]}
     print("\n".join(lines_of(record)))
     if arguments.json:
-        arguments.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        write_text(arguments.json, json.dumps(record, indent=1) + "\n")
 
 
 def write_data(source: Path, folder: Path, users: int | None) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy.typing as npt
 
 from common.errors import UserError
 from common.log_handlers import captured_records
+from common.texts import value_hash
 from datasets import cache
 from datasets.blocks import empty, looked_up
 from datasets.encode import Codes
@@ -163,5 +162,4 @@ def folders_of(base: Path, how: dict[str, Any], contents: Sequence[str]) -> list
     how : what else the rows depend on, for JSON
     contents : of each file, a hash of its content
     """
-    identities = [json.dumps([how, contents[: last + 1]], sort_keys=True) for last in range(len(contents))]
-    return [base / f"rows-{hashlib.sha256(identity.encode()).hexdigest()[:20]}" for identity in identities]
+    return [base / f"rows-{value_hash([how, contents[: last + 1]], 20)}" for last in range(len(contents))]

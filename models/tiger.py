@@ -90,7 +90,7 @@ class Tiger(Model):
     dataloader_code = "sas"
     cpu_positions = 2048  # each of several codes
     reads_training = True
-    warm_start_refusal = "its ids are computed anew, and those of new items may be ids of old ones"
+    warm_start_refusal = "its ids are computed again, and new items may get ids that old ones have"
     export_refusal = "it finds items by a beam search over the tree of their ids"
     options: TigerOptions
     codes: Tensor

@@ -15,11 +15,29 @@ from typing import Any
 
 import numpy as np
 
+from dataloaders import DATALOADERS
 from datasets import SPLITS, SequenceData, Split
+from models import MODELS
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL_DATA = Path(os.environ.get("REAL_DATA", ROOT / ".." / "shared" / "data"))
 PATIENCE = 240  # seconds after which a process counts as hanging
+
+SMALL_MODELS: dict[str, Any] = {  # what makes models small, where they have it
+    "max_len": 9,
+    "hidden_units": 8,
+    "num_heads": 2,
+    "num_blocks": 1,
+    "gru_units": 8,
+    "hidden_layers": [8],
+    "latent_size": 4,
+    "pseudo_inputs": 5,
+    "neighbours": 7,
+    "tisas_max_time_intervals": 20,
+    "marank_num_att_layers": 1,
+    "marank_num_linear_layers": 1,
+    "train_batch_size": 32,
+}
 
 
 @dataclass(frozen=True)
@@ -128,6 +146,13 @@ class Launcher:
         self.server.stdin.close()
         self.server.stdout.close()
         self.server.wait(timeout=PATIENCE)
+
+
+def small_options(code: str) -> dict[str, Any]:
+    """Those of `SMALL_MODELS` that the model or its dataloader has."""
+    kind = MODELS[code]
+    keys = {*kind.Options.model_fields, *DATALOADERS[kind.dataloader_code].Options.model_fields}
+    return {key: value for key, value in SMALL_MODELS.items() if key in keys}
 
 
 def flags(**values: object) -> list[str]:

@@ -23,6 +23,21 @@ class Clock:
             self.figures.setdefault(key, []).append(now - began)
 
 
+class TimedEpochs:
+    """The methods that PyTorch Lightning calls at the start and end of a training epoch."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def on_train_epoch_start(self, *_: object) -> None:
+        """Begin an epoch."""
+        self.clock.begin()
+
+    def on_train_epoch_end(self, *_: object) -> None:
+        """End an epoch."""
+        self.clock.end("epoch")
+
+
 def peak_mib() -> float:
     """The largest resident memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

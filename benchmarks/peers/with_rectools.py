@@ -12,24 +12,13 @@ from rectools import Columns
 from rectools.dataset import Dataset
 from rectools.models import BERT4RecModel, SASRecModel
 from rectools.models.nn.item_net import IdEmbeddingsItemNet
-from timing import Clock, peak_mib
+from timing import Clock, TimedEpochs, peak_mib
 
 MODELS = {"sasrec": SASRecModel, "bert4rec": BERT4RecModel}
 
 
-class Epochs(Callback):
+class Epochs(TimedEpochs, Callback):
     """Times the epochs of a training."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-
-    def on_train_epoch_start(self, *_: object) -> None:
-        """Begin an epoch."""
-        self.clock.begin()
-
-    def on_train_epoch_end(self, *_: object) -> None:
-        """End an epoch."""
-        self.clock.end("epoch")
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from replay.data.nn import SequenceTokenizer, TensorFeatureInfo, TensorFeatureSo
 from replay.models.nn.sequential import Bert4Rec, SasRec
 from replay.models.nn.sequential.bert4rec import Bert4RecPredictionDataset, Bert4RecTrainingDataset
 from replay.models.nn.sequential.sasrec import SasRecPredictionDataset, SasRecTrainingDataset
-from timing import Clock, peak_mib
+from timing import Clock, TimedEpochs, peak_mib
 from torch.utils.data import DataLoader
 
 MODELS = {
@@ -23,19 +23,8 @@ MODELS = {
 }
 
 
-class Epochs(lightning.Callback):
+class Epochs(TimedEpochs, lightning.Callback):
     """Times the epochs of a training."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-
-    def on_train_epoch_start(self, *_: object) -> None:
-        """Begin an epoch."""
-        self.clock.begin()
-
-    def on_train_epoch_end(self, *_: object) -> None:
-        """End an epoch."""
-        self.clock.end("epoch")
 
 
 def main() -> None:

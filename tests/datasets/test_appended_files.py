@@ -90,7 +90,7 @@ def test_appended_files_equal_one_file(tmp_path: Path, rules: dict[str, Any], re
 
 
 def test_ids_of_appended_files_may_be_text(tmp_path: Path) -> None:
-    """Numbers become text as soon as one id is; the joined ids are sorted anew."""
+    """Numbers become text as soon as one id is; the joined ids are sorted again."""
     nights = [lines(1), lines(2, user="guest"), lines(3)]
     (tmp_path / "joined").mkdir()
     for count in (2, 3):

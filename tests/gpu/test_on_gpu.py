@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import flags
+from helpers import flags, small_options
 from torch_counting import Waits
 
 import main
-from dataloaders import DATALOADERS
 from models import MODELS, FittedModel
 from runs.api import configure
 from runs.experiment import Experiment
@@ -29,16 +28,6 @@ DEVICE = os.environ.get("GPU_TESTS_DEVICE", "cuda")
 CODES = sorted(MODELS)
 TRAINED = [code for code in CODES if not issubclass(MODELS[code], FittedModel)]
 FAST = ["sas", "hstu", "bert", "vae", "mult_vae"]  # whose steps wait once, to pick the positions with targets
-SMALL = {
-    "max_len": 9,
-    "hidden_units": 8,
-    "num_heads": 2,
-    "num_blocks": 1,
-    "gru_units": 8,
-    "hidden_layers": [8],
-    "latent_size": 4,
-    "train_batch_size": 32,
-}
 
 pytestmark = [
     pytest.mark.cuda,
@@ -49,8 +38,6 @@ pytestmark = [
 def arguments(folder: Path, code: str, **more: Any) -> list[str]:
     """The options of a small run."""
     kind = MODELS[code]
-    keys = {*kind.Options.model_fields, *DATALOADERS[kind.dataloader_code].Options.model_fields}
-    small = {key: value for key, value in SMALL.items() if key in keys}
     data: dict[str, Any] = {"dataset_code": "synthetic", "synthetic_users": 60, "synthetic_items": 40}
     data |= {
         "synthetic_length": 12,
@@ -62,7 +49,9 @@ def arguments(folder: Path, code: str, **more: Any) -> list[str]:
     if kind.dataloader_code == "item_ratings" or "ratings" in kind.needs:
         data |= {"split": "random_rating", "best_metric": "RMSE"}
     place = {"experiment_root": folder, "experiment_group": "runs", "experiment_name": code}
-    return flags(**{"model_code": code, **data, **small, **place, "num_threads": 1, "device": DEVICE, **more})
+    return flags(
+        **{"model_code": code, **data, **small_options(code), **place, "num_threads": 1, "device": DEVICE, **more}
+    )
 
 
 def results(folder: Path, code: str) -> dict[str, Any]:

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from helpers import flags
+from helpers import flags, small_options
 
 import main
-from dataloaders import DATALOADERS
 from datasets import SequenceData
 from models import MODELS, FittedModel
 from runs.api import configure
@@ -19,20 +18,6 @@ from runs.experiment import Experiment, load_split
 from trainers.checkpoint import model_tensors, write_tensors
 
 USERS, ITEMS = 30, 25
-SMALL = {  # what makes models small, where they have it
-    "max_len": 9,
-    "hidden_units": 8,
-    "num_heads": 2,
-    "num_blocks": 1,
-    "gru_units": 8,
-    "hidden_layers": [8],
-    "latent_size": 4,
-    "pseudo_inputs": 5,
-    "neighbours": 7,
-    "tisas_max_time_intervals": 20,
-    "marank_num_att_layers": 1,
-    "marank_num_linear_layers": 1,
-}
 
 
 def purchases() -> pd.DataFrame:
@@ -60,15 +45,13 @@ def make_run(folder: Path, code: str, **more: Any) -> Path:
     if not path.exists():
         purchases().to_csv(path, index=False)
     kind = MODELS[code]
-    keys = {*kind.Options.model_fields, *DATALOADERS[kind.dataloader_code].Options.model_fields}
-    small = {key: value for key, value in SMALL.items() if key in keys}
     data = {"dataset_code": "file", "dataset_path": path, "local_data_folder": folder / "Data"}
     rest = {"min_uc": 0, "min_sc": 0, "num_threads": 1, "device": "cpu", "model_code": code}
     rest["test_negative_sampler_code"] = []
     if code in ("autorec", "bias"):
         rest |= {"split": "random_rating", "best_metric": "RMSE"}
     place = {"experiment_root": folder, "experiment_group": "runs", "experiment_name": code}
-    argv = flags(**{**data, **rest, **small, **place, **more})
+    argv = flags(**{**data, **rest, **small_options(code), **place, **more})
     if issubclass(kind, FittedModel):
         assert main.run(argv) == 0
         return run
